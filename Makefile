@@ -1,0 +1,33 @@
+# Two commands for a newcomer: `make serve` and `make test`. Everything runs in .venv, which makes itself.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: serve test check bench fmt lock
+
+serve: .venv/runtime
+	$(BIN)/lor3 serve
+
+test: .venv/dev
+	$(BIN)/pytest
+
+check: .venv/dev
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/pytest tests/checks
+
+bench: .venv/dev
+	$(BIN)/python -m bench
+
+fmt: .venv/dev
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+.venv/runtime: requirements/runtime.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@
+
+.venv/dev: .venv/runtime requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt && touch $@
+
+lock: .venv/dev # the one target that needs `uv` on the PATH
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml requirements/build.in -o requirements/runtime.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -o requirements/dev.txt

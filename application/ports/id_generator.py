@@ -1,0 +1,8 @@
+"""New identifiers."""
+
+from typing import Protocol
+
+
+class IdGenerator(Protocol):
+    def new(self) -> str:
+        """A UUIDv7 in canonical form; later ones of one process sort after earlier ones."""

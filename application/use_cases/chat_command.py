@@ -1,0 +1,40 @@
+"""The command that SendChat and ExplainChat take."""
+
+from typing import Literal
+
+import attrs
+
+from domain.chat import Tool, ToolChoice
+from domain.ids import DEFAULT_TENANT, SessionId, Tenant, ThreadId
+from domain.json_value import JSONObject
+from domain.message import Message
+
+
+@attrs.frozen(kw_only=True)
+class SendChatCommand:
+    """One chat as a caller asked for it. None means "as configured"."""
+
+    request_id: str
+    tenant: Tenant = DEFAULT_TENANT
+    messages: tuple[Message, ...]
+    """A single user turn (`prompt`), or the caller's own history ending in the turn to answer."""
+    own_history: bool = False
+    """True where the caller sent `messages`: then nothing is injected from the thread."""
+    thread_id: ThreadId | None = None
+    session_id: SessionId | None = None
+    user: str | None = None
+    model: str | None = None
+    fallbacks: tuple[str, ...] | None = None
+    format: str | None = None
+    schema: JSONObject | None = None
+    context_depth: int | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    stream: bool = False
+    metadata: tuple[tuple[str, str], ...] = ()
+    on_disconnect: Literal["finish", "cancel"] = "finish"

@@ -1,0 +1,93 @@
+"""What a caller gets: events while an answer grows, and the answer."""
+
+from decimal import Decimal
+from typing import TypeAlias
+
+import attrs
+
+from domain.attempt import Attempt
+from domain.chat import FinishReason
+from domain.ids import MessageId, SessionId, ThreadId
+from domain.json_value import JSONValue
+from domain.message import ToolCall
+from domain.model import ModelRef
+from domain.usage import Usage
+
+
+@attrs.frozen(kw_only=True)
+class ContextUse:
+    """How much of the thread went into the prompt."""
+
+    injected: int = 0
+    dropped: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class ChatAnswer:
+    """A committed answer."""
+
+    message_id: MessageId
+    thread_id: ThreadId
+    session_id: SessionId
+    output: JSONValue
+    """The text, or the parsed value when `format` is json."""
+    format: str
+    model: ModelRef
+    """The model that answered."""
+    prompt_version: str | None
+    finish_reason: FinishReason
+    tool_calls: tuple[ToolCall, ...]
+    usage: Usage
+    """All calls that were paid for together: a second ask for valid JSON counts."""
+    cost_usd: Decimal | None
+    attempts: tuple[Attempt, ...]
+    """Those that were sent, in order."""
+    context: ContextUse
+    warnings: tuple[str, ...]
+    overhead_s: float
+    """Time not spent waiting for a provider."""
+
+
+@attrs.frozen(kw_only=True)
+class ChatStarted:
+    message_id: MessageId
+    thread_id: ThreadId
+    session_id: SessionId
+    model: ModelRef
+    prompt_version: str | None
+
+
+@attrs.frozen
+class Delta:
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class ToolCallGrew:
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+@attrs.frozen
+class ToolCalled:
+    call: ToolCall
+
+
+@attrs.frozen(kw_only=True)
+class Reset:
+    """All deltas so far are void; another model, or the same one again, starts from the beginning."""
+
+    reason: str
+    from_model: ModelRef
+    to_model: ModelRef
+
+
+@attrs.frozen
+class ChatDone:
+    answer: ChatAnswer
+
+
+ChatEvent: TypeAlias = ChatStarted | Delta | ToolCallGrew | ToolCalled | Reset | ChatDone
+"""In order: ChatStarted, (Delta | ToolCallGrew | ToolCalled | Reset)*, ChatDone. A failure is raised instead."""

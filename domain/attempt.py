@@ -1,0 +1,32 @@
+"""The record of one try at one model, made or skipped."""
+
+import datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+import attrs
+
+from domain.model import ModelRef
+from domain.usage import NO_USAGE, Usage
+
+Outcome: TypeAlias = str
+"""`ok`, a failure kind (`rate_limited`, `server_error`, …), `cancelled`, or why it was skipped: `skipped_*`."""
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    model: ModelRef
+    outcome: Outcome
+    started_at: datetime.datetime
+    latency_ms: int = 0
+    status: int | None = None
+    """The provider's HTTP status, where there was one."""
+    usage: Usage = NO_USAGE
+    cost_usd: Decimal | None = Decimal(0)
+    """None where the price is unknown; failed attempts cost 0."""
+    response_id: str | None = None
+
+    @property
+    def was_sent(self) -> bool:
+        """False for a candidate that was passed over without a call."""
+        return not self.outcome.startswith("skipped_")

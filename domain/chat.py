@@ -1,0 +1,124 @@
+"""The intermediate representation of a chat, and the events of its answer."""
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+from domain.json_value import JSONObject
+from domain.message import Message, ToolCall
+from domain.model import ModelRef
+from domain.usage import Usage
+
+FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_calls"]
+
+
+@attrs.frozen(kw_only=True)
+class Tool:
+    """A function the model may call. `parameters` is a JSON Schema of an object."""
+
+    name: str
+    description: str | None = None
+    parameters: JSONObject | None = None
+    strict: bool | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ToolChoice:
+    """Whether and which tool the model must call."""
+
+    mode: Literal["auto", "none", "required", "function"]
+    name: str | None = None
+    """Set when `mode` is `function`."""
+
+
+@attrs.frozen(kw_only=True)
+class OutputConstraint:
+    """Native structured output, set by the format pass where the model has it."""
+
+    kind: Literal["json_object", "json_schema"]
+    schema: JSONObject | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ChatRequest:
+    """A parsed request: what passes rewrite and provider adapters lower.
+
+    Order on the wire: `system`, `history`, `messages`.
+    """
+
+    messages: tuple[Message, ...]
+    """The caller's own turns; the last one is answered. Never trimmed."""
+    history: tuple[Message, ...] = ()
+    """Earlier turns, oldest first, from memory or from the caller; the budget may trim it from the front."""
+    system: str | None = None
+    model: ModelRef
+    fallbacks: tuple[ModelRef, ...] = ()
+    format: str = "raw"
+    schema: JSONObject | None = None
+    output: OutputConstraint | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    user: str | None = None
+
+
+# What a provider adapter yields, in order: AnswerStarted?, (TextDelta | ToolCallDelta)*, UsageReported*,
+# AnswerFinished. An iterator that ends without AnswerFinished is a truncated answer.
+
+
+@attrs.frozen(kw_only=True)
+class AnswerStarted:
+    """The provider accepted the call. Not yet content: falling back is still free."""
+
+    response_id: str | None = None
+    model: str | None = None
+    """The model as the provider names it, often with a date."""
+
+
+@attrs.frozen
+class TextDelta:
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class ToolCallDelta:
+    """A piece of the call at `index`. `id` and `name` come with its first piece."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class UsageReported:
+    """The last one wins; they are never summed. Counts the provider left out or garbled are None."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class AnswerFinished:
+    reason: FinishReason
+
+
+ProviderEvent: TypeAlias = AnswerStarted | TextDelta | ToolCallDelta | UsageReported | AnswerFinished
+
+
+@attrs.frozen(kw_only=True)
+class Completion:
+    """A whole answer of one provider, as `application/services/transcript.py` folds the events."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...]
+    finish_reason: FinishReason
+    usage: Usage
+    response_id: str | None = None

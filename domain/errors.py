@@ -1,0 +1,193 @@
+"""Every error lor3 raises on purpose. `code` is stable and public; nobody parses messages.
+
+LorError
+├── InvalidRequest              invalid_request            the caller's input; all faults at once
+│   ├── ContextTooLong          context_length_exceeded
+│   ├── ContentFiltered         content_filtered
+│   └── NoCapableModel          no_capable_model
+├── NotFound                    not_found
+├── Overloaded                  overloaded
+├── StorageUnavailable          storage_unavailable
+├── DeadlineExceeded            deadline_exceeded
+├── OutputInvalid               output_invalid             the answer does not fit `format` or `schema`
+├── ChatFailed                  upstream_*                 every candidate failed; carries the attempts
+├── ConfigurationError          configuration_invalid      settings; all faults at once
+└── ProviderFailure             (never leaves the router)  one call to one provider failed
+"""
+
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One thing that is wrong with an input."""
+
+    path: str
+    """Where, as in `messages[2].content`; empty for the whole."""
+    message: str
+    """What is wrong and what to do."""
+
+
+class LorError(Exception):
+    """The root. `str()` is a sentence for a person; it never holds a key or a provider's own text."""
+
+    code: str = "internal_error"
+    retryable: bool = False
+    retry_after_s: float | None = None
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class _Faulty(LorError):
+    """An error that names every fault at once."""
+
+    def __init__(self, detail: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(detail)
+        self.faults = faults
+
+
+class InvalidRequest(_Faulty):
+    """The caller sent something that can't be served; nothing was changed."""
+
+    code = "invalid_request"
+
+    @classmethod
+    def of(cls, *faults: Fault) -> "InvalidRequest":
+        return cls("; ".join(_sentence(fault) for fault in faults), faults)
+
+
+class ContextTooLong(InvalidRequest):
+    """The prompt does not fit the model's window even after trimming."""
+
+    code = "context_length_exceeded"
+
+
+class ContentFiltered(InvalidRequest):
+    """The provider's content policy refused the prompt."""
+
+    code = "content_filtered"
+
+
+class NoCapableModel(InvalidRequest):
+    """No candidate can do what the request needs."""
+
+    code = "no_capable_model"
+
+
+class NotFound(LorError):
+    """There is no such thing, or it is another tenant's: both look the same."""
+
+    code = "not_found"
+
+
+class Overloaded(LorError):
+    code = "overloaded"
+    retryable = True
+    retry_after_s = 1.0
+
+
+class StorageUnavailable(LorError):
+    code = "storage_unavailable"
+    retryable = True
+    retry_after_s = 1.0
+
+
+class DeadlineExceeded(LorError):
+    code = "deadline_exceeded"
+    retryable = True
+
+
+class OutputInvalid(LorError):
+    """The model's answer does not parse or validate, after one more ask."""
+
+    code = "output_invalid"
+
+
+class ConfigurationError(_Faulty):
+    """The settings can't be used; `faults` names all of them."""
+
+    code = "configuration_invalid"
+
+    @classmethod
+    def of(cls, *faults: Fault) -> "ConfigurationError":
+        return cls("\n".join(_sentence(fault) for fault in faults), faults)
+
+
+FailureKind: TypeAlias = Literal[
+    "rate_limited",  # 429: this model, for a while
+    "quota_exhausted",  # the credential's money is gone
+    "auth",  # 401
+    "forbidden",  # 403
+    "model_not_found",  # 404
+    "bad_request",  # 400 that names neither of the next two
+    "context_too_long",
+    "content_filtered",
+    "overloaded",  # 503, 529
+    "server_error",  # other 5xx, 409
+    "timeout",  # 408, 504 from the provider: it answered, so a retry may work
+    "no_answer",  # our own first-token, idle or total limit: never retried on the same route
+    "connect",  # name resolution, refused, unreachable, connect limit
+    "connection_lost",  # reset or closed before or inside the answer
+    "tls",
+    "redirect",
+    "bad_body",  # 2xx that is not an answer, or one cut short
+    "too_large",
+]
+"""What went wrong in one provider call. The router's policy is a table over these: `domain/routing/policy.py`."""
+
+
+class ProviderFailure(LorError):
+    """One attempt failed. Adapters raise it, the router handles it; callers get a `ChatFailed` or `InvalidRequest`.
+
+    The message is lor3's own words. Of what the provider wrote, only typed facts survive.
+    """
+
+    code = "provider_failure"
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        should_retry: bool | None = None,
+        parameter: str | None = None,
+        stale_connection: bool = False,
+    ) -> None:
+        super().__init__(detail)
+        self.kind: Final[FailureKind] = kind
+        self.status = status
+        self.retry_after_s = retry_after_s
+        """Seconds the provider asked to wait, already cleaned of NaN, negatives and garbage."""
+        self.should_retry = should_retry
+        """The provider's explicit word (`x-should-retry`), None where it gave none."""
+        self.parameter = parameter
+        """The request field that the provider named, if it is one of the fields lor3 sends."""
+        self.stale_connection = stale_connection
+        """A reused connection died before a byte of the answer: one silent retry is safe and expected."""
+
+
+class ChatFailed(LorError):
+    """No candidate answered. `code` is the class of the first (primary) candidate's last failure."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+
+
+def _sentence(fault: Fault) -> str:
+    return f"{fault.path}: {fault.message}" if fault.path else fault.message

@@ -1,0 +1,34 @@
+"""OutputSmith: how an answer's text becomes what the caller gets."""
+
+from typing import Protocol
+
+import attrs
+
+from domain.json_value import JSONObject, JSONValue
+
+
+@attrs.frozen(kw_only=True)
+class Formatted:
+    """The outcome. With `problems` the answer does not fit; the model may be asked once more with them."""
+
+    output: JSONValue = None
+    text: str = ""
+    """The text to store: what `output` was made from."""
+    problems: tuple[str, ...] = ()
+
+
+class Formatter(Protocol):
+    """A pure function with a name. Register one under the entry-point group `lor3.formatters`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def wants_json(self) -> bool:
+        """True where the model must be told to answer in JSON (by the format pass)."""
+
+    @property
+    def instruction(self) -> str | None:
+        """A sentence for the system prompt that asks the model for this format; None asks for nothing."""
+
+    def format(self, text: str, *, schema: JSONObject | None) -> Formatted: ...

@@ -1,0 +1,58 @@
+"""What a compiler pass is, and what it may know of its target."""
+
+from typing import Protocol
+
+import attrs
+
+from domain.chat import ChatRequest
+from domain.message import Message
+from domain.model import ModelSpec
+from domain.output.formatter import Formatter
+
+
+@attrs.frozen(kw_only=True)
+class TokenCount:
+    tokens: int
+    estimated: bool = False
+
+
+class TokenMeter(Protocol):
+    """Counts as the target model counts. Pure and deterministic; may take milliseconds on long texts."""
+
+    def count_text(self, text: str, spec: ModelSpec) -> TokenCount: ...
+
+    def count_message(self, message: Message, spec: ModelSpec) -> TokenCount:
+        """Text, role framing, images and tool calls of one message."""
+
+
+@attrs.frozen(kw_only=True)
+class Target:
+    """The model that a request is being compiled for."""
+
+    spec: ModelSpec
+    meter: TokenMeter
+    formatter: Formatter
+
+
+@attrs.frozen(kw_only=True)
+class Rewrite:
+    """What a pass returns: the request to go on with, and why."""
+
+    request: ChatRequest
+    notes: tuple[str, ...] = ()
+    """What it did and the reason, a sentence each; shown by explain."""
+    warnings: tuple[str, ...] = ()
+    """What the caller should know; shown in the answer."""
+
+
+class Pass(Protocol):
+    """Rewrites a request for one target. Pure: the same input gives the same output.
+
+    Register one under the entry-point group `lor3.passes`. Raise an `InvalidRequest` where the request
+    can't be compiled for this target; the router then tries the next candidate.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def run(self, request: ChatRequest, target: Target) -> Rewrite: ...

@@ -1,0 +1,99 @@
+"""What happened, as typed events. Sinks (metrics, logs) decide what to make of them."""
+
+from decimal import Decimal
+from typing import TypeAlias
+
+import attrs
+
+from domain.model import ModelRef
+from domain.usage import Usage
+
+
+@attrs.frozen(kw_only=True)
+class AttemptEnded:
+    """One call to a provider, whatever came of it."""
+
+    request_id: str
+    model: ModelRef
+    outcome: str
+    duration_s: float
+    status: int | None = None
+    retry: bool = False
+    """True where the same model had been called before for this request."""
+
+
+@attrs.frozen(kw_only=True)
+class FallbackTaken:
+    request_id: str
+    from_model: ModelRef
+    to_model: ModelRef
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class ChatAnswered:
+    """An answer is durable."""
+
+    request_id: str
+    tenant: str
+    message_id: str
+    thread_id: str
+    model: ModelRef
+    prompt_version: str | None
+    usage: Usage
+    cost_usd: Decimal | None
+    duration_s: float
+    overhead_s: float
+    """Time not spent waiting for a provider."""
+    attempts: int
+    stream: bool
+
+
+@attrs.frozen(kw_only=True)
+class ChatRefused:
+    """A chat ended in an error."""
+
+    request_id: str
+    tenant: str
+    code: str
+    duration_s: float
+    attempts: int
+
+
+@attrs.frozen(kw_only=True)
+class BreakerMoved:
+    model: ModelRef
+    state: str
+    """`closed`, `open` or `half_open`."""
+
+
+@attrs.frozen(kw_only=True)
+class ModelMisconfigured:
+    """An operator must act: the provider does not know the model, or refuses the key."""
+
+    request_id: str
+    model: ModelRef
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class RequestServed:
+    """An HTTP request ended."""
+
+    request_id: str
+    route: str
+    """The route template, never the path."""
+    method: str
+    status: int
+    duration_s: float
+
+
+Event: TypeAlias = (
+    AttemptEnded
+    | FallbackTaken
+    | ChatAnswered
+    | ChatRefused
+    | BreakerMoved
+    | ModelMisconfigured
+    | RequestServed
+)

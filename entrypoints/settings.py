@@ -1,0 +1,92 @@
+"""The settings, as frozen values. How they are read is in `entrypoints/configuration/`."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+
+from application.ports.chat_provider import ProviderConfig
+from application.ports.price_book import Price
+from domain.catalogue import Catalogue
+from domain.routing.settings import RoutingPolicy
+from domain.secret import Secret
+
+
+@attrs.frozen(kw_only=True)
+class ServerSettings:
+    host: str = "127.0.0.1"
+    port: int = 3000
+    workers: int = 1
+    max_body_bytes: int = 4 * 1024 * 1024
+    body_timeout_s: float = 10.0
+    idle_timeout_s: float = 15.0
+    drain_s: float = 30.0
+    max_in_flight: int = 1000
+    cors_origins: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class DatabaseSettings:
+    url: Secret = Secret("sqlite:///lor3.db")
+    pool_size: int = 5
+    statement_timeout_s: float = 2.0
+    acquire_timeout_s: float = 1.0
+    auto_migrate: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class RedisSettings:
+    url: Secret | None = None
+    timeout_s: float = 0.05
+
+
+@attrs.frozen(kw_only=True)
+class AuthSettings:
+    disabled: bool = False
+    """Must be written out to bind to anything but loopback while there are no keys."""
+
+
+@attrs.frozen(kw_only=True)
+class LogSettings:
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+    """`auto` is text on a terminal and JSON elsewhere."""
+
+
+@attrs.frozen(kw_only=True)
+class ChatDefaults:
+    """What a chat gets where its caller says nothing."""
+
+    primary: str
+    fallbacks: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ("format-enforcement", "token-budget-check")
+    format: str = "raw"
+    system: str | None = None
+    """A fixed system text."""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    context_depth: int = 10
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything lor3 can be told, checked and resolved."""
+
+    chat: ChatDefaults
+    providers: Mapping[str, ProviderConfig]
+    catalogue: Catalogue
+    prices: Mapping[str, Price] = attrs.field(factory=dict)
+    """Overrides by `provider:model`."""
+    routing: RoutingPolicy = RoutingPolicy()
+    server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    auth: AuthSettings = AuthSettings()
+    log: LogSettings = LogSettings()
+    warnings: tuple[str, ...] = ()
+    """Such as a default model that has been switched off."""
+    source: str | None = None
+    """The file these came from."""
