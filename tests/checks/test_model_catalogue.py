@@ -1,0 +1,74 @@
+"""config/models.yaml, held to the domain's types."""
+
+import datetime
+from typing import Any, get_args
+
+import yaml
+
+from domain.model import ALL_CAPABILITIES, Capability, ModelRef
+from entrypoints.resources import resource
+
+_FIELDS = {
+    "context_window",
+    "max_output_tokens",
+    "capabilities",
+    "encoding",
+    "count_margin",
+    "token_limit_field",
+    "retired_on",
+    "replaced_by",
+}
+
+
+def _catalogue() -> Any:
+    return yaml.safe_load(resource("config/models.yaml").read_text("utf-8"))
+
+
+def test_every_alias_names_a_model_of_the_catalogue() -> None:
+    """An alias to nowhere would be a model with unknown limits."""
+    catalogue = _catalogue()
+
+    assert set() == set(catalogue["aliases"].values()) - set(catalogue["models"])
+
+
+def test_no_alias_and_no_replacement_is_retired_by_now() -> None:
+    """What lor3 points people at was alive when this catalogue was written."""
+    catalogue = _catalogue()
+    written_on = datetime.date(2026, 11, 22)
+    targets = set(catalogue["aliases"].values()) | {
+        model["replaced_by"] for model in catalogue["models"].values() if "replaced_by" in model
+    }
+    retired = {
+        name
+        for name in targets
+        if catalogue["models"][name].get("retired_on", datetime.date.max) <= written_on
+    }
+
+    assert set() == retired
+
+
+def test_every_model_is_well_formed() -> None:
+    """Names parse, fields and capabilities are known, numbers make sense."""
+    for name, model in _catalogue()["models"].items():
+        assert name == str(ModelRef.parse(name))
+        assert set() == set(model) - _FIELDS, name
+        assert set() == set(model["capabilities"]) - set(get_args(Capability)), name
+        if "context_window" in model and "max_output_tokens" in model:
+            assert 0 < model["max_output_tokens"] <= model["context_window"], name
+        assert 0 <= model.get("count_margin", 0.0) <= 1, name
+
+
+def test_the_two_models_of_the_first_example_are_retired() -> None:
+    """`openai:gpt-4` and Claude 3 Opus went away in 2026."""
+    models = _catalogue()["models"]
+
+    assert datetime.date(2026, 10, 23) == models["openai:gpt-4"]["retired_on"]
+    assert datetime.date(2026, 1, 5) == models["anthropic:claude-3-opus-20240229"]["retired_on"]
+
+
+def test_demo_can_do_everything() -> None:
+    """The demo provider must never be the reason that a request is refused."""
+    demo = _catalogue()["models"]["demo:demo"]
+
+    assert set(ALL_CAPABILITIES) == set(demo["capabilities"])
+    assert 128_000 == demo["context_window"]
