@@ -8,6 +8,7 @@ import attrs
 from application.ports.chat_provider import ProviderConfig
 from application.ports.price_book import Price
 from domain.catalogue import Catalogue
+from domain.chat_defaults import ChatDefaults
 from domain.routing.settings import RoutingPolicy
 from domain.secret import Secret
 
@@ -51,24 +52,6 @@ class LogSettings:
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
     """`auto` is text on a terminal and JSON elsewhere."""
-
-
-@attrs.frozen(kw_only=True)
-class ChatDefaults:
-    """What a chat gets where its caller says nothing."""
-
-    primary: str
-    fallbacks: tuple[str, ...] = ()
-    passes: tuple[str, ...] = ("format-enforcement", "token-budget-check")
-    format: str = "raw"
-    system: str | None = None
-    """A fixed system text."""
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    stop: tuple[str, ...] = ()
-    seed: int | None = None
-    context_depth: int = 10
 
 
 @attrs.frozen(kw_only=True)

@@ -1,17 +1,25 @@
 """Describe what this lor3 offers, for a UI to draw itself."""
 
+from collections.abc import Mapping
+
 import attrs
 
-from application.ports.price_book import Price
+from application.ports.clock import Clock
+from application.ports.price_book import Price, PriceBook
+from application.services.route_health import RouteHealth
+from domain.catalogue import Catalogue
 from domain.model import ModelRef, ModelSpec
 
 
 @attrs.frozen(kw_only=True)
 class ModelView:
+    """A model that a caller may name."""
+
     spec: ModelSpec
     price: Price | None
     health: str
-    """`ok`, `degraded` (breaker half open), `down` (breaker open) or `cooling` (the provider closed it)."""
+    """`ok`, `degraded` (breaker half open), `down` (breaker open), `cooling` (the provider closed it)
+    or `unavailable` (no key)."""
     retired: bool
 
 
@@ -28,5 +36,43 @@ class ServiceDescription:
 
 @attrs.define(kw_only=True)
 class DescribeService:
+    """Reads only what is in memory."""
+
+    _catalogue: Catalogue
+    _prices: PriceBook
+    _health: RouteHealth
+    _clock: Clock
+    _unavailable: Mapping[str, str]
+    _formats: tuple[str, ...]
+    _passes: tuple[str, ...]
+    _warnings: tuple[str, ...]
+
     def execute(self) -> ServiceDescription:
-        raise AssertionError
+        """Models in the order of their names; those of providers that are not configured are left out."""
+        now = self._clock.now()
+        models = tuple(
+            ModelView(
+                spec=spec,
+                price=self._prices.price(spec.ref, at=now),
+                health="unavailable"
+                if spec.ref.provider in self._unavailable
+                else self._health.health(spec.ref),
+                retired=spec.is_retired(now.date()),
+            )
+            for spec in sorted(self._catalogue.specs.values(), key=lambda each: each.ref)
+            if spec.ref.provider in self._catalogue.providers
+        )
+        aliases = tuple(
+            sorted(
+                (name, ref)
+                for name, ref in self._catalogue.aliases.items()
+                if ref.provider in self._catalogue.providers
+            )
+        )
+        return ServiceDescription(
+            models=models,
+            aliases=aliases,
+            formats=self._formats,
+            passes=self._passes,
+            warnings=self._warnings,
+        )

@@ -1,14 +1,119 @@
 """Explain a chat without sending it."""
 
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+
 import attrs
 
+from application.ports.chat_provider import ChatProvider, ProviderCall
+from application.ports.clock import Clock
+from application.ports.price_book import PriceBook
+from application.services.accounting import count_prompt
+from application.services.compilation import Compilation
+from application.services.request_assembly import RequestAssembly
+from application.services.route_health import RouteHealth
 from application.use_cases.chat_command import SendChatCommand
-from domain.explanation import Explanation
+from application.use_cases.send_chat import context_use
+from domain.chat import ChatRequest
+from domain.errors import InvalidRequest
+from domain.explanation import CandidateView, CostView, Explanation, TokenView, WireView
+from domain.model import ModelSpec
+from domain.passes.manager import Compiled
+from domain.routing.plan import Candidate
+from domain.usage import Usage
 
 
 @attrs.define(kw_only=True)
 class ExplainChat:
     """Everything SendChat would do up to the provider call, shown; nothing is sent or stored."""
 
+    _assembly: RequestAssembly
+    _compilation: Compilation
+    _health: RouteHealth
+    _providers: Mapping[str, ChatProvider]
+    _prices: PriceBook
+    _clock: Clock
+
     async def execute(self, command: SendChatCommand) -> Explanation:
-        raise AssertionError(command)
+        """Asks no provider and writes nothing; reads the thread where one is continued.
+
+        Raises:
+            InvalidRequest: the request can't be understood. That no candidate is left is part of the
+                explanation, not an error.
+            NotFound: there is no such thread or session.
+        """
+        assembly = await self._assembly.assemble(command, now=self._clock.now())
+        views: list[CandidateView] = []
+        first: tuple[ModelSpec, Compiled] | None = None
+        for candidate in assembly.candidates:
+            view, compiled = await self._judge(assembly.request, candidate, is_first=first is None)
+            views.append(view)
+            if view.included and compiled is not None and first is None:
+                first = (candidate.spec, compiled)
+        history = assembly.request.history
+        kept = len(history) if first is None else len(first[1].request.history)
+        return Explanation(
+            request=assembly.request,
+            passes=first[1].trace if first else (),
+            compiled=first[1].request if first else None,
+            prompt_version=None,
+            context=context_use(assembly, len(history) - kept),
+            kept_messages=kept + len(assembly.request.messages),
+            dropped_messages=len(history) - kept,
+            candidates=tuple(views),
+            tokens=await self._tokens(*first) if first else None,
+            wire=self._wire(*first, stream=command.stream) if first else None,
+            cost=await self._cost(*first) if first else None,
+            warnings=assembly.warnings + (first[1].warnings if first else ()),
+        )
+
+    async def _judge(
+        self, request: ChatRequest, candidate: Candidate, *, is_first: bool
+    ) -> tuple[CandidateView, Compiled | None]:
+        ref = candidate.spec.ref
+
+        def out(reason: str) -> tuple[CandidateView, None]:
+            return CandidateView(model=ref, included=False, reason=reason), None
+
+        if candidate.refusal is not None:
+            return out(candidate.refusal)
+        closed = self._health.closed(ref)
+        if closed is not None:
+            return out(closed.reason)
+        try:
+            compiled = await self._compilation.compile_for(request, candidate.spec)
+        except InvalidRequest as refusal:
+            return out(refusal.detail)
+        reason = "it would be asked first" if is_first else "it would be asked if those before it fail"
+        return CandidateView(model=ref, included=True, reason=reason), compiled
+
+    async def _tokens(self, spec: ModelSpec, compiled: Compiled) -> TokenView:
+        tokens, estimated = await asyncio.to_thread(
+            count_prompt, compiled.request, spec, self._compilation.meter
+        )
+        return TokenView(
+            prompt_tokens=tokens,
+            estimated=estimated,
+            max_output_tokens=compiled.request.max_tokens,
+            context_window=spec.context_window,
+            model_max_output_tokens=spec.max_output_tokens,
+        )
+
+    def _wire(self, spec: ModelSpec, compiled: Compiled, *, stream: bool) -> WireView:
+        provider = self._providers[spec.ref.provider]
+        pacing = self._health.pacing(spec.ref, provider.timeouts)
+        stream = stream or pacing.wants_stream(self._clock.monotonic())
+        wire = provider.lower(ProviderCall(request=compiled.request, spec=spec, stream=stream))
+        return WireView(method=wire.method, url=wire.url, body=wire.body)
+
+    async def _cost(self, spec: ModelSpec, compiled: Compiled) -> CostView:
+        request, now = compiled.request, self._clock.now()
+        tokens, _ = await asyncio.to_thread(count_prompt, request, spec, self._compilation.meter)
+
+        def cost(output_tokens: int) -> Decimal | None:
+            usage = Usage(input_tokens=tokens, output_tokens=output_tokens, estimated=True)
+            return self._prices.cost(spec.ref, usage, at=now)
+
+        longest = request.max_tokens if request.max_tokens is not None else spec.max_output_tokens
+        return CostView(prompt_usd=cost(0), max_total_usd=None if longest is None else cost(longest))

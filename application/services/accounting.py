@@ -1,0 +1,84 @@
+"""What an answer took and cost."""
+
+import asyncio
+import datetime
+from decimal import Decimal
+
+import attrs
+
+from application.ports.price_book import PriceBook
+from application.services.transcript import Transcript
+from domain.chat import ChatRequest
+from domain.model import ModelSpec
+from domain.passes.compiler_pass import TokenMeter
+from domain.usage import Usage
+
+
+@attrs.frozen(kw_only=True)
+class Bill:
+    usage: Usage
+    cost_usd: Decimal | None
+    """None where the price is unknown."""
+
+
+@attrs.frozen(kw_only=True)
+class Accounting:
+    prices: PriceBook
+    meter: TokenMeter
+
+    async def bill(
+        self, request: ChatRequest, spec: ModelSpec, transcript: Transcript, *, at: datetime.datetime
+    ) -> Bill:
+        """The provider's own numbers where it gave usable ones; an explicit 0 stays 0. Else our count."""
+        reported = transcript.reported
+        if reported is not None and reported.input_tokens is not None and reported.output_tokens is not None:
+            usage = Usage(
+                input_tokens=reported.input_tokens,
+                output_tokens=reported.output_tokens,
+                cached_input_tokens=reported.cached_input_tokens,
+                cache_write_tokens=reported.cache_write_tokens,
+                reasoning_tokens=reported.reasoning_tokens,
+            )
+        else:
+            usage = await asyncio.to_thread(self._estimate, request, spec, transcript)
+        return Bill(usage=usage, cost_usd=self.prices.cost(spec.ref, usage, at=at))
+
+    def _estimate(self, request: ChatRequest, spec: ModelSpec, transcript: Transcript) -> Usage:
+        reported = transcript.reported
+        input_tokens = reported.input_tokens if reported is not None else None
+        output_tokens = reported.output_tokens if reported is not None else None
+        if input_tokens is None:
+            input_tokens = count_prompt(request, spec, self.meter)[0]
+        if output_tokens is None:
+            said = transcript.text + "".join(call.name + call.arguments for call in transcript.tool_calls)
+            output_tokens = self.meter.count_text(said, spec).tokens
+        return Usage(input_tokens=input_tokens, output_tokens=output_tokens, estimated=True)
+
+
+def count_prompt(request: ChatRequest, spec: ModelSpec, meter: TokenMeter) -> tuple[int, bool]:
+    """All tokens that go in, and whether any of the counts is an estimate. May take milliseconds."""
+    counts = [meter.count_message(message, spec) for message in (*request.history, *request.messages)]
+    if request.system:
+        counts.append(meter.count_text(request.system, spec))
+    for tool in request.tools:
+        described = f"{tool.name} {tool.description or ''} {tool.parameters or ''}"
+        counts.append(meter.count_text(described, spec))
+    return sum(count.tokens for count in counts), bool(request.tools) or any(
+        count.estimated for count in counts
+    )
+
+
+def add_bills(first: Bill, second: Bill) -> Bill:
+    """Two calls that were paid for together."""
+    one, two = first.usage, second.usage
+    usage = Usage(
+        input_tokens=one.input_tokens + two.input_tokens,
+        output_tokens=one.output_tokens + two.output_tokens,
+        cached_input_tokens=one.cached_input_tokens + two.cached_input_tokens,
+        cache_write_tokens=one.cache_write_tokens + two.cache_write_tokens,
+        reasoning_tokens=one.reasoning_tokens + two.reasoning_tokens,
+        estimated=one.estimated or two.estimated,
+    )
+    unknown = first.cost_usd is None or second.cost_usd is None
+    cost = None if unknown else (first.cost_usd or Decimal(0)) + (second.cost_usd or Decimal(0))
+    return Bill(usage=usage, cost_usd=cost)

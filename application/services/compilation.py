@@ -1,0 +1,34 @@
+"""Compiles a request for one model, off the event loop where that takes long."""
+
+import asyncio
+from collections.abc import Mapping
+
+import attrs
+from domain.passes.token_budget import needs_counting
+
+from domain.chat import ChatRequest
+from domain.model import ModelSpec
+from domain.output.formatter import Formatter
+from domain.passes.compiler_pass import Pass, Target, TokenMeter
+from domain.passes.manager import Compiled, compile_request
+
+
+@attrs.frozen(kw_only=True)
+class Compilation:
+    """The configured passes, with what they may know."""
+
+    passes: tuple[Pass, ...]
+    formatters: Mapping[str, Formatter]
+    meter: TokenMeter
+
+    async def compile_for(self, request: ChatRequest, spec: ModelSpec) -> Compiled:
+        """Runs the passes for `spec`.
+
+        Raises:
+            InvalidRequest: the request can't be compiled for this model.
+        """
+        target = Target(spec=spec, meter=self.meter, formatter=self.formatters[request.format])
+        if needs_counting(request, spec):
+            # Counting a long text takes milliseconds, loading an encoding a quarter of a second.
+            return await asyncio.to_thread(compile_request, self.passes, request, target)
+        return compile_request(self.passes, request, target)

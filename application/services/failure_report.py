@@ -1,0 +1,83 @@
+"""The one error a caller gets when several models failed."""
+
+from domain.errors import (
+    ChatFailed,
+    ContentFiltered,
+    ContextTooLong,
+    Fault,
+    InvalidRequest,
+    LorError,
+    NoCapableModel,
+    ProviderFailure,
+)
+from domain.model import ModelRef
+from domain.routing.plan import Candidate
+from domain.routing.policy import VERDICTS
+
+
+def final_error(
+    candidates: tuple[Candidate, ...],
+    failures: list[tuple[ModelRef, ProviderFailure]],
+    refusals: list[tuple[ModelRef, InvalidRequest]],
+) -> LorError:
+    """The class of the first candidate that was asked or closed decides: it is the one the caller wanted.
+
+    Args:
+        failures: calls that failed and routes that were closed, in order.
+        refusals: candidates that the request could not be compiled for, in order.
+    """
+    if not failures:
+        if refusals:
+            return refusals[0][1]
+        return _nobody_to_ask(candidates)
+    primary = failures[0][0]
+    failure = [each for model, each in failures if model == primary][-1]
+    verdict = VERDICTS[failure.kind]
+    if failure.kind == "context_too_long":
+        return ContextTooLong.of(
+            Fault(
+                path="messages",
+                message=f"the prompt is longer than {primary} can read; shorten it, or name a model with a larger window",
+            )
+        )
+    if failure.kind == "content_filtered":
+        return ContentFiltered.of(
+            Fault(path="messages", message=f"the content policy of {primary} refused the prompt; rephrase it")
+        )
+    if failure.kind == "bad_request":
+        named = f": it objects to `{failure.parameter}`" if failure.parameter else ""
+        return InvalidRequest.of(
+            Fault(
+                path=failure.parameter or "",
+                message=f"{primary} refused the request as invalid{named}; "
+                "check the parameters, tools and schema against what this model accepts",
+            )
+        )
+    return ChatFailed(
+        verdict.code,
+        f"no model answered: {_told(failures)}",
+        retryable=verdict.retryable,
+        retry_after_s=_retry_after_s(failure) if verdict.retryable else None,
+    )
+
+
+def _nobody_to_ask(candidates: tuple[Candidate, ...]) -> LorError:
+    reasons = "; ".join(f"{each.spec.ref}: {each.refusal}" for each in candidates)
+    if candidates and all((each.refusal or "").startswith("no API key") for each in candidates):
+        return ChatFailed("upstream_auth", f"no model can be asked: {reasons}", retryable=False)
+    return NoCapableModel.of(
+        Fault(path="model", message=f"no model can do what the request needs: {reasons}")
+    )
+
+
+def _told(failures: list[tuple[ModelRef, ProviderFailure]]) -> str:
+    last: dict[ModelRef, str] = {}
+    for model, failure in failures:
+        last[model] = failure.kind
+    return ", ".join(f"{model} ({kind})" for model, kind in last.items())
+
+
+def _retry_after_s(failure: ProviderFailure) -> float | None:
+    if failure.retry_after_s is not None:
+        return min(failure.retry_after_s, 60.0)
+    return 1.0 if failure.kind in ("rate_limited", "overloaded") else None

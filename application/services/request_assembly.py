@@ -1,0 +1,191 @@
+"""From a command to the request all candidates are asked with: defaults, models, format, thread."""
+
+import datetime
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from application.ports.unit_of_work import UnitOfWorkFactory
+from application.use_cases.chat_command import SendChatCommand
+from domain.catalogue import Catalogue
+from domain.chat import ChatRequest
+from domain.chat_defaults import ChatDefaults
+from domain.errors import Fault, InvalidRequest, NotFound
+from domain.json_value import JSONObject
+from domain.message import Message
+from domain.model import ModelSpec
+from domain.output.formatter import Formatter
+from domain.routing.plan import Candidate, plan_candidates
+from domain.thread import Session, StoredMessage, Thread
+
+SchemaCheck = Callable[[JSONObject], tuple[Fault, ...]]
+
+
+@attrs.frozen(kw_only=True)
+class Assembly:
+    """A request ready to be compiled, with where it belongs."""
+
+    request: ChatRequest
+    candidates: tuple[Candidate, ...]
+    formatter: Formatter
+    session: Session | None
+    """None for a new one."""
+    thread: Thread | None
+    new_turns: tuple[Message, ...]
+    """The caller's messages that are not stored yet."""
+    remembered: int
+    """How many of `request.history` came from the thread."""
+    warnings: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class RequestAssembly:
+    defaults: ChatDefaults
+    catalogue: Catalogue
+    unavailable: Mapping[str, str]
+    """Provider name → why it can't be called."""
+    formatters: Mapping[str, Formatter]
+    words_for_schema: bool
+    check_schema: SchemaCheck
+    unit_of_work: UnitOfWorkFactory
+
+    async def assemble(self, command: SendChatCommand, *, now: datetime.datetime) -> Assembly:
+        """Reads the thread, if one is continued, in one round trip.
+
+        Raises:
+            InvalidRequest: a model, format, schema or the like can't be used; all faults at once.
+            NotFound: there is no such thread or session.
+            StorageUnavailable: a thread is continued and the database is away.
+        """
+        today = now.date()
+        formatter, specs = self._resolve(command, today)
+        session, thread, memory = await self._conversation(command)
+        history, turns = memory, command.messages
+        if command.own_history:
+            history, turns = _split(command.messages)
+        defaults = self.defaults
+        request = ChatRequest(
+            messages=turns,
+            history=history,
+            system=defaults.system,
+            model=specs[0].ref,
+            fallbacks=tuple(spec.ref for spec in specs[1:]),
+            format=formatter.name,
+            schema=command.schema,
+            max_tokens=command.max_tokens if command.max_tokens is not None else defaults.max_tokens,
+            temperature=command.temperature if command.temperature is not None else defaults.temperature,
+            top_p=command.top_p if command.top_p is not None else defaults.top_p,
+            stop=command.stop or defaults.stop,
+            seed=command.seed if command.seed is not None else defaults.seed,
+            tools=command.tools,
+            tool_choice=command.tool_choice,
+            user=command.user,
+        )
+        candidates = plan_candidates(
+            request, specs, unavailable=self.unavailable, words_for_schema=self.words_for_schema
+        )
+        return Assembly(
+            request=request,
+            candidates=candidates,
+            formatter=formatter,
+            session=session,
+            thread=thread,
+            new_turns=_after_last_answer(command.messages) if thread is not None else command.messages,
+            remembered=0 if command.own_history else len(memory),
+            warnings=_lifecycle_warnings(candidates, today),
+        )
+
+    def _resolve(
+        self, command: SendChatCommand, today: datetime.date
+    ) -> tuple[Formatter, tuple[ModelSpec, ...]]:
+        faults: list[Fault] = []
+        formatter = self.formatters.get(command.format or self.defaults.format)
+        if formatter is None:
+            known = ", ".join(sorted(self.formatters))
+            faults.append(Fault(path="format", message=f"unknown format `{command.format}`; known: {known}"))
+        if command.schema is not None:
+            if formatter is not None and not formatter.wants_json:
+                faults.append(
+                    Fault(path="schema", message='goes with `"format": "json"` only; add it or drop `schema`')
+                )
+            faults.extend(self.check_schema(command.schema))
+        names = [("model", command.model or self.defaults.primary)]
+        fallbacks = command.fallbacks if command.fallbacks is not None else self.defaults.fallbacks
+        names += [(f"fallbacks[{index}]", name) for index, name in enumerate(fallbacks)]
+        specs: list[ModelSpec] = []
+        for path, name in names:
+            try:
+                specs.append(self.catalogue.resolve(name, today=today, path=path))
+            except InvalidRequest as error:
+                faults.extend(error.faults)
+        if faults or formatter is None:
+            raise InvalidRequest.of(*faults)
+        return formatter, tuple(specs)
+
+    async def _conversation(
+        self, command: SendChatCommand
+    ) -> tuple[Session | None, Thread | None, tuple[Message, ...]]:
+        if command.thread_id is None and command.session_id is None:
+            return None, None, ()
+        depth = command.context_depth if command.context_depth is not None else self.defaults.context_depth
+        session: Session | None = None
+        thread: Thread | None = None
+        stored: tuple[StoredMessage, ...] = ()
+        async with self.unit_of_work(command.tenant) as work:
+            if command.thread_id is not None:
+                thread = await work.threads.get(command.thread_id)
+                if thread is None:
+                    raise NotFound(
+                        f"there is no thread {command.thread_id}; leave `thread_id` out to start one"
+                    )
+                if depth and not command.own_history:
+                    stored = await work.messages.tail(command.thread_id, limit=depth)
+            session_id = thread.session_id if thread is not None else command.session_id
+            if session_id is not None:
+                session = await work.sessions.get(session_id)
+            if session is None:
+                raise NotFound(f"there is no session {session_id}; leave `session_id` out to start one")
+        if thread is not None and command.session_id not in (None, thread.session_id):
+            raise InvalidRequest.of(
+                Fault(
+                    path="session_id", message="the thread belongs to another session; leave `session_id` out"
+                )
+            )
+        return session, thread, _whole_turns(stored)
+
+
+def _whole_turns(stored: tuple[StoredMessage, ...]) -> tuple[Message, ...]:
+    """What can be injected: begins with a user turn, so that no answer or tool result lacks its question."""
+    messages = [
+        attrs.evolve(each.message, token_count=None if each.usage is None else each.usage.output_tokens)
+        for each in stored
+    ]
+    first = next((index for index, message in enumerate(messages) if message.role == "user"), len(messages))
+    return tuple(messages[first:])
+
+
+def _split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """The caller's own history, and the turns after the last answer: a tool's results stay with their call."""
+    index = len(messages) - 1
+    while index > 0 and messages[index - 1].role not in ("assistant", "system"):
+        index -= 1
+    if messages[index].role == "tool":
+        index -= 1
+        while index > 0 and messages[index - 1].role == "user":
+            index -= 1
+    return messages[: max(index, 0)], messages[max(index, 0) :]
+
+
+def _after_last_answer(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """What a continued thread does not hold yet."""
+    answers = [index for index, message in enumerate(messages) if message.role == "assistant"]
+    return messages[answers[-1] + 1 :] if answers else messages
+
+
+def _lifecycle_warnings(candidates: tuple[Candidate, ...], today: datetime.date) -> tuple[str, ...]:
+    return tuple(
+        f"{spec.ref} was switched off on {spec.retired_on}"
+        + (f"; use {spec.replaced_by}" if spec.replaced_by is not None else "")
+        for spec in (candidate.spec for candidate in candidates)
+        if spec.is_retired(today)
+    )

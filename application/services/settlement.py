@@ -1,0 +1,121 @@
+"""How a chat that did not come to its answer is brought to an end in the books."""
+
+import attrs
+
+from application.ports.chat_journal import ChatJournal
+from application.ports.clock import Clock
+from application.ports.telemetry import Telemetry
+from application.services.accounting import Accounting, Bill, add_bills
+from application.services.chat_record import ChatIds, failure_record
+from application.services.failover import Run
+from application.services.request_assembly import Assembly
+from application.use_cases.chat_command import SendChatCommand
+from domain.attempt import Attempt
+from domain.errors import LorError, StorageUnavailable
+from domain.telemetry import ChatRefused
+from domain.thread import MessageStatus
+
+
+@attrs.define(kw_only=True)
+class Progress:
+    """One chat under way."""
+
+    command: SendChatCommand
+    assembly: Assembly
+    ids: ChatIds
+    started: float
+    runs: list[Run] = attrs.field(factory=list)
+    attempts: list[Attempt] = attrs.field(factory=list)
+    """Of answered runs, with what each answer took."""
+    bill: Bill | None = None
+    """All answers so far: one that was not valid JSON has been paid for too."""
+
+    @property
+    def waited_s(self) -> float:
+        return sum(run.waited_s for run in self.runs)
+
+    def all_attempts(self) -> tuple[Attempt, ...]:
+        made = [attempt for run in self.runs for attempt in run.attempts]
+        return (*self.attempts, *made[len(self.attempts) :])
+
+
+@attrs.frozen(kw_only=True)
+class Settlement:
+    """Stores failures and abandoned answers, and says so to telemetry."""
+
+    accounting: Accounting
+    journal: ChatJournal
+    clock: Clock
+    telemetry: Telemetry
+
+    async def failed(self, progress: Progress, error: LorError) -> None:
+        """Keeps the user's turn and the failure; a chat that was refused before any call leaves nothing."""
+        attempts = progress.all_attempts()
+        self.refused(
+            progress.command, error, progress.started, attempts=sum(each.was_sent for each in attempts)
+        )
+        if any(each.was_sent for each in attempts) and not isinstance(error, StorageUnavailable):
+            await self._store(progress, attempts, status="failed", error_code=error.code)
+
+    async def left(self, progress: Progress) -> None:
+        """The caller is gone: what was said so far is `incomplete`, and paid for."""
+        said = bool(progress.runs) and progress.runs[-1].transcript.has_content
+        await self._store(
+            progress, progress.all_attempts(), status="incomplete" if said else "cancelled", error_code=None
+        )
+
+    def refused(self, command: SendChatCommand, error: LorError, started: float, *, attempts: int) -> None:
+        self.telemetry.emit(
+            ChatRefused(
+                request_id=command.request_id,
+                tenant=command.tenant,
+                code=error.code,
+                duration_s=self.clock.monotonic() - started,
+                attempts=attempts,
+            )
+        )
+
+    async def _store(
+        self,
+        progress: Progress,
+        attempts: tuple[Attempt, ...],
+        *,
+        status: MessageStatus,
+        error_code: str | None,
+    ) -> None:
+        run = progress.runs[-1] if progress.runs else None
+        bill, text = progress.bill, ""
+        if run is not None:
+            text = run.transcript.text
+            # An answered run is in the bill already; a cut one is charged for what it said.
+            if len(progress.attempts) < len(attempts) and run.transcript.has_content:
+                partial = await self._partial(run)
+                if partial is not None:
+                    attempts = (
+                        *attempts[:-1],
+                        attrs.evolve(attempts[-1], usage=partial.usage, cost_usd=partial.cost_usd),
+                    )
+                    bill = partial if bill is None else add_bills(bill, partial)
+        record = failure_record(
+            progress.command,
+            progress.assembly,
+            progress.ids,
+            status=status,
+            error_code=error_code,
+            text=text,
+            attempts=attempts,
+            model=run.spec.ref if run is not None and run.spec is not None else None,
+            bill=bill,
+            latency_ms=round((self.clock.monotonic() - progress.started) * 1000),
+            now=self.clock.now(),
+        )
+        try:
+            await self.journal.commit(record)
+        except StorageUnavailable as lost:
+            # The caller is told of the first error; that its record is lost must be seen all the same.
+            self.refused(progress.command, lost, progress.started, attempts=len(attempts))
+
+    async def _partial(self, run: Run) -> Bill | None:
+        if run.spec is None or run.compiled is None:
+            return None
+        return await self.accounting.bill(run.compiled.request, run.spec, run.transcript, at=self.clock.now())

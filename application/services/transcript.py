@@ -1,0 +1,72 @@
+"""Folds a provider's events into a whole answer."""
+
+import attrs
+
+from domain.chat import (
+    AnswerFinished,
+    AnswerStarted,
+    FinishReason,
+    ProviderEvent,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from domain.message import ToolCall
+
+
+@attrs.define
+class _GrowingCall:
+    id: str | None = None
+    name: str | None = None
+    arguments: list[str] = attrs.field(factory=list)
+
+
+@attrs.define
+class Transcript:
+    """What one attempt has said so far. Deltas are joined byte for byte, never de-duplicated."""
+
+    _texts: list[str] = attrs.field(factory=list)
+    _calls: dict[int, _GrowingCall] = attrs.field(factory=dict)
+    reported: UsageReported | None = None
+    finish_reason: FinishReason | None = None
+    response_id: str | None = None
+
+    def add(self, event: ProviderEvent) -> None:
+        if isinstance(event, TextDelta):
+            self._texts.append(event.text)
+        elif isinstance(event, ToolCallDelta):
+            call = self._calls.setdefault(event.index, _GrowingCall())
+            call.id = call.id or event.id
+            call.name = call.name or event.name
+            call.arguments.append(event.arguments)
+        elif isinstance(event, UsageReported):
+            self.reported = event
+        elif isinstance(event, AnswerFinished):
+            self.finish_reason = event.reason
+        elif isinstance(event, AnswerStarted):
+            self.response_id = event.response_id
+
+    @property
+    def text(self) -> str:
+        return "".join(self._texts)
+
+    @property
+    def has_content(self) -> bool:
+        return bool(self._texts or self._calls)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """In the order of their index. `complete` is False where the answer was cut inside the last one."""
+        if not self._calls:
+            return ()
+        cut = self.finish_reason in (None, "length")
+        last = max(self._calls)
+        return tuple(
+            ToolCall(
+                id=call.id or "",
+                name=call.name or "",
+                arguments="".join(call.arguments),
+                complete=not (cut and index == last),
+            )
+            for index, call in sorted(self._calls.items())
+        )

@@ -1,0 +1,57 @@
+"""Which models may answer a request, in order, and why the others may not."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from domain.chat import ChatRequest
+from domain.model import ModelSpec
+
+
+@attrs.frozen(kw_only=True)
+class Candidate:
+    """A model that was considered. `refusal` is None where it is in."""
+
+    spec: ModelSpec
+    refusal: str | None = None
+    """Why it is out, a sentence without a full stop."""
+
+    @property
+    def included(self) -> bool:
+        return self.refusal is None
+
+
+def plan_candidates(
+    request: ChatRequest,
+    specs: tuple[ModelSpec, ...],
+    *,
+    unavailable: Mapping[str, str],
+    words_for_schema: bool,
+) -> tuple[Candidate, ...]:
+    """Judges `specs` in order; a model that is named twice is considered once.
+
+    Args:
+        unavailable: provider name → why it can't be called at all, such as a missing key.
+        words_for_schema: whether a pass asks in words for a schema that a model has no native way for.
+    """
+    candidates: list[Candidate] = []
+    seen = set()
+    needs_images = any(message.images for message in (*request.history, *request.messages))
+    for spec in specs:
+        if spec.ref in seen:
+            continue
+        seen.add(spec.ref)
+        refusal = unavailable.get(spec.ref.provider)
+        if refusal is None and request.tools and not spec.can("tools"):
+            refusal = "it can't call tools, and the request has some"
+        if refusal is None and needs_images and not spec.can("images"):
+            refusal = "it can't read images, and the request has some"
+        if (
+            refusal is None
+            and request.schema is not None
+            and not words_for_schema
+            and not spec.can("json_schema")
+        ):
+            refusal = "it has no structured output, and the pass `format-enforcement` is not configured"
+        candidates.append(Candidate(spec=spec, refusal=refusal))
+    return tuple(candidates)

@@ -1,0 +1,37 @@
+"""Entry points: how providers, passes, formatters and stores are found, built-in ones included."""
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, TypeAlias
+
+from domain.errors import ConfigurationError, Fault
+
+Group: TypeAlias = Literal["lor3.providers", "lor3.passes", "lor3.formatters", "lor3.stores"]
+
+
+def names(group: Group) -> tuple[str, ...]:
+    """What is installed, sorted; nothing is imported."""
+    return tuple(sorted({entry.name for entry in entry_points(group=group)}))
+
+
+def load(group: Group, name: str, *, path: str) -> Any:
+    """Imports what the entry point names. The caller knows the group's protocol.
+
+    Args:
+        path: where the settings name it, for the error.
+
+    Raises:
+        ConfigurationError: there is no such entry point, or it does not import.
+    """
+    found: EntryPoint | None = next(iter(entry_points(group=group, name=name)), None)
+    if found is None:
+        raise ConfigurationError.of(
+            Fault(path=path, message=f"there is no `{name}`; installed: {', '.join(names(group)) or 'none'}")
+        )
+    try:
+        return found.load()
+    except ImportError as exc:
+        raise ConfigurationError.of(
+            Fault(
+                path=path, message=f"`{name}` is installed, but does not import: {exc}; reinstall its package"
+            )
+        ) from exc
