@@ -71,5 +71,12 @@ class Settings:
     log: LogSettings = LogSettings()
     warnings: tuple[str, ...] = ()
     """Such as a default model that has been switched off."""
+    unavailable: Mapping[str, str] = attrs.field(factory=dict)
+    """Providers that the catalogue names but that can't be called, each with the reason and the remedy.
+
+    They are not in `providers`; a candidate of theirs is skipped.
+    """
+    origins: Mapping[str, str] = attrs.field(factory=dict)
+    """Where each value that is no default came from, by its path: a file and line, a variable, a flag."""
     source: str | None = None
     """The file these came from."""

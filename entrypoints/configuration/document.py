@@ -1,0 +1,189 @@
+"""A configuration file as it is written: the settings' names, types and ranges.
+
+None stands for "not given"; the defaults are those of `entrypoints/settings.py` and the ports. The JSON
+Schema for editors is made from these classes.
+"""
+
+import datetime
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeAlias
+
+import attrs
+
+from domain.json_value import JSONValue
+from domain.model import Capability
+
+
+@attrs.frozen(kw_only=True)
+class Range:
+    """The numbers that are allowed, both ends included unless `above` is set."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Length:
+    """How many characters a text or items a list may have."""
+
+    minimum: int = 0
+    maximum: int
+
+
+Seconds: TypeAlias = Annotated[float, Range(above=0, maximum=86_400)]
+Count: TypeAlias = Annotated[int, Range(minimum=1)]
+Name: TypeAlias = Annotated[str, Length(minimum=1, maximum=256)]
+USD: TypeAlias = Annotated[Decimal, Range(minimum=0)]
+
+
+def _field(doc: str) -> Any:
+    """An optional setting with its description."""
+    return attrs.field(default=None, metadata={"doc": doc})
+
+
+@attrs.frozen(kw_only=True)
+class ProviderDocument:
+    kind: Name | None = _field("Which provider this is; the entry's own name where it is left out.")
+    api_key: Name | None = _field("The key, always by reference: ${NAME}.")
+    base_url: Name | None = _field("Where its API is, up to and without /chat/completions or /v1/messages.")
+    transport: Literal["direct", "sdk"] | None = _field("`direct`, or the vendor's own SDK.")
+    connect_s: Seconds | None = _field("Limit for name resolution, TCP and TLS together.")
+    first_token_s: Seconds | None = _field("Limit from sending to the first content.")
+    idle_s: Seconds | None = _field("Limit between two reads of a stream.")
+    total_s: Seconds | None = _field("Limit of one attempt.")
+    options: Mapping[str, JSONValue] = attrs.field(factory=dict, metadata={"doc": "", "rest": True})
+    """Every other key of the entry: the provider checks them."""
+
+
+@attrs.frozen(kw_only=True)
+class ModelDocument:
+    context_window: Count | None = _field("Tokens of prompt and answer together.")
+    max_output_tokens: Count | None = _field("Tokens of the longest answer.")
+    capabilities: tuple[Capability, ...] | None = _field("What the model can do.")
+    encoding: Name | None = _field("The tiktoken encoding to count with.")
+    count_margin: Annotated[float, Range(minimum=0, maximum=1)] | None = _field(
+        "A fraction to add to token counts where the tokenizer is not public."
+    )
+    token_limit_field: Literal["max_tokens", "max_completion_tokens"] | None = _field(
+        "What the wire calls the answer's limit."
+    )
+    retired_on: datetime.date | None = _field("The day the model is switched off.")
+    replaced_by: Name | None = _field("The `provider:model` to use instead.")
+
+
+@attrs.frozen(kw_only=True)
+class PriceDocument:
+    input_per_mtok: USD | None = _field("USD for a million prompt tokens.")
+    output_per_mtok: USD | None = _field("USD for a million answer tokens.")
+    cached_input_per_mtok: USD | None = _field("USD for a million cached prompt tokens.")
+
+
+@attrs.frozen(kw_only=True)
+class BreakerDocument:
+    failures: Count | None = _field("Consecutive failures that open a breaker.")
+    open_s: Seconds | None = _field("How long it stays open before one probe.")
+    max_open_s: Seconds | None = _field("The longest it stays open; the wait doubles after a failed probe.")
+
+
+@attrs.frozen(kw_only=True)
+class RoutingDocument:
+    max_attempts: Annotated[int, Range(minimum=1, maximum=20)] | None = _field(
+        "Calls for one request, at most."
+    )
+    retries: Annotated[int, Range(minimum=0, maximum=10)] | None = _field(
+        "On one model, before falling back."
+    )
+    deadline_s: Seconds | None = _field("For all attempts of one request together.")
+    retry_base_s: Seconds | None = _field("The first retry waits up to this long.")
+    retry_cap_s: Seconds | None = _field("The longest wait of our own before a retry.")
+    max_retry_after_s: Seconds | None = _field(
+        "The longest wait a provider can ask for before lor3 falls back."
+    )
+    max_cooldown_s: Seconds | None = _field("The longest a rate-limited model is left alone.")
+    quota_cooldown_s: Seconds | None = _field("How long a provider whose account is empty is left alone.")
+    retry_ratio: Annotated[float, Range(minimum=0, maximum=1)] | None = _field(
+        "Retries are at most this fraction of requests."
+    )
+    retry_reserve: Annotated[int, Range(minimum=0)] | None = _field(
+        "Retries that are affordable at any time."
+    )
+    breaker: BreakerDocument | None = _field("When a failing model is left alone.")
+
+
+@attrs.frozen(kw_only=True)
+class ServerDocument:
+    host: Name | None = _field("The address to listen on.")
+    port: Annotated[int, Range(minimum=0, maximum=65_535)] | None = _field("The port; 0 takes a free one.")
+    workers: Annotated[int, Range(minimum=1, maximum=256)] | None = _field("Processes that share the port.")
+    max_body_bytes: Annotated[int, Range(minimum=1024, maximum=1 << 30)] | None = _field(
+        "The largest request."
+    )
+    body_timeout_s: Seconds | None = _field("How long a request's body may take.")
+    idle_timeout_s: Seconds | None = _field("How long an idle connection stays open.")
+    drain_s: Annotated[float, Range(minimum=0, maximum=3600)] | None = _field(
+        "How long running answers may take to end when the server stops."
+    )
+    max_in_flight: Count | None = _field("Requests at a time; more are refused with 503.")
+    cors_origins: tuple[Name, ...] | None = _field(
+        "Browser origins that may call, such as https://app.example.com."
+    )
+
+
+@attrs.frozen(kw_only=True)
+class DatabaseDocument:
+    url: Name | None = _field("sqlite:///path or postgresql://…; its password by reference: ${NAME}.")
+    pool_size: Annotated[int, Range(minimum=1, maximum=1000)] | None = _field("Connections of one process.")
+    statement_timeout_s: Seconds | None = _field("Limit of one statement.")
+    acquire_timeout_s: Seconds | None = _field("Limit for waiting on a free connection.")
+    auto_migrate: bool | None = _field("Migrate PostgreSQL at start; SQLite always migrates itself.")
+
+
+@attrs.frozen(kw_only=True)
+class RedisDocument:
+    url: Name | None = _field("redis://… or rediss://…; without it, each process caches for itself.")
+    timeout_s: Seconds | None = _field("Limit of one operation.")
+
+
+@attrs.frozen(kw_only=True)
+class AuthDocument:
+    disabled: bool | None = _field("Allows listening beyond this machine without API keys.")
+
+
+@attrs.frozen(kw_only=True)
+class LogDocument:
+    level: Literal["debug", "info", "warning", "error"] | None = _field("The least that is logged.")
+    format: Literal["auto", "json", "text"] | None = _field("`auto` is text on a terminal, JSON elsewhere.")
+
+
+@attrs.frozen(kw_only=True)
+class Document:
+    """The whole file."""
+
+    primary: Name | None = _field("The model that answers: `provider:model` or an alias.")
+    fallbacks: tuple[Name, ...] | None = _field("Models to try, in order, when the primary fails.")
+    passes: tuple[Name, ...] | None = _field("The compiler passes, in the order they run.")
+    format: Name | None = _field("raw, markdown or json, or another installed formatter.")
+    max_tokens: Count | None = _field("Tokens of the longest answer.")
+    temperature: Annotated[float, Range(minimum=0, maximum=2)] | None = _field("Sampling temperature.")
+    top_p: Annotated[float, Range(above=0, maximum=1)] | None = _field("Nucleus sampling.")
+    stop: Annotated[tuple[Name, ...], Length(maximum=16)] | None = _field("Texts that end an answer.")
+    seed: int | None = _field("For answers as repeatable as the provider can make them.")
+    context_depth: Annotated[int, Range(minimum=0, maximum=200)] | None = _field(
+        "How many of a thread's last messages go into the prompt."
+    )
+    system: Annotated[str, Length(maximum=262_144)] | None = _field("A fixed system text.")
+    reroute_retired: bool | None = _field("Answer by a switched-off model's replacement.")
+    aliases: Mapping[Name, Name] | None = _field("Names of your own for models.")
+    models: Mapping[Name, ModelDocument] | None = _field("Models to add or correct, by `provider:model`.")
+    prices: Mapping[Name, PriceDocument] | None = _field("Prices of your own, by `provider:model`.")
+    providers: Mapping[Name, ProviderDocument] | None = _field(
+        "The providers, each under a name of your choice."
+    )
+    routing: RoutingDocument | None = _field("Retries, fallback and the circuit breaker.")
+    server: ServerDocument | None = _field("The HTTP server.")
+    database: DatabaseDocument | None = _field("Where answers are stored.")
+    redis: RedisDocument | None = _field("What replicas share and may lose.")
+    auth: AuthDocument | None = _field("Who may call.")
+    log: LogDocument | None = _field("Logging.")

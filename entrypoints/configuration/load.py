@@ -1,0 +1,293 @@
+"""Reads the settings: defaults < file < environment < flags, resolved and checked as a whole."""
+
+import datetime
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any, TypeVar
+
+import attrs
+
+from application.ports.price_book import Price
+from domain.catalogue import Catalogue
+from domain.chat_defaults import ChatDefaults
+from domain.routing.settings import BreakerPolicy, RoutingPolicy
+from domain.secret import Secret
+from entrypoints.configuration import environment, file
+from entrypoints.configuration.catalogue import build_catalogue, resolve, shipped
+from entrypoints.configuration.document import Document, RoutingDocument
+from entrypoints.configuration.findings import Findings, Path, did_you_mean, flatten_origins
+from entrypoints.configuration.interpolation import interpolate
+from entrypoints.configuration.providers import STANDARD, Providers, resolve_providers
+from entrypoints.configuration.raw import Tree
+from entrypoints.configuration.registry import Registry
+from entrypoints.configuration.structure import structure
+from entrypoints.configuration.urls import check_cors_origin, database_url, redis_url
+from entrypoints.settings import (
+    AuthSettings,
+    DatabaseSettings,
+    LogSettings,
+    RedisSettings,
+    ServerSettings,
+    Settings,
+)
+
+_T = TypeVar(
+    "_T",
+    BreakerPolicy,
+    RoutingPolicy,
+    ServerSettings,
+    DatabaseSettings,
+    RedisSettings,
+    AuthSettings,
+    LogSettings,
+)
+
+
+def load_settings(
+    *,
+    config_path: FilePath | None,
+    environ: Mapping[str, str],
+    flags: Mapping[str, object] | None = None,
+    cwd: FilePath,
+    today: datetime.date | None = None,
+    registry: Registry | None = None,
+) -> Settings:
+    """Everything lor3 was told.
+
+    Args:
+        flags: by dotted path, such as `{"server.port": 8080}`; None values are not given.
+        today: decides which models count as switched off; the current day in UTC where left out.
+        registry: the known passes, formatters and provider kinds; those installed where left out.
+
+    Raises:
+        ConfigurationError: anything is wrong; it names every fault with its path, origin and remedy.
+    """
+    findings = Findings()
+    warnings: list[str] = []
+    path = file.find(config_path, environ, cwd)
+    tree: dict[str, Tree] = {}
+    if path is not None:
+        parsed = file.read(path)
+        interpolated = interpolate(parsed.tree, environ, findings)
+        assert isinstance(interpolated, dict)  # noqa: S101 - for the type checker: a mapping stays one
+        tree = interpolated
+        findings.origins.update({where: parsed.place(where) for where in _leaves(tree, ())})
+    top_level = [field.name for field in attrs.fields(Document)]
+    environment.overlay(tree, environ, top_level, findings, warnings)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            flag = f"--{name.rpartition('.')[2].replace('_', '-')}"
+            environment.assign(tree, tuple(name.split(".")), value, flag, findings)
+    document = structure(tree, findings)
+    resolver = _Resolver(
+        document=document,
+        environ=environ,
+        today=today or datetime.datetime.now(datetime.UTC).date(),
+        registry=registry or Registry.installed(),
+        findings=findings,
+        warnings=warnings,
+    )
+    settings = resolver.settings(source=None if path is None else str(path))
+    findings.raise_if_any()
+    return settings
+
+
+def _leaves(tree: Tree, path: Path) -> list[Path]:
+    if isinstance(tree, dict) and tree:
+        return [leaf for key, value in tree.items() for leaf in _leaves(value, (*path, key))]
+    if isinstance(tree, list) and tree:
+        return [path, *(leaf for index, value in enumerate(tree) for leaf in _leaves(value, (*path, index)))]
+    return [path] if path else []
+
+
+@attrs.define(kw_only=True)
+class _Resolver:
+    """From a well-formed document to settings that make sense together."""
+
+    document: Document
+    environ: Mapping[str, str]
+    today: datetime.date
+    registry: Registry
+    findings: Findings
+    warnings: list[str]
+
+    def settings(self, *, source: str | None) -> Settings:
+        document, findings = self.document, self.findings
+        providers = resolve_providers(
+            document.providers or {},
+            aliases=shipped().provider_aliases,
+            environ=self.environ,
+            kinds=self.registry.providers,
+            findings=findings,
+        )
+        catalogue = build_catalogue(
+            kinds=providers.kinds,
+            models=document.models or {},
+            aliases=document.aliases or {},
+            reroute_retired=bool(document.reroute_retired),
+            today=self.today,
+            findings=findings,
+        )
+        chat = self._chat(catalogue, providers)
+        self._warn_of_models(catalogue, chat)
+        self._warn_of_keys(catalogue, chat, providers)
+        auth = given(AuthSettings(), document.auth)
+        server = given(ServerSettings(), document.server)
+        if not (auth.disabled or is_loopback(server.host) or findings.has(("server", "host"))):
+            findings.add(
+                ("server", "host"),
+                "listening beyond this machine without API keys is refused; use 127.0.0.1, or write"
+                " `auth: {disabled: true}` where something else in front of lor3 checks who calls",
+            )
+        for index, origin in enumerate(server.cors_origins):
+            check_cors_origin(origin, ("server", "cors_origins", index), findings)
+        return Settings(
+            chat=chat,
+            providers=providers.configured,
+            catalogue=catalogue,
+            prices=self._prices(catalogue),
+            routing=self._routing(document.routing or RoutingDocument()),
+            server=server,
+            database=self._database(),
+            redis=self._redis(),
+            auth=auth,
+            log=given(LogSettings(), document.log),
+            warnings=tuple(self.warnings),
+            source=source,
+            unavailable=providers.unavailable,
+            origins=flatten_origins(findings.origins),
+        )
+
+    def _chat(self, catalogue: Catalogue, providers: Providers) -> ChatDefaults:
+        document = self.document
+        primary, standby = self._automatic(providers)
+        if document.primary is not None:
+            primary, standby = document.primary, ()
+            resolve(catalogue, primary, ("primary",), self.today, self.findings)
+        elif primary == "demo:demo" and document.providers:
+            self.warnings.append(
+                "no `primary` is set, so the demo answers; name one of your models as `primary`"
+            )
+        fallbacks = standby if document.fallbacks is None else document.fallbacks
+        if document.fallbacks is not None:
+            for index, name in enumerate(fallbacks):
+                resolve(catalogue, name, ("fallbacks", index), self.today, self.findings)
+        for index, name in enumerate(document.passes or ()):
+            self._known("pass", name, self.registry.passes, ("passes", index))
+            if name in (document.passes or ())[:index]:
+                self.findings.add(("passes", index), f"the pass `{name}` is given twice; keep one")
+        if document.format is not None:
+            self._known("format", document.format, self.registry.formatters, ("format",))
+        defaults = ChatDefaults(primary=primary, fallbacks=fallbacks)
+        names = {field.name for field in attrs.fields(ChatDefaults)} - {"primary", "fallbacks"}
+        told = {name: getattr(document, name) for name in names if getattr(document, name) is not None}
+        return attrs.evolve(defaults, **told)
+
+    def _automatic(self, providers: Providers) -> tuple[str, tuple[str, ...]]:
+        """With nothing said: the first vendor whose key is set, then the other; else the demo."""
+        models = [shipped().defaults[name] for name in STANDARD if name in providers.configured]
+        return (models[0], tuple(models[1:])) if models else ("demo:demo", ())
+
+    def _known(self, what: str, name: str, known: frozenset[str], path: Path) -> None:
+        if name not in known and not self.findings.has(path):
+            self.findings.add(
+                path, f"unknown {what} `{name}`{did_you_mean(name, known)}; known: {', '.join(sorted(known))}"
+            )
+
+    def _warn_of_models(self, catalogue: Catalogue, chat: ChatDefaults) -> None:
+        """Warns of models in use that are switched off; aliases of the user's own count as use."""
+        used = {"primary": chat.primary}
+        used |= {f"fallbacks[{index}]": name for index, name in enumerate(chat.fallbacks)}
+        used |= {f"aliases.{name}": name for name in self.document.aliases or {}}
+        as_written = attrs.evolve(catalogue, reroute_retired=False)
+        for where, name in used.items():
+            silent = Findings()
+            ref = resolve(as_written, name, (where,), self.today, silent)
+            spec = catalogue.spec(ref) if ref else None
+            if spec is None or spec.retired_on is None or not spec.is_retired(self.today):
+                continue
+            text = f"{where}: {spec.ref} was switched off on {spec.retired_on}"
+            if spec.replaced_by is None:
+                text += "; choose another model"
+            elif catalogue.reroute_retired:
+                text += f"; {spec.replaced_by} answers in its place"
+            else:
+                text += f"; use {spec.replaced_by}, or set `reroute_retired: true`"
+            self.warnings.append(text)
+
+    def _warn_of_keys(self, catalogue: Catalogue, chat: ChatDefaults, providers: Providers) -> None:
+        refs = [
+            resolve(catalogue, name, ("",), self.today, Findings())
+            for name in (chat.primary, *chat.fallbacks)
+        ]
+        named = [ref.provider for ref in refs if ref is not None]
+        missing = [name for name in dict.fromkeys(named) if name in providers.unavailable]
+        if missing and all(name in missing for name in named):
+            reasons = " or ".join(f"{name}: {providers.unavailable[name]}" for name in missing)
+            self.warnings.append(f"no model of `primary` and `fallbacks` can be called yet ({reasons})")
+        else:
+            self.warnings += [
+                f"models of {name} are skipped: {providers.unavailable[name]}" for name in missing
+            ]
+
+    def _prices(self, catalogue: Catalogue) -> Mapping[str, Price]:
+        prices = {}
+        for name, entry in (self.document.prices or {}).items():
+            ref = resolve(catalogue, name, ("prices", name), self.today, self.findings)
+            if ref is not None:
+                prices[str(ref)] = Price(**attrs.asdict(entry))
+        return prices
+
+    def _routing(self, document: RoutingDocument) -> RoutingPolicy:
+        breaker = given(BreakerPolicy(), document.breaker)
+        if breaker.max_open_s < breaker.open_s:
+            self.findings.add(
+                ("routing", "breaker", "max_open_s"), f"must be at least open_s ({breaker.open_s:g})"
+            )
+        return attrs.evolve(given(RoutingPolicy(), attrs.evolve(document, breaker=None)), breaker=breaker)
+
+    def _database(self) -> DatabaseSettings:
+        document = self.document.database
+        url, path = self._url("database", document.url if document else None, "DATABASE_URL")
+        settings = given(DatabaseSettings(), attrs.evolve(document, url=None) if document else None)
+        if url is None:
+            return settings
+        return attrs.evolve(
+            settings, url=Secret(database_url(url, path, self.registry.stores, self.findings))
+        )
+
+    def _redis(self) -> RedisSettings:
+        document = self.document.redis
+        url, path = self._url("redis", document.url if document else None, "REDIS_URL")
+        settings = given(RedisSettings(), attrs.evolve(document, url=None) if document else None)
+        return (
+            settings
+            if url is None
+            else attrs.evolve(settings, url=Secret(redis_url(url, path, self.findings)))
+        )
+
+    def _url(self, section: str, url: str | None, variable: str) -> tuple[str | None, Path]:
+        """The section's URL and where it was given; the platform's variable counts where nothing else does."""
+        if url is None and self.environ.get(variable):
+            return self.environ[variable], (variable,)
+        return url, (section, "url")
+
+
+def given(defaults: _T, document: Any) -> _T:
+    """`defaults` with every value that `document` gives."""
+    if document is None:
+        return defaults
+    return attrs.evolve(
+        defaults, **attrs.asdict(document, filter=lambda _, value: value is not None, recurse=False)
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`; a name other than `localhost` may be reached by anyone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,12 @@
+"""A value whose type is not known yet: text from the environment, read as its field wants it."""
+
+from typing import TypeAlias
+
+Tree: TypeAlias = "dict[str, Tree] | list[Tree] | str | int | float | bool | object | None"
+"""A configuration as a file or the environment gives it."""
+
+
+class Raw(str):
+    """Text that stands for a value. A text field takes it as it is, any other reads it as YAML."""
+
+    __slots__ = ()

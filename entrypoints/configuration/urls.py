@@ -1,0 +1,42 @@
+"""The URLs of the database, of Redis and of browser origins. No message quotes one: it may hold a password."""
+
+from urllib.parse import urlsplit
+
+from entrypoints.configuration.findings import Findings, Path, did_you_mean
+
+
+def database_url(text: str, path: Path, stores: frozenset[str], findings: Findings) -> str:
+    """`text` as stores take it: hosting platforms write `postgres://`, SQLAlchemy users name a driver."""
+    scheme, separator, rest = text.partition("://")
+    scheme = scheme.partition("+")[0]
+    scheme = "postgresql" if scheme == "postgres" else scheme
+    if not separator:
+        findings.add(path, "must be a URL, such as sqlite:///lor3.db or postgresql://user@host/name")
+    elif scheme not in stores:
+        known = ", ".join(f"{store}://" for store in sorted(stores))
+        findings.add(path, f"unknown kind of database{did_you_mean(scheme, stores)}; known: {known}")
+    return f"{scheme}://{rest}"
+
+
+def redis_url(text: str, path: Path, findings: Findings) -> str:
+    if urlsplit(text).scheme not in {"redis", "rediss", "unix"} or "://" not in text:
+        findings.add(path, "must be a URL, such as redis://127.0.0.1:6379/0")
+    return text
+
+
+def check_cors_origin(text: str, path: Path, findings: Findings) -> None:
+    """Origins are compared as browsers send them, so they must be written that way."""
+    try:
+        url = urlsplit(text)
+        fine = (
+            url.scheme in {"http", "https"} and text == f"{url.scheme}://{url.netloc}" and bool(url.hostname)
+        )
+        fine = fine and url.username is None and text == text.lower()
+    except ValueError:
+        fine = False
+    if text == "*":
+        findings.add(
+            path, "every origin is refused; list those that may call, such as https://app.example.com"
+        )
+    elif not fine:
+        findings.add(path, "must be an origin as browsers send it, such as https://app.example.com")
