@@ -1,0 +1,110 @@
+"""Starts lor3 and stops it, in that order: the same for the server, the CLI and the tests."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from application.ports.chat_provider import ChatProvider
+from application.ports.store import Store, StoreConfig
+from domain.output.formatter import Formatter
+from domain.passes.compiler_pass import Pass
+from entrypoints import plugins
+from entrypoints.application import Application
+from entrypoints.container import Container
+from entrypoints.resources import resource
+from entrypoints.settings import Settings
+
+DRAIN_S = 10.0
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    *,
+    store: Store | None = None,
+    chat_providers: Mapping[str, ChatProvider] | None = None,
+    container: Container | None = None,
+) -> AsyncIterator[Application]:
+    """lor3, wired and started; leaving stores what is under way and closes every connection.
+
+    Args:
+        store: in place of the one that `settings.database` names.
+        chat_providers: in place of the ones that `settings.providers` names, by name.
+        container: one with overrides of its own.
+
+    Raises:
+        ConfigurationError: a plugin is missing or refuses its settings. That the database or Redis is away
+            is no error here: readiness says so.
+    """
+    container = container or Container()
+    async with AsyncExitStack() as stack:
+        if store is None:
+            store = open_store(settings)
+        if chat_providers is None:
+            chat_providers = _open_providers(settings)
+        for provider in chat_providers.values():
+            stack.push_async_callback(provider.aclose)
+        container.settings.override(settings)
+        container.store.override(store)
+        container.chat_providers.override(dict(chat_providers))
+        container.passes.override(_load_passes(settings))
+        container.formatters.override(_load_formatters())
+        stack.push_async_callback(container.log().aclose)
+        stack.push_async_callback(store.aclose)
+        await store.start()
+        cooldowns = container.cooldowns()
+        stack.push_async_callback(cooldowns.aclose)
+        await cooldowns.start()
+        background = container.background()
+        stack.push_async_callback(background.drain, within_s=DRAIN_S)
+        yield Application(
+            settings=settings,
+            send_chat=container.send_chat(),
+            explain_chat=container.explain_chat(),
+            describe_service=container.describe_service(),
+            store=store,
+            telemetry=container.telemetry(),
+            clock=container.clock(),
+            ids=container.ids(),
+            metrics=container.prometheus().exposition,
+        )
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that the URL's scheme names, not started yet: all that `lor3 db` needs."""
+    database = settings.database
+    scheme = database.url.reveal().partition(":")[0].partition("+")[0]
+    factory = plugins.load(
+        "lor3.stores", "postgresql" if scheme == "postgres" else scheme, path="database.url"
+    )
+    opened: Store = factory(
+        StoreConfig(
+            url=database.url,
+            pool_size=database.pool_size,
+            statement_timeout_s=database.statement_timeout_s,
+            acquire_timeout_s=database.acquire_timeout_s,
+            auto_migrate=database.auto_migrate,
+            migrations_path=str(resource("migrations")),
+        )
+    )
+    return opened
+
+
+def _open_providers(settings: Settings) -> dict[str, ChatProvider]:
+    """Imports and makes the configured ones only: an SDK takes a second to import."""
+    opened: dict[str, ChatProvider] = {}
+    for name, config in settings.providers.items():
+        if name not in settings.unavailable:
+            opened[name] = plugins.load("lor3.providers", config.kind, path=f"providers.{name}.kind")(config)
+    return opened
+
+
+def _load_passes(settings: Settings) -> tuple[Pass, ...]:
+    names = enumerate(settings.chat.passes)
+    return tuple(plugins.load("lor3.passes", name, path=f"passes[{index}]")() for index, name in names)
+
+
+def _load_formatters() -> dict[str, Formatter]:
+    return {
+        name: plugins.load("lor3.formatters", name, path="format")()
+        for name in plugins.names("lor3.formatters")
+    }

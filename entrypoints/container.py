@@ -1,0 +1,141 @@
+"""The wiring: which adapter stands behind which port. The only place that knows them all.
+
+Testers override a provider of the container (`container.clock.override(...)`) or hand `bootstrap.running`
+their own store or chat providers.
+"""
+
+from adapters.prices.genai_price_book import GenaiPriceBook
+from adapters.telemetry.fan_out import FanOutTelemetry
+from adapters.telemetry.log import LogTelemetry
+from adapters.telemetry.prometheus import PrometheusTelemetry
+from adapters.tokens.tiktoken_meter import TiktokenMeter
+from dependency_injector import containers, providers
+
+from adapters.in_memory.cooldown_board import LocalCooldownBoard
+from adapters.system import SystemClock, SystemRandomness, UUID7Generator
+from application.ports.cooldown_board import CooldownBoard
+from application.services.accounting import Accounting
+from application.services.background import Background
+from application.services.compilation import Compilation
+from application.services.failover import Failover
+from application.services.request_assembly import RequestAssembly
+from application.services.route_health import RouteHealth
+from application.services.settlement import Settlement
+from application.use_cases.describe_service import DescribeService
+from application.use_cases.explain_chat import ExplainChat
+from application.use_cases.send_chat import SendChat
+from domain.errors import Fault
+from domain.json_value import JSONObject
+from entrypoints.settings import Settings
+
+
+def _check_schema(schema: JSONObject) -> tuple[Fault, ...]:
+    from adapters.formatters.json import check_schema  # jsonschema takes 0.1 s to import; few chats need it
+
+    return check_schema(schema)
+
+
+def _vendors(settings: Settings) -> dict[str, str]:
+    return {name: config.kind for name, config in settings.providers.items()}
+
+
+def _cooldowns(settings: Settings, clock: SystemClock) -> CooldownBoard:
+    if settings.redis.url is None:
+        return LocalCooldownBoard(clock=clock)
+    from adapters.cache.redis_cooldown_board import (
+        RedisCooldownBoard,
+    )  # redis-py only where Redis is configured
+
+    return RedisCooldownBoard(url=settings.redis.url, clock=clock, timeout_s=settings.redis.timeout_s)
+
+
+class Container(containers.DeclarativeContainer):
+    """Singletons all: one application, one of each."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    store = providers.Dependency()
+    chat_providers = providers.Dependency(instance_of=dict)
+    passes = providers.Dependency(instance_of=tuple)
+    formatters = providers.Dependency(instance_of=dict)
+
+    clock = providers.Singleton(SystemClock)
+    ids = providers.Singleton(UUID7Generator)
+    randomness = providers.Singleton(SystemRandomness)
+    meter = providers.Singleton(TiktokenMeter)
+    prices = providers.Singleton(
+        GenaiPriceBook,
+        vendors=providers.Callable(_vendors, settings),
+        overrides=settings.provided.prices,
+    )
+    prometheus = providers.Singleton(PrometheusTelemetry)
+    log = providers.Singleton(LogTelemetry, settings.provided.log.level, settings.provided.log.format)
+    telemetry = providers.Singleton(FanOutTelemetry, providers.List(prometheus, log))
+    cooldowns = providers.Singleton(_cooldowns, settings, clock)
+
+    health = providers.Singleton(
+        RouteHealth,
+        policy=settings.provided.routing,
+        clock=clock,
+        telemetry=telemetry,
+        cooldowns=cooldowns,
+    )
+    failover = providers.Singleton(
+        Failover,
+        providers=chat_providers,
+        health=health,
+        policy=settings.provided.routing,
+        clock=clock,
+        randomness=randomness,
+        telemetry=telemetry,
+    )
+    assembly = providers.Singleton(
+        RequestAssembly,
+        defaults=settings.provided.chat,
+        catalogue=settings.provided.catalogue,
+        unavailable=settings.provided.unavailable,
+        formatters=formatters,
+        words_for_schema=providers.Callable(
+            lambda settings: "format-enforcement" in settings.chat.passes, settings
+        ),
+        check_schema=providers.Object(_check_schema),
+        unit_of_work=store.provided.unit_of_work,
+    )
+    compilation = providers.Singleton(Compilation, passes=passes, formatters=formatters, meter=meter)
+    accounting = providers.Singleton(Accounting, prices=prices, meter=meter)
+    background = providers.Singleton(Background)
+    settlement = providers.Singleton(
+        Settlement, accounting=accounting, journal=store.provided.journal, clock=clock, telemetry=telemetry
+    )
+    send_chat = providers.Singleton(
+        SendChat,
+        assembly=assembly,
+        compilation=compilation,
+        failover=failover,
+        accounting=accounting,
+        settlement=settlement,
+        background=background,
+        journal=store.provided.journal,
+        clock=clock,
+        ids=ids,
+        telemetry=telemetry,
+    )
+    explain_chat = providers.Singleton(
+        ExplainChat,
+        assembly=assembly,
+        compilation=compilation,
+        health=health,
+        providers=chat_providers,
+        prices=prices,
+        clock=clock,
+    )
+    describe_service = providers.Singleton(
+        DescribeService,
+        catalogue=settings.provided.catalogue,
+        prices=prices,
+        health=health,
+        clock=clock,
+        unavailable=settings.provided.unavailable,
+        formats=providers.Callable(lambda formatters: tuple(sorted(formatters)), formatters),
+        passes=settings.provided.chat.passes,
+        warnings=settings.provided.warnings,
+    )
