@@ -71,4 +71,4 @@ def test_demo_can_do_everything() -> None:
     demo = _catalogue()["models"]["demo:demo"]
 
     assert set(ALL_CAPABILITIES) == set(demo["capabilities"])
-    assert 128_000 == demo["context_window"]
+    assert demo["context_window"] == 128_000

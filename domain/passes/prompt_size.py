@@ -1,0 +1,103 @@
+"""How large a prompt is: at most, which is quick, or counted."""
+
+import json
+from collections.abc import Mapping
+
+import attrs
+
+from domain.chat import ChatRequest, Tool
+from domain.json_value import JSONObject, JSONValue
+from domain.message import Message, TextPart
+from domain.passes.compiler_pass import Target
+from domain.passes.token_framing import (
+    ANSWER_PRIMING_TOKENS,
+    MESSAGE_TOKENS,
+    TOOL_CALL_TOKENS,
+    framing_tokens,
+    image_tokens,
+)
+
+
+@attrs.frozen(kw_only=True)
+class PromptSize:
+    fixed: int
+    """System prompt, tools, schema and `messages`."""
+    history: tuple[int, ...]
+    """One number for each message of the history."""
+    estimated: bool
+
+
+def prompt_bound(request: ChatRequest) -> int:
+    """Tokens of the whole prompt, at most: every token is at least one byte of UTF-8."""
+    bound = ANSWER_PRIMING_TOKENS
+    if request.system is not None:
+        bound += MESSAGE_TOKENS + _utf8_length(request.system)
+    for message in request.history:
+        bound += _message_bound(message)
+    for message in request.messages:
+        bound += _message_bound(message)
+    if request.tools:
+        bound += sum(TOOL_CALL_TOKENS + _utf8_length(_tool_text(tool)) for tool in request.tools)
+    if request.output is not None and request.output.schema is not None:
+        bound += schema_bytes(request.output.schema)
+    return bound
+
+
+def count_prompt(request: ChatRequest, target: Target) -> PromptSize:
+    """Counts with the target's meter whatever brings no count of its own."""
+    meter, spec = target.meter, target.spec
+    fixed, estimated = ANSWER_PRIMING_TOKENS, bool(spec.count_margin)
+    texts = [] if request.system is None else [request.system]
+    fixed += MESSAGE_TOKENS * len(texts) + TOOL_CALL_TOKENS * len(request.tools)
+    texts += [_tool_text(tool) for tool in request.tools]
+    if request.output is not None and request.output.schema is not None:
+        texts.append(_json_text(request.output.schema))
+    for text in texts:
+        count = meter.count_text(text, spec)
+        fixed += count.tokens
+        estimated = estimated or count.estimated
+    sizes: list[int] = []
+    for message in (*request.messages, *request.history):
+        if message.token_count is not None:
+            sizes.append(message.token_count)
+        else:
+            count = meter.count_message(message, spec)
+            sizes.append(count.tokens)
+            estimated = estimated or count.estimated
+    own = len(request.messages)
+    return PromptSize(fixed=fixed + sum(sizes[:own]), history=tuple(sizes[own:]), estimated=estimated)
+
+
+def schema_bytes(schema: JSONObject) -> int:
+    return _utf8_length(_json_text(schema))
+
+
+def _message_bound(message: Message) -> int:
+    if message.token_count is not None:
+        return message.token_count
+    bound = framing_tokens(message)
+    for part in message.parts:
+        bound += _utf8_length(part.text) if isinstance(part, TextPart) else image_tokens(part)
+    for call in message.tool_calls:
+        bound += _utf8_length(call.name) + _utf8_length(call.arguments)
+    return bound
+
+
+def _utf8_length(text: str) -> int:
+    if text.isascii():  # a flag of the string: no scan
+        return len(text)
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _tool_text(tool: Tool) -> str:
+    return f"{tool.name}\n{tool.description or ''}\n{_json_text(tool.parameters or {})}"
+
+
+def _json_text(value: JSONObject) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: object) -> JSONValue:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

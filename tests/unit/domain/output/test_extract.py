@@ -1,0 +1,82 @@
+"""Finding JSON in an answer."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.output.extract import json_candidates
+
+
+def _first_valid(text: str) -> object:
+    for candidate in json_candidates(text):
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            continue
+    return "nothing"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1}',
+        '  \n{"a": 1}\n',
+        '\ufeff{"a": 1}',
+        '```json\n{"a": 1}\n```',
+        '```\n{"a": 1}\n```',
+        '```JSON\n{"a": 1}',
+        '~~~json\n{"a": 1}\n~~~',
+        'Here you are:\n\n```json\n{"a": 1}\n```\nAnything else?',
+        '```python\nprint({})\n```\n```json\n{"a": 1}\n```',
+        'Sure! {"a": 1} Hope it helps.',
+        'A 5" pipe: {"a": 1}',
+        'Use {braces}: {"a": 1}',
+        'The set {x} [see below] is {"a": 1}',
+        '}{ ][ {"a": 1}',
+        '  1. Look:\n     ```json\n     {"a": 1}\n     ```',
+        'unclosed { and then {"a": 1}',
+    ],
+)
+def test_the_value_is_found(text: str) -> None:
+    """Wherever models like to put it."""
+    assert _first_valid(text) == {"a": 1}
+
+
+def test_brackets_in_strings_do_not_count() -> None:
+    """Nor escaped quotation marks."""
+    assert _first_valid(r'So: {"a": "}\"]"} ok') == {"a": '}"]'}
+
+
+def test_scalars_are_found_as_the_whole_text_only() -> None:
+    """A number in prose is not an answer in JSON."""
+    assert _first_valid(" 42 ") == 42
+    assert _first_valid("It is 42.") == "nothing"
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "\ufeff"])
+def test_empty_text_has_no_candidates(text: str) -> None:
+    """There is nothing to parse."""
+    assert list(json_candidates(text)) == []
+
+
+@pytest.mark.parametrize("piece", ["{", "[", '{"a":', '"', "```\n", "[]", "```json\n[\n"])
+def test_hostile_texts_stay_bounded(piece: str) -> None:
+    """A megabyte of openings yields few candidates."""
+    assert len(list(json_candidates(piece * (500_000 // len(piece))))) <= 50
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    ).filter(lambda value: isinstance(value, dict | list)),
+    st.sampled_from(["", "Here: ", "```json\n"]),
+)
+def test_any_value_survives_its_wrapping(value: object, before: str) -> None:
+    """Strings hold whatever they hold."""
+    after = {"```json\n": "\n```", "": "", "Here: ": " Bye."}[before]
+
+    assert value == _first_valid(f"{before}{json.dumps(value, ensure_ascii=False)}{after}")
