@@ -111,7 +111,6 @@ class Container(containers.DeclarativeContainer):
         assembly=assembly,
         compilation=compilation,
         failover=failover,
-        accounting=accounting,
         settlement=settlement,
         background=background,
         journal=store.provided.journal,

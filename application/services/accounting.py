@@ -7,7 +7,9 @@ from decimal import Decimal
 import attrs
 
 from application.ports.price_book import PriceBook
+from application.services.failover import Run
 from application.services.transcript import Transcript
+from domain.attempt import Attempt
 from domain.chat import ChatRequest
 from domain.model import ModelSpec
 from domain.passes.compiler_pass import TokenMeter
@@ -53,6 +55,16 @@ class Accounting:
             said = transcript.text + "".join(call.name + call.arguments for call in transcript.tool_calls)
             output_tokens = self.meter.count_text(said, spec).tokens
         return Usage(input_tokens=input_tokens, output_tokens=output_tokens, estimated=True)
+
+    async def charge(self, run: Run, *, at: datetime.datetime) -> tuple[tuple[Attempt, ...], Bill | None]:
+        """The run's attempts with what each took, and all of it together; None where nothing was said."""
+        attempts = list(run.attempts)
+        total: Bill | None = None
+        for index, said in run.said.items():
+            bill = await self.bill(said.request, said.spec, said.transcript, at=at)
+            attempts[index] = attrs.evolve(attempts[index], usage=bill.usage, cost_usd=bill.cost_usd)
+            total = bill if total is None else add_bills(total, bill)
+        return tuple(attempts), total
 
 
 def count_prompt(request: ChatRequest, spec: ModelSpec, meter: TokenMeter) -> tuple[int, bool]:

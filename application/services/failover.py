@@ -17,7 +17,7 @@ from application.services.route_health import RouteHealth
 from application.services.transcript import Transcript
 from application.services.watchdog import Watchdog
 from domain.attempt import Attempt
-from domain.chat import AnswerFinished, ProviderEvent, TextDelta, ToolCallDelta
+from domain.chat import AnswerFinished, ChatRequest, ProviderEvent, TextDelta, ToolCallDelta
 from domain.errors import InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
@@ -44,6 +44,15 @@ class Switched:
 RoutedEvent: TypeAlias = TextDelta | ToolCallDelta | Switched
 
 
+@attrs.frozen(kw_only=True)
+class Said:
+    """What one call said, whole or cut short: it has been paid for either way."""
+
+    transcript: Transcript
+    spec: ModelSpec
+    request: ChatRequest
+
+
 @attrs.define(kw_only=True)
 class Run:
     """The state of one request in the loop; read it while and after its events are consumed."""
@@ -55,6 +64,8 @@ class Run:
     started_at: float
     attempts: list[Attempt] = attrs.field(factory=list)
     """Every call made and every candidate passed over, in order."""
+    said: dict[int, Said] = attrs.field(factory=dict)
+    """By the index of its attempt."""
     failures: list[tuple[ModelRef, ProviderFailure]] = attrs.field(factory=list)
     refusals: list[tuple[ModelRef, InvalidRequest]] = attrs.field(factory=list)
     waited_s: float = 0.0
@@ -290,6 +301,9 @@ class Failover:
                 response_id=run.transcript.response_id,
             )
         )
+        if run.compiled is not None and (outcome == "ok" or run.transcript.has_content):
+            said = Said(transcript=run.transcript, spec=spec, request=run.compiled.request)
+            run.said[len(run.attempts) - 1] = said
         if failure is not None:
             self._health.failed(spec.ref, failure)
             if VERDICTS[failure.kind].needs_operator:

@@ -25,18 +25,15 @@ class Progress:
     ids: ChatIds
     started: float
     runs: list[Run] = attrs.field(factory=list)
-    attempts: list[Attempt] = attrs.field(factory=list)
-    """Of answered runs, with what each answer took."""
-    bill: Bill | None = None
-    """All answers so far: one that was not valid JSON has been paid for too."""
+    """One; two where the first answer was not valid and the model was asked again."""
 
     @property
     def waited_s(self) -> float:
         return sum(run.waited_s for run in self.runs)
 
-    def all_attempts(self) -> tuple[Attempt, ...]:
-        made = [attempt for run in self.runs for attempt in run.attempts]
-        return (*self.attempts, *made[len(self.attempts) :])
+    @property
+    def calls(self) -> int:
+        return sum(attempt.was_sent for run in self.runs for attempt in run.attempts)
 
 
 @attrs.frozen(kw_only=True)
@@ -60,9 +57,7 @@ class Settlement:
     async def left(self, progress: Progress) -> None:
         """The caller is gone: what was said so far is `incomplete`, and paid for."""
         said = bool(progress.runs) and progress.runs[-1].transcript.has_content
-        await self._store(
-            progress, progress.all_attempts(), status="incomplete" if said else "cancelled", error_code=None
-        )
+        await self._store(progress, status="incomplete" if said else "cancelled", error_code=None)
 
     def refused(self, command: SendChatCommand, error: LorError, started: float, *, attempts: int) -> None:
         self.telemetry.emit(
@@ -75,34 +70,27 @@ class Settlement:
             )
         )
 
-    async def _store(
-        self,
-        progress: Progress,
-        attempts: tuple[Attempt, ...],
-        *,
-        status: MessageStatus,
-        error_code: str | None,
-    ) -> None:
+    async def charge(self, progress: Progress) -> tuple[tuple[Attempt, ...], Bill | None]:
+        """Every attempt with what it took, and all of it together; None where nothing was said."""
+        attempts: tuple[Attempt, ...] = ()
+        total: Bill | None = None
+        for run in progress.runs:
+            made, bill = await self.accounting.charge(run, at=self.clock.now())
+            attempts += made
+            if bill is not None:
+                total = bill if total is None else add_bills(total, bill)
+        return attempts, total
+
+    async def _store(self, progress: Progress, *, status: MessageStatus, error_code: str | None) -> None:
         run = progress.runs[-1] if progress.runs else None
-        bill, text = progress.bill, ""
-        if run is not None:
-            text = run.transcript.text
-            # An answered run is in the bill already; a cut one is charged for what it said.
-            if len(progress.attempts) < len(attempts) and run.transcript.has_content:
-                partial = await self._partial(run)
-                if partial is not None:
-                    attempts = (
-                        *attempts[:-1],
-                        attrs.evolve(attempts[-1], usage=partial.usage, cost_usd=partial.cost_usd),
-                    )
-                    bill = partial if bill is None else add_bills(bill, partial)
+        attempts, bill = await self.charge(progress)
         record = failure_record(
             progress.command,
             progress.assembly,
             progress.ids,
             status=status,
             error_code=error_code,
-            text=text,
+            text="" if run is None else run.transcript.text,
             attempts=attempts,
             model=run.spec.ref if run is not None and run.spec is not None else None,
             bill=bill,
@@ -113,9 +101,4 @@ class Settlement:
             await self.journal.commit(record)
         except StorageUnavailable as lost:
             # The caller is told of the first error; that its record is lost must be seen all the same.
-            self.refused(progress.command, lost, progress.started, attempts=len(attempts))
-
-    async def _partial(self, run: Run) -> Bill | None:
-        if run.spec is None or run.compiled is None:
-            return None
-        return await self.accounting.bill(run.compiled.request, run.spec, run.transcript, at=self.clock.now())
+            self.refused(progress.command, lost, progress.started, attempts=progress.calls)

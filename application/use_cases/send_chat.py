@@ -9,7 +9,6 @@ from application.ports.chat_journal import ChatJournal
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.ports.telemetry import Telemetry
-from application.services.accounting import Accounting, add_bills
 from application.services.background import Background
 from application.services.chat_record import ChatIds, answer_record
 from application.services.compilation import Compilation
@@ -48,7 +47,6 @@ class SendChat:
     _assembly: RequestAssembly
     _compilation: Compilation
     _failover: Failover
-    _accounting: Accounting
     _settlement: Settlement
     _background: Background
     _journal: ChatJournal
@@ -126,7 +124,6 @@ class SendChat:
                 async for event in events:
                     yield event
             spec, compiled = _settled(run)
-            await self._charge(progress, run, spec, compiled)
             formatted = self._format(progress, run)
             if not formatted.problems:
                 break
@@ -186,13 +183,6 @@ class SendChat:
             prompt_version=None,
         )
 
-    async def _charge(self, progress: Progress, run: Run, spec: ModelSpec, compiled: Compiled) -> None:
-        """Prices the answer and notes it on the attempt that gave it."""
-        bill = await self._accounting.bill(compiled.request, spec, run.transcript, at=self._clock.now())
-        last = attrs.evolve(run.attempts[-1], usage=bill.usage, cost_usd=bill.cost_usd)
-        progress.attempts += [*run.attempts[:-1], last]
-        progress.bill = bill if progress.bill is None else add_bills(progress.bill, bill)
-
     def _format(self, progress: Progress, run: Run) -> Formatted:
         transcript = run.transcript
         if transcript.tool_calls or transcript.finish_reason == "content_filter":
@@ -203,12 +193,12 @@ class SendChat:
     async def _commit(
         self, progress: Progress, run: Run, spec: ModelSpec, compiled: Compiled, formatted: Formatted
     ) -> ChatAnswer:
-        assert progress.bill is not None and run.transcript.finish_reason is not None  # noqa: S101, PT018 - `_answer` has charged a finished run
-        command, ids, bill = progress.command, progress.ids, progress.bill
+        command, ids = progress.command, progress.ids
+        attempts, bill = await self._settlement.charge(progress)
+        assert bill is not None and run.transcript.finish_reason is not None  # noqa: S101, PT018 - a finished run has said something
         request = progress.assembly.request
         now = self._clock.now()
         duration_s = self._clock.monotonic() - progress.started
-        attempts = progress.all_attempts()
         # Streamed text has been seen: what is stored is that, byte for byte.
         text = run.transcript.text if command.stream else formatted.text
         output = text if command.stream and isinstance(formatted.output, str) else formatted.output
