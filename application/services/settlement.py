@@ -47,12 +47,9 @@ class Settlement:
 
     async def failed(self, progress: Progress, error: LorError) -> None:
         """Keeps the user's turn and the failure; a chat that was refused before any call leaves nothing."""
-        attempts = progress.all_attempts()
-        self.refused(
-            progress.command, error, progress.started, attempts=sum(each.was_sent for each in attempts)
-        )
-        if any(each.was_sent for each in attempts) and not isinstance(error, StorageUnavailable):
-            await self._store(progress, attempts, status="failed", error_code=error.code)
+        self.refused(progress.command, error, progress.started, attempts=progress.calls)
+        if progress.calls and not isinstance(error, StorageUnavailable):
+            await self._store(progress, status="failed", error_code=error.code)
 
     async def left(self, progress: Progress) -> None:
         """The caller is gone: what was said so far is `incomplete`, and paid for."""

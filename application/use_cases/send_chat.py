@@ -105,9 +105,10 @@ class SendChat:
     async def _events(self, progress: Progress) -> AsyncGenerator[ChatEvent, None]:
         finished = False
         try:
-            async for event in self._answer(progress):
-                finished = finished or isinstance(event, ChatDone)
-                yield event
+            async with aclosing(self._answer(progress)) as events:
+                async for event in events:
+                    finished = finished or isinstance(event, ChatDone)
+                    yield event
         except LorError as error:
             finished = True
             await self._settlement.failed(progress, error)
