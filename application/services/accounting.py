@@ -13,6 +13,7 @@ from domain.attempt import Attempt
 from domain.chat import ChatRequest
 from domain.model import ModelSpec
 from domain.passes.compiler_pass import TokenMeter
+from domain.passes.prompt_size import count_prompt
 from domain.usage import Usage
 
 
@@ -50,7 +51,7 @@ class Accounting:
         input_tokens = reported.input_tokens if reported is not None else None
         output_tokens = reported.output_tokens if reported is not None else None
         if input_tokens is None:
-            input_tokens = count_prompt(request, spec, self.meter)[0]
+            input_tokens = count_prompt(request, spec, self.meter).total
         if output_tokens is None:
             said = transcript.text + "".join(call.name + call.arguments for call in transcript.tool_calls)
             output_tokens = self.meter.count_text(said, spec).tokens
@@ -65,19 +66,6 @@ class Accounting:
             attempts[index] = attrs.evolve(attempts[index], usage=bill.usage, cost_usd=bill.cost_usd)
             total = bill if total is None else add_bills(total, bill)
         return tuple(attempts), total
-
-
-def count_prompt(request: ChatRequest, spec: ModelSpec, meter: TokenMeter) -> tuple[int, bool]:
-    """All tokens that go in, and whether any of the counts is an estimate. May take milliseconds."""
-    counts = [meter.count_message(message, spec) for message in (*request.history, *request.messages)]
-    if request.system:
-        counts.append(meter.count_text(request.system, spec))
-    for tool in request.tools:
-        described = f"{tool.name} {tool.description or ''} {tool.parameters or ''}"
-        counts.append(meter.count_text(described, spec))
-    return sum(count.tokens for count in counts), bool(request.tools) or any(
-        count.estimated for count in counts
-    )
 
 
 def add_bills(first: Bill, second: Bill) -> Bill:

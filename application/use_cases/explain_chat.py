@@ -9,7 +9,6 @@ import attrs
 from application.ports.chat_provider import ChatProvider, ProviderCall
 from application.ports.clock import Clock
 from application.ports.price_book import PriceBook
-from application.services.accounting import count_prompt
 from application.services.compilation import Compilation
 from application.services.request_assembly import RequestAssembly
 from application.services.route_health import RouteHealth
@@ -20,6 +19,7 @@ from domain.errors import InvalidRequest
 from domain.explanation import CandidateView, CostView, Explanation, TokenView, WireView
 from domain.model import ModelSpec
 from domain.passes.manager import Compiled
+from domain.passes.prompt_size import PromptSize, count_prompt
 from domain.routing.plan import Candidate
 from domain.usage import Usage
 
@@ -51,6 +51,7 @@ class ExplainChat:
             views.append(view)
             if view.included and compiled is not None and first is None:
                 first = (candidate.spec, compiled)
+        size = await self._size(*first) if first else None
         history = assembly.request.history
         kept = len(history) if first is None else len(first[1].request.history)
         return Explanation(
@@ -62,9 +63,9 @@ class ExplainChat:
             kept_messages=kept + len(assembly.request.messages),
             dropped_messages=len(history) - kept,
             candidates=tuple(views),
-            tokens=await self._tokens(*first) if first else None,
+            tokens=_tokens(*first, size) if first and size else None,
             wire=self._wire(*first, stream=command.stream) if first else None,
-            cost=await self._cost(*first) if first else None,
+            cost=self._cost(*first, size.total) if first and size else None,
             warnings=assembly.warnings + (first[1].warnings if first else ()),
         )
 
@@ -88,17 +89,8 @@ class ExplainChat:
         reason = "it would be asked first" if is_first else "it would be asked if those before it fail"
         return CandidateView(model=ref, included=True, reason=reason), compiled
 
-    async def _tokens(self, spec: ModelSpec, compiled: Compiled) -> TokenView:
-        tokens, estimated = await asyncio.to_thread(
-            count_prompt, compiled.request, spec, self._compilation.meter
-        )
-        return TokenView(
-            prompt_tokens=tokens,
-            estimated=estimated,
-            max_output_tokens=compiled.request.max_tokens,
-            context_window=spec.context_window,
-            model_max_output_tokens=spec.max_output_tokens,
-        )
+    async def _size(self, spec: ModelSpec, compiled: Compiled) -> PromptSize:
+        return await asyncio.to_thread(count_prompt, compiled.request, spec, self._compilation.meter)
 
     def _wire(self, spec: ModelSpec, compiled: Compiled, *, stream: bool) -> WireView:
         provider = self._providers[spec.ref.provider]
@@ -107,13 +99,22 @@ class ExplainChat:
         wire = provider.lower(ProviderCall(request=compiled.request, spec=spec, stream=stream))
         return WireView(method=wire.method, url=wire.url, body=wire.body)
 
-    async def _cost(self, spec: ModelSpec, compiled: Compiled) -> CostView:
-        request, now = compiled.request, self._clock.now()
-        tokens, _ = await asyncio.to_thread(count_prompt, request, spec, self._compilation.meter)
+    def _cost(self, spec: ModelSpec, compiled: Compiled, prompt_tokens: int) -> CostView:
+        now = self._clock.now()
 
         def cost(output_tokens: int) -> Decimal | None:
-            usage = Usage(input_tokens=tokens, output_tokens=output_tokens, estimated=True)
+            usage = Usage(input_tokens=prompt_tokens, output_tokens=output_tokens, estimated=True)
             return self._prices.cost(spec.ref, usage, at=now)
 
-        longest = request.max_tokens if request.max_tokens is not None else spec.max_output_tokens
+        longest = compiled.request.max_tokens or spec.max_output_tokens
         return CostView(prompt_usd=cost(0), max_total_usd=None if longest is None else cost(longest))
+
+
+def _tokens(spec: ModelSpec, compiled: Compiled, size: PromptSize) -> TokenView:
+    return TokenView(
+        prompt_tokens=size.total,
+        estimated=size.estimated,
+        max_output_tokens=compiled.request.max_tokens,
+        context_window=spec.context_window,
+        model_max_output_tokens=spec.max_output_tokens,
+    )

@@ -8,7 +8,8 @@ import attrs
 from domain.chat import ChatRequest, Tool
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message, TextPart
-from domain.passes.compiler_pass import Target
+from domain.model import ModelSpec
+from domain.passes.compiler_pass import TokenMeter
 from domain.passes.token_framing import (
     ANSWER_PRIMING_TOKENS,
     MESSAGE_TOKENS,
@@ -25,6 +26,10 @@ class PromptSize:
     history: tuple[int, ...]
     """One number for each message of the history."""
     estimated: bool
+
+    @property
+    def total(self) -> int:
+        return self.fixed + sum(self.history)
 
 
 def prompt_bound(request: ChatRequest) -> int:
@@ -43,9 +48,8 @@ def prompt_bound(request: ChatRequest) -> int:
     return bound
 
 
-def count_prompt(request: ChatRequest, target: Target) -> PromptSize:
-    """Counts with the target's meter whatever brings no count of its own."""
-    meter, spec = target.meter, target.spec
+def count_prompt(request: ChatRequest, spec: ModelSpec, meter: TokenMeter) -> PromptSize:
+    """Counts whatever brings no count of its own. May take milliseconds."""
     fixed, estimated = ANSWER_PRIMING_TOKENS, bool(spec.count_margin)
     texts = [] if request.system is None else [request.system]
     fixed += MESSAGE_TOKENS * len(texts) + TOOL_CALL_TOKENS * len(request.tools)

@@ -91,7 +91,7 @@ def _reserve(request: ChatRequest, spec: ModelSpec, window: int) -> int:
 def _fit(
     request: ChatRequest, target: Target, window: int, reserve: int, warnings: tuple[str, ...]
 ) -> Rewrite:
-    size = count_prompt(request, target)
+    size = count_prompt(request, target.spec, target.meter)
     floor = reserve if request.max_tokens is not None else min(reserve, _SHORT_ANSWER_TOKENS)
     tokens = size.fixed + sum(size.history)
     dropped: set[int] = set()
