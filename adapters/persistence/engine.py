@@ -1,0 +1,166 @@
+"""The database engine, from the URL of the settings."""
+
+import sqlite3
+from typing import Any, Final, Literal
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from adapters.persistence.json_codec import decode_json, encode_json
+from adapters.persistence.sockets import was_spoken_to
+from application.ports.store import StoreConfig
+from domain.errors import ConfigurationError, Fault
+
+Kind = Literal["postgresql", "sqlite"]
+
+CONNECT_TIMEOUT_S: Final = 2
+LOCK_TIMEOUT_S: Final = 0.5
+"""How long one row that something else has locked may hold up a batch before the rest goes on without it."""
+
+
+@attrs.frozen(kw_only=True)
+class Database:
+    """A checked database URL and what to open it with."""
+
+    kind: Kind
+    url: URL
+    """Without a driver. Its `repr` masks the password; its `str` may not be logged all the same."""
+    config: StoreConfig
+
+    @classmethod
+    def of(cls, config: StoreConfig) -> "Database":
+        """Reads the URL; no I/O.
+
+        Raises:
+            ConfigurationError: not a URL, a scheme that this store does not serve, or SQLite without a file.
+        """
+        try:
+            url = make_url(config.url.reveal())
+        except (ArgumentError, ValueError):
+            raise _unusable(
+                "is not a URL; write `postgresql://user@host/name` or `sqlite:///lor3.db`"
+            ) from None
+        scheme = url.drivername.partition("+")[0]
+        if scheme in ("postgresql", "postgres"):
+            return cls(kind="postgresql", url=url.set(drivername="postgresql"), config=config)
+        if scheme != "sqlite":
+            raise _unusable(f"has the scheme `{scheme}`; this store serves `postgresql` and `sqlite`")
+        if not url.database or url.database == ":memory:" or url.query:
+            raise _unusable(
+                "names no plain SQLite file; write `sqlite:///lor3.db` (relative) or `sqlite:////var/lib/lor3.db`"
+            )
+        return cls(kind="sqlite", url=url, config=config)
+
+    def open(self) -> AsyncEngine:
+        """The pool of the repositories (and, on PostgreSQL, of the commit queue). Connects when first used."""
+        if self.kind == "sqlite":
+            engine = create_async_engine(
+                self.url.set(drivername="sqlite+aiosqlite"),
+                pool_size=self.config.pool_size,
+                max_overflow=0,
+                pool_timeout=self.config.acquire_timeout_s,
+                hide_parameters=True,
+                json_serializer=encode_json,
+                json_deserializer=decode_json,
+            )
+            _prepare_sqlite(engine.sync_engine, self.config.statement_timeout_s, begin="BEGIN")
+            return engine
+        engine = create_async_engine(
+            self.url.set(drivername="postgresql+psycopg"),
+            pool_size=self.config.pool_size + 1,  # one stays with the commit queue
+            max_overflow=0,
+            pool_timeout=self.config.acquire_timeout_s,
+            connect_args=self._postgresql_options(),
+            hide_parameters=True,  # or an error's text would show what people wrote
+            json_serializer=encode_json,
+            json_deserializer=decode_json,
+            use_native_hstore=False,  # asking for its type costs a query at each connect
+        )
+        sa.event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        return engine
+
+    def open_for_writing(self) -> sa.Engine:
+        """SQLite only: a synchronous engine for one writing thread. A transaction takes the write lock at once."""
+        engine = sa.create_engine(
+            self.url.set(drivername="sqlite"),
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"check_same_thread": False},  # one thread writes; another may close
+            hide_parameters=True,  # or an error's text would show what people wrote
+            json_serializer=encode_json,
+            json_deserializer=decode_json,
+        )
+        _prepare_sqlite(engine, self.config.statement_timeout_s, begin="BEGIN IMMEDIATE")
+        return engine
+
+    def open_for_migration(self) -> sa.Engine:
+        """A synchronous engine without a statement timeout and without a pool."""
+        if self.kind == "sqlite":
+            engine = sa.create_engine(self.url.set(drivername="sqlite"), poolclass=NullPool)
+            _prepare_sqlite(engine, 60.0, begin="BEGIN EXCLUSIVE")
+            return engine
+        return sa.create_engine(
+            self.url.set(drivername="postgresql+psycopg"),
+            poolclass=NullPool,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "lor3-migrate"},
+            use_native_hstore=False,
+        )
+
+    def _postgresql_options(self) -> dict[str, Any]:
+        # libpq's `options` set the limits with the connection, without a round trip. PgBouncer passes them on
+        # from 1.20 (`ignore_startup_parameters = options` before, which loses the limits but serves).
+        statement_ms = round(self.config.statement_timeout_s * 1000)
+        lock_ms = min(round(LOCK_TIMEOUT_S * 1000), statement_ms)
+        own = f"-c statement_timeout={statement_ms} -c lock_timeout={lock_ms}"
+        theirs = self.url.query.get("options")
+        options: dict[str, Any] = {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "options": f"{own} {theirs}" if isinstance(theirs, str) else own,
+            # A host that vanished without a word ends the connection in seconds, not in TCP's fifteen minutes.
+            "tcp_user_timeout": statement_ms + 3000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+        }
+        if "application_name" not in self.url.query:
+            options["application_name"] = "lor3"
+        return options
+
+
+def _refuse_closed(dbapi_connection: Any, record: object, proxy: object) -> None:
+    """Makes the pool replace a connection that its server closed while it lay idle, without a round trip."""
+    if was_spoken_to(dbapi_connection.driver_connection.pgconn.socket):
+        raise DisconnectionError
+
+
+def _prepare_sqlite(engine: sa.Engine, busy_timeout_s: float, *, begin: str) -> None:
+    def on_connect(dbapi_connection: Any, record: object) -> None:
+        # The driver would begin a transaction before some statements and not before others.
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {round(busy_timeout_s * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # FULL syncs the log at each commit. With NORMAL an acknowledged answer could be lost with the power.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    sa.event.listen(engine, "connect", on_connect)
+    sa.event.listen(engine, "begin", on_begin)
+
+
+def _unusable(what: str) -> ConfigurationError:
+    return ConfigurationError.of(Fault(path="database.url", message=what))
+
+
+SQLITE_MINIMUM: Final = (3, 24)
+"""The oldest that knows `ON CONFLICT DO NOTHING`."""
+
+assert sqlite3.sqlite_version_info >= SQLITE_MINIMUM, "lor3 needs SQLite 3.24 or newer"  # noqa: S101 - at import

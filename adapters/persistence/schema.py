@@ -1,0 +1,110 @@
+"""Where the schema stands, and how it is brought to the head.
+
+alembic is imported only to migrate: knowing the state must not cost its import at every start.
+"""
+
+import contextlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from adapters.persistence.engine import Database
+from domain.errors import ConfigurationError, Fault
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_REVISION: Final = re.compile(r"^(down_)?revision\b[^=\n]*=\s*(?:\"([^\"]+)\"|'([^']+)'|None)", re.MULTILINE)
+
+_LOCK_KEY: Final = 0x6C6F7233
+"""`lor3` in ASCII: the advisory lock that all replicas share."""
+_LOCK_WAIT: Final = "60s"
+"""For another replica's migration to end."""
+_TABLE_LOCK_WAIT: Final = "5s"
+"""For a table: past it the migration gives up rather than make every chat queue up behind it."""
+
+_CURRENT: Final = sa.text("SELECT version_num FROM alembic_version")
+
+
+def head(migrations_path: str) -> str:
+    """The newest revision, read off the files.
+
+    Raises:
+        ConfigurationError: there is none, or more than one.
+    """
+    revisions: set[str] = set()
+    parents: set[str] = set()
+    for path in sorted((Path(migrations_path) / "versions").glob("*.py")):
+        for down, double, single in _REVISION.findall(path.read_text(encoding="utf-8")):
+            (parents if down else revisions).add(double or single)
+    heads = revisions - parents
+    if len(heads) != 1:
+        found = ", ".join(sorted(heads)) or "none"
+        raise ConfigurationError.of(
+            Fault(path="", message=f"the migrations have no single head ({found}); reinstall lor3")
+        )
+    return heads.pop()
+
+
+def current(connection: sa.Connection) -> str | None:
+    """The database's revision; None where there is no schema yet."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(_CURRENT)
+    return revision
+
+
+def upgrade(database: Database) -> tuple[str, ...]:
+    """Migrates to the head in one transaction, alone; returns the revisions applied, oldest first. Blocks."""
+    return _migrate(database, "upgrade", "head")
+
+
+def downgrade(database: Database, revision: str) -> tuple[str, ...]:
+    """Takes the schema back to `revision` (`base`: to nothing), with the data of what goes. Blocks."""
+    return _migrate(database, "downgrade", revision)
+
+
+def _migrate(database: Database, command: str, target: str) -> tuple[str, ...]:
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
+
+    config = _config(database.config.migrations_path)
+    scripts = ScriptDirectory.from_config(config)
+    applied: list[str] = []
+
+    def steps(revision: object, context: object) -> object:
+        # What `alembic upgrade` does itself; the list is the only way to learn which revisions ran.
+        moves = (
+            scripts._upgrade_revs(target, revision)  # type: ignore[arg-type]  # noqa: SLF001 - see above
+            if command == "upgrade"
+            else scripts._downgrade_revs(target, revision)  # type: ignore[arg-type]  # noqa: SLF001 - see above
+        )
+        applied.extend(str(move.revision.revision) for move in moves)  # type: ignore[attr-defined]
+        return moves
+
+    engine = database.open_for_migration()
+    try:
+        with engine.begin() as connection:
+            if database.kind == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})")
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_WAIT}'")
+            config.attributes["connection"] = connection
+            with EnvironmentContext(config, scripts, fn=steps, destination_rev=target):
+                scripts.run_env()
+    finally:
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
+            engine.dispose()
+    return tuple(applied)
+
+
+def _config(migrations_path: str) -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    # ConfigParser interpolates `%`, which a path may hold.
+    config.set_main_option("script_location", migrations_path.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

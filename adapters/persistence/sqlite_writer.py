@@ -1,0 +1,124 @@
+"""Writes a batch to SQLite: one transaction, in the one thread that writes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapters.persistence import failures
+from adapters.persistence.batch import Batch, ThreadKey
+from adapters.persistence.json_codec import storable
+from adapters.persistence.rows import Row
+from adapters.persistence.tables import ATTEMPTS, MESSAGES, SESSIONS, THREADS
+from domain.ids import MessageId
+from domain.thread import ChatRecord
+
+T = TypeVar("T")
+
+_INSERT_SESSIONS = insert(SESSIONS).on_conflict_do_nothing()
+_INSERT_THREADS = sa.insert(THREADS)
+_INSERT_MESSAGES = sa.insert(MESSAGES)
+_INSERT_ATTEMPTS = sa.insert(ATTEMPTS)
+_NEXT_POSITION = sa.select(THREADS.c.next_position).where(
+    THREADS.c.tenant == sa.bindparam("tenant"), THREADS.c.id == sa.bindparam("id")
+)
+_GROW = (
+    sa.update(THREADS)
+    .where(THREADS.c.tenant == sa.bindparam("of_tenant"), THREADS.c.id == sa.bindparam("of_id"))
+    .values(next_position=sa.bindparam("grown"), updated_at=sa.bindparam("at"))
+)
+
+
+@attrs.define(kw_only=True)
+class SQLiteWriter:
+    """The transaction takes the file's write lock when it begins, so what it reads stays true until it ends."""
+
+    _engine: sa.Engine
+    _thread: ThreadPoolExecutor = attrs.field(
+        factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="lor3-sqlite")
+    )
+
+    async def write(self, records: Sequence[ChatRecord]) -> frozenset[ThreadKey]:
+        return await self._run(lambda: self._write(Batch.of(records)))
+
+    async def stored(self, ids: Sequence[MessageId]) -> frozenset[MessageId]:
+        return await self._run(lambda: self._stored(ids))
+
+    async def ping(self) -> None:
+        await self._run(self._ping)
+
+    def hung_up(self) -> bool:
+        return False
+
+    async def aclose(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
+        self._thread.shutdown(wait=False)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except (SQLAlchemyError, OSError, OverflowError, TypeError) as error:
+            raise failures.sqlite_failure(error) from error
+
+    def _write(self, batch: Batch) -> frozenset[ThreadKey]:
+        with self._engine.begin() as connection:
+            missing, first = self._grow(connection, batch)
+            if missing:
+                batch = batch.without(missing)
+            for row in batch.messages:
+                if row["continues"]:
+                    row["position"] += first[row["tenant"], row["thread_id"]]
+            for statement, rows, surplus in (
+                (_INSERT_SESSIONS, batch.sessions, ()),
+                (_INSERT_THREADS, batch.threads, ()),
+                (_INSERT_MESSAGES, batch.messages, ("continues",)),
+                (_INSERT_ATTEMPTS, batch.attempts, ("continues", "thread_id")),
+            ):
+                if rows:
+                    connection.execute(statement, [_storable(row, surplus) for row in rows])
+        return missing
+
+    def _grow(
+        self, connection: sa.Connection, batch: Batch
+    ) -> tuple[frozenset[ThreadKey], dict[ThreadKey, int]]:
+        first: dict[ThreadKey, int] = {}
+        for key, row in batch.growth.items():
+            position = connection.scalar(_NEXT_POSITION, {"tenant": row["tenant"], "id": row["id"]})
+            if position is None:
+                continue
+            first[key] = position
+            connection.execute(
+                _GROW,
+                {
+                    "of_tenant": row["tenant"],
+                    "of_id": row["id"],
+                    "grown": position + row["next_position"],
+                    "at": row["updated_at"],
+                },
+            )
+        return frozenset(batch.growth) - frozenset(first), first
+
+    def _stored(self, ids: Sequence[MessageId]) -> frozenset[MessageId]:
+        with self._engine.begin() as connection:
+            return frozenset(
+                MessageId(message_id)
+                for message_id in ids
+                if connection.scalar(sa.select(MESSAGES.c.id).where(MESSAGES.c.id == message_id).limit(1))
+            )
+
+    def _ping(self) -> None:
+        # Beginning takes the write lock: this fails where the file is gone, read-only or held.
+        with self._engine.begin() as connection:
+            connection.scalar(sa.select(sa.func.count()).select_from(sa.text("sqlite_master")))
+
+
+def _storable(row: Row, surplus: tuple[str, ...]) -> Row:
+    kept: Row = storable(row)
+    for name in surplus:
+        del kept[name]
+    return kept

@@ -1,0 +1,119 @@
+"""The store on PostgreSQL and SQLite."""
+
+import asyncio
+from typing import Final
+
+import attrs
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from adapters.persistence import schema
+from adapters.persistence.batch_writer import BatchWriter
+from adapters.persistence.commit_queue import CommitQueue
+from adapters.persistence.engine import Database
+from adapters.persistence.failures import translated
+from adapters.persistence.postgresql_writer import PostgreSQLWriter
+from adapters.persistence.sqlite_writer import SQLiteWriter
+from adapters.persistence.unit_of_work import unit_of_work_factory
+from application.ports.chat_journal import ChatJournal
+from application.ports.store import SchemaState, Store, StoreConfig
+from application.ports.unit_of_work import UnitOfWorkFactory
+from domain.errors import StorageUnavailable
+
+CHECK_LIMIT_S: Final = 0.9
+_ROUND_TRIP_S: Final = 1.0
+"""On top of the server's own limit, before a silent server counts as gone."""
+
+
+def create(config: StoreConfig) -> Store:
+    """The entry point of the group `lor3.stores`. No I/O.
+
+    Raises:
+        ConfigurationError: the URL can't be used; the message says why without showing it.
+    """
+    database = Database.of(config)
+    return SQLStore(database=database, head=schema.head(config.migrations_path))
+
+
+@attrs.define(kw_only=True)
+class SQLStore:
+    """Pool, commit queue and schema of one database. `start` before anything else."""
+
+    _database: Database
+    _head: str
+    _engine: AsyncEngine | None = None
+    _queue: CommitQueue = attrs.field(init=False)
+    _unit_of_work: UnitOfWorkFactory = attrs.field(init=False)
+    _checks: "set[asyncio.Task[SchemaState]]" = attrs.field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self._queue = CommitQueue(writer=self._writer())
+        self._unit_of_work = unit_of_work_factory(self._pool)
+
+    @property
+    def journal(self) -> ChatJournal:
+        return self._queue
+
+    @property
+    def unit_of_work(self) -> UnitOfWorkFactory:
+        return self._unit_of_work
+
+    async def start(self) -> None:
+        if self._database.kind == "sqlite" or self._database.config.auto_migrate:
+            try:
+                if not (await self.schema()).is_current:
+                    await self.upgrade()
+            except StorageUnavailable:
+                pass  # `check` says so, and readiness stays off until an operator or the database acts
+        await self._queue.probe()
+        self._queue.start()
+
+    async def check(self) -> str | None:
+        # A task of its own: cancelling a query on a frozen server takes psycopg longer than the limit here.
+        task = asyncio.create_task(self.schema())
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+        done, _ = await asyncio.wait((task,), timeout=CHECK_LIMIT_S)
+        if not done:
+            task.cancel()
+            return "the database does not answer"
+        try:
+            state = task.result()
+        except StorageUnavailable as error:
+            return error.detail
+        if not state.is_current:
+            return f"schema is at {state.current or 'nothing'}, needs {state.head}: run `lor3 db upgrade`"
+        return None if self._queue.is_ready else "the database does not take chats"
+
+    async def schema(self) -> SchemaState:
+        with translated():
+            async with self._pool().connect() as connection:
+                revision = await _current(connection)
+        return SchemaState(current=revision, head=self._head)
+
+    async def upgrade(self) -> tuple[str, ...]:
+        with translated():
+            return await asyncio.to_thread(schema.upgrade, self._database)
+
+    async def aclose(self) -> None:
+        await self._queue.aclose()
+        for task in self._checks:
+            task.cancel()
+        await asyncio.gather(*self._checks, return_exceptions=True)
+        if self._engine is not None:
+            await self._engine.dispose()
+
+    def _pool(self) -> AsyncEngine:
+        if self._engine is None:
+            self._engine = self._database.open()
+        return self._engine
+
+    def _writer(self) -> BatchWriter:
+        if self._database.kind == "sqlite":
+            return SQLiteWriter(engine=self._database.open_for_writing())
+        return PostgreSQLWriter(
+            engine=self._pool(), limit_s=self._database.config.statement_timeout_s + _ROUND_TRIP_S
+        )
+
+
+async def _current(connection: AsyncConnection) -> str | None:
+    return await connection.run_sync(lambda sync: schema.current(sync))

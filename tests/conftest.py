@@ -1,0 +1,147 @@
+"""Servers of our own for every test that asks for one, and no network but loopback.
+
+`LOR3_TEST_DATABASE_URL` and `LOR3_TEST_REDIS_URL` point the same tests at yours: a PostgreSQL whose user may
+create databases, and a Redis whose database may be flushed.
+"""
+
+import ipaddress
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from adapters.persistence import schema
+from adapters.persistence.engine import Database
+from tests.support.records import store_config
+from tests.support.servers import PostgreSQLServer, RedisServer
+
+
+@pytest.fixture(scope="session")
+def postgres_admin_url() -> Iterator[str]:
+    """A PostgreSQL on which databases may be made."""
+    given = os.environ.get("LOR3_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    # Our own holds nothing worth a sync; those tests that need durability start their own.
+    server = PostgreSQLServer(fsync="off")
+    try:
+        yield server.url()
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres_admin_url: str) -> Iterator[str]:
+    name = _new_name()
+    _administer(postgres_admin_url, "CREATE DATABASE {}", name)
+    schema.upgrade(Database.of(store_config(_database_url(postgres_admin_url, name))))
+    yield name
+    _administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def postgres_url(postgres_admin_url: str, _postgres_template: str) -> Iterator[str]:
+    """A fresh, migrated database."""
+    name = _new_name()
+    _administer(postgres_admin_url, "CREATE DATABASE {} TEMPLATE {}", name, _postgres_template)
+    yield _database_url(postgres_admin_url, name)
+    _administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_admin_url: str) -> Iterator[str]:
+    """A fresh database without a schema."""
+    name = _new_name()
+    _administer(postgres_admin_url, "CREATE DATABASE {}", name)
+    yield _database_url(postgres_admin_url, name)
+    _administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'lor3.db'}"
+
+
+@pytest.fixture(scope="session")
+def _redis_server_url() -> Iterator[str]:
+    given = os.environ.get("LOR3_TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    server = RedisServer()
+    try:
+        yield server.url
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis_url(_redis_server_url: str) -> str:
+    """An empty Redis."""
+    import redis
+
+    with redis.Redis.from_url(_redis_server_url) as client:
+        client.flushdb()
+    return _redis_server_url
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses every address but loopback, and every name but `localhost`."""
+    connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        _refuse_outside(self.family, address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        _refuse_outside(self.family, address)
+        return connect_ex(self, address)
+
+    def guarded_getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
+        _refuse_host(host)
+        return getaddrinfo(host, *rest, **named)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+
+
+def _refuse_outside(family: int, address: Any) -> None:
+    if family in (socket.AF_INET, socket.AF_INET6):
+        _refuse_host(address[0])
+
+
+def _refuse_host(host: Any) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost"):
+        return
+    try:
+        if ipaddress.ip_address(name).is_loopback or ipaddress.ip_address(name).is_unspecified:
+            return
+    except ValueError:
+        pass  # a name, and not a local one
+    raise ConnectionRefusedError(f"tests may not reach `{name}`: only loopback")
+
+
+def _new_name() -> str:
+    return f"lor3_test_{uuid.uuid4().hex}"
+
+
+def _database_url(admin_url: str, name: str) -> str:
+    return make_url(admin_url).set(database=name).render_as_string(hide_password=False)
+
+
+def _administer(url: str, command: str, *names: str) -> None:
+    statement = sql.SQL(command).format(*map(sql.Identifier, names))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
