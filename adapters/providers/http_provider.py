@@ -1,0 +1,195 @@
+"""A provider over HTTP: a wire codec, a transport and the rules that both vendors' answers share."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from types import TracebackType
+from typing import Final, Protocol
+
+import attrs
+import orjson
+
+from adapters.providers.failure_words import provider_failure
+from adapters.providers.hints import HeaderLookup
+from adapters.providers.sse import SSEParser
+from adapters.providers.transport.port import Answer, Endpoint, Transport
+from application.ports.chat_provider import ProviderCall, Timeouts, WireRequest
+from domain.chat import ProviderEvent
+from domain.errors import ProviderFailure
+
+_TRAILER_S: Final = 0.5
+"""How long to wait for what may follow the finish reason (usage, `[DONE]`) before the answer counts as whole."""
+
+
+class StreamDecoder(Protocol):
+    """Turns the data of one stream's events into domain events. One for each answer."""
+
+    @property
+    def is_finished(self) -> bool:
+        """The model has said why it stopped: the answer is whole, whatever becomes of the connection."""
+
+    @property
+    def is_closed(self) -> bool:
+        """The stream's own end mark has come: what follows is ignored."""
+
+    def feed(self, data: bytes) -> list[ProviderEvent]:
+        """Raises ProviderFailure for an error inside the stream. Data that is no event of the wire is skipped."""
+
+    def end(self) -> list[ProviderEvent]:
+        """What to yield last: usage, and AnswerFinished if the answer is whole."""
+
+
+class Codec(Protocol):
+    """One vendor's wire. Pure."""
+
+    def encode(self, call: ProviderCall) -> bytes: ...
+
+    def decode(self, body: bytes) -> list[ProviderEvent]:
+        """The events of a whole answer.
+
+        Raises:
+            ProviderFailure: it is an error object, or not an answer (`bad_body`).
+        """
+
+    def decoder(self) -> StreamDecoder: ...
+
+    def failure(self, status: int, header: HeaderLookup, body: bytes) -> ProviderFailure: ...
+
+
+@attrs.define
+class HTTPProvider:
+    """A ChatProvider, given its codec and transport."""
+
+    name: str
+    timeouts: Timeouts
+    endpoint: Endpoint
+    codec: Codec
+    transport: Transport
+
+    def lower(self, call: ProviderCall) -> WireRequest:
+        return WireRequest(
+            method=self.endpoint.method, url=self.endpoint.url, body=orjson.loads(self.codec.encode(call))
+        )
+
+    def open(self, call: ProviderCall) -> "_Exchange":
+        return _Exchange(self, call)
+
+    async def aclose(self) -> None:
+        await self.transport.aclose()
+
+
+class _Exchange:
+    """One call. A class rather than `asynccontextmanager`: this is the hot path."""
+
+    __slots__ = ("_answer", "_call", "_events", "_provider")
+
+    def __init__(self, provider: HTTPProvider, call: ProviderCall) -> None:
+        self._provider = provider
+        self._call = call
+        self._answer: Answer | None = None
+        self._events: AsyncGenerator[ProviderEvent, None] | None = None
+
+    async def __aenter__(self) -> AsyncIterator[ProviderEvent]:
+        provider = self._provider
+        codec = provider.codec
+        answer = await provider.transport.send(provider.endpoint, codec.encode(self._call))
+        try:
+            status = answer.status
+            if status != 200:
+                raise codec.failure(status, answer.header, await _error_body(answer))
+            if not _is_stream(answer.header("content-type"), asked=self._call.stream):
+                listed = _Listed(codec.decode(await answer.read()))
+                answer.close()
+                return listed
+            events = _stream_events(answer, codec.decoder())
+            if not self._call.stream:
+                # A stream that nobody asked for: the whole answer, as promised, before entering.
+                listed = _Listed([event async for event in events])
+                answer.close()
+                return listed
+        except BaseException:
+            answer.close()
+            raise
+        self._answer = answer
+        self._events = events
+        return events
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._answer is not None:
+            # The connection first: closing the generator may be cancelled, this can't.
+            self._answer.close()
+        if self._events is not None:
+            with contextlib.suppress(
+                RuntimeError
+            ):  # the generator is running: another task still reads from it
+                await self._events.aclose()
+
+
+class _Listed:
+    """Events that are all there already."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self, events: list[ProviderEvent]) -> None:
+        self._next: Iterator[ProviderEvent] = iter(events)
+
+    def __aiter__(self) -> "_Listed":
+        return self
+
+    async def __anext__(self) -> ProviderEvent:
+        for event in self._next:
+            return event
+        raise StopAsyncIteration
+
+
+def _is_stream(content_type: str | None, *, asked: bool) -> bool:
+    """What came, by its type; where that says nothing, what was asked for."""
+    if content_type is None:
+        return asked
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "text/event-stream":
+        return True
+    if kind.endswith("json") or kind == "text/html":
+        return False
+    return asked
+
+
+async def _error_body(answer: Answer) -> bytes:
+    """The body of a refusal, empty where it can't be read: the status says enough."""
+    try:
+        return await answer.read()
+    except ProviderFailure:
+        return b""
+
+
+async def _stream_events(answer: Answer, decoder: StreamDecoder) -> AsyncGenerator[ProviderEvent, None]:
+    parser = SSEParser()
+    blocks = answer.blocks()
+    while True:
+        try:
+            if decoder.is_finished:
+                async with asyncio.timeout(_TRAILER_S):
+                    block = await anext(blocks, None)
+            else:
+                block = await anext(blocks, None)
+        except TimeoutError:
+            break
+        except ProviderFailure:
+            if decoder.is_finished:
+                break
+            raise
+        for data in parser.close() if block is None else parser.feed(block):
+            for event in decoder.feed(data):
+                yield event
+            if decoder.is_closed:
+                break
+        if block is None or decoder.is_closed:
+            break
+    for event in decoder.end():
+        yield event
+
+
+def not_an_answer() -> ProviderFailure:
+    return provider_failure("bad_body", status=200)

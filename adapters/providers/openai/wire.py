@@ -1,0 +1,247 @@
+"""OpenAI's Chat Completions wire, bytes to events and back. Pure.
+
+Source: `openai.types.chat.ChatCompletion` and `ChatCompletionChunk` of the official SDK, and what vLLM, Ollama and
+llama.cpp make of them. Unknown fields are passed over.
+"""
+
+from typing import Any, Final
+
+import attrs
+
+from adapters.providers import json_text
+from adapters.providers.counts import token_count
+from adapters.providers.hints import HeaderLookup
+from adapters.providers.http_provider import not_an_answer
+from adapters.providers.openai import errors
+from adapters.providers.openai.encode import chat_body
+from application.ports.chat_provider import ProviderCall
+from domain.chat import (
+    AnswerFinished,
+    AnswerStarted,
+    FinishReason,
+    ProviderEvent,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from domain.errors import ProviderFailure
+
+_FINISH: Final[dict[str, FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "model_length": "length",  # Mistral
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+}
+_BROKEN: Final = frozenset(("error", "abort"))
+"""Finish reasons of compatible servers that gave up inside the answer."""
+
+
+@attrs.frozen(kw_only=True)
+class OpenAICodec:
+    stream_usage: bool = True
+    """Whether to ask for `stream_options`, which a few old compatible servers refuse."""
+
+    def encode(self, call: ProviderCall) -> bytes:
+        return json_text.dump(chat_body(call, stream_usage=self.stream_usage))
+
+    def decode(self, body: bytes) -> list[ProviderEvent]:
+        try:
+            answer = json_text.parse(body)
+        except ValueError:
+            raise not_an_answer() from None
+        if type(answer) is not dict:
+            raise not_an_answer()
+        if answer.get("error"):
+            raise errors.failure_in_answer(answer["error"])
+        choices = answer.get("choices")
+        if type(choices) is not list or not choices or type(choices[0]) is not dict:
+            raise not_an_answer()
+        choice = choices[0]
+        message = choice.get("message")
+        finish = choice.get("finish_reason")
+        if type(message) is not dict or finish in _BROKEN:
+            raise not_an_answer()
+        events: list[ProviderEvent] = [_started(answer)]
+        text = _text(message.get("content"))
+        refusal = message.get("refusal")
+        if text:
+            events.append(TextDelta(text))
+        if refusal and type(refusal) is str:
+            events.append(TextDelta(refusal))
+        calls = message.get("tool_calls")
+        if type(calls) is list:
+            for index, call in enumerate(calls):
+                delta = _tool_call(call, index)
+                if delta is not None:
+                    events.append(delta)
+        usage = usage_of(answer.get("usage"))
+        if usage is not None:
+            events.append(usage)
+        events.append(AnswerFinished(reason=_reason(finish, refused=bool(refusal), called=bool(calls))))
+        return events
+
+    def decoder(self) -> "OpenAIStream":
+        return OpenAIStream()
+
+    def failure(self, status: int, header: HeaderLookup, body: bytes) -> ProviderFailure:
+        return errors.failure(status, header, body)
+
+
+@attrs.define
+class OpenAIStream:
+    """Decodes `chat.completion.chunk` objects up to `[DONE]`.
+
+    A frame that is not JSON is skipped: if the answer still ends with a finish reason it counts as whole,
+    otherwise as truncated.
+    """
+
+    is_closed: bool = False
+    _started: bool = False
+    _finish: Any = None
+    _refused: bool = False
+    _calls: dict[int, str | None] = attrs.field(factory=dict)
+    """The id of each call by its index."""
+    _usage: UsageReported | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        return self._finish is not None
+
+    def feed(self, data: bytes) -> list[ProviderEvent]:
+        events: list[ProviderEvent] = []
+        try:
+            chunk = json_text.parse(data)
+        except ValueError:
+            if data.strip() == b"[DONE]":
+                self.is_closed = True
+            return events
+        if type(chunk) is not dict:
+            return events
+        if chunk.get("error"):
+            raise errors.failure_in_answer(chunk["error"])
+        if not self._started:
+            self._started = True
+            events.append(_started(chunk))
+        usage = chunk.get("usage")
+        if usage is not None:
+            self._usage = usage_of(usage) or self._usage
+        choices = chunk.get("choices")
+        if type(choices) is list:
+            for choice in choices:
+                if type(choice) is dict and choice.get("index", 0) == 0:
+                    self._choice(choice, events)
+        return events
+
+    def _choice(self, choice: dict[str, Any], events: list[ProviderEvent]) -> None:
+        if self._finish is not None:
+            return  # content after the finish reason is no part of the answer
+        delta = choice.get("delta")
+        if type(delta) is dict:
+            content = delta.get("content")
+            if content:
+                text = content if type(content) is str else _text(content)
+                if text:
+                    events.append(TextDelta(text))
+            refusal = delta.get("refusal")
+            if refusal and type(refusal) is str:
+                self._refused = True
+                events.append(TextDelta(refusal))
+            calls = delta.get("tool_calls")
+            if type(calls) is list:
+                for call in calls:
+                    piece = _tool_call(call, self._index(call))
+                    if piece is not None:
+                        self._calls[piece.index] = self._calls.get(piece.index) or piece.id
+                        events.append(piece)
+        finish = choice.get("finish_reason")
+        if finish:
+            if finish in _BROKEN:
+                raise ProviderFailure("bad_body", "the provider gave up inside its answer", status=200)
+            self._finish = finish
+
+    def _index(self, call: Any) -> int:
+        """The index the provider gives; a few servers leave it out, then a new id starts a new call."""
+        if type(call) is dict:
+            index = call.get("index")
+            if type(index) is int:
+                return index
+            last = max(self._calls, default=-1)
+            if last < 0 or (call.get("id") and call["id"] != self._calls[last]):
+                return last + 1
+            return last
+        return 0
+
+    def end(self) -> list[ProviderEvent]:
+        events: list[ProviderEvent] = []
+        if self._usage is not None:
+            events.append(self._usage)
+        if self._finish is not None:
+            reason = _reason(self._finish, refused=self._refused, called=bool(self._calls))
+            events.append(AnswerFinished(reason=reason))
+        return events
+
+
+def usage_of(usage: Any) -> UsageReported | None:
+    """The counts of a `usage` object; None where there is none, or nothing in it can be believed."""
+    if type(usage) is not dict:
+        return None
+    sent, written = token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens"))
+    if sent is None and written is None:
+        return None
+    cached = reasoning = None
+    details = usage.get("prompt_tokens_details")
+    if type(details) is dict:
+        cached = token_count(details.get("cached_tokens"))
+    details = usage.get("completion_tokens_details")
+    if type(details) is dict:
+        reasoning = token_count(details.get("reasoning_tokens"))
+    return UsageReported(
+        input_tokens=sent,
+        output_tokens=written,
+        cached_input_tokens=cached or 0,
+        reasoning_tokens=reasoning or 0,
+    )
+
+
+def _started(answer: dict[str, Any]) -> AnswerStarted:
+    response_id, model = answer.get("id"), answer.get("model")
+    return AnswerStarted(
+        response_id=response_id if type(response_id) is str else None,
+        model=model if type(model) is str else None,
+    )
+
+
+def _text(content: Any) -> str:
+    """A string, or (Mistral, some proxies) a list of text parts."""
+    if type(content) is str:
+        return content
+    if type(content) is list:
+        texts = (part.get("text") for part in content if type(part) is dict)
+        return "".join(text for text in texts if type(text) is str)
+    return ""
+
+
+def _tool_call(call: Any, index: int) -> ToolCallDelta | None:
+    function = call.get("function") if type(call) is dict else None
+    if type(function) is not dict:
+        return None
+    call_id, name, arguments = call.get("id"), function.get("name"), function.get("arguments")
+    if type(arguments) is dict:  # some servers send the object itself
+        arguments = json_text.dump(arguments).decode()
+    return ToolCallDelta(
+        index=index,
+        id=call_id if type(call_id) is str and call_id else None,
+        name=name if type(name) is str and name else None,
+        arguments=arguments if type(arguments) is str else "",
+    )
+
+
+def _reason(finish: Any, *, refused: bool, called: bool) -> FinishReason:
+    """An unknown word counts as `stop`; so does a missing one in a whole answer, unless it holds calls."""
+    reason = _FINISH.get(finish) if type(finish) is str else None
+    if reason is None:
+        reason = "tool_calls" if called else "stop"
+    # A model that refuses under a JSON schema says so in its own field and finishes with `stop`.
+    return "content_filter" if refused and reason == "stop" else reason

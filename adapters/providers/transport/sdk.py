@@ -1,0 +1,67 @@
+"""A transport that lets a vendor's official SDK build and sign the request.
+
+The SDK's HTTP layer (httpx2) is given lor3's direct transport to send through, so that both transports keep one
+connect limit, one cap on sizes and one table of failures. The SDK itself sees an empty 200: it shall neither retry,
+nor raise, nor read; the real answer travels beside it, in `extensions`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import attrs
+import httpx2
+
+from adapters.providers.transport.aiohttp_failures import failure_of
+from adapters.providers.transport.direct import DirectTransport
+from adapters.providers.transport.port import Answer, Endpoint
+
+Post = Callable[[str, bytes], Awaitable[httpx2.Response]]
+"""The SDK client's low-level request method: URL and JSON in, response out."""
+
+_ANSWER: Final = "lor3.answer"
+_LEFT_TO_AIOHTTP: Final = frozenset((b"host", b"content-length", b"connection", b"transfer-encoding"))
+
+
+@attrs.define
+class _ThroughDirect(httpx2.AsyncBaseTransport):
+    """httpx2's network layer, by way of the direct transport."""
+
+    _direct: DirectTransport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        body = await request.aread()
+        headers = tuple(
+            (name.decode("ascii"), value.decode("ascii"))
+            for name, value in request.headers.raw
+            if name.lower() not in _LEFT_TO_AIOHTTP
+        )
+        answer = await self._direct.send_once(request.method, str(request.url), headers, body)
+        return httpx2.Response(200, extensions={_ANSWER: answer}, request=request)
+
+    async def aclose(self) -> None:
+        await self._direct.aclose()
+
+
+def through(direct: DirectTransport) -> httpx2.AsyncClient:
+    """The HTTP client to construct an SDK client with. Knows no proxy from the environment, follows no redirect."""
+    return httpx2.AsyncClient(
+        transport=_ThroughDirect(direct), follow_redirects=False, trust_env=False, timeout=None
+    )
+
+
+@attrs.define
+class SDKTransport:
+    _post: Post
+    _close: Callable[[], Awaitable[None]]
+
+    async def send(self, endpoint: Endpoint, body: bytes) -> Answer:
+        """Headers are the SDK's own; those of `endpoint` are what a golden test holds them to."""
+        try:
+            response = await self._post(endpoint.url, body)
+            answer: Answer = response.extensions[_ANSWER]
+        except Exception as exc:  # whatever an SDK raises of its own, the port promises ProviderFailure
+            raise failure_of(exc) from exc
+        return answer
+
+    async def aclose(self) -> None:
+        await self._close()
