@@ -6,16 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.output.extract import json_candidates
+from domain.output.extract import json_pieces
 
 
 def _first_valid(text: str) -> object:
-    for candidate in json_candidates(text):
-        try:
-            return json.loads(candidate)
-        except ValueError:
-            continue
-    return "nothing"
+    return next((value for _, value in json_pieces(text, json.loads)), "nothing")
 
 
 @pytest.mark.parametrize(
@@ -56,15 +51,27 @@ def test_scalars_are_found_as_the_whole_text_only() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "\ufeff"])
-def test_empty_text_has_no_candidates(text: str) -> None:
+def test_empty_text_has_no_pieces(text: str) -> None:
     """There is nothing to parse."""
-    assert list(json_candidates(text)) == []
+    assert list(json_pieces(text, json.loads)) == []
+
+
+def test_nothing_is_taken_from_inside_a_value() -> None:
+    """A part of the answer is not the answer."""
+    assert [value for _, value in json_pieces('[{"a": 1}]', json.loads)] == [[{"a": 1}]]
+    assert [value for _, value in json_pieces('So [{"a": 1}] or {}', json.loads)] == [[{"a": 1}], {}]
+
+
+def _bounded_loads(text: str) -> object:
+    if text.count("[") + text.count("{") > 500:
+        raise ValueError("too deep")
+    return json.loads(text)
 
 
 @pytest.mark.parametrize("piece", ["{", "[", '{"a":', '"', "```\n", "[]", "```json\n[\n"])
 def test_hostile_texts_stay_bounded(piece: str) -> None:
-    """A megabyte of openings yields few candidates."""
-    assert len(list(json_candidates(piece * (500_000 // len(piece))))) <= 50
+    """A megabyte of openings yields few pieces."""
+    assert len(list(json_pieces(piece * (500_000 // len(piece)), _bounded_loads))) <= 50
 
 
 @given(

@@ -1,0 +1,76 @@
+"""JSON answers: found, parsed and validated."""
+
+from typing import Any, Final
+
+import attrs
+import orjson
+from referencing.exceptions import Unresolvable
+
+from adapters.formatters.json_schema import ValidationAborted, validation_errors
+from adapters.formatters.problem_words import describe
+from domain.json_value import JSONObject
+from domain.output.extract import json_pieces
+from domain.output.formatter import Formatted
+
+_MAX_PROBLEMS: Final = 20
+_MAX_PARSED: Final = 8
+"""Pieces of one answer that are JSON and are held against the schema."""
+
+
+@attrs.frozen
+class JSONFormatter:
+    """Takes the JSON out of an answer, whatever is around it.
+
+    Parsing is strict (RFC 8259 by orjson): no NaN or Infinity, no comments, no trailing commas, no lone
+    surrogates, nothing is repaired. Where an object names a member twice, the last one counts. With a schema, the
+    first piece that is valid wins; without, the first that parses. `Formatted.text` is that piece as it was
+    written. Problems are worded for the model, and quote the schema but never the answer.
+    """
+
+    name: str = attrs.field(default="json", init=False)
+    wants_json: bool = attrs.field(default=True, init=False)
+    instruction: str | None = attrs.field(
+        default="Answer with a single JSON value and nothing else: no explanation before or after, no code fence.",
+        init=False,
+    )
+
+    def format(self, text: str, *, schema: JSONObject | None) -> Formatted:
+        first_problems: tuple[str, ...] | None = None
+        for number, (piece, value) in enumerate(json_pieces(text, orjson.loads)):
+            if number >= _MAX_PARSED:
+                break
+            problems = () if schema is None else _problems(schema, value)
+            if not problems:
+                return Formatted(output=value, text=piece)
+            first_problems = first_problems or problems
+        return Formatted(text=text, problems=first_problems or (_why_unparsable(text),))
+
+
+def _problems(schema: JSONObject, value: Any) -> tuple[str, ...]:
+    problems: list[str] = []
+    errors = validation_errors(schema, value)
+    try:
+        for error in errors:
+            problems.append(describe(error))
+            if len(problems) >= _MAX_PROBLEMS:
+                problems.append("there are more problems of this kind")
+                break
+    except ValidationAborted as aborted:
+        problems.append(str(aborted))
+    except Unresolvable:
+        problems.append("the schema refers to something that it does not hold")
+    finally:
+        errors.close()  # gives its budget back
+    return tuple(dict.fromkeys(problems))
+
+
+def _why_unparsable(text: str) -> str:
+    stripped = text.strip()
+    if not stripped:
+        return "the answer is empty; answer with a single JSON value"
+    try:
+        orjson.loads(stripped)
+    except orjson.JSONDecodeError as error:
+        if stripped[0] in "{[":
+            return f"the answer is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+    return "the answer holds no valid JSON; answer with a single JSON value and nothing else"
