@@ -81,7 +81,7 @@ def _migrate(database: Database, command: str, target: str) -> tuple[str, ...]:
             if command == "upgrade"
             else scripts._downgrade_revs(target, revision)  # type: ignore[arg-type]  # noqa: SLF001 - see above
         )
-        applied.extend(str(move.revision.revision) for move in moves)  # type: ignore[attr-defined]
+        applied.extend(str(move.revision.revision) for move in moves)
         return moves
 
     engine = database.open_for_migration()

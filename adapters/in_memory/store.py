@@ -1,0 +1,48 @@
+"""A store without a database, for tests: yours as much as ours."""
+
+import attrs
+
+from adapters.in_memory.chat_journal import InMemoryChatJournal, Shelves
+from adapters.in_memory.unit_of_work import unit_of_work_factory
+from application.ports.chat_journal import ChatJournal
+from application.ports.store import SchemaState, Store, StoreConfig
+from application.ports.unit_of_work import UnitOfWorkFactory
+
+_REVISION = "in-memory"
+
+
+@attrs.frozen(kw_only=True)
+class InMemoryStore:
+    """Passes the suite that the real stores pass. Two stores over the same `shelves` are two replicas."""
+
+    shelves: Shelves = attrs.field(factory=Shelves)
+
+    @property
+    def journal(self) -> ChatJournal:
+        return InMemoryChatJournal(shelves=self.shelves)
+
+    @property
+    def unit_of_work(self) -> UnitOfWorkFactory:
+        return unit_of_work_factory(self.shelves)
+
+    async def start(self) -> None:
+        """There is nothing to open."""
+
+    async def check(self) -> str | None:
+        return None if self.shelves.available else "the in-memory store was made unavailable by its test"
+
+    async def schema(self) -> SchemaState:
+        self.shelves.demand()
+        return SchemaState(current=_REVISION, head=_REVISION)
+
+    async def upgrade(self) -> tuple[str, ...]:
+        self.shelves.demand()
+        return ()
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+def create(config: StoreConfig) -> Store:
+    """A `StoreFactory`: the configuration has nothing that matters here."""
+    return InMemoryStore()
