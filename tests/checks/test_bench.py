@@ -1,0 +1,142 @@
+"""The benchmark's harness works, at a size that says nothing about speed."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import servers
+from bench.__main__ import main
+from bench.load import Load, body_of, put
+from bench.payloads import ANSWER, answer_in, streamed_answer, whole_answer
+from bench.processes import BenchFailure, cores
+from bench.report import Target
+
+SMALL = ["--seconds", "0.3", "--rounds", "1"]
+
+
+@pytest.fixture(name="upstream")
+def _upstream(tmp_path: Path) -> Iterator[servers.Server]:
+    with servers.upstream(core=cores()[1], folder=tmp_path) as server:
+        yield server
+
+
+def load_on(server: servers.Server, **changes: object) -> Load:
+    return Load(
+        **{  # type: ignore[arg-type]  # the defaults of these tests, any of which a test may change
+            "port": server.port,
+            "dialect": server.dialect,
+            "stream": False,
+            "connections": 2,
+            "seconds": 0.2,
+            "warm_up_s": 0.05,
+            "gateway_pid": server.pid,
+            "gateway_core": cores()[0],
+            "other_core": cores()[1],
+            **changes,
+        }
+    )
+
+
+def test_whole_answer_holds_the_text() -> None:
+    """The upstream's answer is readable as a client reads it."""
+    assert answer_in("openai", body_of(whole_answer()), stream=False) == ANSWER
+
+
+def test_streamed_answer_holds_the_text() -> None:
+    """The stream's chunks add up to the same text."""
+    assert answer_in("openai", body_of(streamed_answer()), stream=True) == ANSWER
+
+
+def test_native_stream_is_read_up_to_done() -> None:
+    """Deltas of lor3's own stream add up; the frames around them do not count."""
+    body = b'id: 1\nevent: start\ndata: {}\n\nid: 2\nevent: delta\ndata: {"text": "a"}\n\nid: 3\nevent: done\ndata: {}\n\n'
+
+    assert answer_in("lor3", body, stream=True) == "a"
+
+
+def test_stream_without_an_end_is_refused() -> None:
+    """A stream that stops early is no answer."""
+    body = b'event: delta\ndata: {"text": "a"}\n\n'
+
+    with pytest.raises(ValueError, match="without its last event"):
+        answer_in("lor3", body, stream=True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_load_counts_answers(upstream: servers.Server, stream: bool) -> None:
+    """Every 200 is counted and its latency is within the time measured."""
+    measured = put(load_on(upstream, stream=stream), core=cores()[0])
+
+    assert measured.answers > 0
+    assert 0 < measured.p50_ms <= measured.p99_ms < 10_000
+
+
+def test_load_fails_on_another_status(upstream: servers.Server) -> None:
+    """A server that refuses is never a fast server: the upstream knows no `POST /chat`."""
+    with pytest.raises(BenchFailure, match="status 404"):
+        put(load_on(upstream, dialect="lor3"), core=cores()[0])
+
+
+def test_server_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
+    """The end of the log says why."""
+    absent = servers.started(
+        "absent", "openai", ["-m", "bench.absent"], port=9, core=cores()[0], folder=tmp_path
+    )
+
+    with pytest.raises(BenchFailure, match=r"(?s)ended with 1.*No module named bench\.absent"), absent:
+        pass
+
+
+def test_yardsticks_are_measured_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both loops of the bare proxy, every scenario, as a table and as JSON."""
+    status = main([*SMALL, "--gateway", "none", "--out", str(tmp_path)])
+    printed = capsys.readouterr()
+
+    assert status == 0, printed.err
+    assert "bare proxy uvloop" in printed.out
+    (written,) = tmp_path.glob("*.json")
+    scenarios = json.loads(written.read_text())["scenarios"]
+    assert set(scenarios) == {"throughput", "latency", "stream"}
+    for outcomes in scenarios.values():
+        assert set(outcomes) == {"bare proxy uvloop", "bare proxy asyncio"}
+
+
+def test_lor3_is_measured_and_every_answer_is_stored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run fails if lor3 answers anything but 200 or stores another number of answers; all targets are judged."""
+    status = main([*SMALL, "--gateway", "sqlite", "--connections", "4", "--out", str(tmp_path)])
+    printed = capsys.readouterr()
+
+    assert status == 0, printed.err
+    (written,) = tmp_path.glob("*.json")
+    result = json.loads(written.read_text())
+    assert result["answers"] == result["rows"] > 0
+    assert len(result["targets"]) == 4
+
+
+@pytest.mark.parametrize("flags", [[], ["--calls"]])
+def test_profile_names_functions_of_lor3(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Both profilers see the use case at work."""
+    status = main(["profile", *SMALL, "--gateway", "sqlite", "--only", "throughput", *flags])
+    printed = capsys.readouterr()
+
+    assert status == 0, printed.err
+    assert "application/use_cases/send_chat.py" in printed.out
+
+
+def test_missed_target_is_marked() -> None:
+    """A figure on the wrong side of its bound is MISSED, on the bound it is met."""
+    assert "MISSED" in str(Target(name="memory", value=90.1, bound=90, sense="at most", unit="MB"))
+    assert "MISSED" not in str(Target(name="ratio", value=0.45, bound=0.45, sense="at least", unit="x"))
+
+
+def test_benchmark_leaves_the_caller_on_its_cores(tmp_path: Path) -> None:
+    """Only children are pinned."""
+    before = os.sched_getaffinity(0)
+    main([*SMALL, "--gateway", "none", "--only", "start", "--out", str(tmp_path)])
+
+    assert os.sched_getaffinity(0) == before
