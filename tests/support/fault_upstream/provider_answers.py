@@ -26,6 +26,7 @@ ODD_RETRY_AFTER = {
     "f03-3600": ("Retry-After", "3600"),
     "f03-date": ("Retry-After", "Wed, 21 Oct 2099 07:28:00 GMT"),
     "f03-past-date": ("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"),
+    "f03-date-without-clock": ("Retry-After", "Wed, 21 Oct 2099 07:28:00 GMT"),
     "f03-negative": ("Retry-After", "-1"),
     "f03-nan": ("Retry-After", "NaN"),
     "f03-infinite": ("Retry-After", "inf"),
@@ -38,7 +39,10 @@ ODD_RETRY_AFTER = {
 @fault(*ODD_RETRY_AFTER)
 async def odd_retry_after(exchange: Exchange) -> None:
     name = exchange.attempt.model.removesuffix("-once")
-    await _limit(exchange, [ODD_RETRY_AFTER[name]])
+    headers = [ODD_RETRY_AFTER[name]]
+    if name in ("f03-date", "f03-past-date"):
+        headers.append(("Date", "Sun, 22 Nov 2026 12:00:00 GMT"))
+    await _limit(exchange, headers)
 
 
 @fault("f04-quota")

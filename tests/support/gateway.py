@@ -1,0 +1,341 @@
+"""A whole lor3 on a real socket before a fault upstream, and the checks that every fault row shares.
+
+Leaving the gateway asserts what `faults` demands of every row: the next healthy request succeeds, attempts
+seen upstream equal the counter, no key and no provider text is anywhere, and no task is left over.
+"""
+
+import asyncio
+import base64
+import json
+import sqlite3
+import urllib.parse
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import attrs
+from aiohttp import web
+from entrypoints.http.app import create_app
+from prometheus_client.parser import text_string_to_metric_families
+
+from application.ports.chat_provider import ProviderConfig, Timeouts
+from application.ports.price_book import Price
+from domain.catalogue import Catalogue
+from domain.chat_defaults import ChatDefaults
+from domain.model import ModelRef, ModelSpec
+from domain.routing.settings import RoutingPolicy
+from domain.secret import Secret
+from entrypoints.application import Application
+from entrypoints.bootstrap import running
+from entrypoints.settings import DatabaseSettings, LogSettings, Settings
+from tests.support.fault_upstream.server import FAULTS, TASK_NAME, FaultUpstream
+from tests.support.fault_upstream.wire import INPUT_TOKENS, OUTPUT_TOKENS, PROVIDER_TEXT_CANARY, Wire
+
+KEY_CANARIES: Final = {
+    "openai": "sk-CANARY-openai-3c51f0a7",
+    "anthropic": "sk-ant-CANARY-anthropic-9e42b8d1",
+    "spare": "sk-CANARY-spare-77d0c2aa",
+    "broken": "sk-CANARY-broken-b1946ac9",
+}
+PROMPT_CANARY: Final = "CANARY-PROMPT-5d41"
+PROMPT: Final = f"Say hello. {PROMPT_CANARY}"
+HEALTHY_COST: Final = Decimal(INPUT_TOKENS * 1 + OUTPUT_TOKENS * 2) / 1_000_000
+"""What the upstream's healthy answer costs at the prices below."""
+_PRICE: Final = Price(input_per_mtok=Decimal(1), output_per_mtok=Decimal(2))
+ATTEMPTS_METRIC: Final = "lor3_attempts_total"
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """What the client of the gateway got."""
+
+    http_status: int
+    headers: Mapping[str, str]
+    raw: bytes
+    events: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """Of a stream: name and data of each."""
+    elapsed_s: float
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The answer or the problem, of a stream its last event's data."""
+        if self.events:
+            return self.events[-1][1]
+        parsed: dict[str, Any] = json.loads(self.raw)
+        return parsed
+
+    @property
+    def status(self) -> int:
+        """The status, of a failed stream the one in its error event."""
+        if self.events:
+            name, data = self.events[-1]
+            return int(data["status"]) if name == "error" else 200
+        return self.http_status
+
+    @property
+    def code(self) -> str:
+        return str(self.body.get("code", "ok"))
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [attempt["outcome"] for attempt in self.body["attempts"]]
+
+    @property
+    def retry_after_s(self) -> int | None:
+        value = self.headers.get("Retry-After")
+        return None if value is None else int(value)
+
+
+@attrs.define(kw_only=True)
+class Gateway:
+    """A running lor3."""
+
+    application: Application
+    url: str
+    upstream: FaultUpstream
+    database: Path
+    _client: aiohttp.ClientSession
+    unseen: int = 0
+    """Attempts that were counted and can't have reached the upstream (refused, no TLS), less those that
+    reached it and are not counted (the silent retry on a stale connection). Set by the test."""
+    _seen_by_client: bytearray = attrs.field(factory=bytearray)
+
+    async def chat(
+        self, model: str, fallbacks: Sequence[str] = (), *, stream: bool = False, **fields: Any
+    ) -> Reply:
+        """POST /chat."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        body = {"prompt": PROMPT, "model": model, "fallbacks": list(fallbacks), "stream": stream, **fields}
+        async with self._client.post(f"{self.url}/chat", json=body) as response:
+            raw = await response.read()
+            elapsed_s = loop.time() - started
+            self._seen_by_client += raw + str(response.headers).encode()
+            events: tuple[tuple[str, dict[str, Any]], ...] = ()
+            if response.content_type == "text/event-stream":
+                events = parse_events(raw)
+            return Reply(
+                http_status=response.status,
+                headers=dict(response.headers),
+                raw=raw,
+                events=events,
+                elapsed_s=elapsed_s,
+            )
+
+    async def attempts_counted(self) -> int:
+        """The sum of the attempts counter over all its labels, as /metrics would show it."""
+        return round(
+            sum(
+                sample.value
+                for family in text_string_to_metric_families(self.application.metrics().decode())
+                for sample in family.samples
+                if sample.name == ATTEMPTS_METRIC
+            )
+        )
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows of a table, in the order in which they were made."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            connection.row_factory = sqlite3.Row
+            found = connection.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608 - a test's own name
+            return [dict(row) for row in found]
+
+    def assert_answered(self, reply: Reply, model: str, *, cost: Decimal | None = HEALTHY_COST) -> None:
+        """P1: the answer, its usage and its cost are stored, with the user's turn and all attempts."""
+        assert (reply.status, reply.code) == (200, "ok"), reply.raw
+        answer = reply.body
+        assert answer["model"] == model
+        user, assistant = self._turns(answer["message_id"])
+        assert (user["role"], user["status"]) == ("user", "complete")
+        assert (assistant["role"], assistant["status"]) == ("assistant", "complete")
+        assert f"{assistant['provider']}:{assistant['model']}" == model
+        assert answer["usage"]["input_tokens"] == assistant["input_tokens"]
+        assert answer["usage"]["output_tokens"] == assistant["output_tokens"]
+        assert Decimal(answer["cost_usd"]) == Decimal(assistant["cost_usd"])
+        if cost is not None:
+            assert Decimal(answer["cost_usd"]) == cost
+        self._assert_attempts(assistant["id"], reply.outcomes)
+        assert reply.outcomes[-1] == "ok"
+        assert set(reply.outcomes[:-1]).isdisjoint({"ok"})
+
+    def assert_failed(self, reply: Reply, status: int, code: str, *, attempts: int | None = None) -> None:
+        """P0: the user's turn and a failed answer without a text are stored, at no cost."""
+        assert (reply.status, reply.code) == (status, code), reply.raw
+        user, assistant = self._turns(None)
+        assert (user["role"], user["status"]) == ("user", "complete")
+        assert (assistant["status"], assistant["error_code"]) == ("failed", code)
+        assert PROMPT_CANARY not in str(assistant["content"])
+        assert "Hello" not in str(assistant["content"])
+        assert Decimal(assistant["cost_usd"]) == 0
+        rows = [row for row in self.rows("attempts") if row["message_id"] == assistant["id"]]
+        assert all(Decimal(row["cost_usd"]) == 0 for row in rows)
+        assert "ok" not in [row["outcome"] for row in rows]
+        if attempts is not None:
+            assert attempts == len([row for row in rows if not row["outcome"].startswith("skipped_")])
+
+    def _turns(self, message_id: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The newest user turn and its answer, or those of one answer."""
+        messages = self.rows("messages")
+        answer = next(
+            row
+            for row in reversed(messages)
+            if row["role"] == "assistant" and message_id in (None, row["id"])
+        )
+        thread = [row for row in messages if row["thread_id"] == answer["thread_id"]]
+        user = next(row for row in thread if row["position"] == answer["position"] - 1)
+        return user, answer
+
+    def _assert_attempts(self, message_id: str, outcomes: list[str]) -> None:
+        rows = [row for row in self.rows("attempts") if row["message_id"] == message_id]
+        rows = [
+            row
+            for row in sorted(rows, key=lambda row: int(row["number"]))
+            if not row["outcome"].startswith("skipped_")
+        ]
+        assert outcomes == [row["outcome"] for row in rows]
+        for row in rows:
+            if row["outcome"] != "ok":
+                assert Decimal(row["cost_usd"]) == 0
+
+    async def check_every_row(self, next_models: Sequence[str]) -> None:
+        """The next healthy request succeeds, and the attempts seen upstream equal the counter."""
+        for model in next_models:
+            reply = await self.chat(model)
+            assert (reply.status, reply.body.get("output")) == (200, "Hello from upstream."), (
+                model,
+                reply.raw,
+            )
+        assert await self.attempts_counted() - self.unseen == len(self.upstream.attempts)
+
+    def check_canaries(self, logs: str) -> None:
+        """No key is anywhere, no provider's error text anywhere, no prompt in logs and metrics."""
+        metrics = self.application.metrics()
+        sinks = {
+            "what the client got": bytes(self._seen_by_client),
+            "logs": logs.encode(),
+            "metrics": metrics,
+            "database": b"".join(path.read_bytes() for path in self.database.parent.glob("gateway.db*")),
+        }
+        for name, content in sinks.items():
+            for key in KEY_CANARIES.values():
+                for shape in _shapes(key):
+                    assert shape not in content, f"an API key is in {name}"
+            assert PROVIDER_TEXT_CANARY.encode() not in content, f"a provider's own text is in {name}"
+        assert PROMPT_CANARY not in logs
+        assert PROMPT_CANARY.encode() not in metrics
+
+
+def parse_events(raw: bytes) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """The events of a finished stream; comments are left out."""
+    events = []
+    for block in raw.decode().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
+        if "event" in fields:
+            events.append((fields["event"], json.loads(fields["data"])))
+    return tuple(events)
+
+
+def _shapes(key: str) -> list[bytes]:
+    """A key as it is, as base64 and as it stands in a URL."""
+    return [
+        key.encode(),
+        base64.b64encode(key.encode()).rstrip(b"="),
+        urllib.parse.quote(key, safe="").encode(),
+    ]
+
+
+def settings_for(
+    upstream: FaultUpstream,
+    database: Path,
+    *,
+    broken: tuple[Wire, str] | None = None,
+    timeouts: Timeouts | None = None,
+    routing: RoutingPolicy | None = None,
+    windows: Mapping[str, int] | None = None,
+) -> Settings:
+    """Settings with the providers openai, anthropic, spare (an OpenAI-compatible one) and perhaps broken.
+
+    Args:
+        broken: wire and base URL of a provider that lives elsewhere.
+        windows: context windows by `provider:model`.
+    """
+    limits = timeouts or Timeouts(connect_s=2.0, first_token_s=5.0, idle_s=5.0, total_s=20.0)
+    places = {
+        "openai": ("openai", upstream.openai_url),
+        "anthropic": ("anthropic", upstream.anthropic_url),
+        "spare": ("openai-compatible", upstream.openai_url),
+    }
+    if broken is not None:
+        places["broken"] = broken
+    providers = {
+        name: ProviderConfig(
+            name=name, kind=kind, base_url=url, api_key=Secret(KEY_CANARIES[name]), timeouts=limits
+        )
+        for name, (kind, url) in places.items()
+    }
+    models = [*FAULTS, "ok", "ok-next", "ok-other", "ok-fallback"]
+    names = [f"{name}{suffix}" for name in models for suffix in ("", "-once", "-twice")]
+    specs = {}
+    for text, window in (windows or {}).items():
+        ref = ModelRef.parse(text)
+        specs[ref] = ModelSpec(ref=ref, context_window=window)
+    return Settings(
+        chat=ChatDefaults(primary="spare:ok"),
+        providers=providers,
+        catalogue=Catalogue(specs=specs, aliases={}, provider_aliases={}, providers=frozenset(places)),
+        prices={f"{provider}:{name}": _PRICE for provider in places for name in names},
+        routing=routing or RoutingPolicy(retry_base_s=0.05),
+        database=DatabaseSettings(url=Secret(f"sqlite:///{database}")),
+        log=LogSettings(level="debug", format="json"),
+    )
+
+
+@asynccontextmanager
+async def gateway(
+    upstream: FaultUpstream,
+    folder: Path,
+    read_logs: Callable[[], str],
+    *,
+    next_models: Sequence[str] = ("openai:ok-next", "anthropic:ok-next", "spare:ok-next"),
+    **settings: Any,
+) -> AsyncIterator[Gateway]:
+    """Runs lor3 with `settings_for(**settings)` and checks on leaving what every fault row demands.
+
+    Args:
+        folder: for the database.
+        read_logs: gives everything that was logged or printed so far.
+        next_models: that must be able to answer once the fault is over.
+    """
+    before = asyncio.all_tasks()
+    database = folder / "gateway.db"
+    async with running(settings_for(upstream, database, **settings)) as application:
+        runner = web.AppRunner(create_app(application), handler_cancellation=True)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            async with aiohttp.ClientSession() as client:
+                gate = Gateway(
+                    application=application, url=url, upstream=upstream, database=database, client=client
+                )
+                yield gate
+                await gate.check_every_row(next_models)
+        finally:
+            await runner.cleanup()
+    gate.check_canaries(read_logs())
+    await _assert_no_task_left(before)
+
+
+async def _assert_no_task_left(before: set[asyncio.Task[Any]]) -> None:
+    """Waits up to a second for tasks that are just ending."""
+    left: list[asyncio.Task[Any]] = []
+    for _ in range(50):
+        left = [task for task in asyncio.all_tasks() - before if not task.get_name().startswith(TASK_NAME)]
+        if not left:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"tasks were left over: {left}")
