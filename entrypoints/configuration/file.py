@@ -13,6 +13,7 @@ from entrypoints.configuration.raw import Tree
 
 NAMES = ("lor3.yaml", "lor3.yml", "lor3.json")
 _MAX_BYTES = 1024 * 1024
+_COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _MAX_NODES = 100_000  # YAML aliases can multiply a small file a billionfold
 
 
@@ -145,6 +146,8 @@ class _Builder:
             raise refuse("", f"{self.name} expands to more than {_MAX_NODES} values; use fewer aliases")
         if path:
             self.lines.setdefault(path, node.start_mark.line + 1)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+            self._fault(path, f"the YAML tag {node.tag} is refused; write plain values")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):

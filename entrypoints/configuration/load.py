@@ -69,6 +69,7 @@ def load_settings(
     tree: dict[str, Tree] = {}
     if path is not None:
         parsed = file.read(path)
+        parsed.tree.pop("$schema", None)  # for editors
         interpolated = interpolate(parsed.tree, environ, findings)
         assert isinstance(interpolated, dict)  # noqa: S101 - for the type checker: a mapping stays one
         tree = interpolated

@@ -1,0 +1,265 @@
+"""`lor3 run`: one chat from the command line, by the same path as `POST /chat`."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from entrypoints.cli.options import common, settings_from
+from entrypoints.cli.output import print_json, printable, say, warn
+
+if TYPE_CHECKING:
+    from application.use_cases.chat_command import SendChatCommand
+    from domain.answer import ChatAnswer
+    from domain.explanation import Explanation
+    from entrypoints.application import Application
+    from entrypoints.settings import Settings
+
+
+@attrs.frozen(kw_only=True)
+class Ask:
+    """What the command line asked for; None means "as configured"."""
+
+    prompt: str
+    model: str | None
+    format: str | None
+    schema: dict[str, Any] | None
+    thread: str | None
+    context_depth: int | None
+    max_tokens: int | None
+    temperature: float | None
+    stream: bool
+
+
+@click.command(
+    help="""Answer one prompt, and store the answer as the server would.
+
+The answer goes to stdout, everything else to stderr. A terminal sees it as it grows. Without --prompt, the
+prompt is what is piped in.
+
+\b
+Examples:
+  lor3 run --prompt "Why is the sky blue?"
+  git diff | lor3 run --model claude:opus --format markdown
+  lor3 run --prompt "Three colours" --schema colours.json --json
+"""
+)
+@click.argument("words", nargs=-1, metavar="[PROMPT]")
+@click.option("--prompt", help="The prompt; - reads it from stdin.")
+@click.option(
+    "--model", metavar="MODEL", help="provider:model or an alias. [default: the configured primary]"
+)
+@click.option(
+    "--format", "output_format", metavar="NAME", help="raw, markdown or json. [default: as configured]"
+)
+@click.option(
+    "--schema",
+    "schema_path",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A JSON Schema that the answer must fit; implies --format json.",
+)
+@click.option("--thread", metavar="ID", help="Continue this thread.")
+@click.option(
+    "--context-depth", type=click.IntRange(0, 200), help="How many of the thread's messages to inject."
+)
+@click.option("--max-tokens", type=click.IntRange(1), help="The longest answer, in tokens.")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature.")
+@click.option("--stream/--no-stream", default=None, help="Print while it grows. [default: on a terminal]")
+@click.option("--explain", is_flag=True, help="Show what would be sent, and send nothing.")
+@common
+def run(
+    words: tuple[str, ...],
+    prompt: str | None,
+    model: str | None,
+    output_format: str | None,
+    schema_path: Path | None,
+    thread: str | None,
+    context_depth: int | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    stream: bool | None,
+    explain: bool,
+    config_path: Path | None,
+    as_json: bool,
+) -> None:
+    if as_json and stream:
+        raise click.UsageError("--json prints one whole object; leave out --stream")
+    if schema_path is not None and output_format not in {None, "json"}:
+        raise click.UsageError("--schema goes with --format json")
+    ask = Ask(
+        prompt=_prompt(prompt, words),
+        model=model,
+        format="json" if schema_path else output_format,
+        schema=_schema(schema_path) if schema_path else None,
+        thread=thread,
+        context_depth=context_depth,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        stream=sys.stdout.isatty() and not as_json if stream is None else stream,
+    )
+    settings = settings_from(config_path)
+    warn(settings.warnings)
+    if explain:
+        _print_explanation(asyncio.run(_explain(settings, ask)), as_json=as_json)
+        return
+    answer = asyncio.run(_send(settings, ask))
+    if as_json:
+        from entrypoints.rendering import answer_json
+
+        print_json(answer_json(answer))
+    elif not ask.stream:
+        _print_output(answer)
+    _print_footer(answer)
+
+
+def _prompt(option: str | None, words: tuple[str, ...]) -> str:
+    """The prompt from `--prompt`, the words of the command line, or stdin."""
+    if option is not None and words:
+        raise click.UsageError("give the prompt once: as --prompt or as words, not both")
+    text = option if option is not None else " ".join(words) if words else None
+    if text is None and sys.stdin.isatty():
+        raise click.UsageError('there is no prompt; write --prompt "…" or pipe one in')
+    if text is None or text == "-":
+        try:
+            text = sys.stdin.buffer.read().decode()
+        except UnicodeDecodeError as error:
+            raise click.UsageError("the prompt on stdin is not UTF-8 text") from error
+    if not text.strip():
+        raise click.UsageError('the prompt is empty; write --prompt "…" or pipe one in')
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise click.UsageError("the prompt is not UTF-8 text")
+    return text
+
+
+def _schema(path: Path) -> dict[str, Any]:
+    try:
+        schema = json.loads(path.read_bytes())
+    except (ValueError, RecursionError, OSError) as error:
+        raise click.UsageError(f"{path} can't be read as JSON: {error}") from error
+    if not isinstance(schema, dict):
+        raise click.UsageError(f"{path} must hold a JSON object")
+    return schema
+
+
+def _command(application: "Application", ask: Ask) -> "SendChatCommand":
+    from application.use_cases.chat_command import SendChatCommand
+    from domain.ids import ThreadId
+    from domain.message import Message
+
+    return SendChatCommand(
+        request_id=application.ids.new(),
+        messages=(Message.of("user", ask.prompt),),
+        thread_id=ThreadId(ask.thread) if ask.thread else None,
+        model=ask.model,
+        format=ask.format,
+        schema=ask.schema,
+        context_depth=ask.context_depth,
+        max_tokens=ask.max_tokens,
+        temperature=ask.temperature,
+        stream=ask.stream,
+        on_disconnect="cancel",
+    )
+
+
+async def _explain(settings: "Settings", ask: Ask) -> "Explanation":
+    from entrypoints.bootstrap import running
+
+    async with running(settings) as application:
+        return await application.explain_chat.execute(_command(application, ask))
+
+
+async def _send(settings: "Settings", ask: Ask) -> "ChatAnswer":
+    from entrypoints.bootstrap import running
+
+    async with running(settings) as application:
+        command = _command(application, ask)
+        if not ask.stream:
+            return await application.send_chat.execute(command)
+        return await _stream(application, command)
+
+
+async def _stream(application: "Application", command: "SendChatCommand") -> "ChatAnswer":
+    """Prints the answer as it grows. Leaving early stores what there is."""
+    from domain.answer import ChatDone, Delta, Reset
+
+    shown = ""
+    async with application.send_chat.stream(command) as events:
+        async for event in events:
+            if isinstance(event, Delta):
+                shown += event.text
+                _write(event.text)
+            elif isinstance(event, Reset):
+                _close_line(shown)
+                shown = ""
+                say(f"— {event.from_model}: {event.reason}; {event.to_model} starts again —", dim=True)
+            elif isinstance(event, ChatDone):
+                if not shown:
+                    _print_output(event.answer)
+                else:
+                    _close_line(shown)
+                    _print_tool_calls(event.answer)
+                return event.answer
+    raise AssertionError("a stream of chat events ends with ChatDone or raises")
+
+
+def _write(text: str) -> None:
+    click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
+    sys.stdout.flush()
+
+
+def _close_line(shown: str) -> None:
+    if shown and not shown.endswith("\n"):
+        _write("\n")
+
+
+def _print_output(answer: "ChatAnswer") -> None:
+    if isinstance(answer.output, str):
+        if answer.output:
+            _write(answer.output)
+            _close_line(answer.output)
+    else:
+        print_json(answer.output)
+    _print_tool_calls(answer)
+
+
+def _print_tool_calls(answer: "ChatAnswer") -> None:
+    for call in answer.tool_calls:
+        click.echo(f"{call.name}({printable(call.arguments)})")
+
+
+def _print_footer(answer: "ChatAnswer") -> None:
+    """Model, tokens, cost and thread, on stderr."""
+    from entrypoints.rendering import money
+
+    warn(answer.warnings)
+    usage = answer.usage
+    about = "about " if usage.estimated else ""
+    cost = money(answer.cost_usd)
+    parts = [
+        str(answer.model),
+        f"{about}{usage.input_tokens:,} + {usage.output_tokens:,} tokens",
+        "cost unknown" if cost is None else f"${cost}",
+        f"thread {answer.thread_id}",
+    ]
+    if answer.finish_reason != "stop":
+        parts.insert(1, f"ended by {answer.finish_reason}")
+    failed = [f"{each.model} {each.outcome}" for each in answer.attempts if each.outcome != "ok"]
+    if failed:
+        parts.insert(1, f"after {', '.join(failed)}")
+    say(" · ".join(parts), dim=True)
+
+
+def _print_explanation(explanation: "Explanation", *, as_json: bool) -> None:
+    if as_json:
+        from entrypoints.rendering import explanation_json
+
+        print_json(explanation_json(explanation))
+    else:
+        from entrypoints.cli.explanation import print_explanation
+
+        print_explanation(explanation)

@@ -1,0 +1,163 @@
+"""`lor3 serve`: the HTTP API, in one process or several that share a port."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from entrypoints.cli.options import common, settings_from
+from entrypoints.cli.output import print_json, say, warn
+
+if TYPE_CHECKING:
+    from entrypoints.settings import Settings
+
+
+@click.command(
+    help="""Serve the HTTP API until SIGTERM or Ctrl-C, then finish what is under way.
+
+Without API keys lor3 listens to this machine only.
+
+\b
+Examples:
+  lor3 serve
+  lor3 serve --port 8080 --workers 4 --config lor3.yaml
+"""
+)
+@click.option("--host", help="The address to listen on. [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one. [default: 3000]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that share the port. [default: 1]")
+@click.option(
+    "--worker", is_flag=True, hidden=True, help="This is one of several; its parent holds stdin open."
+)
+@common
+def serve(
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    worker: bool,
+    config_path: Path | None,
+    as_json: bool,
+) -> int:
+    flags = {"server.host": host, "server.port": port, "server.workers": workers}
+    settings = settings_from(config_path, flags)
+    if worker:
+        return _run_worker(settings)
+    warn(settings.warnings)
+    taken = _claim(settings.server.host, settings.server.port)
+    with taken:
+        address = taken.getsockname()
+        _announce(settings, address[1], as_json=as_json)
+        if settings.server.workers > 1:
+            from entrypoints.cli.supervisor import supervise
+
+            return supervise(
+                arguments=_worker_arguments(settings, address[1], config_path),
+                workers=settings.server.workers,
+                grace_s=settings.server.drain_s + 15.0,
+            )
+    return _run(_serve(settings, address[1], reuse_port=False))
+
+
+def _claim(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, not listening: proves that it is free, and keeps it ours.
+
+    SO_REUSEPORT lets the workers bind beside it; the kernel gives connections to listening sockets only.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise click.ClickException(f"there is no address `{host}` on this machine; set --host") from error
+    if port and _answers(family, address):
+        raise click.ClickException(f"port {port} is in use; stop the other program or set --port")
+    claimed = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            claimed.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        claimed.bind(address)
+    except OSError as error:
+        claimed.close()
+        raise click.ClickException(
+            f"can't listen on {host}:{port}: {error.strerror}; set --host or --port"
+        ) from error
+    return claimed
+
+
+def _answers(family: int, address: object) -> bool:
+    """Whether the port can't be had alone: binding without SO_REUSEPORT fails beside any listener."""
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)  # type: ignore[arg-type] # as getaddrinfo gave it
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _announce(settings: "Settings", port: int, *, as_json: bool) -> None:
+    """One line with the URL on stdout; on stderr how to get real answers, where only the demo gives any."""
+    host = settings.server.host
+    shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    url = f"http://{shown}:{port}"
+    workers = settings.server.workers
+    if as_json:
+        print_json({"url": url, "workers": workers})
+    else:
+        click.echo(f"lor3 listens on {url}" + (f" with {workers} workers" if workers > 1 else ""))
+    sys.stdout.flush()
+    if set(settings.providers) == {"demo"}:
+        say("only the demo answers; set OPENAI_API_KEY or ANTHROPIC_API_KEY for real answers")
+
+
+def _worker_arguments(settings: "Settings", port: int, config_path: Path | None) -> list[str]:
+    config = ["--config", str(config_path)] if config_path else []
+    return ["serve", "--worker", "--host", settings.server.host, "--port", str(port), *config]
+
+
+def _run_worker(settings: "Settings") -> int:
+    return _run(_serve_while_parent_lives(settings))
+
+
+async def _serve_while_parent_lives(settings: "Settings") -> None:
+    """Serves; where the parent dies without a word, its end of our stdin closes and we drain and stop."""
+    asyncio.get_running_loop().add_reader(0, _stop_at_end_of_stdin)
+    await _serve(settings, settings.server.port, reuse_port=True)
+
+
+def _stop_at_end_of_stdin() -> None:
+    if os.read(0, 1024) == b"":
+        asyncio.get_running_loop().remove_reader(0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _serve(settings: "Settings", port: int, *, reuse_port: bool) -> None:
+    from entrypoints.bootstrap import running
+    from entrypoints.http.server import serve as serve_http
+
+    async with running(settings) as application:
+        await serve_http(application, host=settings.server.host, port=port, reuse_port=reuse_port)
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> int:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serving)
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop  # uvloop is not to be had everywhere; asyncio's own loop serves as well
+    return uvloop.new_event_loop

@@ -1,0 +1,99 @@
+"""Keeps several server processes running on one port."""
+
+import asyncio
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from typing import Final
+
+import attrs
+
+from entrypoints.cli.output import say
+
+_FIRST_WAIT_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 30.0
+_HEALTHY_AFTER_S: Final = 30.0
+"""A worker that lived this long starts again at once when it dies."""
+
+
+def supervise(*, arguments: list[str], workers: int, grace_s: float) -> int:
+    """Runs `workers` processes of `lor3` with `arguments` until SIGTERM or SIGINT.
+
+    One that dies is started again, sooner or later by how long it lived. On the first signal all are told
+    to finish; on the second, or after `grace_s`, those left are killed.
+
+    Returns:
+        0 where all finished by themselves, else 1.
+    """
+    return asyncio.run(Supervisor(arguments=arguments, workers=workers, grace_s=grace_s).run())
+
+
+@attrs.define(kw_only=True)
+class Supervisor:
+    """The workers of one port."""
+
+    arguments: list[str]
+    workers: int
+    grace_s: float
+    _stopping: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _killing: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _alive: dict[int, Process] = attrs.field(factory=dict, init=False)
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        async with asyncio.TaskGroup() as group:
+            slots = [group.create_task(self._keep(slot)) for slot in range(self.workers)]
+            ender = group.create_task(self._end())
+            codes = await asyncio.gather(*slots)
+            ender.cancel()
+        return 0 if all(code == 0 for code in codes) else 1
+
+    def _signalled(self) -> None:
+        if self._stopping.is_set():
+            self._killing.set()
+        self._stopping.set()
+        self._send(signal.SIGTERM)
+
+    def _send(self, number: signal.Signals) -> None:
+        for process in self._alive.values():
+            if process.returncode is None:
+                process.send_signal(number)
+
+    async def _end(self) -> None:
+        """Kills what is still there when the time is up."""
+        await self._stopping.wait()
+        try:
+            async with asyncio.timeout(self.grace_s):
+                await self._killing.wait()
+        except TimeoutError:
+            say("some workers did not finish in time and are killed")
+        self._send(signal.SIGKILL)
+
+    async def _keep(self, slot: int) -> int:
+        """Runs the worker of one slot again and again; returns its last exit code once stopping."""
+        wait_s = _FIRST_WAIT_S
+        while True:
+            # A session of its own: Ctrl-C in the terminal is for the supervisor to pass on, once.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "lor3", *self.arguments, stdin=PIPE, start_new_session=True
+            )
+            self._alive[slot] = process
+            if self._stopping.is_set():
+                process.send_signal(signal.SIGTERM)
+            started = time.monotonic()
+            code = await process.wait()
+            if self._stopping.is_set():
+                # One that was told to stop before it served anything dies of the signal itself.
+                return 0 if code == -signal.SIGTERM else code
+            lived_s = time.monotonic() - started
+            wait_s = _FIRST_WAIT_S if lived_s >= _HEALTHY_AFTER_S else wait_s
+            say(f"worker {process.pid} ended with {code}; starting another in {wait_s:g} s")
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._stopping.wait()
+                return 0
+            except TimeoutError:
+                wait_s = min(_LONGEST_WAIT_S, wait_s * 2)

@@ -1,0 +1,99 @@
+"""The settings as `lor3 config show` prints them: complete, with every secret masked."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from application.ports.chat_provider import ProviderConfig
+from domain.secret import Secret
+from entrypoints.configuration.interpolation import is_secret_key
+from entrypoints.settings import Settings
+
+MASK: Final = "****"
+_PASSWORD: Final = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]*@")
+_QUERY_SECRET: Final = re.compile(r"(?i)([?&][^=&\s]*(?:password|passwd|key|token|secret)[^=&\s]*=)[^&\s]*")
+
+
+def settings_view(settings: Settings) -> dict[str, Any]:
+    """Every setting under the name it has in a file; JSON values only.
+
+    Models and aliases are those of the file's own making: the shipped catalogue is `GET /config`'s to show.
+    """
+    chat = attrs.asdict(settings.chat)
+    return {
+        **_plain(chat),
+        "reroute_retired": settings.catalogue.reroute_retired,
+        "prices": {name: _plain(attrs.asdict(price)) for name, price in settings.prices.items()},
+        "providers": {
+            **{name: _provider(config) for name, config in settings.providers.items()},
+            **{name: {"unavailable": reason} for name, reason in settings.unavailable.items()},
+        },
+        "routing": _plain(attrs.asdict(settings.routing)),
+        "server": _plain(attrs.asdict(settings.server)),
+        "database": {
+            **_plain(attrs.asdict(settings.database)),
+            "url": mask_url(settings.database.url.reveal()),
+        },
+        "redis": {
+            **_plain(attrs.asdict(settings.redis)),
+            "url": mask_url(settings.redis.url.reveal()) if settings.redis.url else None,
+        },
+        "auth": _plain(attrs.asdict(settings.auth)),
+        "log": _plain(attrs.asdict(settings.log)),
+    }
+
+
+def mask_url(url: str) -> str:
+    """`url` with its password, and whatever its query calls a secret, replaced."""
+    return _QUERY_SECRET.sub(rf"\1{MASK}", _PASSWORD.sub(rf"\1:{MASK}@", url))
+
+
+def flatten(view: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leaves by dotted path, in the view's order; lists are leaves."""
+    flat: dict[str, Any] = {}
+    for key, value in view.items():
+        path = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, path))
+        else:
+            flat[path] = value
+    return flat
+
+
+def origin_of(path: str, origins: Mapping[str, str]) -> str:
+    """Where the value at a dotted path came from; `default` where nobody said anything."""
+    return origins.get(path, "default")
+
+
+def _provider(config: ProviderConfig) -> dict[str, Any]:
+    return {
+        "kind": config.kind,
+        "api_key": MASK if config.api_key else None,
+        "base_url": None if config.base_url is None else mask_url(config.base_url),
+        "transport": config.transport,
+        **attrs.asdict(config.timeouts),
+        **{name: _option(name, value) for name, value in config.options.items()},
+    }
+
+
+def _option(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {inner: _option(inner, item) for inner, item in value.items()}
+    if is_secret_key(name):
+        return MASK
+    if isinstance(value, list | tuple):
+        return [_option(name, item) for item in value]
+    return mask_url(value) if isinstance(value, str) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Secret):
+        return MASK
+    return format(value, "f") if isinstance(value, Decimal) else value

@@ -1,0 +1,290 @@
+"""How settings are read: sources, precedence, defaults."""
+
+import datetime
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from domain.model import ModelRef
+from domain.secret import Secret
+from entrypoints.configuration.load import load_settings
+from entrypoints.resources import resource
+from entrypoints.settings import Settings
+
+TODAY = datetime.date(2026, 11, 22)
+SEED = {
+    "primary": "openai:gpt-4",
+    "fallbacks": ["claude:opus"],
+    "passes": ["token-budget-check"],
+    "format": "markdown",
+    "max_tokens": 4000,
+}
+Load: TypeAlias = Callable[..., Settings]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Loads with an empty environment and directory, plus what the test gives."""
+
+    def load(
+        text: str | None = None,
+        *,
+        name: str = "lor3.yaml",
+        environ: Mapping[str, str] | None = None,
+        flags: Mapping[str, object] | None = None,
+        config_path: Path | None = None,
+    ) -> Settings:
+        if text is not None:
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        return load_settings(
+            config_path=config_path, environ=environ or {}, flags=flags, cwd=tmp_path, today=TODAY
+        )
+
+    return load
+
+
+def test_nothing_at_all_is_the_demo(load: Load) -> None:
+    """lor3 runs without configuration and without a key."""
+    settings = load()
+
+    assert ("demo:demo", (), {"demo"}, ()) == (
+        settings.chat.primary,
+        settings.chat.fallbacks,
+        set(settings.providers),
+        settings.warnings,
+    )
+
+
+def test_seed_example_loads_word_for_word(load: Load) -> None:
+    """The example names a dead model and providers without keys: warnings, not faults."""
+    example = json.loads(resource("config/examples/seed.json").read_text("utf-8"))
+    settings = load(json.dumps(example), name="lor3.json")
+
+    assert example == SEED
+    assert (
+        settings.chat.primary,
+        settings.chat.fallbacks,
+        settings.chat.passes,
+        settings.chat.format,
+        settings.chat.max_tokens,
+    ) == ("openai:gpt-4", ("claude:opus",), ("token-budget-check",), "markdown", 4000)
+    assert settings.unavailable == {
+        "openai": "no API key: set OPENAI_API_KEY",
+        "anthropic": "no API key: set ANTHROPIC_API_KEY",
+    }
+    assert "was switched off on 2026-10-23" in settings.warnings[0]
+    assert "OPENAI_API_KEY" in settings.warnings[1]
+    assert "ANTHROPIC_API_KEY" in settings.warnings[1]
+
+
+def test_every_example_file_loads(load: Load) -> None:
+    """What `config/examples` shows works, given the variables it names."""
+    environ = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_KEY", "DB_PASSWORD"), "x")
+    for path in sorted(resource("config/examples").iterdir()):
+        settings = load(config_path=path, environ=environ)
+
+        assert str(path) == settings.source
+
+
+@pytest.mark.parametrize(
+    ("keys", "primary", "fallbacks"),
+    [
+        (("OPENAI_API_KEY",), "openai", ()),
+        (("ANTHROPIC_API_KEY",), "anthropic", ()),
+        (("ANTHROPIC_API_KEY", "OPENAI_API_KEY"), "openai", ("anthropic",)),
+    ],
+)
+def test_without_file_keys_choose_the_primary(
+    load: Load, keys: tuple[str, ...], primary: str, fallbacks: tuple[str, ...]
+) -> None:
+    """The first vendor whose key is set answers, the other one stands by."""
+    settings = load(environ=dict.fromkeys(keys, "k"))
+
+    assert (primary, fallbacks) == (
+        settings.chat.primary.partition(":")[0],
+        tuple(name.partition(":")[0] for name in settings.chat.fallbacks),
+    )
+    assert settings.catalogue.resolve(settings.chat.primary, today=TODAY).known
+    assert settings.warnings == ()
+
+
+def test_standard_variables_work_without_a_file(load: Load) -> None:
+    """The variables that the vendors' SDKs and hosting platforms set."""
+    settings = load(
+        environ={
+            "OPENAI_API_KEY": "k",
+            "OPENAI_BASE_URL": "http://127.0.0.1:9/v1/",
+            "DATABASE_URL": "postgres://u:p@db/lor3",
+            "REDIS_URL": "redis://r:6379/0",
+        }
+    )
+
+    assert Secret("k") == settings.providers["openai"].api_key
+    assert settings.providers["openai"].base_url == "http://127.0.0.1:9/v1"
+    assert Secret("postgresql://u:p@db/lor3") == settings.database.url
+    assert Secret("redis://r:6379/0") == settings.redis.url
+
+
+def test_flags_beat_environment_beats_file_beats_defaults(load: Load) -> None:
+    """The order that the documentation states."""
+    text = "server: {port: 1001, workers: 2, drain_s: 5}"
+    environ = {"LOR3_SERVER__PORT": "1002", "LOR3_SERVER__WORKERS": "3"}
+    server = load(text, environ=environ, flags={"server.port": 1003, "server.host": None}).server
+
+    assert (server.port, server.workers, server.drain_s, server.host) == (1003, 3, 5.0, "127.0.0.1")
+
+
+def test_config_path_beats_variable_beats_directory(load: Load, tmp_path: Path) -> None:
+    """A file that was named is never passed over for one that lies about."""
+    for name in ("lor3.yaml", "named.yaml", "flag.yaml"):
+        (tmp_path / name).write_text(f"system: {name}", encoding="utf-8")
+
+    assert load().chat.system == "lor3.yaml"
+    assert load(environ={"LOR3_CONFIG": "named.yaml"}).chat.system == "named.yaml"
+    assert (
+        load(environ={"LOR3_CONFIG": "named.yaml"}, config_path=Path("flag.yaml")).chat.system == "flag.yaml"
+    )
+
+
+def test_environment_spells_every_kind_of_value(load: Load) -> None:
+    """Scalars are read as the field wants them, lists by commas or as JSON, mappings as JSON."""
+    settings = load(
+        environ={
+            "LOR3_FALLBACKS": "demo:a, demo:b",
+            "LOR3_STOP": '["x, y"]',
+            "LOR3_SYSTEM": "42",
+            "LOR3_TEMPERATURE": "0.5",
+            "LOR3_DATABASE__AUTO_MIGRATE": "true",
+            "LOR3_ALIASES": '{"fast": "demo:demo"}',
+            "LOR3_SEED": "",
+        }
+    )
+
+    assert (
+        settings.chat.fallbacks,
+        settings.chat.stop,
+        settings.chat.system,
+        settings.chat.temperature,
+        settings.chat.seed,
+    ) == (("demo:a", "demo:b"), ("x, y",), "42", 0.5, None)
+    assert settings.database.auto_migrate
+    assert ModelRef("demo", "demo") == settings.catalogue.aliases["fast"]
+
+
+def test_environment_reaches_a_provider_with_a_dash(load: Load) -> None:
+    """A variable's name can't hold a dash, so an underscore finds it."""
+    text = "providers: {azure-eu: {kind: openai}}"
+    settings = load(text, environ={"LOR3_PROVIDERS__AZURE_EU__API_KEY": "k"})
+
+    assert Secret("k") == settings.providers["azure-eu"].api_key
+
+
+def test_foreign_variables_are_left_alone(load: Load) -> None:
+    """Kubernetes sets LOR3_PORT for a service called lor3; a typo is warned of."""
+    settings = load(
+        environ={"LOR3_PORT": "tcp://10.0.0.1:3000", "LOR3_SERVICE_HOST": "x", "LOR3_SREVER__PORT": "1"}
+    )
+
+    assert settings.warnings == (
+        "the environment variable LOR3_SREVER__PORT is no setting and is ignored; did you mean `server`?",
+    )
+
+
+def test_references_are_read_from_the_environment(load: Load) -> None:
+    """Anywhere in a string, with a default, in a number, and escaped."""
+    settings = load(
+        'system: "a ${A} ${B:-b} $${C}"\nserver: {port: "${PORT}"}', environ={"A": "1", "PORT": "81"}
+    )
+
+    assert (settings.chat.system, settings.server.port) == ("a 1 b ${C}", 81)
+
+
+def test_claude_is_anthropic(load: Load) -> None:
+    """A provider may be written by its other name, in the file and in a model."""
+    settings = load("primary: claude:opus\nproviders: {claude: {api_key: '${K}'}}", environ={"K": "k"})
+
+    assert Secret("k") == settings.providers["anthropic"].api_key
+    assert settings.catalogue.resolve("claude:opus", today=TODAY).ref.provider == "anthropic"
+
+
+def test_provider_of_another_name_has_its_kinds_models(load: Load) -> None:
+    """`azure-eu` of kind openai knows what `openai` knows, replacements included."""
+    catalogue = load("providers: {azure-eu: {kind: openai, api_key: '${K}'}}", environ={"K": "k"}).catalogue
+    own, base = (catalogue.resolve(f"{name}:gpt-4", today=TODAY) for name in ("azure-eu", "openai"))
+
+    assert base.context_window == own.context_window
+    assert (own.replaced_by and own.replaced_by.provider) == "azure-eu"
+
+
+def test_keys_never_go_to_a_provider_of_another_name(load: Load) -> None:
+    """OPENAI_API_KEY belongs to OpenAI, not to whoever speaks its wire."""
+    settings = load(
+        "providers: {other: {kind: openai, base_url: 'https://example.com/v1'}}",
+        environ={"OPENAI_API_KEY": "k"},
+    )
+
+    assert "other" not in settings.providers
+    assert "providers.other" in settings.unavailable["other"]
+
+
+def test_models_and_aliases_and_prices_are_the_files_own(load: Load) -> None:
+    """A correction keeps what it does not mention; an alias may name another, in any order."""
+    settings = load(
+        """
+        aliases: {b: c, c: "openai:gpt-4"}
+        models: {"openai:gpt-4": {max_output_tokens: 7}, "demo:new": {capabilities: [tools]}}
+        prices: {"openai:gpt-4": {input_per_mtok: 0.1}}
+        """
+    )
+    spec = settings.catalogue.resolve("b", today=TODAY)
+
+    assert (spec.max_output_tokens, spec.context_window) == (7, 8192)
+    assert frozenset({"tools"}) == settings.catalogue.resolve("demo:new", today=TODAY).capabilities
+    assert Decimal("0.1") == settings.prices["openai:gpt-4"].input_per_mtok
+
+
+def test_retired_model_is_rerouted_where_the_file_says_so(load: Load) -> None:
+    """And the warning says who answers."""
+    settings = load("primary: openai:gpt-4\nreroute_retired: true", environ={"OPENAI_API_KEY": "k"})
+    spec = settings.catalogue.resolve("openai:gpt-4", today=TODAY)
+
+    assert spec.ref.model != "gpt-4"
+    assert f"{spec.ref} answers in its place" in settings.warnings[0]
+
+
+def test_provider_options_and_timeouts_reach_the_provider(load: Load) -> None:
+    """Known keys become fields, the rest is the provider's to check."""
+    provider = load(
+        "providers: {vllm: {kind: openai-compatible, base_url: 'http://x/v1/', idle_s: 3, extra: {a: [1]}}}"
+    ).providers["vllm"]
+
+    assert (
+        provider.base_url,
+        provider.timeouts.idle_s,
+        provider.options,
+    ) == ("http://x/v1", 3.0, {"extra": {"a": [1]}})
+
+
+def test_listening_everywhere_is_possible_where_it_is_written(load: Load) -> None:
+    """`auth.disabled: true` is the one way to bind beyond loopback without keys."""
+    assert load("server: {host: 0.0.0.0}\nauth: {disabled: true}").server.host == "0.0.0.0"  # noqa: S104 - not bound here
+
+
+def test_origins_name_file_line_variable_and_flag(load: Load) -> None:
+    """`config show` can say where each value came from."""
+    origins = load(
+        "\nformat: raw\nseed: 1\nserver:\n  port: 5",
+        environ={"LOR3_SEED": "2"},
+        flags={"server.workers": 1},
+    ).origins
+
+    assert origins == {
+        "format": "lor3.yaml, line 2",
+        "seed": "LOR3_SEED",
+        "server.port": "lor3.yaml, line 5",
+        "server.workers": "--workers",
+    }
