@@ -9,7 +9,7 @@ from adapters.providers import json_text
 from adapters.providers.anthropic.schema import supported_schema
 from application.ports.chat_provider import ProviderCall
 from domain.chat import Tool, ToolChoice
-from domain.message import ImagePart, Message, TextPart, ToolCall
+from domain.message import ImagePart, Message, ToolCall
 
 DEFAULT_MAX_TOKENS: Final = 4096
 """`max_tokens` is mandatory; this is sent where neither the request nor the catalogue says one."""
