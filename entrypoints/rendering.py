@@ -1,0 +1,230 @@
+"""What callers read: domain values in the shapes of the public contract. Pure functions, shared by all faces."""
+
+import json
+from decimal import Decimal
+
+import attrs
+import orjson
+
+from domain.answer import ChatAnswer, ChatStarted, Reset, ToolCallGrew
+from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
+from domain.explanation import CostView, Explanation, TokenView, WireView
+from domain.json_value import JSONObject, JSONValue
+from domain.message import ImagePart, Message, Part, TextPart, ToolCall
+from domain.usage import Usage
+
+
+def to_json(value: JSONValue) -> bytes:
+    """Compact UTF-8 JSON of any JSON value.
+
+    orjson refuses integers beyond 64 bits and lone surrogates, which a model's JSON may hold; such a
+    value is written by the standard library instead, with the surrogates escaped.
+    """
+    try:
+        return orjson.dumps(value, default=_plain)
+    except orjson.JSONEncodeError:
+        return json.dumps(value, default=_plain, separators=(",", ":")).encode()
+
+
+def money(amount: Decimal | None) -> str | None:
+    """USD as a decimal string without an exponent or trailing zeros; None stays None, "don't know"."""
+    if amount is None:
+        return None
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def answer_json(answer: ChatAnswer) -> dict[str, JSONValue]:
+    """The answer object of `POST /chat`, of the `done` event and of `lor3 run --json`."""
+    return {
+        "message_id": answer.message_id,
+        "thread_id": answer.thread_id,
+        "session_id": answer.session_id,
+        "output": answer.output,
+        "format": answer.format,
+        "model": str(answer.model),
+        "prompt_version": answer.prompt_version,
+        "finish_reason": answer.finish_reason,
+        "tool_calls": [tool_call_json(call) for call in answer.tool_calls],
+        "usage": usage_json(answer.usage),
+        "cost_usd": money(answer.cost_usd),
+        "attempts": [
+            {"model": str(each.model), "outcome": each.outcome, "latency_ms": each.latency_ms}
+            for each in answer.attempts
+        ],
+        "context": {"injected": answer.context.injected, "dropped": answer.context.dropped},
+        "warnings": list(answer.warnings),
+    }
+
+
+def usage_json(usage: Usage) -> dict[str, JSONValue]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "estimated": usage.estimated,
+    }
+
+
+def tool_call_json(call: ToolCall) -> dict[str, JSONValue]:
+    """A call in OpenAI's shape, so that it can be sent back as it is; `complete` is false where it was cut off."""
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+        "complete": call.complete,
+    }
+
+
+def started_json(event: ChatStarted) -> dict[str, JSONValue]:
+    return {
+        "message_id": event.message_id,
+        "thread_id": event.thread_id,
+        "session_id": event.session_id,
+        "model": str(event.model),
+        "prompt_version": event.prompt_version,
+    }
+
+
+def tool_call_delta_json(event: ToolCallGrew) -> dict[str, JSONValue]:
+    return {"index": event.index, "id": event.id, "name": event.name, "arguments": event.arguments}
+
+
+def reset_json(event: Reset) -> dict[str, JSONValue]:
+    return {"reason": event.reason, "from": str(event.from_model), "to": str(event.to_model)}
+
+
+def explanation_json(explanation: Explanation) -> dict[str, JSONValue]:
+    """The answer of `POST /chat/explain` and of `lor3 run --explain --json`."""
+    compiled = explanation.compiled
+    return {
+        "request": request_json(explanation.request),
+        "passes": [
+            {
+                "name": step.name,
+                "before": request_json(step.before),
+                "after": request_json(step.after),
+                "notes": list(step.notes),
+            }
+            for step in explanation.passes
+        ],
+        "compiled": None if compiled is None else request_json(compiled),
+        "prompt_version": explanation.prompt_version,
+        "context": {"injected": explanation.context.injected, "dropped": explanation.context.dropped},
+        "messages": {"kept": explanation.kept_messages, "dropped": explanation.dropped_messages},
+        "candidates": [
+            {"model": str(each.model), "included": each.included, "reason": each.reason}
+            for each in explanation.candidates
+        ],
+        "tokens": _tokens(explanation.tokens),
+        "wire": _wire(explanation.wire),
+        "cost": _cost(explanation.cost),
+        "warnings": list(explanation.warnings),
+    }
+
+
+def request_json(request: ChatRequest) -> dict[str, JSONValue]:
+    """The intermediate representation, in the names of `POST /chat`."""
+    return {
+        "model": str(request.model),
+        "fallbacks": [str(each) for each in request.fallbacks],
+        "system": request.system,
+        "history": [message_json(each) for each in request.history],
+        "messages": [message_json(each) for each in request.messages],
+        "format": request.format,
+        "schema": request.schema,
+        "output": _constraint(request.output),
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "stop": list(request.stop),
+        "seed": request.seed,
+        "tools": [_tool(each) for each in request.tools],
+        "tool_choice": _tool_choice(request.tool_choice),
+        "user": request.user,
+    }
+
+
+def message_json(message: Message) -> dict[str, JSONValue]:
+    """A turn; its content is a string where it is one text, else a list of parts."""
+    parts = message.parts
+    rendered: dict[str, JSONValue] = {"role": message.role}
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
+        rendered["content"] = parts[0].text
+    else:
+        rendered["content"] = [_part(part) for part in parts]
+    if message.tool_calls:
+        rendered["tool_calls"] = [tool_call_json(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        rendered["tool_call_id"] = message.tool_call_id
+    return rendered
+
+
+def _plain(value: object) -> object:
+    """Mappings and sequences of other types, such as a frozen value may hold, as JSON writers know them."""
+    if hasattr(value, "items"):
+        return dict(value.items())
+    if hasattr(value, "__iter__"):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _part(part: Part) -> dict[str, JSONValue]:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    return _image(part)
+
+
+def _image(part: ImagePart) -> dict[str, JSONValue]:
+    given = attrs.asdict(part, filter=lambda _attribute, value: value is not None)
+    return {"type": "image", **given}
+
+
+def _tool(tool: Tool) -> dict[str, JSONValue]:
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+            "strict": tool.strict,
+        },
+    }
+
+
+def _tool_choice(choice: ToolChoice | None) -> JSONValue:
+    if choice is None:
+        return None
+    if choice.mode == "function":
+        return {"type": "function", "function": {"name": choice.name}}
+    return choice.mode
+
+
+def _constraint(output: OutputConstraint | None) -> JSONValue:
+    if output is None:
+        return None
+    return {"kind": output.kind, "schema": output.schema}
+
+
+def _tokens(tokens: TokenView | None) -> JSONObject | None:
+    if tokens is None:
+        return None
+    return {
+        "prompt_tokens": tokens.prompt_tokens,
+        "estimated": tokens.estimated,
+        "max_output_tokens": tokens.max_output_tokens,
+        "context_window": tokens.context_window,
+        "model_max_output_tokens": tokens.model_max_output_tokens,
+    }
+
+
+def _wire(wire: WireView | None) -> JSONObject | None:
+    if wire is None:
+        return None
+    return {"method": wire.method, "url": wire.url, "body": wire.body}
+
+
+def _cost(cost: CostView | None) -> JSONObject | None:
+    if cost is None:
+        return None
+    return {"prompt_usd": money(cost.prompt_usd), "max_total_usd": money(cost.max_total_usd)}
