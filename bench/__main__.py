@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("command", nargs="?", choices=("run", "profile"), default="run")
-    parser.add_argument("--seconds", type=float, default=4.0, help="measured time of a round (default 4)")
+    parser.add_argument("--seconds", type=float, help="measured time of a round (default 4, for profile 10)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each server (default 3)")
     parser.add_argument("--connections", type=int, default=32, help="of the throughput scenario (default 32)")
     parser.add_argument(
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    options.seconds = options.seconds or (10.0 if options.command == "profile" else 4.0)
     try:
         with tempfile.TemporaryDirectory(prefix="lor3-bench-") as folder, contextlib.ExitStack() as stack:
             run = _Run(options=options, folder=Path(folder), stack=stack)

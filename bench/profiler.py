@@ -1,8 +1,9 @@
 """Where lor3's time goes: `python -m bench profile` runs it under load with a sampler inside and prints the functions.
 
-The sampler is a SIGPROF timer in the main thread: a sample every millisecond of CPU time, at the next bytecode. Time
-spent in C (the event loop, the HTTP parser, orjson) is therefore charged to the Python line that runs next; `--calls`
-counts with cProfile instead, which names C functions but makes small Python functions look dearer than they are.
+The sampler is a SIGPROF timer in the main thread: a sample at each tick of the kernel's clock (1 to 4 ms) in which it
+used CPU, taken at the next bytecode. Time spent in C (the event loop, the HTTP parser, orjson) is therefore charged to
+the Python line that runs next; `--calls` counts with cProfile instead, which names C functions but makes small Python
+functions look dearer than they are.
 """
 
 import json

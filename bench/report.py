@@ -107,16 +107,17 @@ def scenario_table(scenario: Scenario, outcomes: Mapping[str, Outcome], direct: 
     lor3 = outcomes.get(LOR3)
     lines = [
         f"{scenario.title} ({scenario.name})",
-        f"  {'':<20}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>9}{'spread':>8}{'noise':>7}{'lor3 is':>9}",
+        f"  {'':<20}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>9}{'spread':>8}{'noise':>7}{'lor3 is':>9}{'by CPU':>8}",
     ]
     for outcome in outcomes.values():
         noise = outcome.median(lambda each: each.gateway_core_foreign)
-        ratio = (
-            f"{lor3.requests_per_s / outcome.requests_per_s:.2f} x" if lor3 and outcome is not lor3 else ""
-        )
+        ratio = by_cpu = ""
+        if lor3 is not None and outcome is not lor3:
+            ratio = f"{lor3.requests_per_s / outcome.requests_per_s:.2f} x"
+            by_cpu = f"{outcome.cpu_us / lor3.cpu_us:.2f} x" if lor3.cpu_us else ""
         lines.append(
             f"  {outcome.server:<20}{outcome.requests_per_s:>11,.0f}{outcome.p50_ms:>9.2f}{outcome.p99_ms:>9.2f}"
-            f"{outcome.cpu_us:>9.0f}{outcome.spread:>8.0%}{noise:>7.0%}{ratio:>9}"
+            f"{outcome.cpu_us:>9.0f}{outcome.spread:>8.0%}{noise:>7.0%}{ratio:>9}{by_cpu:>8}"
         )
     busiest = max(outcome.median(lambda each: each.other_core_busy) for outcome in outcomes.values())
     if direct is not None:
