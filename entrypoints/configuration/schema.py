@@ -9,7 +9,9 @@ import attrs
 
 from application.ports.chat_provider import ProviderConfig, Timeouts
 from domain.chat_defaults import ChatDefaults
+from domain.model import ModelSpec
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
+from domain.secret import Secret
 from entrypoints.configuration.document import (
     AuthDocument,
     BreakerDocument,
@@ -17,6 +19,7 @@ from entrypoints.configuration.document import (
     Document,
     Length,
     LogDocument,
+    ModelDocument,
     ProviderDocument,
     Range,
     RedisDocument,
@@ -35,6 +38,7 @@ _DEFAULTS: Final[Mapping[type, tuple[type, ...]]] = {
     RedisDocument: (RedisSettings,),
     AuthDocument: (AuthSettings,),
     LogDocument: (LogSettings,),
+    ModelDocument: (ModelSpec,),
 }
 _REFERENCE: Final = {"type": "string", "pattern": r"\$\{"}
 
@@ -71,6 +75,8 @@ def _default(cl: type, name: str) -> dict[str, Any]:
     for source in _DEFAULTS.get(cl, ()):
         for field in attrs.fields(source):
             shown = list(field.default) if isinstance(field.default, tuple) else field.default
+            if isinstance(shown, Secret):
+                shown = shown.reveal()  # the default URL, which is in this source for all to read
             if field.name == name and isinstance(shown, bool | int | float | str | list):
                 return {"default": shown}
     return {}
