@@ -271,6 +271,7 @@ class _Resolver:
     def _url(self, section: str, url: str | None, variable: str) -> tuple[str | None, Path]:
         """The section's URL and where it was given; the platform's variable counts where nothing else does."""
         if url is None and self.environ.get(variable):
+            self.findings.origins[(section, "url")] = variable
             return self.environ[variable], (variable,)
         return url, (section, "url")
 

@@ -91,9 +91,12 @@ def _config(
     base_path: Path = (*path, "base_url")
     if name in STANDARD and kind == name:
         key_variable, base_variable = STANDARD[name]
-        key = key or environ.get(key_variable) or None
+        if key is None and environ.get(key_variable):
+            key = environ[key_variable]
+            findings.origins[("providers", name, "api_key")] = key_variable
         if base_url is None and environ.get(base_variable):
             base_url, base_path = environ[base_variable], (base_variable,)
+            findings.origins[("providers", name, "base_url")] = base_variable
     if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key):
         findings.add(
             (*path, "api_key"), "has characters that no key has; look for a stray space or line break"
