@@ -1,0 +1,21 @@
+"""The aiohttp application: the route table behind the boundary."""
+
+from aiohttp import web
+
+from entrypoints.application import Application
+from entrypoints.http.boundary import boundary
+from entrypoints.http.cors import CORSPolicy
+from entrypoints.http.request_body import expect
+from entrypoints.http.routes.table import ROUTES
+from entrypoints.http.state import STATE, ServerState
+
+
+def create_app(application: Application) -> web.Application:
+    """Serves `application`. It is neither started nor closed here: whoever made it does that."""
+    state = ServerState(application=application, cors=CORSPolicy(application.settings.server.cors_origins))
+    # aiohttp's own limit on bodies is off: `request_body.py` keeps a stricter one.
+    app = web.Application(middlewares=[boundary(state)], client_max_size=0)
+    app[STATE] = state
+    for entry in ROUTES:
+        app.router.add_route(entry.method, entry.path, entry.handler, expect_handler=expect)
+    return app

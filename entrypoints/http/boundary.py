@@ -1,0 +1,126 @@
+"""The one middleware: request ids, shedding, errors, security headers and telemetry of every answer.
+
+One function does all of it because each further middleware costs every request a call and a closure.
+"""
+
+import re
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from domain.errors import LorError, NotFound, Overloaded
+from domain.telemetry import RequestServed
+from entrypoints.http.fault_log import log_unexpected
+from entrypoints.http.problems import (
+    CONTENT_TYPE,
+    HTTPFault,
+    internal_error,
+    problem_json,
+    problem_type,
+    retry_after,
+)
+from entrypoints.http.response_headers import decorate
+from entrypoints.http.routes.table import POLICIES
+from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState
+from entrypoints.rendering import to_json
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+UNMATCHED: Final = "unmatched"
+"""The route of a request that no template matches: one label, whatever paths are tried."""
+_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+def boundary(state: ServerState) -> Middleware:
+    """The middleware around all handlers."""
+    application = state.application
+    cors = state.cors
+    max_in_flight = application.settings.server.max_in_flight
+    monotonic = application.clock.monotonic
+    emit = application.telemetry.emit
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = monotonic()
+        given = request.headers.get("X-Request-ID")
+        request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else application.ids.new()
+        request[REQUEST_ID] = request_id
+        resource = request.match_info.route.resource
+        route = UNMATCHED if resource is None else resource.canonical
+        request[ROUTE] = route
+        counts = POLICIES.get(route) != "ops"
+        status = 499  # nginx's number for a client that left before the answer
+        if counts:
+            state.in_flight += 1
+        try:
+            if cors.enabled and "Origin" in request.headers and (preflight := cors.preflight(request, route)):
+                response: web.StreamResponse = preflight
+            elif counts and state.in_flight + state.finishing.abandoned > max_in_flight:
+                raise Overloaded(f"{max_in_flight} requests are being answered already; try again shortly")
+            else:
+                response = await handler(request)
+            status = response.status
+        except Exception as exc:  # the last place before aiohttp's own page: everything becomes a problem
+            if request.writer.output_size > 0:  # too late for another answer: the connection has to end
+                log_unexpected(exc, request_id=request_id, route=route)
+                raise ConnectionResetError("the answer had begun") from None
+            response = problem_response(exc, request_id=request_id, route=route)
+            status = response.status
+        finally:
+            if counts:
+                state.in_flight -= 1
+            method = request.method if request.method in _METHODS else "OTHER"
+            emit(
+                RequestServed(
+                    request_id=request_id,
+                    route=route,
+                    method=method,
+                    status=status,
+                    duration_s=monotonic() - started,
+                )
+            )
+        if not response.prepared:
+            decorate(request, response, state)
+        return response
+
+    return guard
+
+
+def problem_response(exc: Exception, *, request_id: str, route: str) -> web.Response:
+    """The problem for whatever a handler raised. An unexpected exception is logged and shows nothing."""
+    error = _translate(exc)
+    if error is None:
+        log_unexpected(exc, request_id=request_id, route=route)
+        error = internal_error()
+    headers = {}
+    wait = retry_after(error)
+    if wait is not None:
+        headers["Retry-After"] = wait
+    if isinstance(exc, web.HTTPMethodNotAllowed):
+        headers["Allow"] = ", ".join(sorted(exc.allowed_methods))
+    response = web.Response(
+        body=to_json(problem_json(error, request_id=request_id)),
+        status=problem_type(error.code).status,
+        content_type=CONTENT_TYPE,
+        headers=headers,
+    )
+    if isinstance(error, HTTPFault) and error.close:
+        response.force_close()
+    return response
+
+
+def _translate(exc: Exception) -> LorError | None:
+    """The error that a caller may see; None for a fault of ours."""
+    if isinstance(exc, LorError):
+        return exc
+    if isinstance(exc, web.HTTPNotFound):
+        return NotFound("there is no such route; GET /docs lists all of them")
+    if isinstance(exc, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(exc.allowed_methods))
+        return HTTPFault("method_not_allowed", f"this route allows {allowed}")
+    if isinstance(exc, web.HTTPRequestEntityTooLarge):
+        return HTTPFault("body_too_large", "the body is too large", close=True)
+    if isinstance(exc, web.HTTPClientError):
+        return HTTPFault("malformed_request", "the request can't be understood", close=True)
+    return None

@@ -1,0 +1,157 @@
+"""The body of `POST /chat`: what it may hold, and the command it becomes."""
+
+from typing import Final, Literal, cast
+
+import attrs
+
+from application.use_cases.chat_command import SendChatCommand
+from domain.chat import Tool, ToolChoice
+from domain.errors import InvalidRequest
+from domain.ids import SessionId, ThreadId
+from domain.json_value import JSONObject, JSONValue
+from domain.message import Message
+from entrypoints.http.checks import (
+    AnyObject,
+    Boolean,
+    Choice,
+    Faults,
+    Integer,
+    ListOf,
+    Number,
+    Record,
+    Text,
+    TextMap,
+    TextOr,
+    UUIDText,
+    fault,
+    given,
+)
+from entrypoints.http.message_body import MESSAGE, TEXT, MessageBody, to_messages
+from entrypoints.http.tool_body import TOOL, TOOL_CHOICE, ToolBody, ToolChoiceBody, to_tool_choice, to_tools
+
+_MODEL: Final = Text(min_length=1, max_length=256)
+
+
+@attrs.frozen(kw_only=True)
+class ChatBody:
+    """A chat. Exactly one of `prompt` and `messages` is given; whatever is left out is as configured."""
+
+    prompt: str | None = given(TEXT, "The user's text.", example="What is a hexagonal architecture?")
+    messages: tuple[MessageBody, ...] | None = given(
+        ListOf(item=MESSAGE, min_items=1, max_items=1000),
+        "The caller's own history, oldest first, ending in the turn to answer (user or tool). "
+        "Nothing is injected from the thread then.",
+    )
+    thread_id: str | None = given(UUIDText(), "The thread to continue; a new one where it is left out.")
+    session_id: str | None = given(
+        UUIDText(), "Groups the threads of one user; a new one where it is left out."
+    )
+    user: str | None = given(
+        Text(max_length=256), "The caller's opaque id of its end user.", example="u-4711"
+    )
+    model: str | None = given(
+        _MODEL,
+        "`provider:model`, or an alias. The configured `primary` by default.",
+        example="openai:gpt-5.2",
+    )
+    fallbacks: tuple[str, ...] | None = given(
+        ListOf(item=_MODEL, max_items=10),
+        "Models to try in order when `model` fails; `[]` turns falling back off. As configured by default.",
+    )
+    format: str | None = given(
+        Text(min_length=1, max_length=64),
+        "`raw`, `markdown` or `json`. As configured by default.",
+        example="markdown",
+    )
+    schema: JSONObject | None = given(
+        AnyObject(), "With `format` json: a JSON Schema that the answer has to validate against."
+    )
+    context_depth: int | None = given(
+        Integer(minimum=0, maximum=200),
+        "The last N messages of the thread to inject. As configured by default.",
+    )
+    max_tokens: int | None = given(Integer(minimum=1, maximum=10_000_000), "The longest answer, in tokens.")
+    temperature: float | None = given(Number(minimum=0, maximum=2), "Randomness.")
+    top_p: float | None = given(Number(minimum=0, maximum=1), "Nucleus sampling.")
+    stop: str | tuple[str, ...] | None = given(
+        TextOr(
+            text=Text(min_length=1, max_length=256),
+            other=ListOf(item=Text(min_length=1, max_length=256), max_items=4),
+        ),
+        "Texts that end the answer, at most 4.",
+    )
+    seed: int | None = given(
+        Integer(minimum=-(2**63), maximum=2**63 - 1), "For repeatable sampling, best effort."
+    )
+    tools: tuple[ToolBody, ...] | None = given(
+        ListOf(item=TOOL, max_items=128), "Functions that the model may call, in OpenAI's shape."
+    )
+    tool_choice: str | ToolChoiceBody | None = given(
+        TOOL_CHOICE, "`auto`, `none`, `required`, or one function, in OpenAI's shape."
+    )
+    stream: bool | None = given(Boolean(), "Answer as server-sent events.", default=False)
+    metadata: tuple[tuple[str, str], ...] | None = given(
+        TextMap(max_items=16, key=Text(min_length=1, max_length=64), value=Text(max_length=512)),
+        "Stored with the message: at most 16 strings.",
+    )
+    on_disconnect: Literal["finish", "cancel"] | None = given(
+        Choice(("finish", "cancel")),
+        "What a disconnect does: `finish` lets the answer end and stores it, `cancel` cuts it.",
+        default="finish",
+    )
+
+
+CHAT: Final = Record(ChatBody)
+
+
+def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> SendChatCommand:
+    """The command in a decoded body. `accepts_stream` is true where the Accept header asks for events.
+
+    Raises:
+        InvalidRequest: with every fault at once, each with its path.
+    """
+    faults: Faults = []
+    body = CHAT.read(value, "", faults)
+    if body is None or faults:
+        raise InvalidRequest.of(*faults)
+    messages = _turns(body, faults)
+    tools: tuple[Tool, ...] = () if body.tools is None else to_tools(body.tools, faults)
+    choice: ToolChoice | None = None
+    if body.tool_choice is not None:
+        choice = to_tool_choice(body.tool_choice, tools, faults)
+    if faults:
+        raise InvalidRequest.of(*faults)
+    stop = body.stop
+    return SendChatCommand(
+        request_id=request_id,
+        messages=messages,
+        own_history=body.messages is not None,
+        thread_id=cast("ThreadId | None", body.thread_id),
+        session_id=cast("SessionId | None", body.session_id),
+        user=body.user,
+        model=body.model,
+        fallbacks=body.fallbacks,
+        format=body.format,
+        schema=body.schema,
+        context_depth=body.context_depth,
+        max_tokens=body.max_tokens,
+        temperature=body.temperature,
+        top_p=body.top_p,
+        stop=() if stop is None else (stop,) if isinstance(stop, str) else stop,
+        seed=body.seed,
+        tools=tools,
+        tool_choice=choice,
+        stream=accepts_stream or bool(body.stream),
+        metadata=body.metadata or (),
+        on_disconnect=body.on_disconnect or "finish",
+    )
+
+
+def _turns(body: ChatBody, faults: Faults) -> tuple[Message, ...]:
+    if body.prompt is not None and body.messages is None:
+        return (Message.of("user", body.prompt),)
+    if body.messages is not None and body.prompt is None:
+        return to_messages(body.messages, faults)
+    which = "neither is given" if body.prompt is None else "both are given"
+    fault(faults, "prompt", f"exactly one of `prompt` and `messages` is needed; {which}")
+    return ()

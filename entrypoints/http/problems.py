@@ -1,0 +1,116 @@
+"""Errors as RFC 9457 problem objects. `PROBLEMS` is the one table from an error's code to its HTTP status."""
+
+import math
+from collections.abc import Mapping
+
+import attrs
+
+from domain.errors import ConfigurationError, Fault, InvalidRequest, LorError
+from domain.json_value import JSONValue
+
+CONTENT_TYPE = "application/problem+json"
+
+
+@attrs.frozen
+class ProblemType:
+    status: int
+    title: str
+
+
+PROBLEMS: Mapping[str, ProblemType] = {
+    # The caller's input.
+    "invalid_request": ProblemType(400, "The request is invalid"),
+    "context_length_exceeded": ProblemType(400, "The prompt does not fit the model"),
+    "content_filtered": ProblemType(400, "The provider's content policy refused the prompt"),
+    "no_capable_model": ProblemType(400, "No model can do what the request needs"),
+    "idempotency_unsupported": ProblemType(400, "Idempotency keys are not supported"),
+    "malformed_request": ProblemType(400, "The HTTP request is malformed"),
+    "not_found": ProblemType(404, "Not found"),
+    "method_not_allowed": ProblemType(405, "The method is not allowed here"),
+    "request_timeout": ProblemType(408, "The request body came too slowly"),
+    "body_too_large": ProblemType(413, "The request body is too large"),
+    "unsupported_media_type": ProblemType(415, "The request body's type is not supported"),
+    "expectation_failed": ProblemType(417, "The expectation can't be met"),
+    # The providers.
+    "upstream_auth": ProblemType(502, "The provider refused lor3's credential"),
+    "upstream_error": ProblemType(502, "The provider failed"),
+    "upstream_tls": ProblemType(502, "The provider's TLS certificate is not trusted"),
+    "upstream_too_large": ProblemType(502, "The provider's answer is too large"),
+    "upstream_model_not_found": ProblemType(502, "The provider does not know the model"),
+    "bad_upstream_body": ProblemType(502, "The provider's answer can't be read"),
+    "output_invalid": ProblemType(502, "The model's answer does not fit the format"),
+    "provider_failure": ProblemType(502, "The provider failed"),
+    "upstream_rate_limited": ProblemType(503, "The provider's rate limit is reached"),
+    "upstream_quota": ProblemType(503, "The provider account's quota is used up"),
+    "upstream_timeout": ProblemType(504, "The provider did not answer in time"),
+    # lor3 itself.
+    "internal_error": ProblemType(500, "lor3 failed"),
+    "configuration_invalid": ProblemType(500, "lor3's configuration can't be used"),
+    "storage_unavailable": ProblemType(503, "The storage is unavailable"),
+    "overloaded": ProblemType(503, "lor3 is overloaded"),
+    "shutting_down": ProblemType(503, "lor3 is shutting down"),
+    "not_ready": ProblemType(503, "lor3 is not ready"),
+    "deadline_exceeded": ProblemType(504, "The time for this request is over"),
+}
+
+
+class HTTPFault(LorError):
+    """A fault of the HTTP exchange itself, which the domain knows nothing of."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool = False,
+        retry_after_s: float | None = None,
+        close: bool = False,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+        self.close = close
+        """True where the rest of the request must not be read: the connection ends with the answer."""
+
+
+def problem_type(code: str) -> ProblemType:
+    """The row of `code`; an unknown code is an internal error, so a new one never leaks a wrong status."""
+    return PROBLEMS.get(code, PROBLEMS["internal_error"])
+
+
+def problem_json(error: LorError, *, request_id: str) -> dict[str, JSONValue]:
+    """The problem object, as a body and as the data of an `error` event."""
+    kind = problem_type(error.code)
+    problem: dict[str, JSONValue] = {
+        "type": f"urn:lor3:problem:{error.code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": request_id,
+        "retryable": error.retryable,
+    }
+    faults = faults_of(error)
+    if faults:
+        problem["errors"] = [{"path": fault.path, "message": fault.message} for fault in faults]
+    return problem
+
+
+def faults_of(error: LorError) -> tuple[Fault, ...]:
+    return error.faults if isinstance(error, InvalidRequest | ConfigurationError) else ()
+
+
+def retry_after(error: LorError) -> str | None:
+    """`Retry-After` in whole seconds, at least 1 (clients read 0 as "at once"); None where there is nothing to say."""
+    if error.retry_after_s is None:
+        return None
+    return str(max(1, math.ceil(error.retry_after_s)))
+
+
+INTERNAL_ERROR_DETAIL = "an unexpected fault; it is in lor3's log under this request_id"
+
+
+def internal_error() -> LorError:
+    """What a caller gets to know of a fault of ours: nothing but that it happened."""
+    return LorError(INTERNAL_ERROR_DETAIL)

@@ -1,0 +1,25 @@
+"""The headers that every answer has."""
+
+from typing import Final
+
+from aiohttp import web
+
+from entrypoints.http.state import REQUEST_ID, ServerState
+
+SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Server": "lor3",  # aiohttp's own names its version and Python's
+}
+
+
+def decorate(request: web.Request, response: web.StreamResponse, state: ServerState) -> None:
+    """Sets them; to be called before `response` is prepared. What a handler set stays."""
+    headers = response.headers
+    headers["X-Request-ID"] = request[REQUEST_ID]
+    for name, value in SECURITY_HEADERS.items():
+        if name not in headers:
+            headers[name] = value
+    if state.cors.enabled:
+        state.cors.allow(request, response)

@@ -1,0 +1,90 @@
+"""`POST /chat` and `POST /chat/explain`."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from application.use_cases.chat_command import SendChatCommand
+from domain.answer import ChatAnswer
+from entrypoints.http.chat_body import read_command
+from entrypoints.http.codec import read_object
+from entrypoints.http.event_stream import send_events
+from entrypoints.http.problems import HTTPFault
+from entrypoints.http.request_body import read_body
+from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
+from entrypoints.rendering import answer_json, explanation_json, money, to_json
+
+_JSON: Final = "application/json"
+
+
+async def send(request: web.Request) -> web.StreamResponse:
+    """Answers a chat, at once or as events."""
+    state = request.app[STATE]
+    command = await _command(request, state)
+    if command.stream:
+        return await send_events(request, state, command)
+    answer = await _execute(request, state, command)
+    headers = answer_headers(answer)
+    headers["Content-Type"] = _JSON
+    return web.Response(body=to_json(answer_json(answer)), headers=headers)
+
+
+async def _execute(request: web.Request, state: ServerState, command: SendChatCommand) -> ChatAnswer:
+    """The answer; a caller who leaves cancels it only where the command says so."""
+    chat = state.application.send_chat.execute(command)
+    if command.on_disconnect == "cancel":
+        return await chat
+    task = state.finishing.start(chat)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            state.finishing.abandon(task, request_id=command.request_id, route=request[ROUTE])
+        raise
+
+
+async def explain(request: web.Request) -> web.StreamResponse:
+    """Shows what `send` would do."""
+    state = request.app[STATE]
+    command = await _command(request, state)
+    explanation = await state.application.explain_chat.execute(command)
+    return web.Response(body=to_json(explanation_json(explanation)), content_type=_JSON)
+
+
+def answer_headers(answer: ChatAnswer) -> dict[str, str]:
+    """The `x-lor3-*` headers. A model's name came from configuration or a body, so it is cleaned here."""
+    cost = money(answer.cost_usd)
+    headers = {
+        "x-lor3-model": header_text(str(answer.model)),
+        "x-lor3-attempts": str(len(answer.attempts)),
+        "x-lor3-fallbacks": str(max(0, len({each.model for each in answer.attempts}) - 1)),
+        "x-lor3-overhead-ms": format(answer.overhead_s * 1000, ".3f"),
+    }
+    if cost is not None:
+        headers["x-lor3-cost-usd"] = cost
+    return headers
+
+
+def header_text(text: str) -> str:
+    """Printable ASCII; anything else becomes `?`, since a header can't carry it."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(character if " " <= character <= "~" else "?" for character in text)
+
+
+async def _command(request: web.Request, state: ServerState) -> SendChatCommand:
+    headers = request.headers
+    if "Idempotency-Key" in headers:
+        # Ignoring it would let a caller rely on a promise that nobody keeps.
+        raise HTTPFault(
+            "idempotency_unsupported",
+            "this version keeps no idempotency keys; leave `Idempotency-Key` out",
+            close=True,
+        )
+    body = await read_body(request, state.application.settings.server)
+    return read_command(
+        read_object(body),
+        request_id=request[REQUEST_ID],
+        accepts_stream="text/event-stream" in headers.get("Accept", ""),
+    )

@@ -1,0 +1,28 @@
+"""Every route and who may call it. What is not in this table is not served: `create_app` reads nothing else."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+import attrs
+from aiohttp.typedefs import Handler
+
+from entrypoints.http.routes import chat
+
+Policy: TypeAlias = Literal["public", "chat", "ops"]
+"""`public`: anybody, even where keys exist. `chat`: whoever may send chats. `ops`: probes and scrapers; never shed."""
+
+
+@attrs.frozen
+class RouteEntry:
+    method: str
+    path: str
+    handler: Handler
+    policy: Policy
+
+
+ROUTES: Final = (
+    RouteEntry("POST", "/chat", chat.send, "chat"),
+    RouteEntry("POST", "/chat/explain", chat.explain, "chat"),
+)
+
+POLICIES: Final[Mapping[str, Policy]] = {entry.path: entry.policy for entry in ROUTES}
