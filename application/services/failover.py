@@ -189,7 +189,7 @@ class Failover:
             if failure.stale_connection and not stale_forgiven:
                 stale_forgiven = True
                 continue
-            delay_s = self._retry_delay_s(run, failure, tries, is_probe=is_probe, has_next=has_next)
+            delay_s = self._retry_delay_s(run, spec, failure, tries, is_probe=is_probe, has_next=has_next)
             if delay_s is None:
                 self._health.close_for(spec.ref, failure)
                 yield failure
@@ -199,13 +199,22 @@ class Failover:
             await self._clock.sleep(delay_s)
 
     def _retry_delay_s(
-        self, run: Run, failure: ProviderFailure, tries: int, *, is_probe: bool, has_next: bool
+        self,
+        run: Run,
+        spec: ModelSpec,
+        failure: ProviderFailure,
+        tries: int,
+        *,
+        is_probe: bool,
+        has_next: bool,
     ) -> float | None:
         """How long to wait before the same model is tried again; None if it is not."""
         if is_probe or tries >= self._policy.retries or run.sent >= self._policy.max_attempts:
             return None
         if run.transcript.has_content or not wants_retry(failure):
             return None
+        if self._health.breaker(spec.ref).state(self._clock.monotonic()) != "closed":
+            return None  # this very failure, or another request's, has opened it
         delay_s = retry_delay_s(failure, tries, self._randomness.fraction(), self._policy)
         if delay_s is None or delay_s >= self._remaining_s(run):
             return None
