@@ -23,7 +23,14 @@ def failure_of(exc: Exception, *, reused: bool = False) -> ProviderFailure:
             "tls",
             "the provider's TLS certificate or handshake is not valid; check base_url and the CA certificates",
         )
-    if isinstance(exc, (aiohttp.ClientConnectorError, asyncio.TimeoutError)):
+    if isinstance(exc, asyncio.TimeoutError):
+        # The only limit here is the connect limit. Another try would most likely wait it out again.
+        return ProviderFailure(
+            "connect",
+            "no connection to the provider in time; check base_url, DNS and the network",
+            should_retry=False,
+        )
+    if isinstance(exc, aiohttp.ClientConnectorError):
         return ProviderFailure(
             "connect", "no connection to the provider; check base_url, DNS and the network"
         )
