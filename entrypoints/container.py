@@ -4,15 +4,15 @@ Testers override a provider of the container (`container.clock.override(...)`) o
 their own store or chat providers.
 """
 
-from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.telemetry.fan_out import FanOutTelemetry
 from adapters.telemetry.log import LogTelemetry
 from adapters.telemetry.prometheus import PrometheusTelemetry
-from adapters.tokens.tiktoken_meter import TiktokenMeter
 from dependency_injector import containers, providers
 
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
+from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.system import SystemClock, SystemRandomness, UUID7Generator
+from adapters.tokens.tiktoken_meter import TiktokenMeter
 from application.ports.cooldown_board import CooldownBoard
 from application.services.accounting import Accounting
 from application.services.background import Background
@@ -26,6 +26,7 @@ from application.use_cases.explain_chat import ExplainChat
 from application.use_cases.send_chat import SendChat
 from domain.errors import Fault
 from domain.json_value import JSONObject
+from domain.model import ModelRef
 from entrypoints.settings import Settings
 
 
@@ -35,8 +36,13 @@ def _check_schema(schema: JSONObject) -> tuple[Fault, ...]:
     return check_schema(schema)
 
 
-def _vendors(settings: Settings) -> dict[str, str]:
-    return {name: config.kind for name, config in settings.providers.items()}
+def _price_book(settings: Settings) -> GenaiPriceBook:
+    kinds = {name: config.kind for name, config in settings.providers.items()}
+    return GenaiPriceBook(
+        vendors={name: kind for name, kind in kinds.items() if kind in ("openai", "anthropic")},
+        overrides={ModelRef.parse(name): price for name, price in settings.prices.items()},
+        free=frozenset(name for name, kind in kinds.items() if kind == "demo"),
+    )
 
 
 def _cooldowns(settings: Settings, clock: SystemClock) -> CooldownBoard:
@@ -62,11 +68,7 @@ class Container(containers.DeclarativeContainer):
     ids = providers.Singleton(UUID7Generator)
     randomness = providers.Singleton(SystemRandomness)
     meter = providers.Singleton(TiktokenMeter)
-    prices = providers.Singleton(
-        GenaiPriceBook,
-        vendors=providers.Callable(_vendors, settings),
-        overrides=settings.provided.prices,
-    )
+    prices = providers.Singleton(_price_book, settings)
     prometheus = providers.Singleton(PrometheusTelemetry)
     log = providers.Singleton(LogTelemetry, settings.provided.log.level, settings.provided.log.format)
     telemetry = providers.Singleton(FanOutTelemetry, providers.List(prometheus, log))
