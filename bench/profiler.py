@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import TypeAlias
 
@@ -45,9 +46,8 @@ def profile(lor3: Lor3, scenario: Scenario, bench: Bench, *, by_calls: bool) -> 
         f"{scenario.title}: {measured.requests_per_s:,.0f}/s with the profiler on, {measured.cpu_us:.0f} µs of CPU a request; "
         f"{total}"
     )
-    return "\n".join(
-        [head, "", *_table("own time", rows, by=1), "", *_table("with what it calls", rows, by=2)]
-    )
+    tables = (_parts(rows), _table("own time", rows, by=1), _table("with what it calls", rows, by=2))
+    return "\n\n".join([head, *("\n".join(table) for table in tables)])
 
 
 def _wait_for(out: Path) -> None:
@@ -67,6 +67,33 @@ def _table(title: str, rows: list[Row], *, by: int) -> list[str]:
     ordered = sorted(rows, key=lambda row: float(row[by]), reverse=True)[:_TOP]
     lines = [f"{title}: own %, with callees %, function"]
     return lines + [f"{own:>7.1%}{under:>8.1%}  {short(name)}" for name, own, under in ordered]
+
+
+def _parts(rows: list[Row]) -> list[str]:
+    """Own time added up by layer and library."""
+    parts: defaultdict[str, float] = defaultdict(float)
+    for name, own, _ in rows:
+        parts[_part(short(name))] += own
+    return [
+        "own time by part",
+        *(
+            f"{own:>7.1%}  {part}"
+            for part, own in sorted(parts.items(), key=lambda item: -item[1])
+            if own >= 0.002
+        ),
+    ]
+
+
+def _part(place: str) -> str:
+    file = place.partition(":")[0]
+    if place.startswith("<attrs generated"):
+        return "attrs: generated methods of " + place.split(" ")[3].partition(".")[0]
+    folders = file.split("/")
+    if folders[0] == "aiohttp":
+        return f"aiohttp {folders[1].partition('_')[0].removesuffix('.py')}"
+    if file.startswith("/"):  # the standard library
+        return "python " + folders[-2 if folders[-2] == "asyncio" else -1]
+    return "/".join(folders[:2]) if folders[0] in {"adapters", "application", "entrypoints"} else folders[0]
 
 
 def short(name: str) -> str:
