@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import click
 
@@ -94,7 +94,7 @@ def _head(title: str) -> None:
     click.echo(click.style(f"\n{title}", bold=True))
 
 
-def _short(value: JSONValue | Sequence[JSONValue]) -> str:
+def _short(value: JSONValue) -> str:
     text = to_json(value).decode()
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text):,} characters)"
 

@@ -1,0 +1,166 @@
+"""`lor3 run` and `lor3 db` as a person or a script would use them: real processes, the demo provider, SQLite."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_VARIABLES = (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "OPENAI_BASE_URL",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "LOR3_CONFIG",
+)
+_LIMIT_S = 60
+
+
+def lor3(
+    cwd: Path, *arguments: str, stdin: bytes = b"", environ: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[bytes]":
+    """Runs the command line in a process of its own, with pipes on all three streams."""
+    clean = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
+    return subprocess.run(  # noqa: S603 - our own
+        [sys.executable, "-m", "lor3", *arguments],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        env={**clean, **(environ or {})},
+        timeout=_LIMIT_S,
+        check=False,
+    )
+
+
+def test_answer_is_on_stdout_and_the_footer_on_stderr(tmp_path: Path) -> None:
+    """A pipe gets the answer and nothing else."""
+    done = lor3(tmp_path, "run", "--prompt", "hello there")
+
+    assert done.returncode == 0, done.stderr
+    assert b"demo" in done.stdout
+    assert b"demo:demo" in done.stderr
+    assert b"thread " in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("run", "--prompt", "-", "--json"), ("run", "--json")])
+def test_stdin_is_the_prompt(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Named with a dash, or simply piped in."""
+    done = lor3(tmp_path, *arguments, stdin="grüße".encode())
+    answer = json.loads(done.stdout)
+
+    assert {"message_id", "thread_id", "session_id", "output", "usage", "cost_usd", "attempts"} <= set(answer)
+    assert answer["model"] == "demo:demo"
+
+
+def test_stream_and_whole_print_the_same(tmp_path: Path) -> None:
+    """The demo is deterministic, and so is the output."""
+    whole = lor3(tmp_path, "run", "--no-stream", "same")
+    streamed = lor3(tmp_path, "run", "--stream", "same")
+
+    assert (streamed.returncode, streamed.stdout) == (0, whole.stdout)
+
+
+def test_thread_goes_on_and_is_stored(tmp_path: Path) -> None:
+    """The second turn is given what the first one stored."""
+    first = json.loads(lor3(tmp_path, "run", "--json", "one").stdout)
+    second = lor3(tmp_path, "run", "--json", "two", "--thread", first["thread_id"])
+    answer = json.loads(second.stdout)
+
+    assert (answer["thread_id"], answer["context"]["injected"]) == (first["thread_id"], 2)
+
+
+def test_json_schema_gives_json(tmp_path: Path) -> None:
+    """`--schema` implies the json format."""
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    done = lor3(tmp_path, "run", "give me a", "--schema", "schema.json")
+
+    assert done.returncode == 0, done.stderr
+    assert isinstance(json.loads(done.stdout)["a"], str)
+
+
+def test_explain_sends_and_stores_nothing(tmp_path: Path) -> None:
+    """Every part of the explanation, as text and as JSON."""
+    text = lor3(tmp_path, "run", "--explain", "hi")
+    explained = json.loads(lor3(tmp_path, "run", "--explain", "--json", "hi").stdout)
+
+    assert text.returncode == 0, text.stderr
+    for head in (b"Candidates", b"Pass token-budget-check", b"Numbers", b"Request"):
+        assert head in text.stdout
+    assert [each["model"] for each in explained["candidates"]] == ["demo:demo"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--model", "opnai:gpt-4"), "did you mean `openai`?"),
+        (("--model", "nonsense"), "provider:model"),
+        (("--model", "openai:gpt-4"), "set OPENAI_API_KEY"),
+        (("--format", "markdwn"), "markdwn"),
+        (("--thread", "0190a6d8-0000-7000-8000-000000000000"), "thread"),
+        (("--thread", "x"), "thread"),
+    ],
+)
+def test_refusal_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    """Exit 1, nothing on stdout, the remedy on stderr, as text and as JSON."""
+    text = lor3(tmp_path, "run", "hi", *arguments)
+    as_json = lor3(tmp_path, "run", "hi", "--json", *arguments)
+
+    assert (text.returncode, text.stdout, as_json.returncode, as_json.stdout) == (1, b"", 1, b"")
+    assert says in text.stderr.decode()
+    assert b"Traceback" not in text.stderr
+    assert says in json.loads(as_json.stderr)["detail"]
+
+
+def test_dead_database_fails_before_anything_is_asked(tmp_path: Path) -> None:
+    """The answer could not be stored, so none is bought."""
+    done = lor3(
+        tmp_path, "run", "hi", environ={"LOR3_DATABASE__URL": "postgresql://u:hunter2CANARY@127.0.0.1:9/d"}
+    )
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"database" in done.stderr
+    assert b"hunter2CANARY" not in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_reader_that_leaves_is_no_error_report(tmp_path: Path) -> None:
+    """`lor3 config show | head -1` ends quietly."""
+    shell = f"{sys.executable} -m lor3 config show | head -1"
+    done = subprocess.run(shell, shell=True, cwd=tmp_path, capture_output=True, check=False)  # noqa: S602 - our own
+
+    assert b"Traceback" not in done.stderr
+    assert b"Exception" not in done.stderr
+
+
+def test_database_is_migrated_and_checked(tmp_path: Path) -> None:
+    """Behind, upgraded, up to date; each says so by its exit code."""
+    before = lor3(tmp_path, "db", "check", "--json")
+    upgraded = lor3(tmp_path, "db", "upgrade", "--json")
+    again = lor3(tmp_path, "db", "upgrade", "--json")
+    after = lor3(tmp_path, "db", "check")
+    current = json.loads(lor3(tmp_path, "db", "current", "--json").stdout)
+
+    assert (before.returncode, json.loads(before.stdout)["ok"]) == (1, False)
+    assert "lor3 db upgrade" in json.loads(before.stdout)["problem"]
+    assert json.loads(upgraded.stdout)["applied"]
+    assert json.loads(again.stdout)["applied"] == []
+    assert (after.returncode, after.stdout) == (0, b"ok\n")
+    assert current["up_to_date"]
+
+
+@pytest.mark.parametrize("command", ["check", "current", "upgrade"])
+def test_dead_database_is_named_without_its_password(tmp_path: Path, command: str) -> None:
+    """Exit 1 and a reason, soon."""
+    done = lor3(
+        tmp_path, "db", command, environ={"LOR3_DATABASE__URL": "postgresql://u:hunter2CANARY@127.0.0.1:9/d"}
+    )
+
+    assert done.returncode == 1
+    assert b"database" in done.stdout + done.stderr
+    assert b"hunter2CANARY" not in done.stdout + done.stderr
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,144 @@
+"""`lor3 serve`: one process and several, started and stopped as an operator would."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+_LIMIT_S = 30.0
+Start: TypeAlias = Callable[..., "tuple[subprocess.Popen[bytes], str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a server, waits until it answers, and sees to its end."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str) -> "tuple[subprocess.Popen[bytes], str]":
+        process = _spawn(tmp_path, *arguments)
+        started.append(process)
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        _until(lambda: _answers(url), process)
+        return process, url
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def _spawn(cwd: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    clean = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_URL"))}
+    return subprocess.Popen(  # noqa: S603 - our own
+        [sys.executable, "-m", "lor3", "serve", "--json", "--port", "0", *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean,
+    )
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=2) as response:  # noqa: S310 - our own
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _LIMIT_S
+    while not condition():
+        if process.poll() is not None:
+            _, errors = process.communicate()
+            pytest.fail(f"the server ended with {process.returncode}: {errors.decode()}")
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _children(process: "subprocess.Popen[bytes]") -> set[int]:
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return {int(pid) for pid in listed.split()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_server_answers_and_stops_cleanly(start: Start, workers: str, number: signal.Signals) -> None:
+    """SIGTERM and Ctrl-C end it with 0 and without a traceback."""
+    process, url = start("--workers", workers)
+    body = json.dumps({"prompt": "hi"}).encode()
+    request = urllib.request.Request(f"{url}/chat", body, {"Content-Type": "application/json"})  # noqa: S310 - our own
+    with urllib.request.urlopen(request, timeout=_LIMIT_S) as response:  # noqa: S310 - our own
+        answer = json.loads(response.read())
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=_LIMIT_S)
+
+    assert answer["model"] == "demo:demo"
+    assert process.returncode == 0
+    assert b"Traceback" not in errors
+    assert b"set OPENAI_API_KEY" in errors
+
+
+def test_worker_that_dies_is_replaced(start: Start) -> None:
+    """The port goes on answering with as many processes as before."""
+    process, url = start("--workers", "2")
+    before = _children(process)
+    os.kill(min(before), signal.SIGKILL)
+    _until(lambda: len(_children(process) - before) == 1 and len(_children(process)) == 2, process)
+    _until(lambda: _answers(url), process)
+
+    assert len(before) == 2
+
+
+def test_workers_end_when_their_parent_is_killed(start: Start) -> None:
+    """No orphan keeps the port."""
+    process, url = start("--workers", "2")
+    children = _children(process)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + _LIMIT_S
+    while any(Path(f"/proc/{pid}").exists() and _state(pid) != "Z" for pid in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    assert not _answers(url)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_port_in_use_is_one_clear_error(tmp_path: Path, workers: str) -> None:
+    """Before anything is announced."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        process = _spawn(tmp_path, "--port", port, "--workers", workers)
+        out, errors = process.communicate(timeout=_LIMIT_S)
+
+    assert (process.returncode, out) == (1, b"")
+    assert f"port {port} is in use" in json.loads(errors)["detail"]
+
+
+def test_listening_everywhere_without_keys_is_refused(tmp_path: Path) -> None:
+    """At start, with the remedy."""
+    process = _spawn(tmp_path, "--host", "0.0.0.0")  # noqa: S104 - refused
+    out, errors = process.communicate(timeout=_LIMIT_S)
+
+    assert (process.returncode, out) == (1, b"")
+    assert "auth: {disabled: true}" in json.loads(errors)["detail"]
