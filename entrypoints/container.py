@@ -31,7 +31,7 @@ from entrypoints.settings import Settings
 
 
 def _check_schema(schema: JSONObject) -> tuple[Fault, ...]:
-    from adapters.formatters.json import check_schema  # jsonschema takes 0.1 s to import; few chats need it
+    from adapters.formatters.json_schema import check_schema  # jsonschema takes 0.1 s to import; few chats need it
 
     return check_schema(schema)
 

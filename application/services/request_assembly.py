@@ -155,13 +155,24 @@ class RequestAssembly:
 
 
 def _whole_turns(stored: tuple[StoredMessage, ...]) -> tuple[Message, ...]:
-    """What can be injected: begins with a user turn, so that no answer or tool result lacks its question."""
-    messages = [
+    """What can be injected: exchanges that begin with the user and were answered.
+
+    Failed and cut answers are not among `stored`, so the turns before one show by the gap in the positions.
+    """
+    kept: list[StoredMessage] = []
+    pending: list[StoredMessage] = []
+    for each in stored:
+        if pending and each.position != (pending[-1].position or 0) + 1:
+            pending = []
+        if pending or each.message.role == "user":
+            pending.append(each)
+        if each.message.role == "assistant" and not each.message.tool_calls:
+            kept += pending
+            pending = []
+    return tuple(
         attrs.evolve(each.message, token_count=None if each.usage is None else each.usage.output_tokens)
-        for each in stored
-    ]
-    first = next((index for index, message in enumerate(messages) if message.role == "user"), len(messages))
-    return tuple(messages[first:])
+        for each in kept
+    )
 
 
 def _split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
