@@ -4,14 +4,14 @@ Testers override a provider of the container (`container.clock.override(...)`) o
 their own store or chat providers.
 """
 
-from adapters.telemetry.fan_out import FanOutTelemetry
-from adapters.telemetry.log import LogTelemetry
-from adapters.telemetry.prometheus import PrometheusTelemetry
 from dependency_injector import containers, providers
 
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.system import SystemClock, SystemRandomness, UUID7Generator
+from adapters.telemetry.fan_out import FanOutTelemetry
+from adapters.telemetry.log import LogTelemetry
+from adapters.telemetry.prometheus import PrometheusTelemetry
 from adapters.tokens.tiktoken_meter import TiktokenMeter
 from application.ports.cooldown_board import CooldownBoard
 from application.services.accounting import Accounting
@@ -31,7 +31,9 @@ from entrypoints.settings import Settings
 
 
 def _check_schema(schema: JSONObject) -> tuple[Fault, ...]:
-    from adapters.formatters.json_schema import check_schema  # jsonschema takes 0.1 s to import; few chats need it
+    from adapters.formatters.json_schema import (
+        check_schema,
+    )  # jsonschema takes 0.1 s to import; few chats need it
 
     return check_schema(schema)
 
@@ -43,6 +45,15 @@ def _price_book(settings: Settings) -> GenaiPriceBook:
         overrides={ModelRef.parse(name): price for name, price in settings.prices.items()},
         free=frozenset(name for name, kind in kinds.items() if kind == "demo"),
     )
+
+
+def _known_models(settings: Settings) -> frozenset[ModelRef]:
+    """What may be a label's value: a caller can name any model, a metric can't."""
+    catalogue = settings.catalogue
+    known = {ref for ref in catalogue.specs if ref.provider in catalogue.providers}
+    for name in (settings.chat.primary, *settings.chat.fallbacks):
+        known.add(catalogue.aliases.get(name) or ModelRef.parse(name))
+    return frozenset(known | set(catalogue.aliases.values()))
 
 
 def _cooldowns(settings: Settings, clock: SystemClock) -> CooldownBoard:
@@ -69,7 +80,7 @@ class Container(containers.DeclarativeContainer):
     randomness = providers.Singleton(SystemRandomness)
     meter = providers.Singleton(TiktokenMeter)
     prices = providers.Singleton(_price_book, settings)
-    prometheus = providers.Singleton(PrometheusTelemetry)
+    prometheus = providers.Singleton(PrometheusTelemetry, providers.Callable(_known_models, settings))
     log = providers.Singleton(LogTelemetry, settings.provided.log.level, settings.provided.log.format)
     telemetry = providers.Singleton(FanOutTelemetry, providers.List(prometheus, log))
     cooldowns = providers.Singleton(_cooldowns, settings, clock)

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Mapping
 
 import attrs
-from domain.passes.token_budget import needs_counting
 
 from domain.chat import ChatRequest
 from domain.model import ModelSpec
 from domain.output.formatter import Formatter
 from domain.passes.compiler_pass import Pass, Target, TokenMeter
 from domain.passes.manager import Compiled, compile_request
+from domain.passes.token_budget import needs_counting
 
 
 @attrs.frozen(kw_only=True)

@@ -1,5 +1,7 @@
 """What this process knows of each route's health: breakers, cooldowns, pacing and the retry budget."""
 
+from typing import Final, TypeVar
+
 import attrs
 
 from application.ports.chat_provider import Timeouts
@@ -14,6 +16,9 @@ from domain.routing.policy import VERDICTS
 from domain.routing.retry import RetryBudget
 from domain.routing.settings import RoutingPolicy
 from domain.telemetry import BreakerMoved
+
+V = TypeVar("V")
+MAX_ROUTES: Final = 4096
 
 
 @attrs.frozen(kw_only=True)
@@ -45,12 +50,14 @@ class RouteHealth:
     def breaker(self, model: ModelRef) -> Breaker:
         breaker = self._breakers.get(model)
         if breaker is None:
+            _make_room(self._breakers)
             breaker = self._breakers[model] = Breaker(policy=self._policy.breaker)
         return breaker
 
     def pacing(self, model: ModelRef, timeouts: Timeouts) -> Pacing:
         pacing = self._pacings.get(model)
         if pacing is None:
+            _make_room(self._pacings)
             pacing = self._pacings[model] = Pacing(limit_s=timeouts.first_token_s)
         return pacing
 
@@ -115,3 +122,9 @@ class RouteHealth:
         elif failure.kind == "rate_limited" and failure.retry_after_s is not None:
             seconds = min(failure.retry_after_s, self._policy.max_cooldown_s)
             self._cooldowns.close_route(str(model), failure.kind, for_s=seconds)
+
+
+def _make_room(known: dict[ModelRef, V]) -> None:
+    """Callers choose the names: the oldest is forgotten, which costs a few calls to learn again."""
+    if len(known) >= MAX_ROUTES:
+        del known[next(iter(known))]
