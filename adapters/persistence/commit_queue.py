@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections import deque
 from typing import Final
 
 import attrs
 
+from adapters.persistence.batch import ThreadKey
 from adapters.persistence.batch_writer import (
     BatchFailure,
     BatchWriter,
@@ -19,6 +21,8 @@ from adapters.persistence.batch_writer import (
 from adapters.persistence.failures import unavailable
 from domain.errors import LorError, NotFound, Overloaded
 from domain.thread import ChatRecord
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 BATCH_SIZE: Final = 256
 CAPACITY: Final = 10_000
@@ -60,6 +64,8 @@ class CommitQueue:
     _closing: bool = False
     _queue: deque[_Waiting] = attrs.field(factory=deque)
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event)
+    _blocked: _Waiting | None = None
+    """The last chat that failed because its thread was locked."""
     _task: "asyncio.Task[None] | None" = None
 
     @property
@@ -112,11 +118,11 @@ class CommitQueue:
                 self._busy = False
 
     async def _idle(self) -> None:
+        self._wake.clear()
         # The interval also finds a database that froze or failed over without closing its connections.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PING_INTERVAL_S if not self._ready else 2 * PING_INTERVAL_S):
                 await self._wake.wait()
-        self._wake.clear()
         if not self._queue and not self._closing:
             self._busy = True
             try:
@@ -142,6 +148,8 @@ class CommitQueue:
                 if unknown:
                     batch = await self._unstored(batch)
                     unknown = False
+                    if not batch:
+                        await self._ping()  # what was read says nothing of whether it takes writes
                     continue
                 missing = await self._writer.write([waiting.record for waiting in batch])
             except ConnectionLost as failure:
@@ -165,6 +173,11 @@ class CommitQueue:
                 self._ready = False
                 self._fail(batch, failure)
                 return
+            except Exception as error:
+                # A fault of ours must fail its own chat; it must not leave callers waiting for ever.
+                _LOGGER.error("a batch of %d chats failed with %s", len(batch), type(error).__name__)
+                await self._apart(batch, RefusedRows("the chat can't be written"))
+                return
             else:
                 self._ready = True
                 for waiting in batch:
@@ -179,7 +192,6 @@ class CommitQueue:
         """Ends the futures of the records that are there after all; returns the others."""
         ids = [waiting.record.messages[-1].id for waiting in batch if waiting.record.messages]
         stored = await self._writer.stored(ids)
-        self._ready = True
         rest = []
         for waiting in batch:
             messages = waiting.record.messages
@@ -191,8 +203,16 @@ class CommitQueue:
 
     async def _apart(self, batch: list[_Waiting], failure: BatchFailure) -> None:
         if len(batch) > 1:
+            locked: set[ThreadKey] = set()
             for waiting in batch:
+                key = (waiting.record.thread.tenant, waiting.record.thread.id)
+                if key in locked or self._expired(waiting):
+                    # One wait for a locked thread is enough: those behind it wait as well.
+                    self._fail([waiting], failure)
+                    continue
                 await self._store([waiting])
+                if self._blocked is waiting:
+                    locked.add(key)
             return
         # A record may have been stored by a batch whose reply was lost, or be committed twice: ids tell.
         try:
@@ -204,6 +224,8 @@ class CommitQueue:
             for waiting in rest:
                 waiting.fail(NotFound("the session no longer exists; start a new one"))
             return
+        if isinstance(failure, Blocked):
+            self._blocked = batch[0]
         self._fail(rest, failure)
 
     def _fail(self, batch: list[_Waiting], failure: BatchFailure) -> None:

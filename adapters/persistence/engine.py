@@ -1,6 +1,5 @@
 """The database engine, from the URL of the settings."""
 
-import sqlite3
 from typing import Any, Final, Literal
 
 import attrs
@@ -158,9 +157,3 @@ def _prepare_sqlite(engine: sa.Engine, busy_timeout_s: float, *, begin: str) -> 
 
 def _unusable(what: str) -> ConfigurationError:
     return ConfigurationError.of(Fault(path="database.url", message=what))
-
-
-SQLITE_MINIMUM: Final = (3, 24)
-"""The oldest that knows `ON CONFLICT DO NOTHING`."""
-
-assert sqlite3.sqlite_version_info >= SQLITE_MINIMUM, "lor3 needs SQLite 3.24 or newer"  # noqa: S101 - at import

@@ -39,6 +39,9 @@ _REFUSED: Final = {
 }
 
 
+HINT: Final = "; try again shortly, `lor3 db check` looks closer"
+
+
 def postgresql_failure(error: BaseException) -> BatchFailure:
     """Sorts an error of psycopg, or one of SQLAlchemy around it, by what to do about it."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
@@ -79,7 +82,7 @@ def sqlite_failure(error: BaseException) -> BatchFailure:
     ):
         return RefusedRows("the chat holds a value that the database can't take")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return Blocked("another process holds the database file")
+        return ConnectionLost("another process holds the database file")
     if name == "SQLITE_FULL":
         return StoreRefused("the disk of the database file is full")
     if name.startswith("SQLITE_READONLY"):
@@ -112,4 +115,4 @@ def translated() -> Iterator[None]:
 
 
 def unavailable(reason: str) -> StorageUnavailable:
-    return StorageUnavailable(f"{reason}; see `lor3 db check`")
+    return StorageUnavailable(reason + HINT)

@@ -5,18 +5,19 @@ alembic is imported only to migrate: knowing the state must not cost its import 
 
 import contextlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
 from adapters.persistence.engine import Database
-from domain.errors import ConfigurationError, Fault
+from domain.errors import ConfigurationError, Fault, StorageUnavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_REVISION: Final = re.compile(r"^(down_)?revision\b[^=\n]*=\s*(?:\"([^\"]+)\"|'([^']+)'|None)", re.MULTILINE)
+_REVISION: Final = re.compile(r"""^((?:down_)?revision) = (?:"([^"]+)"|None)$""", re.MULTILINE)
 
 _LOCK_KEY: Final = 0x6C6F7233
 """`lor3` in ASCII: the advisory lock that all replicas share."""
@@ -28,18 +29,23 @@ _TABLE_LOCK_WAIT: Final = "5s"
 _CURRENT: Final = sa.text("SELECT version_num FROM alembic_version")
 
 
-def head(migrations_path: str) -> str:
-    """The newest revision, read off the files.
+def revisions(migrations_path: str) -> Mapping[str, str | None]:
+    """Every revision the code knows, with the one before it, read off the files."""
+    known: dict[str, str | None] = {}
+    for path in sorted((Path(migrations_path) / "versions").glob("*.py")):
+        found = dict(_REVISION.findall(path.read_text(encoding="utf-8")))
+        if "revision" in found:
+            known[found["revision"]] = found.get("down_revision") or None
+    return known
+
+
+def head(known: Mapping[str, str | None]) -> str:
+    """The newest of the revisions.
 
     Raises:
         ConfigurationError: there is none, or more than one.
     """
-    revisions: set[str] = set()
-    parents: set[str] = set()
-    for path in sorted((Path(migrations_path) / "versions").glob("*.py")):
-        for down, double, single in _REVISION.findall(path.read_text(encoding="utf-8")):
-            (parents if down else revisions).add(double or single)
-    heads = revisions - parents
+    heads = set(known) - set(known.values())
     if len(heads) != 1:
         found = ", ".join(sorted(heads)) or "none"
         raise ConfigurationError.of(
@@ -57,8 +63,13 @@ def current(connection: sa.Connection) -> str | None:
 
 
 def upgrade(database: Database) -> tuple[str, ...]:
-    """Migrates to the head in one transaction, alone; returns the revisions applied, oldest first. Blocks."""
-    return _migrate(database, "upgrade", "head")
+    """Migrates to the head in one transaction, alone; returns the revisions applied, oldest first. Blocks.
+
+    Raises:
+        StorageUnavailable: the schema is newer than this code.
+        sqlalchemy.exc.SQLAlchemyError: as the driver says; nothing was changed.
+    """
+    return _migrate(database, "upgrade", "heads")
 
 
 def downgrade(database: Database, revision: str) -> tuple[str, ...]:
@@ -91,6 +102,11 @@ def _migrate(database: Database, command: str, target: str) -> tuple[str, ...]:
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})")
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_WAIT}'")
+            now = current(connection)
+            if now is not None and now not in revisions(database.config.migrations_path):
+                raise StorageUnavailable(
+                    f"the schema is at {now}, which this lor3 does not know: install a newer lor3"
+                )
             config.attributes["connection"] = connection
             with EnvironmentContext(config, scripts, fn=steps, destination_rev=target):
                 scripts.run_env()

