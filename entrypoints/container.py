@@ -14,6 +14,7 @@ from adapters.telemetry.log import LogTelemetry
 from adapters.telemetry.prometheus import PrometheusTelemetry
 from adapters.tokens.tiktoken_meter import TiktokenMeter
 from application.ports.cooldown_board import CooldownBoard
+from application.ports.store import Store
 from application.services.accounting import Accounting
 from application.services.background import Background
 from application.services.compilation import Compilation
@@ -70,7 +71,7 @@ class Container(containers.DeclarativeContainer):
     """Singletons all: one application, one of each."""
 
     settings = providers.Dependency(instance_of=Settings)
-    store = providers.Dependency()
+    store: providers.Dependency[Store] = providers.Dependency()
     chat_providers = providers.Dependency(instance_of=dict)
     passes = providers.Dependency(instance_of=tuple)
     formatters = providers.Dependency(instance_of=dict)
