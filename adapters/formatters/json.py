@@ -7,6 +7,7 @@ import orjson
 from referencing.exceptions import Unresolvable
 
 from adapters.formatters.json_schema import ValidationAborted, validation_errors
+from adapters.formatters.json_schema import check_schema as check_schema
 from adapters.formatters.problem_words import describe
 from domain.json_value import JSONObject
 from domain.output.extract import json_pieces

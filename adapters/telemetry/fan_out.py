@@ -1,0 +1,21 @@
+"""Several sinks as one."""
+
+import attrs
+
+from adapters.telemetry.drop_count import LOG_DROPS
+from application.ports.telemetry import Telemetry
+from domain.telemetry import Event
+
+
+@attrs.frozen
+class FanOutTelemetry:
+    """Gives every event to every sink, in order. A sink that breaks its promise and raises silences no other."""
+
+    _sinks: tuple[Telemetry, ...] = attrs.field(converter=tuple)
+
+    def emit(self, event: Event) -> None:
+        for sink in self._sinks:
+            try:
+                sink.emit(event)
+            except Exception:  # a sink may be a plugin: a request must not notice what it does
+                LOG_DROPS.add()

@@ -1,0 +1,66 @@
+"""What a log line looks like.
+
+Safe against injection: one entry is one line, and nothing in it can move a terminal's cursor. In JSON everything
+outside printable ASCII is escaped; as text, control characters, line separators (U+0085, U+2028, U+2029) and
+bidirectional overrides are.
+"""
+
+import datetime
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+_UNSAFE: Final = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+} | {ord("\\"): "\\\\", ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}  # fmt: skip
+_LEVEL_WIDTH: Final = 7
+MAX_VALUE: Final = 2000
+"""Characters of one value."""
+
+
+def json_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
+    """`{"time": …, "level": …, "event": …, …}` and a line break."""
+    entry = {"time": _time(at), "level": level, "event": message[:MAX_VALUE]}
+    for name, value in fields.items():
+        if value is not None:
+            entry[name] = _value(value)
+    return json.dumps(entry, separators=(",", ":"), default=str).encode() + b"\n"
+
+
+def text_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
+    """`12:00:00.000 INFO    chat answered  model=… cost_usd=…` and a line break."""
+    parts = [_time(at)[11:23], level.upper().ljust(_LEVEL_WIDTH), _escaped(message[:MAX_VALUE])]
+    parts += [f"{name}={_quoted(_value(value))}" for name, value in fields.items() if value is not None]
+    return " ".join(parts).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _time(at: float) -> str:
+    return (
+        datetime.datetime.fromtimestamp(at, datetime.UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, bool | int):
+        return value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value)[:MAX_VALUE]
+
+
+def _escaped(text: str) -> str:
+    return text if text.isascii() and text.isprintable() and "\\" not in text else text.translate(_UNSAFE)
+
+
+def _quoted(value: Any) -> str:
+    text = str(value)
+    escaped = _escaped(text)
+    if not text or " " in text or '"' in text or "=" in text:
+        return '"' + escaped.replace('"', '\\"') + '"'
+    return escaped

@@ -1,0 +1,77 @@
+"""Every metric of lor3: its name, its help with the unit, and its labels.
+
+Names are public: dashboards and alerts are built on them. Label values come from closed sets; a user, a thread, a
+key or a path is never one.
+"""
+
+from typing import Final
+
+import attrs
+
+
+@attrs.frozen
+class Metric:
+    name: str
+    """Without the `_total` that a counter ends with."""
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram."""
+
+
+_QUICK_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_SLOW_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+
+HTTP_REQUESTS: Final = Metric(
+    "lor3_http_requests", "HTTP requests answered.", ("route", "method", "status_class")
+)
+HTTP_DURATION: Final = Metric(
+    "lor3_http_request_duration_seconds",
+    "Time from a request's head to the end of its answer, in seconds.",
+    ("route",),
+    (0.005, *_SLOW_S),
+)
+CHATS_ANSWERED: Final = Metric("lor3_chats_answered", "Chats answered and stored.", ("model", "stream"))
+CHATS_REFUSED: Final = Metric("lor3_chats_refused", "Chats that ended in an error, by its code.", ("code",))
+CHAT_DURATION: Final = Metric(
+    "lor3_chat_duration_seconds",
+    "Time from a chat's arrival to its stored answer, in seconds.",
+    ("model",),
+    _SLOW_S,
+)
+OVERHEAD: Final = Metric(
+    "lor3_overhead_seconds", "Time of a chat not spent waiting for a provider, in seconds.", (), _QUICK_S
+)
+ATTEMPTS: Final = Metric(
+    "lor3_attempts", "Calls to providers, by what came of them.", ("provider", "model", "outcome")
+)
+ATTEMPT_DURATION: Final = Metric(
+    "lor3_attempt_duration_seconds",
+    "Time of one call to a provider, in seconds.",
+    ("provider", "model"),
+    _SLOW_S,
+)
+RETRIES: Final = Metric(
+    "lor3_retries", "Calls that repeated one to the same model for the same chat.", ("provider", "model")
+)
+FALLBACKS: Final = Metric("lor3_fallbacks", "Chats that moved on to another model.", ("from", "to", "reason"))
+BREAKER_STATE: Final = Metric(
+    "lor3_breaker_state", "Circuit breaker: 0 closed, 1 half open, 2 open.", ("provider", "model")
+)
+MISCONFIGURED: Final = Metric(
+    "lor3_misconfigured",
+    "Calls that failed because an operator must act: an unknown model, a refused key.",
+    ("provider", "model"),
+)
+TOKENS: Final = Metric(
+    "lor3_tokens",
+    "Tokens of answered chats. input includes cached_input and cache_write; output includes reasoning.",
+    ("model", "kind"),
+)
+COST: Final = Metric(
+    "lor3_cost_usd", "Cost of answered chats, in US dollars; unknown prices are left out.", ("model",)
+)
+COST_UNKNOWN: Final = Metric("lor3_cost_unknown", "Answered chats whose price is unknown.", ("model",))
+LOG_DROPPED: Final = Metric(
+    "lor3_log_dropped", "Log lines that were dropped because their sink was blocked or full."
+)
