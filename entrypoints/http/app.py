@@ -12,10 +12,26 @@ from entrypoints.http.state import STATE, ServerState
 
 def create_app(application: Application) -> web.Application:
     """Serves `application`. It is neither started nor closed here: whoever made it does that."""
-    state = ServerState(application=application, cors=CORSPolicy(application.settings.server.cors_origins))
+    server = application.settings.server
+    state = ServerState(application=application, cors=CORSPolicy(server.cors_origins))
     # aiohttp's own limit on bodies is off: `request_body.py` keeps a stricter one.
     app = web.Application(middlewares=[boundary(state)], client_max_size=0)
     app[STATE] = state
     for entry in ROUTES:
         app.router.add_route(entry.method, entry.path, entry.handler, expect_handler=expect)
+    if state.cors.enabled:
+        for path in dict.fromkeys(entry.path for entry in ROUTES):
+            app.router.add_route("OPTIONS", path, _no_preflight)
+    app.on_shutdown.append(_drain)
     return app
+
+
+async def _no_preflight(request: web.Request) -> web.StreamResponse:
+    """OPTIONS without the headers of a preflight; the boundary answers real ones before this."""
+    return web.Response(status=204)
+
+
+async def _drain(app: web.Application) -> None:
+    state = app[STATE]
+    state.draining = True
+    await state.finishing.drain(within_s=state.application.settings.server.drain_s)

@@ -19,6 +19,7 @@ from entrypoints.http.problems import (
     problem_json,
     problem_type,
     retry_after,
+    shutting_down,
 )
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.routes.table import POLICIES
@@ -56,6 +57,8 @@ def boundary(state: ServerState) -> Middleware:
         try:
             if cors.enabled and "Origin" in request.headers and (preflight := cors.preflight(request, route)):
                 response: web.StreamResponse = preflight
+            elif counts and state.draining:
+                raise shutting_down()
             elif counts and state.in_flight + state.finishing.abandoned > max_in_flight:
                 raise Overloaded(f"{max_in_flight} requests are being answered already; try again shortly")
             else:
@@ -87,7 +90,7 @@ def boundary(state: ServerState) -> Middleware:
     return guard
 
 
-def problem_response(exc: Exception, *, request_id: str, route: str) -> web.Response:
+def problem_response(exc: BaseException, *, request_id: str, route: str) -> web.Response:
     """The problem for whatever a handler raised. An unexpected exception is logged and shows nothing."""
     error = _translate(exc)
     if error is None:
@@ -110,7 +113,7 @@ def problem_response(exc: Exception, *, request_id: str, route: str) -> web.Resp
     return response
 
 
-def _translate(exc: Exception) -> LorError | None:
+def _translate(exc: BaseException) -> LorError | None:
     """The error that a caller may see; None for a fault of ours."""
     if isinstance(exc, LorError):
         return exc

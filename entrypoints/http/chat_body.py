@@ -29,6 +29,7 @@ from entrypoints.http.checks import (
 from entrypoints.http.message_body import MESSAGE, TEXT, MessageBody, to_messages
 from entrypoints.http.tool_body import TOOL, TOOL_CHOICE, ToolBody, ToolChoiceBody, to_tool_choice, to_tools
 
+MAX_MESSAGES: Final = 1000
 _MODEL: Final = Text(min_length=1, max_length=256)
 
 
@@ -38,7 +39,7 @@ class ChatBody:
 
     prompt: str | None = given(TEXT, "The user's text.", example="What is a hexagonal architecture?")
     messages: tuple[MessageBody, ...] | None = given(
-        ListOf(item=MESSAGE, min_items=1, max_items=1000),
+        ListOf(item=MESSAGE, min_items=1, max_items=MAX_MESSAGES),
         "The caller's own history, oldest first, ending in the turn to answer (user or tool). "
         "Nothing is injected from the thread then.",
     )

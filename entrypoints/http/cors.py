@@ -30,7 +30,7 @@ class CORSPolicy:
             response.headers["Access-Control-Max-Age"] = "600"
         return response
 
-    def allow(self, request: web.Request, response: web.StreamResponse) -> None:
+    def allow(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Names the origin in `response` if it is on the list. To be called before it is prepared."""
         response.headers["Vary"] = "Origin"  # or a cache would hand one origin's answer to another
         origin = request.headers.get("Origin")

@@ -15,7 +15,7 @@ from domain.answer import ChatDone, ChatEvent, ChatStarted, Delta, Reset, ToolCa
 from domain.errors import LorError
 from domain.json_value import JSONValue
 from entrypoints.http.fault_log import log_unexpected
-from entrypoints.http.problems import internal_error, problem_json
+from entrypoints.http.problems import internal_error, problem_json, shutting_down
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState
 from entrypoints.rendering import (
@@ -146,6 +146,9 @@ async def _feed(queue: FrameQueue, send_chat: SendChat, command: SendChatCommand
                 queue.put(*_frame(event))
                 if queue.is_full:
                     await queue.room()
+    except asyncio.CancelledError:
+        queue.close(shutting_down())
+        raise
     except Exception as exc:  # handed to the writer: raised here it would cancel the writer instead
         queue.close(exc)
     else:

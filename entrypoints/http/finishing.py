@@ -47,3 +47,7 @@ class Finishing:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=5.0)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._tasks

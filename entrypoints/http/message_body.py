@@ -208,7 +208,7 @@ def _image(part: ImagePartBody | ImageURLPartBody, path: str, faults: Faults) ->
         if part.media_type is not None:
             fault(faults, f"{path}.media_type", "belongs to `data`; leave it out beside `url`")
         return _from_url(part.url, part.detail, f"{path}.url", faults)
-    assert part.data is not None  # by the comparison above
+    assert part.data is not None  # noqa: S101 - by the comparison above
     if part.media_type is None:
         fault(faults, f"{path}.media_type", "is required beside `data`")
     return _inline(part.data, part.media_type, part.detail, f"{path}.data", faults)

@@ -114,3 +114,14 @@ INTERNAL_ERROR_DETAIL = "an unexpected fault; it is in lor3's log under this req
 def internal_error() -> LorError:
     """What a caller gets to know of a fault of ours: nothing but that it happened."""
     return LorError(INTERNAL_ERROR_DETAIL)
+
+
+def shutting_down() -> HTTPFault:
+    """For what is cut by, or comes after, the signal to stop."""
+    return HTTPFault(
+        "shutting_down",
+        "this server is stopping; send the request again, to another one",
+        retryable=True,
+        retry_after_s=1.0,
+        close=True,
+    )

@@ -14,7 +14,7 @@ SECURITY_HEADERS: Final = {
 }
 
 
-def decorate(request: web.Request, response: web.StreamResponse, state: ServerState) -> None:
+def decorate(request: web.BaseRequest, response: web.StreamResponse, state: ServerState) -> None:
     """Sets them; to be called before `response` is prepared. What a handler set stays."""
     headers = response.headers
     headers["X-Request-ID"] = request[REQUEST_ID]

@@ -10,7 +10,7 @@ from domain.answer import ChatAnswer
 from entrypoints.http.chat_body import read_command
 from entrypoints.http.codec import read_object
 from entrypoints.http.event_stream import send_events
-from entrypoints.http.problems import HTTPFault
+from entrypoints.http.problems import HTTPFault, shutting_down
 from entrypoints.http.request_body import read_body
 from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
 from entrypoints.rendering import answer_json, explanation_json, money, to_json
@@ -39,6 +39,8 @@ async def _execute(request: web.Request, state: ServerState, command: SendChatCo
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        if task.cancelled():  # by the end of the drain, not by the caller
+            raise shutting_down() from None
         if not task.done():
             state.finishing.abandon(task, request_id=command.request_id, route=request[ROUTE])
         raise

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 from aiohttp.typedefs import Handler
 
-from entrypoints.http.routes import chat
+from entrypoints.http.routes import chat, documentation, service
 
 Policy: TypeAlias = Literal["public", "chat", "ops"]
 """`public`: anybody, even where keys exist. `chat`: whoever may send chats. `ops`: probes and scrapers; never shed."""
@@ -23,6 +23,14 @@ class RouteEntry:
 ROUTES: Final = (
     RouteEntry("POST", "/chat", chat.send, "chat"),
     RouteEntry("POST", "/chat/explain", chat.explain, "chat"),
+    RouteEntry("GET", "/config", service.config, "chat"),
+    RouteEntry("GET", "/healthz", service.healthz, "ops"),
+    RouteEntry("GET", "/readyz", service.readyz, "ops"),
+    RouteEntry("GET", "/metrics", service.metrics, "ops"),
+    RouteEntry("GET", "/openapi.json", documentation.openapi, "public"),
+    RouteEntry("GET", "/docs", documentation.page, "public"),
+    RouteEntry("GET", "/docs/app.js", documentation.script, "public"),
+    RouteEntry("GET", "/docs/style.css", documentation.style, "public"),
 )
 
 POLICIES: Final[Mapping[str, Policy]] = {entry.path: entry.policy for entry in ROUTES}

@@ -1,0 +1,223 @@
+"""The OpenAPI 3.1 document. Bodies come from the attrs types that read them, errors from the one table."""
+
+from importlib.metadata import version
+from typing import Final
+
+from domain.json_value import JSONObject, JSONValue
+from entrypoints.http.chat_body import CHAT
+from entrypoints.http.checks import Schemas
+from entrypoints.http.openapi_answers import ANSWER_SCHEMAS, EVENT_STREAM, EXAMPLE_ANSWER
+from entrypoints.http.problems import CONTENT_TYPE, PROBLEMS
+
+_REQUEST_ID: Final[JSONObject] = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "description": "Echoed on the answer and in the log; made up where it is left out or malformed.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+}
+_CHAT_EXAMPLES: Final[JSONObject] = {
+    "prompt": {"summary": "A prompt", "value": {"prompt": "What is a hexagonal architecture?"}},
+    "fallback": {
+        "summary": "A model, its fallback and a format",
+        "value": {
+            "prompt": "List three ports of a chat gateway.",
+            "model": "openai:gpt-5.2",
+            "fallbacks": ["claude:opus"],
+            "format": "markdown",
+        },
+    },
+    "schema": {
+        "summary": "JSON that fits a schema",
+        "value": {
+            "prompt": "Name a city and its country.",
+            "format": "json",
+            "schema": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}, "country": {"type": "string"}},
+                "required": ["city", "country"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    "history": {
+        "summary": "The caller's own history",
+        "value": {
+            "messages": [
+                {"role": "user", "content": "My name is Ada."},
+                {"role": "assistant", "content": "Hello Ada."},
+                {"role": "user", "content": "What is my name?"},
+            ]
+        },
+    },
+    "stream": {"summary": "Server-sent events", "value": {"prompt": "Count to five.", "stream": True}},
+}
+_ANSWER_HEADERS: Final = {
+    "x-lor3-model": "The model that answered.",
+    "x-lor3-attempts": "How many calls were sent.",
+    "x-lor3-fallbacks": "How many other models were tried before.",
+    "x-lor3-cost-usd": "What it cost; left out where the price is unknown.",
+    "x-lor3-overhead-ms": "Time not spent waiting for a provider.",
+}
+
+
+def document() -> dict[str, JSONValue]:
+    """The whole document. Pure, and the same for every configuration."""
+    schemas: Schemas = {}
+    body = CHAT.schema(schemas)
+    schemas.update(ANSWER_SCHEMAS)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "lor3",
+            "version": version("lor3"),
+            "summary": "A self-hosted backend-for-frontend that answers through many LLM providers.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": _paths(body),
+        "components": {
+            "schemas": schemas,
+            "responses": {"Problem": _problem()},
+            "parameters": {"RequestID": _REQUEST_ID},
+        },
+        "x-problems": [
+            {"code": code, "status": kind.status, "title": kind.title} for code, kind in PROBLEMS.items()
+        ],
+    }
+
+
+def _paths(body: JSONObject) -> dict[str, JSONValue]:
+    request_body: JSONObject = {
+        "required": True,
+        "content": {"application/json": {"schema": body, "examples": _CHAT_EXAMPLES}},
+    }
+    return {
+        "/chat": {
+            "post": _operation(
+                "sendChat",
+                "Answer a chat",
+                "Compiles the request, has it answered by the first model that can, stores the answer and "
+                "returns it. With `stream` (or `Accept: text/event-stream`) as server-sent events.",
+                "chat",
+                {
+                    "description": "The answer, which is durable.",
+                    "headers": {
+                        name: {"description": text, "schema": {"type": "string"}}
+                        for name, text in _ANSWER_HEADERS.items()
+                    },
+                    "content": {
+                        "application/json": {"schema": _ref("Answer"), "example": EXAMPLE_ANSWER},
+                        "text/event-stream": EVENT_STREAM,
+                    },
+                },
+                request_body=request_body,
+            )
+        },
+        "/chat/explain": {
+            "post": _operation(
+                "explainChat",
+                "Explain a chat",
+                "Everything `POST /chat` would do up to the provider call; nothing is sent or stored.",
+                "chat",
+                _json("What would happen.", _ref("Explanation")),
+                request_body=request_body,
+            )
+        },
+        "/config": {
+            "get": _operation(
+                "getConfig",
+                "What this lor3 offers",
+                "Models, limits, prices, health, defaults: what a UI needs to draw itself. Holds no secret.",
+                "service",
+                _json("The description.", _ref("Config")),
+            )
+        },
+        "/healthz": {
+            "get": _operation(
+                "getHealth",
+                "Alive",
+                "Answers as long as the process does; touches nothing.",
+                "operations",
+                _json("Alive.", _ref("Status")),
+            )
+        },
+        "/readyz": {
+            "get": _operation(
+                "getReadiness",
+                "Ready",
+                "503 `not_ready` where chats can't be stored, 503 `shutting_down` from the signal to stop on.",
+                "operations",
+                _json("Ready to answer chats.", _ref("Status")),
+            )
+        },
+        "/metrics": {
+            "get": _operation(
+                "getMetrics",
+                "Metrics",
+                "Prometheus' text exposition.",
+                "operations",
+                {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+            )
+        },
+        "/openapi.json": {
+            "get": _operation(
+                "getOpenAPI",
+                "This document",
+                "OpenAPI 3.1.",
+                "service",
+                _json("The document.", {"type": "object"}),
+            )
+        },
+        "/docs": {
+            "get": _operation(
+                "getDocs",
+                "These pages",
+                "This document, drawn.",
+                "service",
+                {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}},
+            )
+        },
+    }
+
+
+def _operation(
+    operation_id: str,
+    summary: str,
+    description: str,
+    tag: str,
+    ok: JSONObject,
+    *,
+    request_body: JSONObject | None = None,
+) -> dict[str, JSONValue]:
+    operation: dict[str, JSONValue] = {
+        "operationId": operation_id,
+        "summary": summary,
+        "description": description,
+        "tags": [tag],
+        "parameters": [{"$ref": "#/components/parameters/RequestID"}],
+    }
+    if request_body is not None:
+        operation["requestBody"] = request_body
+    operation["responses"] = {"200": ok, "default": {"$ref": "#/components/responses/Problem"}}
+    return operation
+
+
+def _problem() -> JSONObject:
+    return {
+        "description": "A problem object (RFC 9457).",
+        "headers": {
+            "Retry-After": {
+                "description": "Seconds to wait, where waiting helps.",
+                "schema": {"type": "integer", "minimum": 1},
+            }
+        },
+        "content": {CONTENT_TYPE: {"schema": _ref("Problem")}},
+    }
+
+
+def _json(description: str, schema: JSONObject) -> JSONObject:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _ref(name: str) -> JSONObject:
+    return {"$ref": f"#/components/schemas/{name}"}

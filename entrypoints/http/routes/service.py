@@ -1,0 +1,128 @@
+"""What a UI, a probe and a scraper ask: `/config`, `/healthz`, `/readyz`, `/metrics`."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from application.ports.price_book import Price
+from application.use_cases.describe_service import ModelView
+from domain.json_value import JSONValue
+from entrypoints.application import Application
+from entrypoints.http.chat_body import MAX_MESSAGES
+from entrypoints.http.codec import MAX_DEPTH
+from entrypoints.http.message_body import MAX_TEXT
+from entrypoints.http.problems import HTTPFault, shutting_down
+from entrypoints.http.state import STATE
+from entrypoints.rendering import money, to_json
+
+_JSON: Final = "application/json"
+_CHECK_S: Final = 1.5
+
+
+async def config(request: web.Request) -> web.StreamResponse:
+    """An allow-list: every key is written out here, so that a new setting is not shown by accident."""
+    return web.Response(body=to_json(config_json(request.app[STATE].application)), content_type=_JSON)
+
+
+async def healthz(request: web.Request) -> web.StreamResponse:
+    """Alive. Touches nothing."""
+    return web.Response(body=b'{"status":"ok"}', content_type=_JSON)
+
+
+async def readyz(request: web.Request) -> web.StreamResponse:
+    """Ready to answer chats, or 503 with the reason."""
+    state = request.app[STATE]
+    if state.draining:
+        raise shutting_down()
+    store = state.application.store
+    try:
+        async with asyncio.timeout(_CHECK_S):
+            reason = await store.check()
+    except TimeoutError:
+        reason = "the database does not answer"
+    if reason is None and not store.journal.is_ready:
+        reason = "chats can't be stored right now"
+    if reason is not None:
+        raise HTTPFault("not_ready", f"storage: {reason}", retryable=True, retry_after_s=1.0)
+    return web.Response(body=b'{"status":"ready"}', content_type=_JSON)
+
+
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """Prometheus' text exposition."""
+    return web.Response(
+        body=request.app[STATE].application.metrics(),
+        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    )
+
+
+def config_json(application: Application) -> dict[str, JSONValue]:
+    described = application.describe_service.execute()
+    chat, server = application.settings.chat, application.settings.server
+    return {
+        "models": [_model(view) for view in described.models],
+        "aliases": {name: str(ref) for name, ref in described.aliases},
+        "formats": list(described.formats),
+        "passes": list(described.passes),
+        "prompts": [],
+        "defaults": {
+            "model": chat.primary,
+            "fallbacks": list(chat.fallbacks),
+            "format": chat.format,
+            "context_depth": chat.context_depth,
+            "max_tokens": chat.max_tokens,
+            "temperature": chat.temperature,
+            "top_p": chat.top_p,
+            "stop": list(chat.stop),
+            "seed": chat.seed,
+            "stream": False,
+            "on_disconnect": "finish",
+        },
+        "limits": {
+            "max_body_bytes": server.max_body_bytes,
+            "max_json_depth": MAX_DEPTH,
+            "max_messages": MAX_MESSAGES,
+            "max_text_characters": MAX_TEXT,
+            "max_context_depth": 200,
+            "max_attempts": application.settings.routing.max_attempts,
+            "deadline_s": application.settings.routing.deadline_s,
+        },
+        "features": {
+            "streaming": True,
+            "explain": True,
+            "tools": True,
+            "images": True,
+            "json_schema": True,
+            "idempotency": False,
+            "authentication": False,
+        },
+        "warnings": list(described.warnings),
+    }
+
+
+def _model(view: ModelView) -> dict[str, JSONValue]:
+    spec = view.spec
+    return {
+        "id": str(spec.ref),
+        "provider": spec.ref.provider,
+        "capabilities": sorted(spec.capabilities),
+        "limits": {"context_window": spec.context_window, "max_output_tokens": spec.max_output_tokens},
+        "price": _price(view.price),
+        "lifecycle": {
+            "retired": view.retired,
+            "retired_on": None if spec.retired_on is None else spec.retired_on.isoformat(),
+            "replaced_by": None if spec.replaced_by is None else str(spec.replaced_by),
+        },
+        "health": view.health,
+    }
+
+
+def _price(price: Price | None) -> JSONValue:
+    """USD for a million tokens."""
+    if price is None:
+        return None
+    return {
+        "input_per_mtok_usd": money(price.input_per_mtok),
+        "output_per_mtok_usd": money(price.output_per_mtok),
+        "cached_input_per_mtok_usd": money(price.cached_input_per_mtok),
+    }

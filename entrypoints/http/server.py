@@ -1,0 +1,206 @@
+"""Listens, limits what a connection may do, and stops in order."""
+
+import asyncio
+import signal
+from typing import Any, Final
+
+from aiohttp import http_parser, web
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+
+from domain.errors import ConfigurationError, Fault, LorError
+from domain.telemetry import RequestServed
+from entrypoints.application import Application
+from entrypoints.configuration.load import is_loopback
+from entrypoints.http.app import create_app
+from entrypoints.http.boundary import UNMATCHED, problem_response
+from entrypoints.http.fault_log import log_unexpected
+from entrypoints.http.problems import HTTPFault
+from entrypoints.http.response_headers import decorate
+from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
+from entrypoints.settings import ServerSettings
+
+_BACKLOG: Final = 1024
+_MAX_HEAD_LINE: Final = 8190
+_MAX_HEADERS: Final = 100
+_LINGER_S: Final = 2.0
+"""How long a refused body is read and dropped, so that its sender sees the answer and not a reset."""
+_CLOSE_S: Final = 5.0
+"""For handlers to end after the drain."""
+
+
+async def serve(application: Application, *, host: str, port: int, reuse_port: bool = False) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what is under way within `server.drain_s`.
+
+    From the signal on readiness fails and new chats get 503 `shutting_down`; a second signal ends the wait.
+
+    Raises:
+        ConfigurationError: aiohttp lacks its C parser, or the host is not loopback while there are no keys.
+        OSError: the address can't be listened on.
+    """
+    settings = application.settings
+    check_parser()
+    if not settings.auth.disabled and not is_loopback(host):
+        raise ConfigurationError.of(
+            Fault(
+                path="server.host",
+                message=f"`{host}` is reachable from outside and there are no API keys; listen on 127.0.0.1, "
+                "or set `auth.disabled: true` to serve everybody",
+            )
+        )
+    app = create_app(application)
+    state = app[STATE]
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        if stop.is_set():
+            hurry.set()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    runner = Runner(app)
+    await runner.setup()
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, signalled)
+        site = web.TCPSite(runner, host.strip("[]"), port, reuse_port=reuse_port or None, backlog=_BACKLOG)
+        await site.start()
+        await stop.wait()
+        state.draining = True
+        await _drained(state, hurry, within_s=settings.server.drain_s)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        await runner.cleanup()
+
+
+def check_parser() -> None:
+    """Refuses the parser in Python, which is slow and more lenient, and so open to request smuggling.
+
+    Raises:
+        ConfigurationError: it is the one that aiohttp would use.
+    """
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        raise ConfigurationError.of(
+            Fault(
+                path="",
+                message="aiohttp runs without its C parser; install its binary wheel and unset AIOHTTP_NO_EXTENSIONS",
+            )
+        )
+
+
+class Runner(web.AppRunner):
+    """Runs an app of `create_app` on connections of ours. Use it instead of `AppRunner` for all limits to hold."""
+
+    __slots__ = ()
+
+    def __init__(self, app: web.Application) -> None:
+        super().__init__(app, shutdown_timeout=_CLOSE_S)
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made, self.app[STATE])
+
+
+async def _drained(state: ServerState, hurry: asyncio.Event, *, within_s: float) -> None:
+    """Waits until nothing is under way; what is not done then is cut with `shutting_down`."""
+    clock = state.application.clock
+    end = clock.monotonic() + within_s
+    while state.in_flight or not state.finishing.is_idle:
+        if hurry.is_set() or clock.monotonic() >= end:
+            await state.finishing.drain(within_s=0)
+            return
+        await clock.sleep(0.02)
+
+
+class _Server(web.Server):
+    """Makes connections of ours for the handler of an application."""
+
+    def __init__(self, made: web.Server, state: ServerState) -> None:
+        self._state = state
+        self._settings: ServerSettings = state.application.settings.server
+        self._inner = made.request_handler
+        super().__init__(
+            self._answer,
+            request_factory=made.request_factory,
+            handler_cancellation=True,  # or a caller who left would be answered to the end
+        )
+
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, self._state, self._settings)
+
+    async def _answer(self, request: BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._inner(request)
+        except (web.HTTPException, LorError) as exc:  # an Expect header is looked at before any middleware
+            return refuse(request, self._state, exc)
+
+
+class _Connection(RequestHandler):
+    """One connection. What aiohttp would say or log of a broken request quotes it: this says it in our words.
+
+    The keep-alive timer runs from the moment of connecting and ends both idle connections and request heads
+    that are not complete in time (aiohttp arms it in `connection_made`).
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, server: web.Server, state: ServerState, settings: ServerSettings) -> None:
+        self._state = state
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=settings.idle_timeout_s,
+            max_line_size=_MAX_HEAD_LINE,
+            max_field_size=_MAX_HEAD_LINE,
+            max_headers=_MAX_HEADERS,
+            lingering_time=_LINGER_S,
+            access_log=None,  # type: ignore[arg-type] # aiohttp's own way of turning it off; telemetry has the log
+            auto_decompress=False,  # compressed bodies are refused; they must not be unfolded before that
+            timeout_ceil_threshold=1000.0,
+        )
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionResetError("the answer had begun")
+        if status == 500 and exc is not None:
+            return refuse(request, self._state, exc)
+        return refuse(
+            request,
+            self._state,
+            HTTPFault(
+                "malformed_request",
+                f"the HTTP request is malformed, or a line of its head is longer than {_MAX_HEAD_LINE} bytes",
+                close=True,
+            ),
+        )
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        exc = kw.get("exc_info")
+        if isinstance(exc, BaseException):
+            log_unexpected(exc, request_id="", route=UNMATCHED)
+
+
+def refuse(request: BaseRequest, state: ServerState, exc: BaseException) -> web.StreamResponse:
+    """A problem for a request that never reached the boundary."""
+    request[REQUEST_ID] = state.application.ids.new()
+    request[ROUTE] = UNMATCHED
+    response = problem_response(exc, request_id=request[REQUEST_ID], route=UNMATCHED)
+    response.force_close()
+    decorate(request, response, state)
+    state.application.telemetry.emit(
+        RequestServed(
+            request_id=request[REQUEST_ID],
+            route=UNMATCHED,
+            method="OTHER",
+            status=response.status,
+            duration_s=0.0,
+        )
+    )
+    return response
