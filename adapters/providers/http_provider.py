@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -62,13 +62,14 @@ class HTTPProvider:
 
     name: str
     timeouts: Timeouts
-    endpoint: Endpoint
+    endpoint_of: Callable[[ProviderCall], Endpoint]
     codec: Codec
     transport: Transport
 
     def lower(self, call: ProviderCall) -> WireRequest:
+        endpoint = self.endpoint_of(call)
         return WireRequest(
-            method=self.endpoint.method, url=self.endpoint.url, body=orjson.loads(self.codec.encode(call))
+            method=endpoint.method, url=endpoint.url, body=orjson.loads(self.codec.encode(call))
         )
 
     def open(self, call: ProviderCall) -> "_Exchange":
@@ -92,7 +93,7 @@ class _Exchange:
     async def __aenter__(self) -> AsyncIterator[ProviderEvent]:
         provider = self._provider
         codec = provider.codec
-        answer = await provider.transport.send(provider.endpoint, codec.encode(self._call))
+        answer = await provider.transport.send(provider.endpoint_of(self._call), codec.encode(self._call))
         try:
             status = answer.status
             if status != 200:

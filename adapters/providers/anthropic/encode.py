@@ -15,6 +15,12 @@ DEFAULT_MAX_TOKENS: Final = 4096
 """`max_tokens` is mandatory; this is sent where neither the request nor the catalogue says one."""
 
 
+def samples(call: ProviderCall) -> bool:
+    """Whether the body holds `temperature` or `top_p`, which only the older API version takes."""
+    request = call.request
+    return (request.temperature is not None or request.top_p is not None) and call.spec.can("sampling")
+
+
 def messages_body(call: ProviderCall) -> dict[str, Any]:
     """The JSON object to send. What the model can't take (`spec.capabilities`) is left out."""
     request, spec = call.request, call.spec
@@ -35,7 +41,7 @@ def messages_body(call: ProviderCall) -> dict[str, Any]:
     }
     if system:
         body["system"] = "\n\n".join(system)
-    if spec.can("sampling"):
+    if samples(call):
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if request.top_p is not None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from adapters.providers.anthropic.encode import samples
 from adapters.providers.anthropic.wire import AnthropicCodec
 from adapters.providers.http_provider import HTTPProvider
 from adapters.providers.settings import USER_AGENT, faults_of
@@ -11,7 +12,10 @@ from application.ports.chat_provider import ProviderConfig
 from domain.errors import ConfigurationError
 
 _BASE_URL: Final = "https://api.anthropic.com"
-_VERSION: Final = "2023-06-01"
+_VERSION: Final = "2026-10-21"
+_SAMPLING_VERSION: Final = "2023-06-01"
+"""From 2026-10-21 on `temperature` and `top_p` are refused (400), for every model and at any value. Calls that
+carry them, to models that still take them, go out as the SDKs before 2.0 sent them: this version, `X-Api-Key`."""
 
 
 def create(config: ProviderConfig) -> HTTPProvider:
@@ -25,25 +29,30 @@ def create(config: ProviderConfig) -> HTTPProvider:
         raise ConfigurationError.of(*faults)
     api_key = config.api_key.reveal()
     base_url = (config.base_url or _BASE_URL).rstrip("/")
-    endpoint = Endpoint(
+    current = _endpoint(base_url, ("Authorization", f"Bearer {api_key}"), _VERSION)
+    sampling = _endpoint(base_url, ("X-Api-Key", api_key), _SAMPLING_VERSION)
+    return HTTPProvider(
+        name=config.name,
+        timeouts=config.timeouts,
+        endpoint_of=lambda call: sampling if samples(call) else current,
+        codec=AnthropicCodec(),
+        transport=_transport(config, base_url, api_key),
+    )
+
+
+def _endpoint(base_url: str, credential: tuple[str, str], version: str) -> Endpoint:
+    return Endpoint(
         method="POST",
         url=f"{base_url}/v1/messages",
         headers=(
-            ("X-Api-Key", api_key),
-            ("anthropic-version", _VERSION),
+            credential,
+            ("anthropic-version", version),
             ("Content-Type", "application/json"),
             ("Accept", "application/json"),
             # Answers are small and decompressing them costs more than receiving them.
             ("Accept-Encoding", "identity"),
             ("User-Agent", USER_AGENT),
         ),
-    )
-    return HTTPProvider(
-        name=config.name,
-        timeouts=config.timeouts,
-        endpoint=endpoint,
-        codec=AnthropicCodec(),
-        transport=_transport(config, base_url, api_key),
     )
 
 

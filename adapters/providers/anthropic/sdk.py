@@ -4,6 +4,7 @@ import anthropic
 import httpx2
 
 from adapters.providers.transport.direct import DirectTransport
+from adapters.providers.transport.port import Endpoint
 from adapters.providers.transport.sdk import SDKTransport, through
 
 
@@ -17,7 +18,15 @@ def anthropic_sdk_transport(direct: DirectTransport, *, base_url: str, api_key: 
         http_client=through(direct),
     )
 
-    async def post(url: str, body: bytes) -> httpx2.Response:
-        return await client.post(url, cast_to=httpx2.Response, content=body)
+    async def post(endpoint: Endpoint, body: bytes) -> httpx2.Response:
+        # The SDK knows one API version and one form of credential; a call for the older one says both itself.
+        headers: dict[str, str | anthropic.Omit] = {
+            name: value for name, value in endpoint.headers if name in ("X-Api-Key", "anthropic-version")
+        }
+        if "X-Api-Key" in headers:
+            headers["Authorization"] = anthropic.Omit()
+        return await client.post(
+            endpoint.url, cast_to=httpx2.Response, content=body, options={"headers": headers}
+        )
 
     return SDKTransport(post, client.close)

@@ -78,7 +78,7 @@ def _provider(
     return HTTPProvider(
         name=config.name,
         timeouts=config.timeouts,
-        endpoint=endpoint,
+        endpoint_of=lambda _call: endpoint,
         codec=codec,
         transport=_transport(config, base_url),
     )

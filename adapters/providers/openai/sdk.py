@@ -4,6 +4,7 @@ import httpx2
 import openai
 
 from adapters.providers.transport.direct import DirectTransport
+from adapters.providers.transport.port import Endpoint
 from adapters.providers.transport.sdk import SDKTransport, through
 
 
@@ -21,7 +22,7 @@ def openai_sdk_transport(
         http_client=through(direct),
     )
 
-    async def post(url: str, body: bytes) -> httpx2.Response:
-        return await client.post(url, cast_to=httpx2.Response, content=body)
+    async def post(endpoint: Endpoint, body: bytes) -> httpx2.Response:
+        return await client.post(endpoint.url, cast_to=httpx2.Response, content=body)
 
     return SDKTransport(post, client.close)

@@ -15,8 +15,8 @@ from adapters.providers.transport.aiohttp_failures import failure_of
 from adapters.providers.transport.direct import DirectTransport
 from adapters.providers.transport.port import Answer, Endpoint
 
-Post = Callable[[str, bytes], Awaitable[httpx2.Response]]
-"""The SDK client's low-level request method: URL and JSON in, response out."""
+Post = Callable[[Endpoint, bytes], Awaitable[httpx2.Response]]
+"""The SDK client's low-level request method: endpoint and JSON in, response out."""
 
 _ANSWER: Final = "lor3.answer"
 _LEFT_TO_AIOHTTP: Final = frozenset((b"host", b"content-length", b"connection", b"transfer-encoding"))
@@ -55,9 +55,9 @@ class SDKTransport:
     _close: Callable[[], Awaitable[None]]
 
     async def send(self, endpoint: Endpoint, body: bytes) -> Answer:
-        """Headers are the SDK's own; those of `endpoint` are what a golden test holds them to."""
+        """Headers are the SDK's own; a golden test holds those of `endpoint` to them."""
         try:
-            response = await self._post(endpoint.url, body)
+            response = await self._post(endpoint, body)
             answer: Answer = response.extensions[_ANSWER]
         except Exception as exc:  # whatever an SDK raises of its own, the port promises ProviderFailure
             raise failure_of(exc) from exc
