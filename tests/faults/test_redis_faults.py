@@ -1,0 +1,109 @@
+"""Faults 74 to 76: Redis down, slow or silent never stops or slows a chat."""
+
+import asyncio
+import time
+
+import pytest
+
+from adapters.cache.redis_cooldown_board import RedisCooldownBoard
+from adapters.system import SystemClock
+from domain.secret import Secret
+from tests.support.servers import RedisServer, free_port
+
+
+def _board(url: str) -> RedisCooldownBoard:
+    return RedisCooldownBoard(url=Secret(url), clock=SystemClock(), timeout_s=0.05, interval_s=0.1)
+
+
+async def _works_alone(board: RedisCooldownBoard) -> None:
+    started = time.perf_counter()
+    for number in range(1000):
+        board.close_route(f"openai:{number}", "rate_limited", for_s=20)
+        assert board.active(f"openai:{number}") is not None
+
+    assert time.perf_counter() - started < 1
+
+
+async def test_redis_down_leaves_each_process_its_own_board() -> None:
+    """Fault 74: start, use and stop without anybody listening."""
+    started = time.perf_counter()
+    board = _board(f"redis://127.0.0.1:{free_port()}/0")
+    await board.start()
+    await _works_alone(board)
+    await asyncio.sleep(0.3)
+    await board.aclose()
+
+    assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "reply", [b"", b"-LOADING loading\r\n", b"-READONLY no\r\n", b"-OOM\r\n", b"$-1\r\n", b"\x00garbage"]
+)
+async def test_redis_silent_or_talking_nonsense_costs_nothing(reply: bytes) -> None:
+    """Faults 75 and 76: a server that accepts and never answers, or answers anything to anything."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.read(4096):
+                if reply:
+                    writer.write(reply)
+        except ConnectionError:
+            pass  # the board hung up
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        board = _board(f"redis://127.0.0.1:{port}/0")
+        started = time.perf_counter()
+        await board.start()
+        await _works_alone(board)
+        await asyncio.sleep(0.3)
+        await board.aclose()
+
+        assert time.perf_counter() - started < 5
+
+
+async def test_the_loop_stays_free_while_redis_hangs() -> None:
+    """Waiting for Redis is nobody's business but the board's."""
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    async with server:
+        board = _board(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+        await board.start()
+        board.close_route("openai", "rate_limited", for_s=20)
+        worst = 0.0
+        for _ in range(50):
+            before = time.perf_counter()
+            await asyncio.sleep(0.01)
+            worst = max(worst, time.perf_counter() - before - 0.01)
+        await board.aclose()
+
+        assert worst < 0.5
+
+
+async def test_sharing_resumes_after_redis_was_killed() -> None:
+    """And what was closed meanwhile is told afterwards."""
+    server = await asyncio.to_thread(RedisServer)
+    try:
+        one, two = _board(server.url), _board(server.url)
+        await one.start()
+        await two.start()
+        await asyncio.to_thread(server.kill)
+        one.close_route("openai", "rate_limited", for_s=60)
+        await asyncio.sleep(0.3)
+        assert one.active("openai") is not None
+        await asyncio.to_thread(server.start)
+        deadline = time.monotonic() + 15
+        while two.active("openai") is None:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        await one.aclose()
+        await two.aclose()
+    finally:
+        await asyncio.to_thread(server.close)
