@@ -18,23 +18,23 @@ from tests.support.fault_upstream.wire import Wire
 WIRES: tuple[Wire, ...] = ("openai", "anthropic")
 
 
-def request(wire_name: Wire, model: str, *, stream: bool = False) -> bytes:
+def request(wire_name: Wire, model: str, *, stream: bool = False, close: bool = True) -> bytes:
     path = "/v1/chat/completions" if wire_name == "openai" else "/v1/messages"
     body = json.dumps({"model": model, "stream": stream, "messages": []}).encode()
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
+    connection = "close" if close else "keep-alive"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nConnection: {connection}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def converse(upstream: FaultUpstream, data: bytes) -> bytes:
-    """Sends `data` on a new connection and reads until the server ends it, or is silent for 0.3 s."""
+async def converse(upstream: FaultUpstream, data: bytes, *, within_s: float = 10.0) -> bytes:
+    """Sends `data` on a new connection and reads until the server ends it, or for `within_s`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", upstream.port)
     writer.write(data)
     received = bytearray()
     try:
-        while piece := await asyncio.wait_for(reader.read(65536), 0.3):
-            received += piece
+        async with asyncio.timeout(within_s):
+            while piece := await reader.read(65536):
+                received += piece
     except TimeoutError:
         pass
     finally:
@@ -94,7 +94,9 @@ async def test_once_fails_the_first_time_only() -> None:
 async def test_connection_is_kept_and_reuse_is_logged() -> None:
     """Two requests on one connection are both answered; the second is marked as reused and dropped by f22."""
     async with fault_upstream() as upstream:
-        response = await converse(upstream, request("openai", "ok") + request("openai", "f22-stale"))
+        response = await converse(
+            upstream, request("openai", "ok", close=False) + request("openai", "f22-stale")
+        )
 
     assert response.count(b"HTTP/1.1 200") == 1
     assert [attempt.reused for attempt in upstream.attempts] == [False, True]
@@ -138,7 +140,7 @@ async def test_gzip_bomb_is_small_and_unpacks_to_an_answer() -> None:
 async def test_trickle_sends_a_byte_at_a_time() -> None:
     """Within 0.3 s no more than the first byte of the head has come."""
     async with fault_upstream() as upstream:
-        assert await converse(upstream, request("openai", "f24-trickle")) == b"H"
+        assert await converse(upstream, request("openai", "f24-trickle"), within_s=0.3) == b"H"
 
 
 @pytest.mark.parametrize("wire_name", WIRES)
@@ -150,7 +152,7 @@ async def test_every_fault_runs_on_both_wires(name: str, wire_name: Wire) -> Non
     async with fault_upstream() as upstream:
         reader, writer = await asyncio.open_connection("127.0.0.1", upstream.port)
         for stream in (False, True):
-            writer.write(request(wire_name, name, stream=stream))
+            writer.write(request(wire_name, name, stream=stream, close=False))
         try:
             await asyncio.wait_for(reader.read(100), 0.1)
         except (TimeoutError, ConnectionResetError):

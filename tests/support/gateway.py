@@ -125,16 +125,11 @@ class Gateway:
                 elapsed_s=elapsed_s,
             )
 
-    async def attempts_counted(self) -> int:
-        """The sum of the attempts counter over all its labels, as /metrics would show it."""
-        return round(
-            sum(
-                sample.value
-                for family in text_string_to_metric_families(self.application.metrics().decode())
-                for sample in family.samples
-                if sample.name == ATTEMPTS_METRIC
-            )
-        )
+    def counted(self, metric: str) -> int:
+        """The sum of a counter over all its labels, as /metrics shows it."""
+        families = text_string_to_metric_families(self.application.metrics().decode())
+        samples = (sample for family in families for sample in family.samples)
+        return round(sum(sample.value for sample in samples if sample.name == metric))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table, in the order in which they were made."""
@@ -208,7 +203,7 @@ class Gateway:
                 model,
                 reply.raw,
             )
-        assert await self.attempts_counted() - self.unseen == len(self.upstream.attempts)
+        assert self.counted(ATTEMPTS_METRIC) - self.unseen == len(self.upstream.attempts)
 
     def check_canaries(self, logs: str) -> None:
         """No key is anywhere, no provider's error text anywhere, no prompt in logs and metrics."""

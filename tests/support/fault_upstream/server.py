@@ -99,13 +99,13 @@ async def fault_upstream(tls: ssl.SSLContext | None = None) -> AsyncIterator[Fau
         upstream.connections += 1
         try:
             await _serve(upstream, number, reader, writer)
+            writer.close()
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass  # the client went away, which is its right
+            writer.transport.abort()  # the client went away, which is its right
         except asyncio.CancelledError:
-            pass  # the upstream ends; nobody waits for this task but the context manager below
+            writer.transport.abort()  # the upstream ends; nobody waits for this task but the context manager
         except Exception as exc:  # kept, so that a broken fault fails its test and not the gateway
             upstream.errors.append(exc)
-        finally:
             writer.transport.abort()
 
     async with canary_server() as canary:
@@ -136,7 +136,7 @@ async def _serve(
         upstream.attempts.append(attempt)
         exchange = Exchange(attempt=attempt, upstream=upstream, writer=writer)
         await fault_for(attempt.model, attempt.number)(exchange)
-        if not exchange.keep_alive:
+        if not exchange.keep_alive or attempt.headers.get("connection") == "close":
             return
 
 
