@@ -170,10 +170,10 @@ class PostgreSQLWriter:
         return cast("list[tuple[Any, ...]]", await cursor.fetchall())
 
     async def _connect(self) -> "psycopg.AsyncConnection[Any]":
-        connection = await self._engine.connect()
+        await self._discard()
+        connection = self._connection = await self._engine.connect()
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         raw = await connection.get_raw_connection()
-        self._connection = connection
         self._psycopg = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
         return self._psycopg
 

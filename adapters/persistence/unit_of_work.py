@@ -1,9 +1,11 @@
 """A transaction of one tenant."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import attrs
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.persistence.failures import translated
@@ -29,11 +31,24 @@ def unit_of_work_factory(
 ) -> Callable[[Tenant], AbstractAsyncContextManager[UnitOfWork]]:
     @asynccontextmanager
     async def unit_of_work(tenant: Tenant) -> AsyncIterator[UnitOfWork]:
-        # Leaving rolls back what was not committed, shielded from cancellation by SQLAlchemy.
-        async with AsyncExitStack() as stack:
-            with translated():
-                connection = await stack.enter_async_context(engine().connect())
+        connection = engine().connect()
+        with translated():
+            await connection.start()
+        try:
             scope = Scope(connection, tenant)
             yield SQLUnitOfWork(connection, Sessions(scope), Threads(scope), Messages(scope))
+        finally:
+            # A cancelled caller must not leave its connection half way back to the pool.
+            await asyncio.shield(asyncio.ensure_future(_leave(connection)))
 
     return unit_of_work
+
+
+async def _leave(connection: AsyncConnection) -> None:
+    """Rolls back what was not committed."""
+    try:
+        await connection.close()
+    except SQLAlchemyError:
+        # The rollback could not be sent: the connection is gone, and the server rolls back by itself. The pool
+        # has thrown it away by now.
+        pass

@@ -139,6 +139,7 @@ async def test_bug_fails_its_own_chat(queue: CommitQueue, writer: ScriptedWriter
 
 async def test_orphan_is_not_found(queue: CommitQueue, writer: ScriptedWriter) -> None:
     """A record whose session is gone is the caller's matter, not an outage."""
+    await queue.commit(new_chat())
     writer.on_write = once(RefusedRows("orphan", orphan=True))
 
     with pytest.raises(NotFound):
