@@ -17,7 +17,7 @@ from application.services.route_health import RouteHealth
 from application.services.transcript import Transcript
 from application.services.watchdog import Watchdog
 from domain.attempt import Attempt
-from domain.chat import AnswerFinished, ChatRequest, ProviderEvent, TextDelta, ToolCallDelta
+from domain.chat import ChatRequest, ProviderEvent, TextDelta, ToolCallDelta
 from domain.errors import InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
@@ -243,14 +243,11 @@ class Failover:
         waiting_since = started
         run.sent += 1
         try:
+            # One limit for all that comes before the first content, whatever else the provider sends meanwhile.
             dog.arm(min(limits.first_token_s, end - started))
             try:
                 async with provider.open(call) as events:
-                    first_by = started + limits.first_token_s
                     while True:
-                        now = clock.monotonic()
-                        by = first_by if not transcript.has_content else now + limits.idle_s
-                        dog.arm(min(by, end) - now)
                         try:
                             event: ProviderEvent = await anext(events)
                         except StopAsyncIteration:
@@ -258,11 +255,12 @@ class Failover:
                         transcript.add(event)
                         if isinstance(event, TextDelta | ToolCallDelta):
                             dog.disarm()
-                            run.waited_s += clock.monotonic() - waiting_since
+                            now = clock.monotonic()
+                            run.waited_s += now - waiting_since
                             yield event
                             waiting_since = clock.monotonic()
-                        elif isinstance(event, AnswerFinished):
-                            dog.disarm()
+                            dog.arm(min(limits.idle_s, end - waiting_since))
+                    dog.disarm()
                 if transcript.finish_reason is None:
                     raise ProviderFailure("connection_lost", "the answer ended before it was complete")
                 outcome = "ok"

@@ -18,6 +18,7 @@ class Watchdog:
     _loop: asyncio.AbstractEventLoop
     _deadline: float | None = None
     _handle: asyncio.TimerHandle | None = None
+    _wakes_at: float = 0.0
     _fired: bool = False
     _cancelling: int = 0
 
@@ -30,13 +31,12 @@ class Watchdog:
 
     def arm(self, limit_s: float) -> None:
         """From now until `disarm` the task may wait for `limit_s` seconds."""
-        deadline = self._loop.time() + limit_s
-        self._deadline = deadline
+        deadline = self._deadline = self._loop.time() + limit_s
         self._cancelling = self._task.cancelling()
-        handle = self._handle
-        if handle is None or deadline < handle.when():
-            if handle is not None:
-                handle.cancel()
+        if self._handle is None or deadline < self._wakes_at:
+            if self._handle is not None:
+                self._handle.cancel()
+            self._wakes_at = deadline  # not `handle.when()`: uvloop rounds it
             self._handle = self._loop.call_at(deadline, self._check)
 
     def disarm(self) -> None:
@@ -67,6 +67,7 @@ class Watchdog:
         if deadline is None:
             return
         if deadline > self._loop.time():
+            self._wakes_at = deadline
             self._handle = self._loop.call_at(deadline, self._check)
             return
         self._fired = True
