@@ -230,6 +230,47 @@ async def test_poison_record_fails_alone(store: Store, server: PostgreSQLServer)
     assert sorted(good) == sorted(stored_ids(server))
 
 
+def fail_inserts(server: PostgreSQLServer, code: str, times: int) -> None:
+    """The next inserts of a message fail with this SQLSTATE; a sequence counts, for it is not rolled back."""
+    execute(
+        server,
+        f"""
+        CREATE SEQUENCE IF NOT EXISTS tries; ALTER SEQUENCE tries RESTART;
+        CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF nextval('tries') <= {times} THEN RAISE EXCEPTION 'told to' USING ERRCODE = '{code}'; END IF;
+          RETURN NEW;
+        END $$;
+        CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION fail();
+        """,
+    )
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01"])
+async def test_collision_is_retried(store: Store, server: PostgreSQLServer, code: str) -> None:
+    """Fault row 72: serialization failures and deadlocks end in a stored chat, stored once."""
+    chat = new_chat()
+    fail_inserts(server, code, times=3)
+    await store.journal.commit(chat)
+
+    assert {message.id for message in chat.messages} == set(stored_ids(server))
+
+
+async def test_full_disk_refuses_and_reads_go_on(store: Store, server: PostgreSQLServer) -> None:
+    """Fault row 73: chats are refused at once, the thread can still be read, and it heals by itself."""
+    chat = new_chat()
+    await store.journal.commit(chat)
+    fail_inserts(server, "53100", times=1)
+    with pytest.raises(StorageUnavailable, match="disk is full"):
+        await store.journal.commit(next_chat(chat))
+
+    assert not store.journal.is_ready
+    async with store.unit_of_work(DEFAULT_TENANT) as work:
+        assert len(await work.messages.tail(chat.thread.id, limit=9)) == 2
+    await until_ready(store)
+    await store.journal.commit(next_chat(chat))
+
+
 async def test_slow_statement_ends_at_its_limit(server: PostgreSQLServer) -> None:
     """Fault row 71: past the statement timeout the chat is refused, and rolled back."""
     store = create(store_config(server.url(), auto_migrate=True, statement_timeout_s=0.3))
