@@ -1,5 +1,7 @@
 """Several sinks as one."""
 
+from collections.abc import Sequence
+
 import attrs
 
 from adapters.telemetry.drop_count import LOG_DROPS
@@ -11,7 +13,7 @@ from domain.telemetry import Event
 class FanOutTelemetry:
     """Gives every event to every sink, in order. A sink that breaks its promise and raises silences no other."""
 
-    _sinks: tuple[Telemetry, ...] = attrs.field(converter=tuple)
+    _sinks: Sequence[Telemetry]
 
     def emit(self, event: Event) -> None:
         for sink in self._sinks:

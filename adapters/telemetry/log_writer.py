@@ -3,6 +3,7 @@
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -40,17 +41,16 @@ class LogWriter:
             LOG_DROPS.add()
 
     def close(self, timeout_s: float) -> None:
-        """Waits for what is queued to be written, no longer than `timeout_s`; the rest counts as dropped."""
+        """Waits for what is queued to be written, no longer than `timeout_s`."""
         thread = self._thread
         if thread is None:
             return
+        deadline = time.monotonic() + timeout_s
         try:
             self._queue.put(None, timeout=timeout_s)
         except queue.Full:
-            pass  # the sink is blocked: the thread is a daemon and ends with the process
-        thread.join(timeout_s)
-        if thread.is_alive():
-            LOG_DROPS.add(self._queue.qsize())
+            return  # the sink is blocked: the thread is a daemon and ends with the process
+        thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _start(self) -> None:
         with self._starting:

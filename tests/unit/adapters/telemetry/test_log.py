@@ -1,0 +1,175 @@
+"""The structured log."""
+
+import asyncio
+import json
+import logging
+import os
+import time
+import timeit
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from adapters.telemetry.drop_count import LOG_DROPS
+from adapters.telemetry.log import LogTelemetry
+from adapters.telemetry.log_line import json_line, text_line
+from domain.model import ModelRef
+from domain.telemetry import AttemptEnded, BreakerMoved, ChatAnswered, RequestServed
+from domain.usage import Usage
+
+MODEL = ModelRef("openai", "gpt-4")
+ANSWERED = ChatAnswered(
+    request_id="req-1", tenant="default", message_id="m", thread_id="h", model=MODEL, prompt_version=None,
+    usage=Usage(input_tokens=100, output_tokens=20), cost_usd=Decimal("1E-7"), duration_s=1.5, overhead_s=0.002,
+    attempts=2, stream=True,
+)  # fmt: skip
+NASTY = 'a\nb\rc\x1b[2Jd\u2028e\u2029f\x85g\u202eh"i=\\n\ud800\x00'
+
+
+@contextmanager
+def _log(path: Path, *arguments: Any) -> Iterator[LogTelemetry]:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        yield LogTelemetry(*arguments, fd=fd)
+    finally:
+        os.close(fd)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().decode().split("\n")[:-1]]
+
+
+async def test_events_become_one_json_object_a_line(tmp_path: Path) -> None:
+    """With times in UTC, money without an exponent and no empty field."""
+    with _log(tmp_path / "log", "info", "json") as log:
+        log.emit(ANSWERED)
+        await log.aclose()
+    [line] = _lines(tmp_path / "log")
+
+    assert line["event"] == "chat answered"
+    assert line["level"] == "info"
+    assert line["time"].endswith("Z")
+    assert line["model"] == "openai:gpt-4"
+    assert line["cost_usd"] == "0.0000001"
+    assert line["input_tokens"] == 100
+    assert "prompt_version" not in line
+
+
+async def test_levels_are_kept_to(tmp_path: Path) -> None:
+    """A failed attempt is a warning, a good one a detail."""
+    good = AttemptEnded(request_id="r", model=MODEL, outcome="ok", duration_s=1)
+    with _log(tmp_path / "log", "warning", "json") as log:
+        log.emit(ANSWERED)
+        log.emit(good)
+        log.emit(attrs.evolve(good, outcome="timeout"))
+        await log.aclose()
+
+    assert [line["outcome"] for line in _lines(tmp_path / "log")] == ["timeout"]
+
+
+async def test_text_is_for_people(tmp_path: Path) -> None:
+    """One line, names and values."""
+    with _log(tmp_path / "log", "info", "text") as log:
+        log.emit(BreakerMoved(model=MODEL, state="open"))
+        await log.aclose()
+
+    assert (tmp_path / "log").read_text().endswith("WARNING breaker moved model=openai:gpt-4 state=open\n")
+
+
+@pytest.mark.parametrize("make", [json_line, text_line])
+def test_nothing_injects_a_line_or_moves_the_cursor(make: Any) -> None:
+    """In message and values alike."""
+    line = make(0.0, "info", NASTY, {"field": NASTY, "number": 1}).decode()
+
+    assert line.endswith("\n")
+    for forbidden in "\n\r\x1b\x00\x85\u2028\u2029\u202e":
+        assert forbidden not in line[:-1]
+    if make is json_line:
+        assert json.loads(line)["field"] == NASTY
+
+
+def test_long_values_are_cut() -> None:
+    """A line is no place for a book."""
+    assert len(json_line(0.0, "info", "x" * 10**6, {"field": "y" * 10**6})) < 5000
+
+
+async def test_the_standard_librarys_logging_comes_in_the_same_shape(tmp_path: Path) -> None:
+    """Libraries' warnings included; what an exception says is left out, because it may quote anything."""
+    with _log(tmp_path / "log", "info", "json") as log:
+        logging.getLogger("some.library").warning("pool of %d is full\n", 5)
+        try:
+            raise ValueError("CANARY")
+        except ValueError:
+            logging.getLogger("lor3.http").exception("unexpected")
+        logging.getLogger("aiohttp.server").warning("bad header %s", "CANARY")
+        logging.getLogger("some.library").debug("CANARY")
+        await log.aclose()
+        logging.getLogger("some.library").warning("after the end")
+    first, second, third = _lines(tmp_path / "log")
+
+    assert (
+        first["level"],
+        first["event"],
+        first["logger"],
+    ) == ("warning", "pool of 5 is full\n", "some.library")
+    assert second["error"] == "ValueError"
+    assert "test_log.py" in second["frames"]
+    assert third["event"] == "bad header %s"
+    assert b"CANARY" not in (tmp_path / "log").read_bytes()
+
+
+async def test_a_blocked_sink_drops_and_counts_and_never_blocks() -> None:
+    """Fault 81: a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    log = LogTelemetry("info", "json", fd=writer)
+    before = LOG_DROPS.lines
+    started = time.perf_counter()
+    for _ in range(15_000):
+        log.emit(ANSWERED)
+
+    assert time.perf_counter() - started < 5
+    assert LOG_DROPS.lines > before
+    started = time.perf_counter()
+    await log.aclose()
+    assert time.perf_counter() - started < 6
+    os.close(reader)  # ends the thread's write
+    log._writer.close(5)
+    os.close(writer)
+
+
+async def test_a_full_disk_is_counted() -> None:
+    """Fault 81: /dev/full takes nothing."""
+    fd = os.open("/dev/full", os.O_WRONLY)
+    before = LOG_DROPS.lines
+    log = LogTelemetry("info", "json", fd=fd)
+    log.emit(ANSWERED)
+    await log.aclose()
+    os.close(fd)
+
+    assert before + 1 == LOG_DROPS.lines
+
+
+async def test_a_closed_descriptor_is_no_exception() -> None:
+    """Nor is anything else that os.write says."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    log = LogTelemetry("info", "json", fd=writer)
+    log.emit(ANSWERED)
+    await asyncio.sleep(0.05)
+    await log.aclose()
+    os.close(writer)
+
+
+async def test_emit_costs_microseconds(tmp_path: Path) -> None:
+    """The line is made in the thread."""
+    served = RequestServed(request_id="r", route="/chat", method="POST", status=200, duration_s=1)
+    with _log(tmp_path / "log", "info", "json") as log:
+        best = min(timeit.repeat(lambda: log.emit(served), number=500, repeat=5)) / 500
+        await log.aclose()
+
+    assert best < 500e-6
