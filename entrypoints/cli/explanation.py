@@ -1,7 +1,6 @@
 """An explanation, for a person to read."""
 
 import json
-import sys
 from collections.abc import Mapping
 
 import click
@@ -78,16 +77,7 @@ def _print_numbers(explanation: Explanation) -> None:
 
 
 def _print_body(body: Mapping[str, JSONValue]) -> None:
-    text = to_json(body).decode()
-    pretty = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    if sys.stdout.isatty():
-        from rich.syntax import Syntax
-
-        from entrypoints.cli.output import console
-
-        console().print(Syntax(printable(pretty), "json", background_color="default", word_wrap=True))
-    else:
-        click.echo(pretty)
+    click.echo(printable(json.dumps(json.loads(to_json(body)), indent=2, ensure_ascii=False)))
 
 
 def _head(title: str) -> None:

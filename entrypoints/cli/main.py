@@ -102,7 +102,7 @@ def run_command(arguments: list[str]) -> int:
         _failure(error.format_message(), code="failed", as_json=as_json)
         return FAILED
     except (click.Abort, KeyboardInterrupt):
-        click.echo("", err=True)
+        click.echo("\nstopped", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader has gone (`lor3 … | head`). Python would complain once more when it flushes at exit.

@@ -102,7 +102,7 @@ def run(
         temperature=temperature,
         stream=sys.stdout.isatty() and not as_json if stream is None else stream,
     )
-    settings = settings_from(config_path)
+    settings = _quiet(settings_from(config_path))
     warn(settings.warnings)
     if explain:
         _print_explanation(asyncio.run(_explain(settings, ask)), as_json=as_json)
@@ -115,6 +115,13 @@ def run(
     elif not ask.stream:
         _print_output(answer)
     _print_footer(answer)
+
+
+def _quiet(settings: "Settings") -> "Settings":
+    """Logs errors only, unless a log level was asked for: what else there is to say, the command says."""
+    if "log.level" in settings.origins:
+        return settings
+    return attrs.evolve(settings, log=attrs.evolve(settings.log, level="error"))
 
 
 def _prompt(option: str | None, words: tuple[str, ...]) -> str:

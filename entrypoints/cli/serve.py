@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,6 +17,8 @@ from entrypoints.cli.output import print_json, say, warn
 
 if TYPE_CHECKING:
     from entrypoints.settings import Settings
+
+_POLL_S: Final = 0.02
 
 
 @click.command(
@@ -50,19 +52,18 @@ def serve(
     if worker:
         return _run_worker(settings)
     warn(settings.warnings)
-    taken = _claim(settings.server.host, settings.server.port)
-    with taken:
-        address = taken.getsockname()
-        _announce(settings, address[1], as_json=as_json)
+    with _claim(settings.server.host, settings.server.port) as claimed:
+        port = claimed.getsockname()[1]
         if settings.server.workers > 1:
             from entrypoints.cli.supervisor import supervise
 
             return supervise(
-                arguments=_worker_arguments(settings, address[1], config_path),
+                arguments=_worker_arguments(settings, port, config_path),
                 workers=settings.server.workers,
                 grace_s=settings.server.drain_s + 15.0,
+                announce=_announce_when_up(settings, port, as_json=as_json),
             )
-    return _run(_serve(settings, address[1], reuse_port=False))
+    return _run(_serve_announced(settings, port, as_json=as_json))
 
 
 def _claim(host: str, port: int) -> socket.socket:
@@ -105,11 +106,19 @@ def _answers(family: int, address: object) -> bool:
     return False
 
 
-def _announce(settings: "Settings", port: int, *, as_json: bool) -> None:
-    """One line with the URL on stdout; on stderr how to get real answers, where only the demo gives any."""
-    host = settings.server.host
-    shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    url = f"http://{shown}:{port}"
+async def _announce_when_up(settings: "Settings", port: int, *, as_json: bool) -> None:
+    """Once the port answers, one line with the URL on stdout; on stderr how to get more than the demo."""
+    host = settings.server.host.strip("[]")
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(reachable, port)
+        except OSError:
+            await asyncio.sleep(_POLL_S)
+        else:
+            writer.close()
+            break
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     workers = settings.server.workers
     if as_json:
         print_json({"url": url, "workers": workers})
@@ -127,6 +136,15 @@ def _worker_arguments(settings: "Settings", port: int, config_path: Path | None)
 
 def _run_worker(settings: "Settings") -> int:
     return _run(_serve_while_parent_lives(settings))
+
+
+async def _serve_announced(settings: "Settings", port: int, *, as_json: bool) -> None:
+    announcing = asyncio.create_task(_announce_when_up(settings, port, as_json=as_json))
+    try:
+        await _serve(settings, port, reuse_port=False)
+    finally:
+        announcing.cancel()
+        await asyncio.gather(announcing, return_exceptions=True)
 
 
 async def _serve_while_parent_lives(settings: "Settings") -> None:

@@ -5,7 +5,8 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import attrs
 
@@ -17,16 +18,18 @@ _HEALTHY_AFTER_S: Final = 30.0
 """A worker that lived this long starts again at once when it dies."""
 
 
-def supervise(*, arguments: list[str], workers: int, grace_s: float) -> int:
+def supervise(
+    *, arguments: list[str], workers: int, grace_s: float, announce: Coroutine[Any, Any, None]
+) -> int:
     """Runs `workers` processes of `lor3` with `arguments` until SIGTERM or SIGINT.
 
     One that dies is started again, sooner or later by how long it lived. On the first signal all are told
-    to finish; on the second, or after `grace_s`, those left are killed.
+    to finish; on the second, or after `grace_s`, those left are killed. `announce` runs beside them.
 
     Returns:
         0 where all finished by themselves, else 1.
     """
-    return asyncio.run(Supervisor(arguments=arguments, workers=workers, grace_s=grace_s).run())
+    return asyncio.run(Supervisor(arguments=arguments, workers=workers, grace_s=grace_s).run(announce))
 
 
 @attrs.define(kw_only=True)
@@ -40,15 +43,16 @@ class Supervisor:
     _killing: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _alive: dict[int, Process] = attrs.field(factory=dict, init=False)
 
-    async def run(self) -> int:
+    async def run(self, announce: Coroutine[Any, Any, None]) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
         async with asyncio.TaskGroup() as group:
             slots = [group.create_task(self._keep(slot)) for slot in range(self.workers)]
-            ender = group.create_task(self._end())
+            beside = [group.create_task(self._end()), group.create_task(announce)]
             codes = await asyncio.gather(*slots)
-            ender.cancel()
+            for task in beside:
+                task.cancel()
         return 0 if all(code == 0 for code in codes) else 1
 
     def _signalled(self) -> None:
