@@ -18,7 +18,6 @@ from typing import Any, Final
 import aiohttp
 import attrs
 from aiohttp import web
-from entrypoints.http.app import create_app
 from prometheus_client.parser import text_string_to_metric_families
 
 from application.ports.chat_provider import ProviderConfig, Timeouts
@@ -29,7 +28,8 @@ from domain.model import ModelRef, ModelSpec
 from domain.routing.settings import RoutingPolicy
 from domain.secret import Secret
 from entrypoints.application import Application
-from entrypoints.bootstrap import running
+from entrypoints.bootstrap import open_store, running
+from entrypoints.http.app import create_app
 from entrypoints.settings import DatabaseSettings, LogSettings, Settings
 from tests.support.fault_upstream.server import FAULTS, TASK_NAME, FaultUpstream
 from tests.support.fault_upstream.wire import INPUT_TOKENS, OUTPUT_TOKENS, PROVIDER_TEXT_CANARY, Wire
@@ -286,6 +286,20 @@ def settings_for(
         database=DatabaseSettings(url=Secret(f"sqlite:///{database}")),
         log=LogSettings(level="debug", format="json"),
     )
+
+
+async def migrate(database: Path) -> None:
+    """Makes an SQLite file with lor3's tables and no rows."""
+    store = open_store(
+        Settings(
+            chat=ChatDefaults(primary="demo:demo"),
+            providers={},
+            catalogue=Catalogue(specs={}, aliases={}, provider_aliases={}, providers=frozenset()),
+            database=DatabaseSettings(url=Secret(f"sqlite:///{database}")),
+        )
+    )
+    await store.start()
+    await store.aclose()
 
 
 @asynccontextmanager
