@@ -1,6 +1,8 @@
 """Faults 74 to 76: Redis down, slow or silent never stops or slows a chat."""
 
 import asyncio
+import contextlib
+import socket
 import time
 
 import pytest
@@ -60,6 +62,24 @@ async def test_redis_silent_or_talking_nonsense_costs_nothing(reply: bytes) -> N
         await board.start()
         await _works_alone(board)
         await asyncio.sleep(0.3)
+        await board.aclose()
+
+        assert time.perf_counter() - started < 5
+
+
+async def test_a_blackholed_address_costs_nothing() -> None:
+    """Fault 75: connecting itself hangs, here for want of a place in the listen queue."""
+    with socket.socket() as listener, contextlib.ExitStack() as clients:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            client = clients.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        board = _board(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
+        started = time.perf_counter()
+        await board.start()
+        await _works_alone(board)
         await board.aclose()
 
         assert time.perf_counter() - started < 5
