@@ -126,6 +126,11 @@ def scenario_table(scenario: Scenario, outcomes: Mapping[str, Outcome], direct: 
             f"  harness: upstream and load alone {direct.requests_per_s:,.0f}/s ({direct.requests_per_s / top:.1f} x the fastest"
             f" server), p50 {direct.p50_ms:.2f} ms; their core busy {busiest:.0%} at most"
         )
+    noisiest = max(outcome.median(lambda each: each.gateway_core_foreign) for outcome in outcomes.values())
+    if noisiest > 0.1:
+        lines.append(
+            f"  WARNING: {noisiest:.0%} of the gateway's core went to other programs: compare CPU, not throughput"
+        )
     if busiest > 0.9:
         lines.append(
             "  WARNING: the core of the load, the upstream and the database is nearly full: figures are too low"
