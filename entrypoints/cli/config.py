@@ -83,9 +83,10 @@ def _print_report(settings: "Settings | None", faults: "tuple[Fault, ...]") -> N
 
 
 async def _plugin_faults(settings: "Settings") -> "tuple[Fault, ...]":
-    """What the providers themselves say of their entries: they are made, which does no I/O, and closed."""
+    """What providers and store themselves say of their settings: they are made, which does no I/O, and closed."""
     from domain.errors import ConfigurationError
     from entrypoints import plugins
+    from entrypoints.bootstrap import open_store
 
     faults: list[Fault] = []
     for name, provider in settings.providers.items():
@@ -95,6 +96,10 @@ async def _plugin_faults(settings: "Settings") -> "tuple[Fault, ...]":
             faults.extend(error.faults)
         else:
             await made.aclose()
+    try:
+        await open_store(settings).aclose()
+    except ConfigurationError as error:
+        faults.extend(error.faults)
     return tuple(faults)
 
 

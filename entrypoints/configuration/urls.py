@@ -15,13 +15,24 @@ def database_url(text: str, path: Path, stores: frozenset[str], findings: Findin
     elif scheme not in stores:
         known = ", ".join(f"{store}://" for store in sorted(stores))
         findings.add(path, f"unknown kind of database{did_you_mean(scheme, stores)}; known: {known}")
+    elif scheme != "sqlite" and not _has_usable_host(text):
+        findings.add(path, "has a host or port that is none; write postgresql://user@host:5432/name")
     return f"{scheme}://{rest}"
 
 
 def redis_url(text: str, path: Path, findings: Findings) -> str:
-    if urlsplit(text).scheme not in {"redis", "rediss", "unix"} or "://" not in text:
+    scheme, separator, _ = text.partition("://")
+    if scheme not in {"redis", "rediss", "unix"} or not separator or not _has_usable_host(text):
         findings.add(path, "must be a URL, such as redis://127.0.0.1:6379/0")
     return text
+
+
+def _has_usable_host(text: str) -> bool:
+    """False for a port that is no number and for brackets that are not closed."""
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
 
 
 def check_cors_origin(text: str, path: Path, findings: Findings) -> None:

@@ -1,9 +1,11 @@
 """The generated blocks of the documentation are what the code says."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from entrypoints.configuration.load import load_settings
 from tests.support.generated_docs import PAGES, command_lines, documented_blocks, regenerated, sections
 
 
@@ -33,3 +35,15 @@ def test_every_help_shows_an_example(line: str) -> None:
     text = PAGES[0].read_text("utf-8").partition(f"<!-- begin {line} -->")[2].partition("<!-- end -->")[0]
 
     assert "Example" in text
+
+
+def test_every_yaml_example_loads(tmp_path: Path) -> None:
+    """What the page shows can be copied into a file."""
+    examples = re.findall(r"```yaml\n(.*?)```", PAGES[1].read_text("utf-8"), re.DOTALL)
+    variables = re.findall(r"\$\{(\w+)\}", "".join(examples))
+    for example in examples:
+        (tmp_path / "lor3.yaml").write_text(example, "utf-8")
+        settings = load_settings(config_path=None, environ=dict.fromkeys(variables, "x"), cwd=tmp_path)
+
+        assert settings.warnings == ()
+    assert len(examples) == 3

@@ -80,6 +80,14 @@ def test_check_asks_the_providers_about_their_options(
     assert "no_such_option" in capsys.readouterr().out
 
 
+def test_check_asks_the_store_about_its_url(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A database in memory would forget every answer."""
+    (tmp_path / "lor3.yaml").write_text("database: {url: 'sqlite://'}")
+
+    assert run_command(["config", "check"]) == 1
+    assert capsys.readouterr().out.startswith("database.url\t")
+
+
 def test_show_masks_secrets_and_names_origins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

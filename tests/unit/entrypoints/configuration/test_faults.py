@@ -90,6 +90,8 @@ redis: {url: "${NO_SUCH_VARIABLE}"}
         ("prices: {'openai:x': {input_per_mtok: -1}}", 'prices["openai:x"].input_per_mtok', "at least 0"),
         ("database: {url: 'mysql://h/d'}", "database.url", "postgresql://, sqlite://"),
         ("database: {url: lor3.db}", "database.url", "sqlite:///lor3.db"),
+        ("redis: {url: 'redis://h:port'}", "redis.url", "redis://"),
+        ("database: {url: 'postgresql://[h/d'}", "database.url", "host or port"),
         ("redis: {url: 'http://h'}", "redis.url", "redis://"),
         ("routing: {breaker: {open_s: 50}}", "routing.breaker.max_open_s", "at least"),
         ("server: {cors_origins: ['*']}", "server.cors_origins[0]", "every origin"),
