@@ -42,6 +42,7 @@ class WireUpstream:
     connections: int = 0
     port: int = 0
     _open: set[asyncio.StreamWriter] = attrs.field(factory=set)
+    _readers: list[asyncio.StreamReader] = attrs.field(factory=list)
 
     @property
     def url(self) -> str:
@@ -51,9 +52,14 @@ class WireUpstream:
     def open_connections(self) -> int:
         return len(self._open)
 
+    def clients_are_gone(self) -> bool:
+        """Whether every client has closed its end."""
+        return all(reader.at_eof() or reader.exception() is not None for reader in self._readers)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._open.add(writer)
+        self._readers.append(reader)
         try:
             while True:
                 request = await _read_request(reader)

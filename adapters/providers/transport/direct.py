@@ -98,7 +98,9 @@ class DirectTransport:
 
     _connect_s: float
     _session: aiohttp.ClientSession | None = None
-    _prepared: dict[Endpoint, tuple[yarl.URL, "multidict.CIMultiDict[str]"]] = attrs.field(factory=dict)
+    _prepared: dict[Endpoint, tuple[yarl.URL, "multidict.CIMultiDict[str]"]] = attrs.field(
+        factory=dict, repr=False
+    )
     _closed: bool = False
 
     async def send(self, endpoint: Endpoint, body: bytes) -> Answer:

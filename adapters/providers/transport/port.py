@@ -18,7 +18,7 @@ class Endpoint:
 
     method: str
     url: str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     """All that go out, credentials included, apart from Host and Content-Length."""
 
 
