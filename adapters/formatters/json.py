@@ -4,11 +4,8 @@ from typing import Any, Final
 
 import attrs
 import orjson
-from referencing.exceptions import Unresolvable
 
-from adapters.formatters.json_schema import ValidationAborted, validation_errors
-from adapters.formatters.json_schema import check_schema as check_schema
-from adapters.formatters.problem_words import describe
+from domain.errors import Fault
 from domain.json_value import JSONObject
 from domain.output.extract import json_pieces
 from domain.output.formatter import Formatted
@@ -47,7 +44,20 @@ class JSONFormatter:
         return Formatted(text=text, problems=first_problems or (_why_unparsable(text),))
 
 
+def check_schema(schema: JSONObject) -> tuple[Fault, ...]:
+    """What is wrong with a caller's schema: see `adapters/formatters/json_schema.py`."""
+    from adapters.formatters import json_schema
+
+    return json_schema.check_schema(schema)
+
+
 def _problems(schema: JSONObject, value: Any) -> tuple[str, ...]:
+    # jsonschema takes 0.1 s and 12 MB to import; only chats with a schema need it.
+    from referencing.exceptions import Unresolvable
+
+    from adapters.formatters.json_schema import ValidationAborted, validation_errors
+    from adapters.formatters.problem_words import describe
+
     problems: list[str] = []
     errors = validation_errors(schema, value)
     try:

@@ -59,6 +59,20 @@ def check_schema(schema: JSONObject) -> tuple[Fault, ...]:
     faults = limit_faults(schema)
     if faults:
         return faults
+    try:
+        return _metaschema_faults(orjson.dumps(schema, default=_plain))
+    except TypeError:  # lone surrogates, integers beyond 64 bits
+        return (
+            Fault(
+                path="schema", message="holds a value that JSON can't carry; use plain strings and numbers"
+            ),
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def _metaschema_faults(text: bytes) -> tuple[Fault, ...]:
+    """Cached: checking against the metaschema takes about 0.15 ms for each value in the schema."""
+    schema = orjson.loads(text)
     dialect = _dialect(schema)
     if dialect is None:
         return (

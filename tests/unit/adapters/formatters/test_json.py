@@ -188,6 +188,12 @@ def test_unusable_schemas_are_named_at_the_edge(schema: JSONObject, path: str) -
     assert len(faults) <= 10
 
 
+def test_values_that_json_cannot_carry_are_refused() -> None:
+    """Python holds more than JSON does."""
+    for value in ("\ud800", 2**70):
+        assert [fault.path for fault in check_schema({"const": value})] == ["schema"]
+
+
 def test_deep_schema_is_refused() -> None:
     """Before anything recurses into it."""
     schema: dict[str, Any] = {}
