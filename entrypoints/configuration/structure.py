@@ -18,16 +18,13 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from entrypoints.configuration.document import Document, Length, ProviderDocument, Range
+from entrypoints.configuration.document import Document, ProviderDocument
 from entrypoints.configuration.findings import Findings, Path, did_you_mean
+from entrypoints.configuration.limits import Unfit, check
 from entrypoints.configuration.raw import Raw, Tree
 
 _T = TypeVar("_T")
 _Hook = Callable[[Any, Any], Any]
-
-
-class Unfit(ValueError):
-    """A value does not fit its field. The message never quotes the value: it may be a misplaced key."""
 
 
 def structure(tree: dict[str, Tree], findings: Findings) -> Document:
@@ -192,39 +189,10 @@ def _annotated(target: Any) -> _Hook:
     def hook(value: object, _: object) -> object:
         made: Any = _CONVERTER.structure(value, base)
         for rule in rules:
-            if isinstance(rule, Range):
-                _check_range(made, rule)
-            elif isinstance(rule, Length):
-                _check_length(made, rule)
+            check(made, rule)
         return made
 
     return hook
-
-
-def _check_range(number: Any, rule: Range) -> None:
-    if rule.above is not None and not number > rule.above:
-        raise Unfit(f"must be more than {rule.above:g}")
-    low, high = rule.minimum, rule.maximum
-    if (low is not None and number < low) or (high is not None and number > high):
-        if low is not None and high is not None:
-            raise Unfit(f"must be between {_show(low)} and {_show(high)}")
-        raise Unfit(f"must be at least {_show(low)}" if low is not None else f"must be at most {_show(high)}")
-
-
-def _check_length(value: Any, rule: Length) -> None:
-    unit = "characters" if isinstance(value, str) else "entries"
-    if len(value) < rule.minimum:
-        raise Unfit("must not be empty")
-    if len(value) > rule.maximum:
-        raise Unfit(f"must have at most {rule.maximum} {unit}")
-
-
-def _show(number: float | None) -> str:
-    return (
-        f"{number:,.0f}".replace(",", "")
-        if number is not None and float(number).is_integer()
-        else f"{number:g}"
-    )
 
 
 def _class(cl: Any) -> _Hook:

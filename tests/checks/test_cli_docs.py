@@ -41,6 +41,7 @@ def test_every_yaml_example_loads(tmp_path: Path) -> None:
     """What the page shows can be copied into a file."""
     examples = re.findall(r"```yaml\n(.*?)```", PAGES[1].read_text("utf-8"), re.DOTALL)
     variables = re.findall(r"\$\{(\w+)\}", "".join(examples))
+    variables += ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"]
     for example in examples:
         (tmp_path / "lor3.yaml").write_text(example, "utf-8")
         settings = load_settings(config_path=None, environ=dict.fromkeys(variables, "x"), cwd=tmp_path)
