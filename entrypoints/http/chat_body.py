@@ -113,6 +113,9 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
     """
     faults: Faults = []
     body = CHAT.read(value, "", faults)
+    if isinstance(value, dict) and (value.get("prompt") is None) == (value.get("messages") is None):
+        which = "neither is given" if value.get("prompt") is None else "both are given"
+        fault(faults, "prompt", f"exactly one of `prompt` and `messages` is needed; {which}")
     if body is None or faults:
         raise InvalidRequest.of(*faults)
     messages = _turns(body, faults)
@@ -149,10 +152,6 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
 
 
 def _turns(body: ChatBody, faults: Faults) -> tuple[Message, ...]:
-    if body.prompt is not None and body.messages is None:
-        return (Message.of("user", body.prompt),)
-    if body.messages is not None and body.prompt is None:
+    if body.messages is not None:
         return to_messages(body.messages, faults)
-    which = "neither is given" if body.prompt is None else "both are given"
-    fault(faults, "prompt", f"exactly one of `prompt` and `messages` is needed; {which}")
-    return ()
+    return (Message.of("user", body.prompt or ""),)
