@@ -20,11 +20,14 @@ from adapters.persistence.batch_writer import (
 )
 from adapters.persistence.failures import unavailable
 from domain.errors import LorError, NotFound, Overloaded
+from domain.message import TextPart
 from domain.thread import ChatRecord
 
 _LOGGER: Final = logging.getLogger(__name__)
 
 BATCH_SIZE: Final = 256
+BATCH_WEIGHT: Final = 4_000_000
+"""Characters after which a batch is full: 256 chats with images would not pass within a statement's limit."""
 CAPACITY: Final = 10_000
 PATIENCE_S: Final = 10.0
 """How long a chat waits for a lost database to come back (fault rows 67, 68)."""
@@ -113,9 +116,18 @@ class CommitQueue:
                 continue
             self._busy = True
             try:
-                await self._store([self._queue.popleft() for _ in range(min(len(self._queue), BATCH_SIZE))])
+                await self._store(self._gather())
             finally:
                 self._busy = False
+
+    def _gather(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        weight = 0
+        while self._queue and len(batch) < BATCH_SIZE and weight < BATCH_WEIGHT:
+            waiting = self._queue.popleft()
+            weight += _weight(waiting.record)
+            batch.append(waiting)
+        return batch
 
     async def _idle(self) -> None:
         self._wake.clear()
@@ -240,3 +252,11 @@ class CommitQueue:
         # Those still in the queue were never sent; they lose patience in their order.
         while self._queue and self._expired(self._queue[0]):
             self._fail([self._queue.popleft()], failure)
+
+
+def _weight(record: ChatRecord) -> int:
+    return sum(
+        len(part.text) if isinstance(part, TextPart) else len(part.data or "")
+        for stored in record.messages
+        for part in stored.message.parts
+    )

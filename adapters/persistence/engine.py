@@ -55,24 +55,33 @@ class Database:
         return cls(kind="sqlite", url=url, config=config)
 
     def open(self) -> AsyncEngine:
-        """The pool of the repositories (and, on PostgreSQL, of the commit queue). Connects when first used."""
+        """The pool of the repositories (and, on PostgreSQL, of the commit queue). Connects when first used.
+
+        Its connections commit each statement by itself. Under READ COMMITTED each statement of a transaction
+        has its own snapshot anyway, so reads lose nothing and save the round trips of BEGIN and ROLLBACK, half
+        of what they cost.
+        """
         if self.kind == "sqlite":
             engine = create_async_engine(
                 self.url.set(drivername="sqlite+aiosqlite"),
                 pool_size=self.config.pool_size,
                 max_overflow=0,
                 pool_timeout=self.config.acquire_timeout_s,
+                isolation_level="AUTOCOMMIT",
+                skip_autocommit_rollback=True,
                 hide_parameters=True,
                 json_serializer=encode_json,
                 json_deserializer=decode_json,
             )
-            _prepare_sqlite(engine.sync_engine, self.config.statement_timeout_s, begin="BEGIN")
+            _prepare_sqlite(engine.sync_engine, self.config.statement_timeout_s)
             return engine
         engine = create_async_engine(
             self.url.set(drivername="postgresql+psycopg"),
             pool_size=self.config.pool_size + 1,  # one stays with the commit queue
             max_overflow=0,
             pool_timeout=self.config.acquire_timeout_s,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
             connect_args=self._postgresql_options(),
             hide_parameters=True,  # or an error's text would show what people wrote
             json_serializer=encode_json,
@@ -136,7 +145,7 @@ def _refuse_closed(dbapi_connection: Any, record: object, proxy: object) -> None
         raise DisconnectionError
 
 
-def _prepare_sqlite(engine: sa.Engine, busy_timeout_s: float, *, begin: str) -> None:
+def _prepare_sqlite(engine: sa.Engine, busy_timeout_s: float, *, begin: str | None = None) -> None:
     def on_connect(dbapi_connection: Any, record: object) -> None:
         # The driver would begin a transaction before some statements and not before others.
         dbapi_connection.isolation_level = None
@@ -148,11 +157,13 @@ def _prepare_sqlite(engine: sa.Engine, busy_timeout_s: float, *, begin: str) -> 
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
-    def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
     sa.event.listen(engine, "connect", on_connect)
-    sa.event.listen(engine, "begin", on_begin)
+    if begin is not None:
+
+        def on_begin(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        sa.event.listen(engine, "begin", on_begin)
 
 
 def _unusable(what: str) -> ConfigurationError:

@@ -172,7 +172,6 @@ class PostgreSQLWriter:
     async def _connect(self) -> "psycopg.AsyncConnection[Any]":
         await self._discard()
         connection = self._connection = await self._engine.connect()
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
         raw = await connection.get_raw_connection()
         self._psycopg = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
         return self._psycopg

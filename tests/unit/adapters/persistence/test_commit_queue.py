@@ -103,6 +103,13 @@ async def test_what_waits_together_is_written_together(queue: CommitQueue, write
     assert writer.batches == [256, 256, 88]
 
 
+async def test_heavy_chats_make_small_batches(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """Size is bounded as well as number."""
+    await asyncio.gather(*(queue.commit(new_chat("x" * 3_000_000)) for _ in range(5)))
+
+    assert writer.batches == [2, 2, 1]
+
+
 async def test_record_that_is_refused_fails_alone(queue: CommitQueue, writer: ScriptedWriter) -> None:
     """The others of its batch are stored."""
     poison = new_chat("poison")
