@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import yaml
 
 from entrypoints.configuration.findings import Findings, Path, did_you_mean
-from entrypoints.configuration.raw import Raw, Tree
+from entrypoints.configuration.raw import YAML_ERRORS, Raw, Tree
 
 _PREFIX = "LOR3_"
 _OTHERS = ("LOR3_CONFIG", "LOR3_TEST_", "LOR3_BENCH_")
@@ -82,7 +82,7 @@ def _value(name: str, text: str, findings: Findings) -> Tree:
         return None if text in {"null", "~"} else Raw(text)
     try:
         made: Tree = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except YAML_ERRORS:
         findings.add((name,), "is not valid JSON or YAML")
         return None
     return made

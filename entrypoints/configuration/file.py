@@ -9,7 +9,7 @@ import yaml
 
 from domain.errors import ConfigurationError, Fault
 from entrypoints.configuration.findings import Path, refuse, render_path
-from entrypoints.configuration.raw import Tree
+from entrypoints.configuration.raw import YAML_ERRORS, Tree
 
 NAMES = ("lor3.yaml", "lor3.yml", "lor3.json")
 _MAX_BYTES = 1024 * 1024
@@ -106,8 +106,8 @@ def _find_repeated(tree: Tree, path: Path, faults: list[Fault]) -> None:
 
 
 def _parse_yaml(name: str, text: str) -> ConfigFile:
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return ConfigFile(name=name, tree={}, lines={})
@@ -118,12 +118,12 @@ def _parse_yaml(name: str, text: str) -> ConfigFile:
         where = f", line {mark.line + 1}" if mark else ""
         # The snippet that PyYAML would show is left out: it may hold a key.
         raise refuse("", f"{name}{where}: not valid YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except RecursionError:
+        raise  # `read` has the words for it
+    except YAML_ERRORS as error:
         raise refuse(
             "", f"{name}: not valid YAML; check for control characters and impossible dates"
         ) from error
-    finally:
-        loader.dispose()
     if builder.faults:
         raise ConfigurationError.of(*builder.faults)
     return ConfigFile(name=name, tree=_mapping(name, tree), lines=builder.lines)

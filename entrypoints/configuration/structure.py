@@ -21,7 +21,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from entrypoints.configuration.document import Document, ProviderDocument
 from entrypoints.configuration.findings import Findings, Path, did_you_mean
 from entrypoints.configuration.limits import Unfit, check
-from entrypoints.configuration.raw import Raw, Tree
+from entrypoints.configuration.raw import YAML_ERRORS, Raw, Tree
 
 _T = TypeVar("_T")
 _Hook = Callable[[Any, Any], Any]
@@ -80,7 +80,7 @@ def _read(value: object) -> object:
         return value
     try:
         return yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):
+    except YAML_ERRORS:
         return str(value)
 
 

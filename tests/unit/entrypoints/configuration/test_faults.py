@@ -170,6 +170,9 @@ def test_secret_by_reference_is_accepted(tmp_path: Path, text: str) -> None:
         ("5", "lor3.json", "by name"),
         ("? [a]\n: b", "lor3.yaml", "must be text"),
         ("a: !!python/object:os.system {}", "lor3.yaml", "refused"),
+        ("a: !!bool x", "lor3.yaml", "not valid YAML"),
+        ("a: !!timestamp x", "lor3.yaml", "not valid YAML"),
+        ("a: \x1f", "lor3.yaml", "control characters"),
         ("a: !!python/name:os.system x", "lor3.yaml", "not valid YAML"),
         ("[" * 100_000, "lor3.json", "deeply"),
         ("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
