@@ -20,6 +20,9 @@ from domain.errors import ProviderFailure
 _TRAILER_S: Final = 0.5
 """How long to wait for what may follow the finish reason (usage, `[DONE]`) before the answer counts as whole."""
 
+_DRAIN_S: Final = 0.05
+"""How long to wait for the end of the body after the stream's own end mark."""
+
 
 class StreamDecoder(Protocol):
     """Turns the data of one stream's events into domain events. One for each answer."""
@@ -167,29 +170,36 @@ async def _error_body(answer: Answer) -> bytes:
 
 async def _stream_events(answer: Answer, decoder: StreamDecoder) -> AsyncGenerator[ProviderEvent, None]:
     parser = SSEParser()
-    blocks = answer.blocks()
     while True:
         try:
             if decoder.is_finished:
                 async with asyncio.timeout(_TRAILER_S):
-                    block = await anext(blocks, None)
+                    block = await answer.block()
             else:
-                block = await anext(blocks, None)
+                block = await answer.block()
         except TimeoutError:
             break
         except ProviderFailure:
             if decoder.is_finished:
                 break
             raise
-        for data in parser.close() if block is None else parser.feed(block):
+        for data in parser.feed(block) if block else parser.close():
             for event in decoder.feed(data):
                 yield event
             if decoder.is_closed:
                 break
-        if block is None or decoder.is_closed:
+        if not block or decoder.is_closed:
             break
     for event in decoder.end():
         yield event
+    if decoder.is_closed:
+        # Reading up to the end of the body gives the connection back to the pool. It comes with the end mark or
+        # right after it; a server that goes on sending, or waits, costs itself the connection.
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                await answer.block()
+        except (TimeoutError, ProviderFailure):
+            return
 
 
 def not_an_answer() -> ProviderFailure:

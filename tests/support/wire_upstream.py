@@ -124,8 +124,12 @@ def answer(
     return reply
 
 
+def as_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
 def json_answer(value: Any, *headers: tuple[str, str], status: int = 200) -> Reply:
-    return answer(json.dumps(value).encode(), *headers, status=status)
+    return answer(as_json(value), *headers, status=status)
 
 
 def raw(*pieces: bytes, then: str = "close") -> Reply:
@@ -153,7 +157,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 def sse(blocks: Sequence[bytes], *, then: str = "end") -> Reply:
-    """A chunked event stream of these blocks, then a proper `end`, a `cut` without terminator, or a `hang`."""
+    """A chunked event stream of these blocks, then a proper `end`, a `late` one, a `cut` without terminator, or a `hang`."""
 
     async def reply(_request: Received, writer: asyncio.StreamWriter) -> bool:
         writer.write(head(200, ("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")))
@@ -162,10 +166,12 @@ def sse(blocks: Sequence[bytes], *, then: str = "end") -> Reply:
             await writer.drain()
         if then == "hang":
             await asyncio.sleep(3600)
-        if then == "end":
+        if then == "late":
+            await asyncio.sleep(0.01)
+        if then in ("end", "late"):
             writer.write(b"0\r\n\r\n")
             await writer.drain()
-        return then == "end"
+        return then in ("end", "late")
 
     return reply
 

@@ -2,7 +2,6 @@
 
 import contextvars
 import socket
-from collections.abc import AsyncIterator
 from typing import Final
 
 import aiohttp
@@ -74,18 +73,16 @@ class _DirectAnswer:
             raise failure_of(exc) from exc
         return b"".join(pieces)
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def block(self) -> bytes:
         content = self._response.content
-        while True:
-            try:
+        try:
+            block = await content.readany()
+            while not block and not content.at_eof():  # an empty piece in the middle is not the end
                 block = await content.readany()
-            except Exception as exc:
-                self._response.close()
-                raise failure_of(exc) from exc
-            if block:
-                yield block
-            elif content.at_eof():
-                return
+        except Exception as exc:
+            self._response.close()
+            raise failure_of(exc) from exc
+        return block
 
     def close(self) -> None:
         # aiohttp has released the connection already if the body was read to its end; closing is then a no-op.

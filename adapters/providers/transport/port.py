@@ -1,6 +1,5 @@
 """The door between a wire codec and the network. Small, so that a leaner client can take its place."""
 
-from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 import attrs
@@ -39,8 +38,11 @@ class Answer(Protocol):
                 where it does not decompress.
         """
 
-    def blocks(self) -> AsyncIterator[bytes]:
-        """The body, decompressed, as it comes. Raises as `read`, without a cap on the sum."""
+    async def block(self) -> bytes:
+        """The next piece of the body as it comes, decompressed; empty at its end.
+
+        Raises as `read`, without a cap on the sum.
+        """
 
     def close(self) -> None:
         """Gives a connection whose answer was read to its end back to the pool and closes any other."""

@@ -399,6 +399,25 @@ async def test_connections_are_reused(make: Make) -> None:
     assert upstream.connections == 1
 
 
+async def test_a_stream_whose_body_ends_after_its_end_mark_keeps_the_connection(make: Make) -> None:
+    """The terminating chunk often comes in a segment of its own."""
+    async with wire.wire_upstream(wire.sse(wire.openai_frames("Fine."), then="late")) as upstream:
+        provider = make(upstream.url)
+        await events_of(provider, call_for(stream=True))
+        await events_of(provider, call_for(stream=True))
+
+    assert upstream.connections == 1
+
+
+async def test_a_server_that_waits_after_its_end_mark_delays_nobody(make: Make) -> None:
+    """Row 46: the answer is whole, the connection is closed."""
+    async with wire.wire_upstream(wire.sse(wire.openai_frames("Fine."), then="hang")) as upstream:
+        events = await asyncio.wait_for(events_of(make(upstream.url), call_for(stream=True)), 1)
+        assert await _peer_has_closed(upstream)
+
+    assert text_of(events) == "Fine."
+
+
 async def test_a_closed_provider_fails_calls(make: Make) -> None:
     """Nothing is opened behind the caller's back."""
     async with wire.wire_upstream() as upstream:
