@@ -17,6 +17,7 @@ from adapters.persistence.batch_writer import (
     Collision,
     ConnectionLost,
     RefusedRows,
+    StoreRefused,
 )
 from adapters.persistence.failures import unavailable
 from domain.errors import LorError, NotFound, Overloaded
@@ -115,8 +116,13 @@ class CommitQueue:
                 await self._idle()
                 continue
             self._busy = True
+            batch = self._gather()
             try:
-                await self._store(self._gather())
+                await self._store(batch)
+            except Exception as error:
+                # Last resort: were this task to end, every later caller would wait for ever.
+                _LOGGER.error("a batch of %d chats failed with %s", len(batch), type(error).__name__)
+                self._fail(batch, StoreRefused("the chat can't be written"))
             finally:
                 self._busy = False
 
@@ -146,6 +152,10 @@ class CommitQueue:
         try:
             await self._writer.ping()
         except BatchFailure:
+            self._ready = False
+        except Exception as error:
+            # As in `_work`: the task must go on. What can't be asked is not ready.
+            _LOGGER.error("asking the database failed with %s", type(error).__name__)
             self._ready = False
         else:
             self._ready = True

@@ -119,8 +119,8 @@ class Database:
         )
 
     def _postgresql_options(self) -> dict[str, Any]:
-        # libpq's `options` set the limits with the connection, without a round trip. PgBouncer passes them on
-        # from 1.20 (`ignore_startup_parameters = options` before, which loses the limits but serves).
+        # libpq's `options` set the limits with the connection, without a round trip. PgBouncer refuses them unless
+        # it has `ignore_startup_parameters = options`; then set both limits on the role (`ALTER ROLE … SET`).
         statement_ms = round(self.config.statement_timeout_s * 1000)
         lock_ms = min(round(LOCK_TIMEOUT_S * 1000), statement_ms)
         own = f"-c statement_timeout={statement_ms} -c lock_timeout={lock_ms}"
