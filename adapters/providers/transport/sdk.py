@@ -14,6 +14,7 @@ import httpx2
 from adapters.providers.transport.aiohttp_failures import failure_of
 from adapters.providers.transport.direct import DirectTransport
 from adapters.providers.transport.port import Answer, Endpoint
+from domain.errors import ProviderFailure
 
 Post = Callable[[Endpoint, bytes], Awaitable[httpx2.Response]]
 """The SDK client's low-level request method: endpoint and JSON in, response out."""
@@ -60,7 +61,9 @@ class SDKTransport:
             response = await self._post(endpoint, body)
             answer: Answer = response.extensions[_ANSWER]
         except Exception as exc:  # whatever an SDK raises of its own, the port promises ProviderFailure
-            raise failure_of(exc) from exc
+            # Anthropic's SDK wraps what its HTTP layer raises in an APIConnectionError; OpenAI's lets it through.
+            cause = exc.__cause__
+            raise failure_of(cause if isinstance(cause, ProviderFailure) else exc) from exc
         return answer
 
     async def aclose(self) -> None:
