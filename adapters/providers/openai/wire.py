@@ -61,7 +61,7 @@ class OpenAICodec:
         choice = choices[0]
         message = choice.get("message")
         finish = choice.get("finish_reason")
-        if type(message) is not dict or finish in _BROKEN:
+        if type(message) is not dict or _is_broken(finish):
             raise not_an_answer()
         events: list[ProviderEvent] = [_started(answer)]
         text = _text(message.get("content"))
@@ -157,7 +157,7 @@ class OpenAIStream:
                         events.append(piece)
         finish = choice.get("finish_reason")
         if finish:
-            if finish in _BROKEN:
+            if _is_broken(finish):
                 raise ProviderFailure("bad_body", "the provider gave up inside its answer", status=200)
             self._finish = finish
 
@@ -236,6 +236,10 @@ def _tool_call(call: Any, index: int) -> ToolCallDelta | None:
         name=name if type(name) is str and name else None,
         arguments=arguments if type(arguments) is str else "",
     )
+
+
+def _is_broken(finish: Any) -> bool:
+    return type(finish) is str and finish in _BROKEN
 
 
 def _reason(finish: Any, *, refused: bool, called: bool) -> FinishReason:

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from adapters.providers.anthropic.provider import create as create_anthropic
 from adapters.providers.openai.provider import create
 from adapters.testing.chat_provider_suite import call_for, events_of, text_of
 from application.ports.chat_provider import ChatProvider, ProviderConfig, Timeouts, TransportName
@@ -78,6 +79,28 @@ async def test_a_refused_connection(make: Make) -> None:
     failure = await _failure(make(f"http://127.0.0.1:{port}"))
 
     assert (failure.kind, failure.stale_connection) == ("connect", False)
+
+
+async def test_failures_keep_their_kind_through_anthropics_sdk() -> None:
+    """That SDK wraps what its HTTP layer raises; the failure inside is what counts."""
+    async with wire.wire_upstream() as upstream:
+        provider = create_anthropic(
+            ProviderConfig(
+                name="anthropic",
+                kind="anthropic",
+                api_key=Secret("sk-CANARY"),
+                base_url=upstream.url,
+                transport="sdk",
+            )
+        )
+        await events_of(provider, call_for())
+        upstream.reply = wire.raw(then="reset")
+        lost = await _failure(provider)
+        upstream.reply = wire.raw(b"HTTP/1.1 banana\r\n\r\n")
+        garbled = await _failure(provider)
+        await provider.aclose()
+
+    assert (lost.kind, lost.stale_connection, garbled.kind) == ("connection_lost", True, "bad_body")
 
 
 async def test_no_such_host(make: Make) -> None:
