@@ -15,6 +15,7 @@ from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.problems import (
     CONTENT_TYPE,
     HTTPFault,
+    expectation_failed,
     internal_error,
     problem_json,
     problem_type,
@@ -124,6 +125,8 @@ def _translate(exc: BaseException) -> LorError | None:
         return HTTPFault("method_not_allowed", f"this route allows {allowed}")
     if isinstance(exc, web.HTTPRequestEntityTooLarge):
         return HTTPFault("body_too_large", "the body is too large", close=True)
+    if isinstance(exc, web.HTTPExpectationFailed):
+        return expectation_failed()
     if isinstance(exc, web.HTTPClientError):
         return HTTPFault("malformed_request", "the request can't be understood", close=True)
     return None

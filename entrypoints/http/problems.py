@@ -125,3 +125,7 @@ def shutting_down() -> HTTPFault:
         retry_after_s=1.0,
         close=True,
     )
+
+
+def expectation_failed() -> HTTPFault:
+    return HTTPFault("expectation_failed", "the only expectation known here is `100-continue`", close=True)

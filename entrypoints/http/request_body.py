@@ -7,7 +7,7 @@ from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestPayloadError
 
 from domain.errors import Fault, InvalidRequest
-from entrypoints.http.problems import HTTPFault
+from entrypoints.http.problems import HTTPFault, expectation_failed
 from entrypoints.settings import ServerSettings
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -64,7 +64,7 @@ async def read_body(request: web.Request, limits: ServerSettings) -> bytes:
 async def expect(request: web.Request) -> None:
     """Replaces aiohttp's handler, which invites a body before anybody looked at its length, and echoes."""
     if request.headers.get("Expect", "").lower() != "100-continue":
-        raise HTTPFault("expectation_failed", "the only expectation known here is `100-continue`", close=True)
+        raise expectation_failed()
 
 
 async def _collect(content: StreamReader, limit: int) -> bytes:

@@ -71,6 +71,7 @@ class ScriptedSendChat:
     """Plays a script: events are yielded, exceptions raised, numbers slept, asyncio events waited for."""
 
     script: Sequence[ChatEvent | Exception | float | asyncio.Event]
+    called: asyncio.Event = attrs.field(factory=asyncio.Event)
     commands: list[SendChatCommand] = attrs.field(factory=list)
     ended: list[str] = attrs.field(factory=list)
     """`done`, `cancelled` or `failed`, for each chat."""
@@ -78,6 +79,7 @@ class ScriptedSendChat:
     @asynccontextmanager
     async def stream(self, command: SendChatCommand) -> AsyncIterator[AsyncIterator[ChatEvent]]:
         self.commands.append(command)
+        self.called.set()
         try:
             yield self._play()
         except asyncio.CancelledError:

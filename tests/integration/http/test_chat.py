@@ -33,23 +33,24 @@ async def test_an_answer_has_every_field_of_the_contract_and_is_stored(tmp_path:
         async with server.client.post("/chat", json={"prompt": "hi"}) as response:
             answer = await response.json()
 
-            assert 200 == response.status
-            assert "application/json" == response.content_type
-            assert "demo:demo" == response.headers["x-lor3-model"]
-            assert ("1", "0") == (response.headers["x-lor3-attempts"], response.headers["x-lor3-fallbacks"])
+            assert response.status == 200
+            assert response.content_type == "application/json"
+            assert response.headers["x-lor3-model"] == "demo:demo"
+            assert (response.headers["x-lor3-attempts"], response.headers["x-lor3-fallbacks"]) == ("1", "0")
             assert float(response.headers["x-lor3-overhead-ms"]) >= 0
-            assert "nosniff" == response.headers["X-Content-Type-Options"]
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert {
             "message_id", "thread_id", "session_id", "output", "format", "model", "prompt_version",
             "finish_reason", "tool_calls", "usage", "cost_usd", "attempts", "context", "warnings",
         } == set(answer)  # fmt: skip
-        assert {"model": "demo:demo", "outcome": "ok"} == {
-            key: answer["attempts"][0][key] for key in ("model", "outcome")
+        assert {key: answer["attempts"][0][key] for key in ("model", "outcome")} == {
+            "model": "demo:demo",
+            "outcome": "ok",
         }
-        assert 7 == uuid.UUID(answer["message_id"]).version
+        assert uuid.UUID(answer["message_id"]).version == 7
         with closing(sqlite3.connect(tmp_path / "lor3.db")) as database:
             rows = database.execute("SELECT role FROM messages ORDER BY position").fetchall()
-        assert [("user",), ("assistant",)] == rows
+        assert rows == [("user",), ("assistant",)]
 
 
 async def test_a_thread_is_continued(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ async def test_a_thread_is_continued(tmp_path: Path) -> None:
             second = await response.json()
 
     assert (first["thread_id"], first["session_id"]) == (second["thread_id"], second["session_id"])
-    assert {"injected": 2, "dropped": 0} == second["context"]
+    assert second["context"] == {"injected": 2, "dropped": 0}
 
 
 async def test_an_unknown_thread_is_a_404(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ async def test_an_unknown_thread_is_a_404(tmp_path: Path) -> None:
         async with server.client.post("/chat", json=body) as response:
             problem = await response.json()
 
-    assert (404, "not_found") == (response.status, problem["code"])
+    assert (response.status, problem["code"]) == (404, "not_found")
 
 
 async def test_explain_shows_the_plan_and_stores_nothing(tmp_path: Path) -> None:
@@ -81,12 +82,12 @@ async def test_explain_shows_the_plan_and_stores_nothing(tmp_path: Path) -> None
         async with server.client.post("/chat/explain", json={"prompt": "hi", "format": "json"}) as response:
             shown = await response.json()
 
-        assert 200 == response.status
-        assert ["format-enforcement", "token-budget-check"] == [step["name"] for step in shown["passes"]]
+        assert response.status == 200
+        assert [step["name"] for step in shown["passes"]] == ["format-enforcement", "token-budget-check"]
         assert {"demo:demo"} <= {each["model"] for each in shown["candidates"]}
-        assert "hi" == shown["request"]["messages"][-1]["content"]
+        assert shown["request"]["messages"][-1]["content"] == "hi"
         with closing(sqlite3.connect(tmp_path / "lor3.db")) as database:
-            assert (0,) == database.execute("SELECT count(*) FROM messages").fetchone()
+            assert database.execute("SELECT count(*) FROM messages").fetchone() == (0,)
 
 
 async def test_all_faults_come_at_once_with_their_paths(tmp_path: Path) -> None:
@@ -104,10 +105,10 @@ async def test_all_faults_come_at_once_with_their_paths(tmp_path: Path) -> None:
         async with server.client.post("/chat", json=body) as response:
             problem = await response.json()
 
-    assert (400, "application/problem+json") == (response.status, response.content_type)
-    assert [
+    assert (response.status, response.content_type) == (400, "application/problem+json")
+    assert [fault["path"] for fault in problem["errors"]] == [
         "promt", "temperature", "messages[0].content[0].text", "messages[1].role", "thread_id",
-    ] == [fault["path"] for fault in problem["errors"]]  # fmt: skip
+    ]  # fmt: skip
     assert "did you mean `prompt`" in problem["detail"]
 
 
@@ -122,7 +123,7 @@ async def test_fields_that_a_client_must_not_choose_are_refused(field: str, tmp_
         ) as response:
             problem = await response.json()
 
-    assert 400 == response.status
+    assert response.status == 400
     assert [field] == [fault["path"] for fault in problem["errors"]]
 
 
@@ -176,7 +177,7 @@ async def test_an_unexpected_fault_shows_and_logs_nothing_of_the_request(
         async with server.client.post("/chat", json={"prompt": "hi"}) as response:
             text = await response.text()
 
-    assert 500 == response.status
+    assert response.status == 500
     assert "CANARY" not in text
     assert "internal_error" in text
     assert "CANARY" not in caplog.text
@@ -205,7 +206,7 @@ async def test_an_idempotency_key_is_refused_rather_than_ignored(tmp_path: Path)
         ) as response:
             problem = await response.json()
 
-    assert (400, "idempotency_unsupported") == (response.status, problem["code"])
+    assert (response.status, problem["code"]) == (400, "idempotency_unsupported")
 
 
 async def test_the_excess_over_max_in_flight_is_shed_and_health_is_not(tmp_path: Path) -> None:
@@ -214,8 +215,7 @@ async def test_the_excess_over_max_in_flight_is_shed_and_health_is_not(tmp_path:
     chat = ScriptedSendChat(script=[gate, ChatDone(an_answer())])
     async with serving(tmp_path, send_chat=chat, server=ServerSettings(max_in_flight=1)) as server:
         first = asyncio.create_task(server.client.post("/chat", json={"prompt": "x"}))
-        while not chat.commands:
-            await asyncio.sleep(0.01)
+        await chat.called.wait()
         async with server.client.post("/chat", json={"prompt": "x"}) as response:
             problem = await response.json()
         async with server.client.get("/healthz") as health:
@@ -223,9 +223,9 @@ async def test_the_excess_over_max_in_flight_is_shed_and_health_is_not(tmp_path:
         gate.set()
         answered = await first
 
-    assert (503, "overloaded", "1") == (response.status, problem["code"], response.headers["Retry-After"])
-    assert (200, 200) == (health.status, answered.status)
-    assert 0 == server.state.in_flight
+    assert (response.status, problem["code"], response.headers["Retry-After"]) == (503, "overloaded", "1")
+    assert (health.status, answered.status) == (200, 200)
+    assert server.state.in_flight == 0
 
 
 @pytest.mark.parametrize(("on_disconnect", "end"), [("finish", "done"), ("cancel", "cancelled")])
@@ -238,14 +238,13 @@ async def test_a_disconnect_finishes_or_cancels_as_asked(
     async with serving(tmp_path, send_chat=chat) as server:
         body = {"prompt": "x", "on_disconnect": on_disconnect, "stream": stream}
         request = asyncio.create_task(server.client.post("/chat", json=body))
-        while not chat.commands:
-            await asyncio.sleep(0.01)
+        await chat.called.wait()
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
 
     assert [end] == chat.ended
-    assert 0 == server.state.finishing.abandoned
+    assert server.state.finishing.abandoned == 0
 
 
 async def test_odd_models_and_values_make_safe_headers(tmp_path: Path) -> None:
@@ -256,7 +255,7 @@ async def test_odd_models_and_values_make_safe_headers(tmp_path: Path) -> None:
         async with server.client.post("/chat", json={"prompt": "x"}) as response:
             pass
 
-    assert "demo:???x: y" == response.headers["x-lor3-model"]
+    assert response.headers["x-lor3-model"] == "demo:???x: y"
     assert "x-lor3-cost-usd" not in response.headers
 
 
@@ -269,4 +268,4 @@ async def test_output_beyond_json_of_64_bits_is_answered(tmp_path: Path) -> None
             answer = await response.json()
 
     assert output == answer["output"]
-    assert "0.005168" == answer["cost_usd"]
+    assert answer["cost_usd"] == "0.005168"

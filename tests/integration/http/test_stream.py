@@ -19,10 +19,10 @@ async def test_events_come_in_order_with_increasing_ids_and_end_with_the_answer(
         async with server.client.post("/chat", json={"prompt": "hi", "stream": True}) as response:
             events = events_of(await response.read())
 
-    assert "text/event-stream" == response.content_type
-    assert "no-cache, no-store" == response.headers["Cache-Control"]
+    assert response.content_type == "text/event-stream"
+    assert response.headers["Cache-Control"] == "no-cache, no-store"
     assert list(range(1, len(events) + 1)) == [number for number, _, _ in events]
-    assert ["start", "delta", "done"] == list(dict.fromkeys(name for _, name, _ in events))
+    assert list(dict.fromkeys(name for _, name, _ in events)) == ["start", "delta", "done"]
     assert events[-1][2]["output"] == "".join(data["text"] for _, name, data in events if name == "delta")
     assert events[0][2]["message_id"] == events[-1][2]["message_id"]
 
@@ -32,7 +32,7 @@ async def test_the_accept_header_asks_for_events_too(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         headers = {"Accept": "text/event-stream"}
         async with server.client.post("/chat", json={"prompt": "hi"}, headers=headers) as response:
-            assert "text/event-stream" == response.content_type
+            assert response.content_type == "text/event-stream"
 
 
 async def test_every_event_is_rendered(tmp_path: Path) -> None:
@@ -51,10 +51,10 @@ async def test_every_event_is_rendered(tmp_path: Path) -> None:
         async with server.client.post("/chat", json={"prompt": "hi", "stream": True}) as response:
             events = events_of(await response.read())
 
-    assert ["start", "tool_call_delta", "reset", "tool_call", "done"] == [name for _, name, _ in events]
-    assert {"index": 0, "id": "c1", "name": "f", "arguments": "{"} == events[1][2]
-    assert {"reason": "server_error", "from": "demo:scripted", "to": "a:b"} == events[2][2]
-    assert {"name": "f", "arguments": "{}"} == events[3][2]["function"]
+    assert [name for _, name, _ in events] == ["start", "tool_call_delta", "reset", "tool_call", "done"]
+    assert events[1][2] == {"index": 0, "id": "c1", "name": "f", "arguments": "{"}
+    assert events[2][2] == {"reason": "server_error", "from": "demo:scripted", "to": "a:b"}
+    assert events[3][2]["function"] == {"name": "f", "arguments": "{}"}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ async def test_output_can_not_make_events(text: str, tmp_path: Path) -> None:
         async with server.client.post("/chat", json={"prompt": "hi", "stream": True}) as response:
             events = events_of(await response.read())
 
-    assert ["start", "delta", "done"] == [name for _, name, _ in events]
+    assert [name for _, name, _ in events] == ["start", "delta", "done"]
     assert text == events[1][2]["text"] == events[2][2]["output"]
 
 
@@ -80,9 +80,9 @@ async def test_a_failure_after_content_is_an_error_event_and_the_last(tmp_path: 
         async with server.client.post("/chat", json={"prompt": "hi", "stream": True}) as response:
             events = events_of(await response.read())
 
-    assert 200 == response.status
-    assert ["start", "delta", "error"] == [name for _, name, _ in events]
-    assert ("upstream_error", 502) == (events[-1][2]["code"], events[-1][2]["status"])
+    assert response.status == 200
+    assert [name for _, name, _ in events] == ["start", "delta", "error"]
+    assert (events[-1][2]["code"], events[-1][2]["status"]) == ("upstream_error", 502)
     assert response.headers["X-Request-ID"] == events[-1][2]["request_id"]
 
 
@@ -94,7 +94,7 @@ async def test_an_unexpected_fault_after_content_shows_nothing(tmp_path: Path) -
             raw = await response.read()
 
     assert b"CANARY" not in raw
-    assert "internal_error" == events_of(raw)[-1][2]["code"]
+    assert events_of(raw)[-1][2]["code"] == "internal_error"
 
 
 async def test_a_slow_start_gets_its_200_and_comments(
@@ -108,9 +108,9 @@ async def test_a_slow_start_gets_its_200_and_comments(
         async with server.client.post("/chat", json={"prompt": "hi", "stream": True}) as response:
             raw = await response.read()
 
-    assert 200 == response.status
+    assert response.status == 200
     assert raw.count(b": keep-alive\n\n") >= 2
-    assert ["error"] == [name for _, name, _ in events_of(raw)]
+    assert [name for _, name, _ in events_of(raw)] == ["error"]
 
 
 async def test_events_that_are_there_together_are_written_together(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ async def test_events_that_are_there_together_are_written_together(tmp_path: Pat
             chunks = [chunk async for chunk, _ in response.content.iter_chunks()]
 
     assert len(chunks) <= 3
-    assert 102 == len(events_of(b"".join(chunks)))
+    assert len(events_of(b"".join(chunks))) == 102
 
 
 async def test_a_reader_who_stops_reading_holds_up_the_chat_and_not_the_memory(tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ async def test_a_reader_who_stops_reading_holds_up_the_chat_and_not_the_memory(t
         held = list(chat.ended)
         writer.transport.abort()
 
-    assert [] == held
-    assert ["done"] == chat.ended
+    assert held == []
+    assert chat.ended == ["done"]
 
 
 async def test_what_outlives_the_drain_gets_shutting_down(tmp_path: Path) -> None:
@@ -151,5 +151,5 @@ async def test_what_outlives_the_drain_gets_shutting_down(tmp_path: Path) -> Non
             await server.state.finishing.drain(within_s=0)
             raw = await response.read()
 
-    assert ["error"] == [name for _, name, _ in events_of(raw)]
-    assert "shutting_down" == events_of(raw)[0][2]["code"]
+    assert [name for _, name, _ in events_of(raw)] == ["error"]
+    assert events_of(raw)[0][2]["code"] == "shutting_down"

@@ -1,0 +1,36 @@
+"""`docs/http.md`: its examples run."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from tests.support.http import serving
+
+PAGE = Path(__file__).parents[3] / "docs" / "http.md"
+EXPECTED = [
+    r'"model":"demo:demo"',
+    r'"injected":2',
+    r"event: start\n(.|\n)*event: done\n",
+    r'"candidates":\[',
+    r'"code":"invalid_request".*did you mean `prompt`.*"path":"temperature"',
+]
+"""What each example prints, in order."""
+
+
+async def test_every_example_does_what_the_page_says(tmp_path: Path) -> None:
+    """Run by sh against a server with no configuration."""
+    examples = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    async with serving(tmp_path) as server:
+        outputs = []
+        for example in examples:
+            process = await asyncio.create_subprocess_shell(
+                example,
+                stdout=asyncio.subprocess.PIPE,
+                env={"LOR3_URL": f"http://127.0.0.1:{server.port}", "PATH": "/usr/local/bin:/usr/bin:/bin"},
+            )
+            output, _ = await process.communicate()
+            outputs.append(output.decode())
+
+    assert len(outputs) == len(EXPECTED)
+    for pattern, output in zip(EXPECTED, outputs, strict=True):
+        assert re.search(pattern, output), output

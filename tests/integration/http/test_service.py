@@ -1,0 +1,223 @@
+"""Configuration, probes, metrics, documentation, CORS and the route table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from aiohttp import web
+
+from application.ports.chat_journal import ChatJournal
+from domain.errors import ConfigurationError
+from entrypoints.application import Application
+from entrypoints.http.app import create_app
+from entrypoints.http.routes.table import ROUTES
+from entrypoints.http.server import check_parser, serve
+from entrypoints.settings import ServerSettings
+from tests.support.http import serving
+
+CONFIG_KEYS = {
+    "aliases.*", "defaults.context_depth", "defaults.fallbacks", "defaults.format", "defaults.max_tokens",
+    "defaults.model", "defaults.on_disconnect", "defaults.seed", "defaults.stop", "defaults.stream",
+    "defaults.temperature", "defaults.top_p", "features.authentication", "features.explain",
+    "features.idempotency", "features.images", "features.json_schema", "features.streaming", "features.tools",
+    "formats", "limits.deadline_s", "limits.max_attempts", "limits.max_body_bytes", "limits.max_context_depth",
+    "limits.max_json_depth", "limits.max_messages", "limits.max_text_characters", "models.capabilities",
+    "models.health", "models.id", "models.lifecycle.replaced_by", "models.lifecycle.retired",
+    "models.lifecycle.retired_on", "models.limits.context_window", "models.limits.max_output_tokens",
+    "models.price", "models.price.cached_input_per_mtok_usd", "models.price.input_per_mtok_usd",
+    "models.price.output_per_mtok_usd", "models.provider", "passes", "prompts", "warnings",
+}  # fmt: skip
+
+
+def keys(value: Any, path: str = "") -> set[str]:
+    if isinstance(value, dict) and path == "aliases":
+        return {"aliases.*"}
+    if isinstance(value, dict) and value:
+        return set().union(*(keys(item, f"{path}.{key}".lstrip(".")) for key, item in value.items()))
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return set().union(*(keys(item, path) for item in value))
+    return {path}
+
+
+@attrs.frozen(kw_only=True)
+class AwayStore:
+    """A store whose database is away."""
+
+    reason: str | None
+    is_ready: bool
+
+    @property
+    def journal(self) -> "ChatJournal | AwayStore":
+        return self
+
+    async def check(self) -> str | None:
+        return self.reason
+
+
+async def test_config_shows_exactly_the_allow_list(tmp_path: Path) -> None:
+    """A new key has to be added here by hand (security 34)."""
+    async with serving(tmp_path) as server:
+        async with server.client.get("/config") as response:
+            config = await response.json()
+
+    assert response.status == 200
+    assert keys(config) <= CONFIG_KEYS
+    assert {key for key in CONFIG_KEYS if not key.startswith("models.price")} - keys(config) == set()
+    assert {"raw", "markdown", "json"} <= set(config["formats"])
+    assert str(tmp_path) not in json.dumps(config)
+
+
+async def test_probes_and_metrics(tmp_path: Path) -> None:
+    """Alive, ready, and Prometheus' text."""
+    async with serving(tmp_path) as server:
+        async with server.client.get("/healthz") as health, server.client.get("/readyz") as ready:
+            assert (await health.json(), await ready.json()) == ({"status": "ok"}, {"status": "ready"})
+        async with server.client.get("/metrics") as metrics:
+            assert "# TYPE lor3_" in await metrics.text()
+            assert metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+@pytest.mark.parametrize(("reason", "is_ready"), [("connection refused", True), (None, False)])
+async def test_readiness_fails_while_the_database_is_away(
+    reason: str | None, is_ready: bool, tmp_path: Path
+) -> None:
+    """503 with the reason, while /healthz stays well."""
+
+    def break_store(application: Application) -> Application:
+        return attrs.evolve(application, store=AwayStore(reason=reason, is_ready=is_ready))  # type: ignore[arg-type] # as much of a store as readiness asks
+
+    async with serving(tmp_path, change=break_store) as server:
+        async with server.client.get("/readyz") as response:
+            problem = await response.json()
+        async with server.client.get("/healthz") as health:
+            pass
+
+    assert (response.status, problem["code"], health.status) == (503, "not_ready", 200)
+    assert (reason or "can't be stored") in problem["detail"]
+
+
+async def test_draining_fails_readiness_and_refuses_new_chats(tmp_path: Path) -> None:
+    """At once, with Retry-After; liveness stays."""
+    async with serving(tmp_path) as server:
+        server.state.draining = True
+        async with server.client.get("/readyz") as ready, server.client.get("/healthz") as health:
+            pass
+        async with server.client.post("/chat", json={"prompt": "x"}) as chat:
+            problem = await chat.json()
+
+    assert (ready.status, health.status, chat.status) == (503, 200, 503)
+    assert (problem["code"], chat.headers["Retry-After"]) == ("shutting_down", "1")
+
+
+async def test_no_route_is_served_that_the_table_does_not_have(tmp_path: Path) -> None:
+    """Deny by default (security 2): every route of the router has a policy."""
+    async with serving(tmp_path, server=ServerSettings(cors_origins=("https://a.example",))) as server:
+        app = create_app(server.application)
+        served = {
+            (route.method, route.resource.canonical)
+            for route in app.router.routes()
+            if route.resource is not None
+        }
+
+    declared = {(entry.method, entry.path) for entry in ROUTES}
+    assert {route for route in served if route[0] != "OPTIONS"} == declared
+    assert {entry.policy for entry in ROUTES} <= {"public", "chat", "ops"}
+    assert isinstance(app, web.Application)
+
+
+async def test_openapi_describes_every_route(tmp_path: Path) -> None:
+    """All of the table but the page's own assets; every reference resolves."""
+    async with serving(tmp_path) as server:
+        async with server.client.get("/openapi.json") as response:
+            document = await response.json()
+
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assets = {("GET", "/docs/app.js"), ("GET", "/docs/style.css")}
+    assert described | assets == {(entry.method, entry.path) for entry in ROUTES}
+    assert document["openapi"] == "3.1.0"
+    text = json.dumps(document)
+    for name in {piece.split('"')[0] for piece in text.split("#/components/schemas/")[1:]}:
+        assert document["components"]["schemas"][name]["description"]
+
+
+async def test_the_docs_fetch_nothing_from_elsewhere(tmp_path: Path) -> None:
+    """Assets of the package alone, with their types and a policy that allows no other."""
+    types = {"/docs": "text/html", "/docs/app.js": "text/javascript", "/docs/style.css": "text/css"}
+    async with serving(tmp_path) as server:
+        for path, content_type in types.items():
+            async with server.client.get(path) as response:
+                text = await response.text()
+
+            assert (response.status, response.content_type) == (200, content_type)
+            assert response.headers["Content-Security-Policy"].startswith("default-src 'self'")
+            assert "http://" not in text
+            assert "https://" not in text
+            assert "innerHTML" not in text
+
+
+ORIGIN = "https://app.example"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["null", "https://app.example.evil.com", "https://evil-app.example", "http://app.example", "https://app.example:444",
+     "https://APP.example", "https://app.example/", "*"],
+)  # fmt: skip
+async def test_other_origins_are_not_allowed(origin: str, tmp_path: Path) -> None:
+    """By exact comparison: no suffix, prefix, port or scheme (security 28)."""
+    async with serving(tmp_path, server=ServerSettings(cors_origins=(ORIGIN,))) as server:
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        async with server.client.options("/chat", headers=asked) as preflight:
+            pass
+        async with server.client.get("/config", headers={"Origin": origin}) as plain:
+            pass
+
+    for response in (preflight, plain):
+        assert not [
+            name for name in response.headers if name.lower().startswith("access-control-allow-origin")
+        ]
+        assert response.headers["Vary"] == "Origin"
+
+
+async def test_a_listed_origin_is_allowed_without_credentials(tmp_path: Path) -> None:
+    """Preflight, answer, stream and error alike."""
+    async with serving(tmp_path, server=ServerSettings(cors_origins=(ORIGIN,))) as server:
+        asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+        async with server.client.options("/chat", headers=asked) as preflight:
+            pass
+        answers = [preflight]
+        for body in ({"prompt": "x"}, {"prompt": "x", "stream": True}, {}):
+            async with server.client.post("/chat", json=body, headers={"Origin": ORIGIN}) as response:
+                answers.append(response)
+
+    assert [response.status for response in answers] == [204, 200, 200, 400]
+    for response in answers:
+        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert "Access-Control-Allow-Credentials" not in response.headers
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+
+
+async def test_without_a_list_no_origin_is_allowed(tmp_path: Path) -> None:
+    """The default."""
+    async with serving(tmp_path) as server:
+        async with server.client.get("/config", headers={"Origin": ORIGIN}) as response:
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_binding_elsewhere_without_keys_is_refused(tmp_path: Path) -> None:
+    """Asserted again where the socket is made."""
+    async with serving(tmp_path) as server:
+        with pytest.raises(ConfigurationError, match=r"auth\.disabled"):
+            await serve(server.application, host="0.0.0.0", port=0)  # noqa: S104 - what must be refused
+
+
+def test_the_python_parser_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is more lenient than the one in C (security 23)."""
+    from aiohttp import http_parser
+
+    check_parser()
+    monkeypatch.setattr(http_parser, "HttpRequestParser", http_parser.HttpRequestParserPy)
+    with pytest.raises(ConfigurationError, match="C parser"):
+        check_parser()
