@@ -125,9 +125,8 @@ class _Exchange:
             # The connection first: closing the generator may be cancelled, this can't.
             self._answer.close()
         if self._events is not None:
-            with contextlib.suppress(
-                RuntimeError
-            ):  # the generator is running: another task still reads from it
+            # RuntimeError: the generator is running, since another task still reads from it.
+            with contextlib.suppress(RuntimeError):
                 await self._events.aclose()
 
 
