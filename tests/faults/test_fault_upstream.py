@@ -154,7 +154,7 @@ async def test_every_fault_runs_on_both_wires(name: str, wire_name: Wire) -> Non
         for stream in (False, True):
             writer.write(request(wire_name, name, stream=stream, close=False))
         try:
-            await asyncio.wait_for(reader.read(100), 0.1)
+            await asyncio.wait_for(reader.read(100), 0.03)
         except (TimeoutError, ConnectionResetError):
             pass  # silence and a reset are what some of them are for
         writer.transport.abort()

@@ -62,6 +62,26 @@ async def test_row_52_outage_is_served_by_the_fallback_until_a_probe_succeeds(
 
 
 @WIRES
+async def test_row_52_many_requests_at_once_send_one_probe(
+    start: StartGateway, upstream: FaultUpstream, wire: Wire
+) -> None:
+    """When an open breaker's time is over, one of ten concurrent requests probes; all are served."""
+    policy = RoutingPolicy(retry_base_s=0.01, breaker=BreakerPolicy(open_s=0.3, max_open_s=5.0))
+    primary, fallback = f"{wire}:f52-outage", other(wire, "ok-fallback")
+    async with start(routing=policy) as gate:
+        for _ in range(4):
+            await gate.chat(primary, [fallback])
+        failures = len(upstream.seen("f52-outage"))
+        await asyncio.sleep(0.35)
+        replies = await asyncio.gather(*(gate.chat(primary, [fallback]) for _ in range(10)))
+
+        for reply in replies:
+            gate.assert_answered(reply, fallback, cost=HEALTHY_COST)
+    assert failures == policy.breaker.failures
+    assert len(upstream.seen("f52-outage")) == failures + 1
+
+
+@WIRES
 @STREAMS
 async def test_row_53_client_gets_the_class_of_the_primary(
     start: StartGateway, upstream: FaultUpstream, wire: Wire, stream: bool

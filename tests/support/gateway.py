@@ -20,7 +20,7 @@ import attrs
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
-from application.ports.chat_provider import ProviderConfig, Timeouts
+from application.ports.chat_provider import ProviderConfig, Timeouts, TransportName
 from application.ports.price_book import Price
 from domain.catalogue import Catalogue
 from domain.chat_defaults import ChatDefaults
@@ -219,6 +219,7 @@ class Gateway:
                 for shape in _shapes(key):
                     assert shape not in content, f"an API key is in {name}"
             assert PROVIDER_TEXT_CANARY.encode() not in content, f"a provider's own text is in {name}"
+        assert '"request served"' in logs, "the log was not captured, so nothing was shown"
         assert PROMPT_CANARY not in logs
         assert PROMPT_CANARY.encode() not in metrics
 
@@ -250,12 +251,14 @@ def settings_for(
     timeouts: Timeouts | None = None,
     routing: RoutingPolicy | None = None,
     windows: Mapping[str, int] | None = None,
+    transport: TransportName = "direct",
 ) -> Settings:
     """Settings with the providers openai, anthropic, spare (an OpenAI-compatible one) and perhaps broken.
 
     Args:
         broken: wire and base URL of a provider that lives elsewhere.
         windows: context windows by `provider:model`.
+        transport: of openai, anthropic and broken.
     """
     limits = timeouts or Timeouts(connect_s=2.0, first_token_s=5.0, idle_s=5.0, total_s=20.0)
     places = {
@@ -267,7 +270,12 @@ def settings_for(
         places["broken"] = broken
     providers = {
         name: ProviderConfig(
-            name=name, kind=kind, base_url=url, api_key=Secret(KEY_CANARIES[name]), timeouts=limits
+            name=name,
+            kind=kind,
+            base_url=url,
+            api_key=Secret(KEY_CANARIES[name]),
+            transport="direct" if name == "spare" else transport,
+            timeouts=limits,
         )
         for name, (kind, url) in places.items()
     }
