@@ -1,9 +1,6 @@
 """The one loop that calls providers: candidates × breaker × retry × deadline, for streams and non-streams alike."""
 
-import asyncio
-import datetime
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
 from typing import TypeAlias
 
 import attrs
@@ -13,11 +10,11 @@ from application.ports.clock import Clock
 from application.ports.randomness import Randomness
 from application.ports.telemetry import Telemetry
 from application.services.failure_report import final_error
+from application.services.provider_call import LiveCall
 from application.services.route_health import RouteHealth
 from application.services.transcript import Transcript
-from application.services.watchdog import Watchdog
 from domain.attempt import Attempt
-from domain.chat import ChatRequest, ProviderEvent, TextDelta, ToolCallDelta
+from domain.chat import ChatRequest, TextDelta, ToolCallDelta
 from domain.errors import InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
@@ -71,10 +68,24 @@ class Run:
     waited_s: float = 0.0
     """Spent waiting for providers, back-off included."""
     spec: ModelSpec | None = None
-    """The candidate being asked; after the last event, the one that answered."""
+    """The candidate being asked; once all is over, the one that answered."""
     compiled: Compiled | None = None
     transcript: Transcript = attrs.field(factory=Transcript)
     sent: int = 0
+    position: int = 0
+    """Of the next candidate."""
+    tries: int = 0
+    """Retries of the current one."""
+    window: int | None = None
+    """What was too small: only a larger window is worth a try."""
+    left: tuple[ModelRef, str] | None = None
+    """The candidate before the current one, and why it was given up."""
+    forgave_stale: bool = False
+    """Whether a dead pooled connection has cost the current candidate its one silent retry."""
+
+    @property
+    def has_next(self) -> bool:
+        return any(candidate.included for candidate in self.candidates[self.position :])
 
 
 @attrs.define(kw_only=True)
@@ -100,56 +111,128 @@ class Failover:
             started_at=self._clock.monotonic(),
         )
 
-    async def events(self, run: Run) -> AsyncGenerator[RoutedEvent, None]:
-        """The answer's content as it comes; `run` holds the rest once this ends.
+    async def whole(self, run: Run) -> None:
+        """Asks until one candidate has answered whole; `run` then holds the answer.
 
-        Close it (`aclosing`) to end the upstream early.
+        Nothing is shown before the end, so even an answer that was cut in its middle may be tried again.
 
         Raises:
             ChatFailed: no candidate answered.
             InvalidRequest: none can be asked, or a provider refused the request itself.
         """
-        included = [candidate.spec for candidate in run.candidates if candidate.included]
-        window: int | None = None
-        previous: tuple[ModelRef, str] | None = None
-        for index, spec in enumerate(included):
-            if run.sent >= self._policy.max_attempts or self._remaining_s(run) <= 0:
-                break
-            if window is not None and spec.context_window is not None and spec.context_window <= window:
-                self._skip(run, spec, "skipped_window")
-                continue
-            if not await self._prepare(run, spec):
-                continue
-            if previous is not None:
-                self._telemetry.emit(
-                    FallbackTaken(
-                        request_id=run.request_id,
-                        from_model=previous[0],
-                        to_model=spec.ref,
-                        reason=previous[1],
-                    )
-                )
-                if run.transcript.has_content:
-                    yield Switched(reason=previous[1], from_model=previous[0], to_model=spec.ref)
-            run.transcript = Transcript()
+        call = await self._connect(run)
+        await call.close()
+
+    async def events(self, run: Run) -> AsyncGenerator[RoutedEvent, None]:
+        """The answer's content as it comes; `run` holds the rest once this ends.
+
+        Close it (`aclosing`) to end the upstream early. Raises as `whole` does.
+        """
+        shown_by: ModelRef | None = None
+        while True:
+            call = await self._connect(run)
+            spec = _asked(run)[0]
             failure: ProviderFailure | None = None
-            async with aclosing(self._ask(run, spec, has_next=index + 1 < len(included))) as events:
-                async for event in events:
-                    if isinstance(event, ProviderFailure):
-                        failure = event
-                    else:
-                        yield event
+            ended = False
+            try:
+                if shown_by is not None:
+                    reason = run.failures[-1][1].kind
+                    yield Switched(reason=reason, from_model=shown_by, to_model=spec.ref)
+                content = call.first
+                while content is not None:
+                    shown_by = spec.ref
+                    yield content
+                    content = await call.next()
+                ended = True
+            except ProviderFailure as exc:
+                ended, failure = True, exc
+            finally:
+                self._end(
+                    run,
+                    call,
+                    "cancelled" if not ended else "ok" if failure is None else failure.kind,
+                    failure,
+                )
+                await call.close()
             if failure is None:
                 return
-            if not VERDICTS[failure.kind].fall_back:
+            self._give_up(run, failure)
+
+    async def _connect(self, run: Run) -> LiveCall:
+        """Goes on through candidates and retries until one has begun to answer or, unstreamed, has answered."""
+        while True:
+            if run.spec is None:
+                await self._next_candidate(run)
+            spec, compiled = _asked(run)
+            is_probe = self._health.breaker(spec.ref).is_probing
+            call = self._call(run, spec, compiled)
+            run.transcript = call.transcript
+            run.sent += 1
+            try:
+                await call.begin()
+                if not run.stream:
+                    await call.rest()
+                    self._end(run, call, "ok", None)
+                return call
+            except ProviderFailure as exc:
+                failure = exc
+            except BaseException:
+                self._end(run, call, "cancelled", None)
+                await call.close()
+                raise
+            await call.close()
+            if failure.stale_connection and not run.forgave_stale:
+                run.forgave_stale = True
+                run.sent -= 1
+                continue
+            self._end(run, call, failure.kind, failure)
+            delay_s = self._retry_delay_s(run, spec, failure, is_probe=is_probe)
+            if delay_s is None:
+                self._give_up(run, failure)
+                continue
+            run.tries += 1
+            run.waited_s += delay_s
+            await self._clock.sleep(delay_s)
+
+    def _give_up(self, run: Run, failure: ProviderFailure) -> None:
+        """Leaves the current candidate for good. Raises the final error where no other may be asked."""
+        spec, _ = _asked(run)
+        self._health.close_for(spec.ref, failure)
+        if not VERDICTS[failure.kind].fall_back:
+            raise final_error(run.candidates, run.failures, run.refusals)
+        if failure.kind == "context_too_long":
+            run.window = spec.context_window or 0
+        run.left = (spec.ref, failure.kind)
+        run.spec = None
+
+    async def _next_candidate(self, run: Run) -> None:
+        """Moves on to the next model that may be asked now. Raises the final error where there is none."""
+        while run.position < len(run.candidates):
+            candidate = run.candidates[run.position]
+            run.position += 1
+            if run.sent >= self._policy.max_attempts or self._remaining_s(run) <= 0:
                 break
-            if failure.kind == "context_too_long":
-                window = spec.context_window or 0
-            previous = (spec.ref, failure.kind)
+            if candidate.included and await self._prepare(run, candidate.spec):
+                if run.left is not None:
+                    self._telemetry.emit(
+                        FallbackTaken(
+                            request_id=run.request_id,
+                            from_model=run.left[0],
+                            to_model=candidate.spec.ref,
+                            reason=run.left[1],
+                        )
+                    )
+                run.spec = candidate.spec
+                run.tries = 0
+                run.forgave_stale = False
+                return
         raise final_error(run.candidates, run.failures, run.refusals)
 
     async def _prepare(self, run: Run, spec: ModelSpec) -> bool:
         """Compiles for `spec` and takes its breaker's permit; False passes it over."""
+        if run.window is not None and spec.context_window is not None and spec.context_window <= run.window:
+            self._skip(run, spec, "skipped_window")
+            return False
         closed = self._health.closed(spec.ref)
         if closed is not None:
             self._skip(run, spec, closed.outcome)
@@ -162,156 +245,66 @@ class Failover:
             run.refusals.append((spec.ref, refusal))
             self._skip(run, spec, f"skipped_{refusal.code}")
             return False
-        # No await since `closed` said yes on a loop of one thread, but for the compile: ask again.
+        # Compiling may have waited, and another request may have taken the probe meanwhile.
         if not self._health.breaker(spec.ref).allow(self._clock.monotonic()):
             self._skip(run, spec, "skipped_breaker_open")
             return False
-        run.spec = spec
         return True
 
-    async def _ask(
-        self, run: Run, spec: ModelSpec, *, has_next: bool
-    ) -> AsyncGenerator[TextDelta | ToolCallDelta | ProviderFailure, None]:
-        """All tries at one model. Ends after its answer, or with the failure that ends it."""
-        tries = 0
-        stale_forgiven = False
-        while True:
-            is_probe = self._health.breaker(spec.ref).is_probing
-            failure: ProviderFailure | None = None
-            async with aclosing(self._attempt(run, spec, is_retry=tries > 0)) as events:
-                async for event in events:
-                    if isinstance(event, ProviderFailure):
-                        failure = event
-                    else:
-                        yield event
-            if failure is None:
-                return
-            if failure.stale_connection and not stale_forgiven:
-                stale_forgiven = True
-                continue
-            delay_s = self._retry_delay_s(run, spec, failure, tries, is_probe=is_probe, has_next=has_next)
-            if delay_s is None:
-                self._health.close_for(spec.ref, failure)
-                yield failure
-                return
-            tries += 1
-            run.waited_s += delay_s
-            await self._clock.sleep(delay_s)
+    def _call(self, run: Run, spec: ModelSpec, compiled: Compiled) -> LiveCall:
+        provider = self._providers[spec.ref.provider]
+        now = self._clock.monotonic()
+        stream = run.stream or self._health.pacing(spec.ref, provider.timeouts).wants_stream(now)
+        return LiveCall(
+            provider=provider,
+            call=ProviderCall(request=compiled.request, spec=spec, stream=stream),
+            clock=self._clock,
+            total_s=min(provider.timeouts.total_s, self._remaining_s(run)),
+            is_retry=run.tries > 0,
+            started_at=self._clock.now(),
+            started=now,
+        )
 
     def _retry_delay_s(
-        self,
-        run: Run,
-        spec: ModelSpec,
-        failure: ProviderFailure,
-        tries: int,
-        *,
-        is_probe: bool,
-        has_next: bool,
+        self, run: Run, spec: ModelSpec, failure: ProviderFailure, *, is_probe: bool
     ) -> float | None:
         """How long to wait before the same model is tried again; None if it is not."""
-        if is_probe or tries >= self._policy.retries or run.sent >= self._policy.max_attempts:
+        if is_probe or run.tries >= self._policy.retries or run.sent >= self._policy.max_attempts:
             return None
-        if run.transcript.has_content or not wants_retry(failure):
+        if not wants_retry(failure):
             return None
         if self._health.breaker(spec.ref).state(self._clock.monotonic()) != "closed":
             return None  # this very failure, or another request's, has opened it
-        delay_s = retry_delay_s(failure, tries, self._randomness.fraction(), self._policy)
+        delay_s = retry_delay_s(failure, run.tries, self._randomness.fraction(), self._policy)
         if delay_s is None or delay_s >= self._remaining_s(run):
             return None
-        if has_next and delay_s > MAX_WAIT_BEFORE_FALLBACK_S:
+        if delay_s > MAX_WAIT_BEFORE_FALLBACK_S and run.has_next:
             return None
         return delay_s if self._health.retry_budget.take() else None
 
-    async def _attempt(
-        self, run: Run, spec: ModelSpec, *, is_retry: bool
-    ) -> AsyncGenerator[TextDelta | ToolCallDelta | ProviderFailure, None]:
-        """One call. A failure is yielded last rather than raised, so that every path records the attempt."""
-        assert run.compiled is not None  # noqa: S101 - `_prepare` has just set it
-        provider = self._providers[spec.ref.provider]
-        pacing = self._health.pacing(spec.ref, provider.timeouts)
-        clock = self._clock
-        started_at, started = clock.now(), clock.monotonic()
-        call = ProviderCall(
-            request=run.compiled.request, spec=spec, stream=run.stream or pacing.wants_stream(started)
-        )
-        transcript = run.transcript = Transcript()
-        limits = provider.timeouts
-        end = started + min(limits.total_s, self._remaining_s(run))
-        dog = Watchdog.of_current_task()
-        failure: ProviderFailure | None = None
-        outcome = "cancelled"
-        waiting_since = started
-        run.sent += 1
-        try:
-            # One limit for all that comes before the first content, whatever else the provider sends meanwhile.
-            dog.arm(min(limits.first_token_s, end - started))
-            try:
-                async with provider.open(call) as events:
-                    while True:
-                        try:
-                            event: ProviderEvent = await anext(events)
-                        except StopAsyncIteration:
-                            break
-                        transcript.add(event)
-                        if isinstance(event, TextDelta | ToolCallDelta):
-                            dog.disarm()
-                            now = clock.monotonic()
-                            run.waited_s += now - waiting_since
-                            yield event
-                            waiting_since = clock.monotonic()
-                            dog.arm(min(limits.idle_s, end - waiting_since))
-                    dog.disarm()
-                if transcript.finish_reason is None:
-                    raise ProviderFailure("connection_lost", "the answer ended before it was complete")
-                outcome = "ok"
-            except ProviderFailure as exc:
-                failure = exc
-            except asyncio.CancelledError:
-                if not dog.expired():
-                    raise
-                failure = ProviderFailure("no_answer", "the provider stayed silent for too long")
-            finally:
-                dog.close()
-            run.waited_s += clock.monotonic() - waiting_since
-            if failure is not None:
-                outcome = failure.kind
-        finally:
-            if failure is not None and failure.stale_connection:
-                run.sent -= 1
-            else:
-                self._record(run, spec, outcome, started_at, started, failure, is_retry=is_retry)
-        pacing.answered(clock.monotonic() - started, clock.monotonic())
-        if failure is not None:
-            run.failures.append((spec.ref, failure))
-            yield failure
-
-    def _record(
-        self,
-        run: Run,
-        spec: ModelSpec,
-        outcome: str,
-        started_at: datetime.datetime,
-        started: float,
-        failure: ProviderFailure | None,
-        *,
-        is_retry: bool,
-    ) -> None:
-        duration_s = self._clock.monotonic() - started
+    def _end(self, run: Run, call: LiveCall, outcome: str, failure: ProviderFailure | None) -> None:
+        """Records a call, whatever came of it, and learns from it."""
+        spec, compiled = _asked(run)
+        now = self._clock.monotonic()
+        duration_s = now - call.started
         status = None if failure is None else failure.status
+        run.waited_s += call.waited_s
         run.attempts.append(
             Attempt(
                 model=spec.ref,
                 outcome=outcome,
-                started_at=started_at,
+                started_at=call.started_at,
                 latency_ms=round(duration_s * 1000),
                 status=status,
-                response_id=run.transcript.response_id,
+                response_id=call.transcript.response_id,
             )
         )
-        if run.compiled is not None and (outcome == "ok" or run.transcript.has_content):
-            said = Said(transcript=run.transcript, spec=spec, request=run.compiled.request)
+        if outcome == "ok" or call.transcript.has_content:
+            said = Said(transcript=call.transcript, spec=spec, request=compiled.request)
             run.said[len(run.attempts) - 1] = said
+        self._health.pacing(spec.ref, self._providers[spec.ref.provider].timeouts).answered(duration_s, now)
         if failure is not None:
+            run.failures.append((spec.ref, failure))
             self._health.failed(spec.ref, failure)
             if VERDICTS[failure.kind].needs_operator:
                 self._telemetry.emit(
@@ -328,7 +321,7 @@ class Failover:
                 outcome=outcome,
                 duration_s=duration_s,
                 status=status,
-                retry=is_retry,
+                retry=call.is_retry,
             )
         )
 
@@ -337,3 +330,8 @@ class Failover:
 
     def _remaining_s(self, run: Run) -> float:
         return self._policy.deadline_s - (self._clock.monotonic() - run.started_at)
+
+
+def _asked(run: Run) -> tuple[ModelSpec, Compiled]:
+    assert run.spec is not None and run.compiled is not None  # noqa: S101, PT018 - set by `_next_candidate`
+    return run.spec, run.compiled

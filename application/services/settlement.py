@@ -24,6 +24,7 @@ class Progress:
     assembly: Assembly
     ids: ChatIds
     started: float
+    stream: bool
     runs: list[Run] = attrs.field(factory=list)
     """One; two where the first answer was not valid and the model was asked again."""
 

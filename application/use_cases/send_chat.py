@@ -1,7 +1,9 @@
 """Answer a chat."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
 import attrs
 
@@ -12,7 +14,7 @@ from application.ports.telemetry import Telemetry
 from application.services.background import Background
 from application.services.chat_record import ChatIds, answer_record
 from application.services.compilation import Compilation
-from application.services.failover import Failover, Run, Switched
+from application.services.failover import Failover, RoutedEvent, Run, Switched
 from application.services.request_assembly import Assembly, RequestAssembly
 from application.services.settlement import Progress, Settlement
 from application.use_cases.chat_command import SendChatCommand
@@ -55,23 +57,7 @@ class SendChat:
     _telemetry: Telemetry
 
     async def execute(self, command: SendChatCommand) -> ChatAnswer:
-        """The whole answer, once it is durable.
-
-        Raises:
-            LorError: as `stream` does.
-        """
-        async with self.stream(command) as events:
-            async for event in events:
-                if isinstance(event, ChatDone):
-                    return event.answer
-        raise AssertionError("a stream of chat events ends with ChatDone or raises")
-
-    @asynccontextmanager
-    async def stream(self, command: SendChatCommand) -> AsyncIterator[AsyncIterator[ChatEvent]]:
-        """The answer as it grows; `ChatDone` comes after the commit.
-
-        Leaving before that closes the upstream and stores what there is as `incomplete` (or `cancelled`,
-        where nothing was said yet).
+        """The whole answer, once it is durable. Nothing is shown before, so every retry is free.
 
         Raises:
             InvalidRequest: the request can't be served as it is; nothing is stored.
@@ -80,6 +66,35 @@ class SendChat:
             OutputInvalid: the answer does not fit `format` or `schema`, twice; stored as failed.
             StorageUnavailable: nothing is stored, and nothing was asked if that was known before.
         """
+        progress = await self._begin(command, stream=False)
+        try:
+            run = self._start(progress, progress.assembly.request)
+            await self._failover.whole(run)
+            formatted = self._format(progress, run)
+            if formatted.problems:
+                run = self._start(progress, _asking_again(progress.assembly.request, run, formatted))
+                await self._failover.whole(run)
+                formatted = self._second(progress, run)
+            return await self._commit(progress, run, formatted)
+        except LorError as error:
+            await self._settlement.failed(progress, error)
+            raise
+        except asyncio.CancelledError:
+            await self._background.finish(self._settlement.left(progress), within_s=STORE_ON_LEAVING_S)
+            raise
+
+    @asynccontextmanager
+    async def stream(self, command: SendChatCommand) -> AsyncIterator[AsyncIterator[ChatEvent]]:
+        """The answer as it grows; `ChatDone` comes after the commit.
+
+        Leaving before that closes the upstream and stores what there is as `incomplete` (or `cancelled`,
+        where nothing was said yet). Raises as `execute` does.
+        """
+        progress = await self._begin(command, stream=True)
+        async with aclosing(self._events(progress)) as events:
+            yield events
+
+    async def _begin(self, command: SendChatCommand, *, stream: bool) -> Progress:
         started = self._clock.monotonic()
         try:
             if not self._journal.is_ready:
@@ -88,27 +103,43 @@ class SendChat:
         except LorError as error:
             self._settlement.refused(command, error, started, attempts=0)
             raise
-        progress = Progress(
-            command=command,
-            assembly=assembly,
-            ids=ChatIds(
-                message=MessageId(self._ids.new()),
-                thread=assembly.thread.id if assembly.thread else ThreadId(self._ids.new()),
-                session=assembly.session.id if assembly.session else SessionId(self._ids.new()),
-                turns=tuple(MessageId(self._ids.new()) for _ in assembly.new_turns),
-            ),
-            started=started,
+        ids = ChatIds(
+            message=MessageId(self._ids.new()),
+            thread=assembly.thread.id if assembly.thread else ThreadId(self._ids.new()),
+            session=assembly.session.id if assembly.session else SessionId(self._ids.new()),
+            turns=tuple(MessageId(self._ids.new()) for _ in assembly.new_turns),
         )
-        async with aclosing(self._events(progress)) as events:
-            yield events
+        return Progress(command=command, assembly=assembly, ids=ids, started=started, stream=stream)
 
     async def _events(self, progress: Progress) -> AsyncGenerator[ChatEvent, None]:
+        """All of a streamed answer: the first run, a second one where the first was not valid, the commit."""
         finished = False
         try:
-            async with aclosing(self._answer(progress)) as events:
-                async for event in events:
-                    finished = finished or isinstance(event, ChatDone)
-                    yield event
+            run = self._start(progress, progress.assembly.request)
+            announced = False
+            async with aclosing(self._failover.events(run)) as content:
+                async for piece in content:
+                    if not announced:
+                        announced = True
+                        yield self._chat_started(progress, _settled(run)[0].ref)
+                    yield _event(piece)
+            spec, _ = _settled(run)
+            if not announced:
+                yield self._chat_started(progress, spec.ref)
+            formatted = self._format(progress, run)
+            if formatted.problems:
+                if announced:
+                    yield Reset(reason="output_invalid", from_model=spec.ref, to_model=spec.ref)
+                run = self._start(progress, _asking_again(progress.assembly.request, run, formatted))
+                async with aclosing(self._failover.events(run)) as content:
+                    async for piece in content:
+                        yield _event(piece)
+                formatted = self._second(progress, run)
+            for call in run.transcript.tool_calls:
+                yield ToolCalled(call)
+            answer = await self._commit(progress, run, formatted)
+            finished = True
+            yield ChatDone(answer)
         except LorError as error:
             finished = True
             await self._settlement.failed(progress, error)
@@ -117,62 +148,15 @@ class SendChat:
             if not finished:
                 await self._background.finish(self._settlement.left(progress), within_s=STORE_ON_LEAVING_S)
 
-    async def _answer(self, progress: Progress) -> AsyncGenerator[ChatEvent, None]:
-        request, ask_again = progress.assembly.request, True
-        while True:
-            run = self._start(progress, request)
-            async with aclosing(self._run(progress, run)) as events:
-                async for event in events:
-                    yield event
-            spec, compiled = _settled(run)
-            formatted = self._format(progress, run)
-            if not formatted.problems:
-                break
-            if not ask_again:
-                raise OutputInvalid(
-                    f"{spec.ref} answered twice with something that is not valid {request.format}: "
-                    + "; ".join(formatted.problems[:5])
-                )
-            ask_again = False
-            if run.transcript.has_content:
-                yield Reset(reason="output_invalid", from_model=spec.ref, to_model=spec.ref)
-            request = _asking_again(request, run, formatted)
-        if len(progress.runs) == 1 and not run.transcript.has_content:
-            yield self._chat_started(progress, spec.ref)
-        for call in run.transcript.tool_calls:
-            yield ToolCalled(call)
-        yield ChatDone(await self._commit(progress, run, spec, compiled, formatted))
-
     def _start(self, progress: Progress, request: ChatRequest) -> Run:
-        async def compile_for(spec: ModelSpec) -> Compiled:
-            return await self._compilation.compile_for(request, spec)
-
         run = self._failover.start(
             request_id=progress.command.request_id,
             candidates=progress.assembly.candidates,
-            compile_for=compile_for,
-            stream=progress.command.stream,
+            compile_for=partial(self._compilation.compile_for, request),
+            stream=progress.stream,
         )
         progress.runs.append(run)
         return run
-
-    async def _run(self, progress: Progress, run: Run) -> AsyncGenerator[ChatEvent, None]:
-        """The events of one pass over the candidates, in the caller's terms."""
-        announced = len(progress.runs) > 1
-        async with aclosing(self._failover.events(run)) as events:
-            async for event in events:
-                if isinstance(event, Switched):
-                    yield Reset(reason=event.reason, from_model=event.from_model, to_model=event.to_model)
-                    continue
-                if not announced:
-                    announced = True
-                    yield self._chat_started(progress, _settled(run)[0].ref)
-                if isinstance(event, TextDelta):
-                    yield Delta(event.text)
-                else:
-                    yield ToolCallGrew(
-                        index=event.index, id=event.id, name=event.name, arguments=event.arguments
-                    )
 
     def _chat_started(self, progress: Progress, model: ModelRef) -> ChatStarted:
         ids = progress.ids
@@ -191,9 +175,18 @@ class SendChat:
             return Formatted(output=transcript.text, text=transcript.text)
         return progress.assembly.formatter.format(transcript.text, schema=progress.assembly.request.schema)
 
-    async def _commit(
-        self, progress: Progress, run: Run, spec: ModelSpec, compiled: Compiled, formatted: Formatted
-    ) -> ChatAnswer:
+    def _second(self, progress: Progress, run: Run) -> Formatted:
+        """The second answer's form; there is no third."""
+        formatted = self._format(progress, run)
+        if formatted.problems:
+            raise OutputInvalid(
+                f"{_settled(run)[0].ref} answered twice with something that is not valid "
+                f"{progress.assembly.request.format}: " + "; ".join(formatted.problems[:5])
+            )
+        return formatted
+
+    async def _commit(self, progress: Progress, run: Run, formatted: Formatted) -> ChatAnswer:
+        spec, compiled = _settled(run)
         command, ids = progress.command, progress.ids
         attempts, bill = await self._settlement.charge(progress)
         assert bill is not None and run.transcript.finish_reason is not None  # noqa: S101, PT018 - a finished run has said something
@@ -201,8 +194,8 @@ class SendChat:
         now = self._clock.now()
         duration_s = self._clock.monotonic() - progress.started
         # Streamed text has been seen: what is stored is that, byte for byte.
-        text = run.transcript.text if command.stream else formatted.text
-        output = text if command.stream and isinstance(formatted.output, str) else formatted.output
+        text = run.transcript.text if progress.stream else formatted.text
+        output = text if progress.stream and isinstance(formatted.output, str) else formatted.output
         message = Message.of("assistant", text) if text else Message(role="assistant")
         record = answer_record(
             command,
@@ -234,7 +227,7 @@ class SendChat:
                 duration_s=duration_s,
                 overhead_s=overhead_s,
                 attempts=len(sent),
-                stream=command.stream,
+                stream=progress.stream,
             )
         )
         return ChatAnswer(
@@ -260,6 +253,15 @@ def context_use(assembly: Assembly, dropped: int) -> ContextUse:
     """How much of the thread is in the prompt, given how many turns of the history were trimmed."""
     lost = min(dropped, assembly.remembered)
     return ContextUse(injected=assembly.remembered - lost, dropped=lost)
+
+
+def _event(piece: RoutedEvent) -> ChatEvent:
+    """A piece of the answer in the caller's terms."""
+    if isinstance(piece, TextDelta):
+        return Delta(piece.text)
+    if isinstance(piece, Switched):
+        return Reset(reason=piece.reason, from_model=piece.from_model, to_model=piece.to_model)
+    return ToolCallGrew(index=piece.index, id=piece.id, name=piece.name, arguments=piece.arguments)
 
 
 def _settled(run: Run) -> tuple[ModelSpec, Compiled]:
