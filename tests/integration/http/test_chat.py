@@ -23,6 +23,7 @@ from domain.errors import (
     Overloaded,
     StorageUnavailable,
 )
+from domain.json_value import JSONValue
 from entrypoints.settings import ServerSettings
 from tests.support.http import ScriptedSendChat, an_answer, serving
 
@@ -261,7 +262,7 @@ async def test_odd_models_and_values_make_safe_headers(tmp_path: Path) -> None:
 
 async def test_output_beyond_json_of_64_bits_is_answered(tmp_path: Path) -> None:
     """A model's JSON may hold integers and halves of characters that the fast writer refuses."""
-    output = {"n": 10**30, "s": "\ud800"}
+    output: dict[str, JSONValue] = {"n": 10**30, "s": "\ud800"}
     chat = ScriptedSendChat(script=[ChatDone(attrs.evolve(an_answer(), output=output))])
     async with serving(tmp_path, send_chat=chat) as server:
         async with server.client.post("/chat", json={"prompt": "x"}) as response:

@@ -32,5 +32,5 @@ async def test_every_example_does_what_the_page_says(tmp_path: Path) -> None:
             outputs.append(output.decode())
 
     assert len(outputs) == len(EXPECTED)
-    for pattern, output in zip(EXPECTED, outputs, strict=True):
-        assert re.search(pattern, output), output
+    for pattern, printed in zip(EXPECTED, outputs, strict=True):
+        assert re.search(pattern, printed), printed

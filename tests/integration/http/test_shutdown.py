@@ -1,0 +1,76 @@
+"""SIGTERM while a chat is under way."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import aiohttp
+import attrs
+
+from domain.answer import ChatDone
+from entrypoints.http.server import serve
+from entrypoints.settings import ServerSettings
+from tests.support.http import ScriptedSendChat, an_answer, serving
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def client_until_up(client: aiohttp.ClientSession) -> None:
+    for _ in range(100):
+        try:
+            async with client.get("/healthz"):
+                return
+        except aiohttp.ClientConnectionError:
+            await asyncio.sleep(0.02)
+
+
+async def test_sigterm_finishes_what_is_under_way_and_refuses_the_rest(tmp_path: Path) -> None:
+    """Readiness fails at once, the chat gets its answer, `serve` returns."""
+    gate = asyncio.Event()
+    chat = ScriptedSendChat(script=[gate, ChatDone(an_answer())])
+    port = free_port()
+    async with serving(tmp_path, send_chat=chat) as server, asyncio.TaskGroup() as group:
+        serving_task = group.create_task(serve(server.application, host="127.0.0.1", port=port))
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            await client_until_up(client)
+            request = group.create_task(client.post("/chat", json={"prompt": "x"}))
+            await chat.called.wait()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.1)
+            async with client.get("/readyz") as ready, client.post("/chat", json={"prompt": "y"}) as refused:
+                pass
+            gate.set()
+            answered = await request
+        async with asyncio.timeout(5):
+            await serving_task
+
+    assert (ready.status, refused.status, answered.status) == (503, 503, 200)
+    assert chat.ended == ["done"]
+
+
+async def test_what_is_not_done_within_the_drain_is_cut_with_shutting_down(tmp_path: Path) -> None:
+    """503 `shutting_down` for a plain chat; `serve` returns in time."""
+    chat = ScriptedSendChat(script=[60.0])
+    port = free_port()
+    async with serving(tmp_path, send_chat=chat) as server, asyncio.TaskGroup() as group:
+        settings = attrs.evolve(server.application.settings, server=ServerSettings(drain_s=0.2))
+        application = attrs.evolve(server.application, settings=settings)
+        serving_task = group.create_task(serve(application, host="127.0.0.1", port=port))
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            await client_until_up(client)
+            request = group.create_task(client.post("/chat", json={"prompt": "x"}))
+            await chat.called.wait()
+            os.kill(os.getpid(), signal.SIGTERM)
+            answered = await request
+            problem = await answered.json()
+        async with asyncio.timeout(10):
+            await serving_task
+
+    assert (answered.status, problem["code"]) == (503, "shutting_down")
+    assert chat.ended == ["cancelled"]
