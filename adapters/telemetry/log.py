@@ -39,6 +39,8 @@ _EVENTS: Final[Mapping[type, tuple[str, str]]] = {
 }
 _QUOTES_REQUESTS: Final = ("aiohttp.server", "aiohttp.access", "aiohttp.web")
 """Loggers that quote what a client sent, credentials included: only their message's template is logged."""
+_NAMES: Final[dict[type, tuple[str, ...]]] = {}
+"""Of each event's fields."""
 _CLOSE_WITHIN_S: Final = 2.0
 _MAX_FRAMES: Final = 20
 
@@ -72,6 +74,8 @@ class LogTelemetry:
         level, message = _EVENTS.get(type(event), ("info", type(event).__name__))
         if isinstance(event, AttemptEnded) and event.outcome != "ok":
             level = "warning"
+        elif isinstance(event, RequestServed) and event.route == "/chat" and event.status < 400:
+            level = "debug"  # "chat answered" has said it, with more
         if _LEVELS[level] >= self._threshold:
             at = time.time()
             self._writer.put(lambda: self._line(at, level, message, _fields(event)))
@@ -134,7 +138,11 @@ def _frames(trace: TracebackType | None) -> str:
 
 def _fields(event: Event) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    for name in (field.name for field in attrs.fields(type(event))):
+    kind = type(event)
+    names = _NAMES.get(kind)
+    if names is None:
+        names = _NAMES[kind] = tuple(field.name for field in attrs.fields(kind))
+    for name in names:
         value = getattr(event, name)
         if name == "usage":
             fields["input_tokens"] = value.input_tokens

@@ -18,6 +18,8 @@ _UNSAFE: Final = {
 _LEVEL_WIDTH: Final = 7
 MAX_VALUE: Final = 2000
 """Characters of one value."""
+# `json.dumps` with arguments makes an encoder for every call.
+_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 def json_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
@@ -26,7 +28,7 @@ def json_line(at: float, level: str, message: str, fields: Mapping[str, Any]) ->
     for name, value in fields.items():
         if value is not None:
             entry[name] = _value(value)
-    return json.dumps(entry, separators=(",", ":"), default=str).encode() + b"\n"
+    return _encode(entry).encode() + b"\n"
 
 
 def text_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
