@@ -156,7 +156,7 @@ async def usage_is_null(exchange: Exchange) -> None:
 @fault(*_USAGE_VALUES)
 async def usage_numbers_odd(exchange: Exchange) -> None:
     body = wire.answer(exchange.wire, exchange.attempt.model)
-    value = _USAGE_VALUES[exchange.attempt.model]
+    value = _USAGE_VALUES[exchange.fault]
     body["usage"] = dict.fromkeys(body["usage"], value)
     await exchange.respond(200, body)
 
@@ -178,11 +178,11 @@ async def two_hundred_megabytes(exchange: Exchange) -> None:
 
 @fault("f32-gzip")
 async def gzip_bomb(exchange: Exchange) -> None:
-    await exchange.respond(200, _bomb(exchange.wire), [("content-encoding", "gzip")])
+    await exchange.respond(200, bomb(exchange.wire), [("content-encoding", "gzip")])
 
 
 @functools.cache
-def _bomb(wire_name: wire.Wire) -> bytes:
+def bomb(wire_name: wire.Wire) -> bytes:
     """About 200 KB that unpack to a correct answer of 200 MB. Made once: it takes most of a second."""
     answer = wire.openai_answer("bomb", "|") if wire_name == "openai" else wire.anthropic_answer("bomb", "|")
     before, after = json.dumps(answer).encode().split(b"|")
@@ -204,7 +204,7 @@ ODD_TEXTS: Final = {
 @fault(*ODD_TEXTS)
 async def text_that_databases_refuse(exchange: Exchange) -> None:
     """U+0000, a lone surrogate, or bytes that are not UTF-8, inside the text of an otherwise good answer."""
-    odd = ODD_TEXTS[exchange.attempt.model]
+    odd = ODD_TEXTS[exchange.fault]
     if exchange.attempt.stream:
         frames = wire.stream(exchange.wire, exchange.attempt.model)
         await exchange.stream(frame.replace(b"Hello", odd) for frame in frames)

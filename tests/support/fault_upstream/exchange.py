@@ -56,6 +56,11 @@ class Exchange:
         return self.attempt.wire
 
     @property
+    def fault(self) -> str:
+        """The fault's name: the model's without `-once` or `-twice`."""
+        return self.attempt.model.removesuffix("-once").removesuffix("-twice")
+
+    @property
     def is_openai(self) -> bool:
         return self.attempt.wire == "openai"
 

@@ -38,9 +38,8 @@ ODD_RETRY_AFTER = {
 
 @fault(*ODD_RETRY_AFTER)
 async def odd_retry_after(exchange: Exchange) -> None:
-    name = exchange.attempt.model.removesuffix("-once")
-    headers = [ODD_RETRY_AFTER[name]]
-    if name in ("f03-date", "f03-past-date"):
+    headers = [ODD_RETRY_AFTER[exchange.fault]]
+    if exchange.fault in ("f03-date", "f03-past-date"):
         headers.append(("Date", "Sun, 22 Nov 2026 12:00:00 GMT"))
     await _limit(exchange, headers)
 
@@ -63,7 +62,7 @@ async def server_error(exchange: Exchange) -> None:
 @fault("f07-502", "f07-504", "f07-520", "f07-413")
 async def html_from_a_cdn(exchange: Exchange) -> None:
     page = f"<!DOCTYPE html><html><body><h1>Bad gateway</h1>{PROVIDER_TEXT_CANARY}</body></html>"
-    status = int(exchange.attempt.model.split("-")[1])
+    status = int(exchange.fault.split("-")[1])
     await exchange.respond(status, page.encode(), content_type="text/html; charset=UTF-8")
 
 
@@ -160,7 +159,7 @@ async def bad_request_to_retry(exchange: Exchange) -> None:
 
 @fault("f17-301", "f17-302", "f17-303", "f17-307", "f17-308")
 async def redirect(exchange: Exchange) -> None:
-    status = int(exchange.attempt.model.split("-")[1])
+    status = int(exchange.fault.split("-")[1])
     await exchange.respond(status, b"", [("Location", exchange.upstream.canary.url)])
 
 
