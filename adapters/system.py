@@ -36,6 +36,7 @@ class SystemRandomness:
 _COUNTER_BITS = 42
 _COUNTER_END = 1 << _COUNTER_BITS
 _TAIL_BITS = 32
+_BLOCK_BYTES = 4096
 
 
 class UUID7Generator:
@@ -62,23 +63,37 @@ class UUID7Generator:
         self._lock = threading.Lock()  # the old one may be held by a thread that the child does not have
         self._milliseconds = 0
         self._counter = 0
+        self._entropy = b""
+        self._used = 0
 
     def new(self) -> str:
         milliseconds = time.time_ns() // 1_000_000
-        entropy = int.from_bytes(os.urandom(10))
         with self._lock:
             if milliseconds > self._milliseconds:
                 self._milliseconds = milliseconds
-                self._counter = (entropy >> _TAIL_BITS) & ((_COUNTER_END >> 1) - 1)
+                self._counter = self._random(6) & ((_COUNTER_END >> 1) - 1)
             else:
                 self._counter += 1
                 if self._counter >= _COUNTER_END:
                     self._milliseconds += 1
-                    self._counter = (entropy >> _TAIL_BITS) & ((_COUNTER_END >> 1) - 1)
-            milliseconds, counter = self._milliseconds, self._counter
-        text = (
-            f"{milliseconds & 0xFFFFFFFFFFFF:012x}"
-            f"{0x7000 | counter >> 30:04x}"
-            f"{1 << 63 | (counter & 0x3FFFFFFF) << 32 | entropy & 0xFFFFFFFF:016x}"
+                    self._counter = self._random(6) & ((_COUNTER_END >> 1) - 1)
+            milliseconds, counter, tail = self._milliseconds, self._counter, self._random(_TAIL_BITS // 8)
+        value = (
+            (milliseconds & 0xFFFFFFFFFFFF) << 80
+            | 0x7000 << 64
+            | (counter >> 30) << 64
+            | 1 << 63
+            | (counter & 0x3FFFFFFF) << 32
+            | tail
         )
+        text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def _random(self, count: int) -> int:
+        """`count` random bytes, from a block: the system call costs more than the identifier."""
+        end = self._used + count
+        if end > len(self._entropy):
+            self._entropy, self._used, end = os.urandom(_BLOCK_BYTES), 0, count
+        taken = self._entropy[self._used : end]
+        self._used = end
+        return int.from_bytes(taken)
