@@ -48,13 +48,19 @@ def _price_book(settings: Settings) -> GenaiPriceBook:
     )
 
 
+def _default_models(settings: Settings) -> frozenset[ModelRef]:
+    aliases = settings.catalogue.aliases
+    names = (settings.chat.primary, *settings.chat.fallbacks)
+    return frozenset(aliases.get(name) or ModelRef.parse(name) for name in names)
+
+
 def _known_models(settings: Settings) -> frozenset[ModelRef]:
     """What may be a label's value: a caller can name any model, a metric can't."""
     catalogue = settings.catalogue
-    known = {ref for ref in catalogue.specs if ref.provider in catalogue.providers}
-    for name in (settings.chat.primary, *settings.chat.fallbacks):
-        known.add(catalogue.aliases.get(name) or ModelRef.parse(name))
-    return frozenset(known | set(catalogue.aliases.values()))
+    known = {
+        ref for ref in (*catalogue.specs, *catalogue.aliases.values()) if ref.provider in catalogue.providers
+    }
+    return _default_models(settings) | known
 
 
 def _cooldowns(settings: Settings, clock: SystemClock) -> CooldownBoard:
@@ -151,4 +157,5 @@ class Container(containers.DeclarativeContainer):
         formats=providers.Callable(lambda formatters: tuple(sorted(formatters)), formatters),
         passes=settings.provided.chat.passes,
         warnings=settings.provided.warnings,
+        defaults=providers.Callable(_default_models, settings),
     )

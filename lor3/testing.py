@@ -18,8 +18,16 @@ from adapters.in_memory.scripted_provider import Script, ScriptedAnswer, Scripte
 from adapters.in_memory.store import InMemoryStore
 from adapters.in_memory.telemetry import RecordingTelemetry
 from adapters.in_memory.token_meter import WordMeter
-from adapters.testing.chat_provider_suite import ChatProviderSuite
+from adapters.testing.chat_provider_suite import (
+    ChatProviderSuite,
+    ProviderBench,
+    call_for,
+    events_of,
+    text_of,
+)
+from adapters.testing.cooldown_board_suite import CooldownBoardSuite
 from adapters.testing.store_suite import StoreSuite
+from adapters.testing.token_meter_suite import TokenMeterSuite
 from application.ports.chat_provider import ChatProvider
 from application.ports.store import Store
 from application.ports.telemetry import Telemetry
@@ -34,20 +42,26 @@ from entrypoints.settings import LogSettings, Settings
 
 __all__ = [
     "ChatProviderSuite",
+    "CooldownBoardSuite",
     "FixedPriceBook",
     "FixedRandomness",
     "InMemoryStore",
     "LocalCooldownBoard",
     "ManualClock",
+    "ProviderBench",
     "RecordingTelemetry",
     "Script",
     "ScriptedAnswer",
     "ScriptedProvider",
     "SequentialIds",
     "StoreSuite",
+    "TokenMeterSuite",
     "WordMeter",
+    "call_for",
+    "events_of",
     "fake_application",
     "fake_settings",
+    "text_of",
 ]
 
 

@@ -36,7 +36,11 @@ class ServiceDescription:
 
 @attrs.define(kw_only=True)
 class DescribeService:
-    """Reads only what is in memory."""
+    """Reads only what is in memory.
+
+    A UI draws its list of models from this, so models that nobody here can call are left out; those that the
+    defaults name stay, with the health `unavailable`.
+    """
 
     _catalogue: Catalogue
     _prices: PriceBook
@@ -46,9 +50,11 @@ class DescribeService:
     _formats: tuple[str, ...]
     _passes: tuple[str, ...]
     _warnings: tuple[str, ...]
+    _defaults: frozenset[ModelRef]
+    """What a chat is answered by where its caller names no model."""
 
     def execute(self) -> ServiceDescription:
-        """Models in the order of their names; those of providers that are not configured are left out."""
+        """Models in the order of their names."""
         now = self._clock.now()
         models = tuple(
             ModelView(
@@ -60,14 +66,10 @@ class DescribeService:
                 retired=spec.is_retired(now.date()),
             )
             for spec in sorted(self._catalogue.specs.values(), key=lambda each: each.ref)
-            if spec.ref.provider in self._catalogue.providers
+            if self._is_offered(spec.ref)
         )
         aliases = tuple(
-            sorted(
-                (name, ref)
-                for name, ref in self._catalogue.aliases.items()
-                if ref.provider in self._catalogue.providers
-            )
+            sorted((name, ref) for name, ref in self._catalogue.aliases.items() if self._is_offered(ref))
         )
         return ServiceDescription(
             models=models,
@@ -76,3 +78,8 @@ class DescribeService:
             passes=self._passes,
             warnings=self._warnings,
         )
+
+    def _is_offered(self, model: ModelRef) -> bool:
+        if model.provider in self._unavailable:
+            return model in self._defaults
+        return model.provider in self._catalogue.providers
