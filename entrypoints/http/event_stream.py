@@ -17,7 +17,7 @@ from domain.json_value import JSONValue
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.problems import internal_error, problem_json, shutting_down
 from entrypoints.http.response_headers import decorate
-from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState
+from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState, cancel_when_lost
 from entrypoints.rendering import (
     answer_json,
     reset_json,
@@ -119,10 +119,11 @@ async def send_events(
     chat = state.finishing.start(_feed(queue, state.application.send_chat, command))
     response: web.StreamResponse | None = None
     try:
-        await queue.filled(within_s=HOLD_S)
-        if queue.failure is None or queue.has_frames:
-            response = _new_response()
-            await _write(request, response, state, queue)
+        with cancel_when_lost(request):
+            await queue.filled(within_s=HOLD_S)
+            if queue.failure is None or queue.has_frames:
+                response = _new_response()
+                await _write(request, response, state, queue)
     except (ConnectionError, TimeoutError):
         # The reader is gone, or takes nothing.
         if request.transport is not None:

@@ -108,6 +108,7 @@ async def _drained(state: ServerState, hurry: asyncio.Event, *, within_s: float)
     end = clock.monotonic() + within_s
     while state.in_flight or not state.finishing.is_idle:
         if hurry.is_set() or clock.monotonic() >= end:
+            state.cut()
             await state.finishing.drain(within_s=0)
             return
         await clock.sleep(0.02)
@@ -123,7 +124,7 @@ class _Server(web.Server):
         super().__init__(
             self._answer,
             request_factory=made.request_factory,
-            handler_cancellation=True,  # or a caller who left would be answered to the end
+            handler_cancellation=False,  # a connection cancels the handlers that ask for it: `cancel_when_lost`
         )
 
     def __call__(self) -> RequestHandler:
@@ -143,10 +144,11 @@ class _Connection(RequestHandler):
     that are not complete in time (aiohttp arms it in `connection_made`).
     """
 
-    __slots__ = ("_state",)
+    __slots__ = ("_state", "cancels_handler")
 
     def __init__(self, server: web.Server, state: ServerState, settings: ServerSettings) -> None:
         self._state = state
+        self.cancels_handler = False
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -159,6 +161,12 @@ class _Connection(RequestHandler):
             auto_decompress=False,  # compressed bodies are refused; they must not be unfolded before that
             timeout_ceil_threshold=1000.0,
         )
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        handler = self._task_handler if self.cancels_handler else None
+        super().connection_lost(exc)
+        if handler is not None:
+            handler.cancel()
 
     def handle_error(
         self,

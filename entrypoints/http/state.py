@@ -1,6 +1,9 @@
 """What handlers share: the application, and what the server knows of itself."""
 
-from typing import Final
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import attrs
 from aiohttp import web
@@ -19,6 +22,36 @@ class ServerState:
     """Requests being answered, those of operations aside."""
     draining: bool = False
     """True from the signal to stop on: readiness fails, what is under way goes on."""
+    chats: set["asyncio.Task[object]"] = attrs.field(factory=set)
+    """The handlers that wait for a whole answer."""
+    is_cut: bool = False
+    """True once the drain is over: what ends now is told `shutting_down`."""
+
+    def cut(self) -> None:
+        """Cancels the chats that were not done in time; they store what they have."""
+        self.is_cut = True
+        for chat in self.chats:
+            chat.cancel()
+
+
+@contextmanager
+def cancel_when_lost(request: web.Request) -> Iterator[None]:
+    """Inside, the handler is cancelled as soon as its client is gone. Elsewhere it runs to its end.
+
+    aiohttp can do this for all handlers or for none; for all, each chat would need a task of its own so as to
+    outlive its caller.
+    """
+    connection: Any = request.protocol
+    if not hasattr(connection, "cancels_handler"):  # a server that is not ours, as in aiohttp's test tools
+        yield
+        return
+    connection.cancels_handler = True
+    if request.transport is None:  # it went while the body was being read
+        raise asyncio.CancelledError
+    try:
+        yield
+    finally:
+        connection.cancels_handler = False
 
 
 STATE: Final = web.AppKey("state", ServerState)

@@ -12,7 +12,7 @@ from entrypoints.http.codec import read_object
 from entrypoints.http.event_stream import send_events
 from entrypoints.http.problems import HTTPFault, shutting_down
 from entrypoints.http.request_body import read_body
-from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
+from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_lost
 from entrypoints.rendering import answer_json, explanation_json, money, to_json
 
 _JSON: Final = "application/json"
@@ -32,18 +32,21 @@ async def send(request: web.Request) -> web.StreamResponse:
 
 async def _execute(request: web.Request, state: ServerState, command: SendChatCommand) -> ChatAnswer:
     """The answer; a caller who leaves cancels it only where the command says so."""
-    chat = state.application.send_chat.execute(command)
-    if command.on_disconnect == "cancel":
-        return await chat
-    task = state.finishing.start(chat)
+    handler = asyncio.current_task()
+    assert handler is not None  # noqa: S101 - a handler runs in a task
+    state.chats.add(handler)
     try:
-        return await asyncio.shield(task)
+        if command.on_disconnect == "cancel":
+            with cancel_when_lost(request):
+                return await state.application.send_chat.execute(command)
+        return await state.application.send_chat.execute(command)
     except asyncio.CancelledError:
-        if task.cancelled():  # by the end of the drain, not by the caller
+        if state.is_cut:  # by the end of the drain, not by the caller
+            handler.uncancel()
             raise shutting_down() from None
-        if not task.done():
-            state.finishing.abandon(task, request_id=command.request_id, route=request[ROUTE])
         raise
+    finally:
+        state.chats.discard(handler)
 
 
 async def explain(request: web.Request) -> web.StreamResponse:
