@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 
 from application.ports.clock import Clock
 from application.ports.cooldown_board import Cooldown
-from domain.errors import FailureKind
+from domain.errors import ConfigurationError, FailureKind, Fault
 from domain.secret import Secret
 
 _log: Final = logging.getLogger("lor3.cooldowns")
@@ -72,14 +72,23 @@ class RedisCooldownBoard:
             self._wake.set()
 
     async def start(self) -> None:
-        """Reads once what others have closed, where Redis answers in time, and starts sharing."""
-        self._client = redis.asyncio.Redis.from_url(
-            self._url.reveal(),
-            socket_timeout=self._timeout_s,
-            socket_connect_timeout=self._timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=4,
-        )
+        """Reads once what others have closed, where Redis answers in time, and starts sharing.
+
+        Raises:
+            ConfigurationError: the URL is not one.
+        """
+        try:
+            self._client = redis.asyncio.Redis.from_url(
+                self._url.reveal(),
+                socket_timeout=self._timeout_s,
+                socket_connect_timeout=self._timeout_s,
+                retry=Retry(NoBackoff(), 0),
+                max_connections=4,
+            )
+        except (ValueError, TypeError):  # not chained: the message may quote the URL and its password
+            raise ConfigurationError.of(
+                Fault(path="redis.url", message="is not a Redis URL; write `redis://host:6379/0`")
+            ) from None
         await self._guarded(self._read())
         self._tasks = [
             asyncio.create_task(self._share(), name="lor3-cooldowns-share"),

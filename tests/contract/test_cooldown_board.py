@@ -15,6 +15,7 @@ from adapters.system import SystemClock
 from adapters.testing.cooldown_board_suite import CooldownBoardSuite
 from application.ports.clock import Clock
 from application.ports.cooldown_board import CooldownBoard
+from domain.errors import ConfigurationError
 from domain.secret import Secret
 
 
@@ -141,3 +142,11 @@ async def test_flushing_loses_only_what_others_did_not_know(redis_url: str) -> N
         await client.flushall()
 
         assert board.active("openai") is not None
+
+
+async def test_a_url_that_is_none_is_a_configuration_error() -> None:
+    """Said without the URL, which may hold a password."""
+    with pytest.raises(ConfigurationError, match="redis.url") as caught:
+        await _board("http://user:CANARY@example.com").start()
+
+    assert "CANARY" not in str(caught.value)
