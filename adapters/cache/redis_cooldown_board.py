@@ -30,6 +30,7 @@ _MAX_PENDING: Final = 1_000
 _BREAKER_FAILURES: Final = 5
 _BREAKER_OPEN_S: Final = 5.0
 _ROUNDING_S: Final = 0.05
+_CANCEL_ROUNDS: Final = 4
 
 
 @attrs.define(kw_only=True)
@@ -52,6 +53,7 @@ class RedisCooldownBoard:
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _tasks: list[asyncio.Task[None]] = attrs.field(factory=list, init=False)
     _client: "redis.asyncio.Redis | None" = attrs.field(default=None, init=False)
+    _closing: bool = attrs.field(default=False, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _open_until: float = attrs.field(default=0.0, init=False)
 
@@ -77,6 +79,7 @@ class RedisCooldownBoard:
         Raises:
             ConfigurationError: the URL is not one.
         """
+        self._closing = False
         try:
             self._client = redis.asyncio.Redis.from_url(
                 self._url.reveal(),
@@ -96,9 +99,14 @@ class RedisCooldownBoard:
         ]
 
     async def aclose(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._closing = True
+        for _ in range(_CANCEL_ROUNDS):
+            # More than once: where leaving a connection fails, redis-py raises that in place of the cancellation.
+            alive = [task for task in self._tasks if not task.done()]
+            for task in alive:
+                task.cancel()
+            if alive:
+                await asyncio.wait(alive, timeout=0.5)
         self._tasks = []
         client, self._client = self._client, None
         if client is not None:
@@ -124,7 +132,7 @@ class RedisCooldownBoard:
     async def _share(self) -> None:
         """Writes what is closed here, at once; reads what is closed elsewhere, once an interval."""
         next_read = self._clock.monotonic() + self._interval_s
-        while True:
+        while not self._closing:
             try:
                 async with asyncio.timeout(max(next_read - self._clock.monotonic(), 0.0)):
                     await self._wake.wait()
@@ -195,7 +203,7 @@ class RedisCooldownBoard:
 
     async def _listen(self) -> None:
         """Takes over closed routes as they are published. The periodic read makes up for what it misses."""
-        while True:
+        while not self._closing:
             client = self._connected()
             try:
                 async with client.pubsub(ignore_subscribe_messages=True) as subscription:

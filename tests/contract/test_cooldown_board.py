@@ -146,7 +146,7 @@ async def test_flushing_loses_only_what_others_did_not_know(redis_url: str) -> N
 
 async def test_a_url_that_is_none_is_a_configuration_error() -> None:
     """Said without the URL, which may hold a password."""
-    with pytest.raises(ConfigurationError, match="redis.url") as caught:
+    with pytest.raises(ConfigurationError, match=r"redis\.url") as caught:
         await _board("http://user:CANARY@example.com").start()
 
     assert "CANARY" not in str(caught.value)
