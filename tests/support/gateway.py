@@ -30,6 +30,7 @@ from domain.secret import Secret
 from entrypoints.application import Application
 from entrypoints.bootstrap import open_store, running
 from entrypoints.http.app import create_app
+from entrypoints.http.server import Runner
 from entrypoints.settings import DatabaseSettings, LogSettings, Settings
 from tests.support.fault_upstream.server import FAULTS, TASK_NAME, FaultUpstream
 from tests.support.fault_upstream.wire import INPUT_TOKENS, OUTPUT_TOKENS, PROVIDER_TEXT_CANARY, Wire
@@ -329,7 +330,7 @@ async def gateway(
     before = asyncio.all_tasks()
     database = folder / "gateway.db"
     async with running(settings_for(upstream, database, **settings)) as application:
-        runner = web.AppRunner(create_app(application), handler_cancellation=True)
+        runner = Runner(create_app(application))
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)
