@@ -27,6 +27,7 @@ class JSONFormatter:
 
     name: str = attrs.field(default="json", init=False)
     wants_json: bool = attrs.field(default=True, init=False)
+    is_instant: bool = attrs.field(default=False, init=False)
     instruction: str | None = attrs.field(
         default="Answer with a single JSON value and nothing else: no explanation before or after, no code fence.",
         init=False,

@@ -20,10 +20,10 @@ from typing import Any, Final
 import attrs
 import jsonschema
 import orjson
-import regex  # type: ignore[import-untyped] # tiktoken brings it; it ships no types
+import regex
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
-from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped] # it ships no types
+from jsonschema_specifications import REGISTRY
 
 from adapters.formatters.schema_limits import limit_faults
 from domain.errors import Fault

@@ -31,6 +31,7 @@ class MarkdownFormatter:
 
     name: str = attrs.field(default="markdown", init=False)
     wants_json: bool = attrs.field(default=False, init=False)
+    is_instant: bool = attrs.field(default=False, init=False)
     instruction: str | None = attrs.field(
         default="Format the answer as Markdown (CommonMark): close every code fence and name its language.",
         init=False,

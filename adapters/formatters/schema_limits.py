@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import attrs
-import regex  # type: ignore[import-untyped] # tiktoken brings it; it ships no types
+import regex
 
 from domain.errors import Fault
 from domain.json_value import JSONObject

@@ -193,6 +193,8 @@ class Failover:
             run.tries += 1
             run.waited_s += delay_s
             await self._clock.sleep(delay_s)
+            if self._health.closed(spec.ref) is not None:  # other requests have learnt more meanwhile
+                self._give_up(run, failure)
 
     def _give_up(self, run: Run, failure: ProviderFailure) -> None:
         """Leaves the current candidate for good. Raises the final error where no other may be asked."""

@@ -1,5 +1,6 @@
 """From a command to the request all candidates are asked with: defaults, models, format, thread."""
 
+import asyncio
 import datetime
 from collections.abc import Callable, Mapping
 
@@ -58,7 +59,7 @@ class RequestAssembly:
             StorageUnavailable: a thread is continued and the database is away.
         """
         today = now.date()
-        formatter, specs = self._resolve(command, today)
+        formatter, specs = await self._resolve(command, today)
         session, thread, memory = await self._conversation(command)
         history, turns = memory, command.messages
         if command.own_history:
@@ -95,7 +96,7 @@ class RequestAssembly:
             warnings=_lifecycle_warnings(candidates, today),
         )
 
-    def _resolve(
+    async def _resolve(
         self, command: SendChatCommand, today: datetime.date
     ) -> tuple[Formatter, tuple[ModelSpec, ...]]:
         faults: list[Fault] = []
@@ -108,7 +109,8 @@ class RequestAssembly:
                 faults.append(
                     Fault(path="schema", message='goes with `"format": "json"` only; add it or drop `schema`')
                 )
-            faults.extend(self.check_schema(command.schema))
+            # A hostile schema keeps the check busy for a third of a second.
+            faults.extend(await asyncio.to_thread(self.check_schema, command.schema))
         names = [("model", command.model or self.defaults.primary)]
         fallbacks = command.fallbacks if command.fallbacks is not None else self.defaults.fallbacks
         names += [(f"fallbacks[{index}]", name) for index, name in enumerate(fallbacks)]

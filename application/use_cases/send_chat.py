@@ -41,6 +41,9 @@ from domain.telemetry import ChatAnswered
 STORE_ON_LEAVING_S = 10.0
 """How long a caller who leaves may hold up the storing of what there is."""
 
+SHORT_TEXT = 512
+"""Characters that any formatter is done with in about a millisecond; longer texts would hold up other requests."""
+
 
 @attrs.define(kw_only=True)
 class SendChat:
@@ -70,11 +73,11 @@ class SendChat:
         try:
             run = self._start(progress, progress.assembly.request)
             await self._failover.whole(run)
-            formatted = self._format(progress, run)
+            formatted = await self._format(progress, run)
             if formatted.problems:
                 run = self._start(progress, _asking_again(progress.assembly.request, run, formatted))
                 await self._failover.whole(run)
-                formatted = self._second(progress, run)
+                formatted = await self._second(progress, run)
             return await self._commit(progress, run, formatted)
         except LorError as error:
             await self._settlement.failed(progress, error)
@@ -126,7 +129,7 @@ class SendChat:
             spec, _ = _settled(run)
             if not announced:
                 yield self._chat_started(progress, spec.ref)
-            formatted = self._format(progress, run)
+            formatted = await self._format(progress, run)
             if formatted.problems:
                 if announced:
                     yield Reset(reason="output_invalid", from_model=spec.ref, to_model=spec.ref)
@@ -134,7 +137,7 @@ class SendChat:
                 async with aclosing(self._failover.events(run)) as content:
                     async for piece in content:
                         yield _event(piece)
-                formatted = self._second(progress, run)
+                formatted = await self._second(progress, run)
             for call in run.transcript.tool_calls:
                 yield ToolCalled(call)
             answer = await self._commit(progress, run, formatted)
@@ -168,16 +171,20 @@ class SendChat:
             prompt_version=None,
         )
 
-    def _format(self, progress: Progress, run: Run) -> Formatted:
+    async def _format(self, progress: Progress, run: Run) -> Formatted:
         transcript = run.transcript
+        text, schema = transcript.text, progress.assembly.request.schema
         if transcript.tool_calls or transcript.finish_reason == "content_filter":
             # A call or a refusal is not the answer that the format speaks of.
-            return Formatted(output=transcript.text, text=transcript.text)
-        return progress.assembly.formatter.format(transcript.text, schema=progress.assembly.request.schema)
+            return Formatted(output=text, text=text)
+        formatter = progress.assembly.formatter
+        if formatter.is_instant or len(text) <= SHORT_TEXT:
+            return formatter.format(text, schema=schema)
+        return await asyncio.to_thread(formatter.format, text, schema=schema)
 
-    def _second(self, progress: Progress, run: Run) -> Formatted:
+    async def _second(self, progress: Progress, run: Run) -> Formatted:
         """The second answer's form; there is no third."""
-        formatted = self._format(progress, run)
+        formatted = await self._format(progress, run)
         if formatted.problems:
             raise OutputInvalid(
                 f"{_settled(run)[0].ref} answered twice with something that is not valid "

@@ -31,4 +31,8 @@ class Formatter(Protocol):
     def instruction(self) -> str | None:
         """A sentence for the system prompt that asks the model for this format; None asks for nothing."""
 
+    @property
+    def is_instant(self) -> bool:
+        """True where `format` costs microseconds whatever the text; others run in a thread for longer texts."""
+
     def format(self, text: str, *, schema: JSONObject | None) -> Formatted: ...

@@ -12,6 +12,7 @@ class RawFormatter:
 
     name: str = attrs.field(default="raw", init=False)
     wants_json: bool = attrs.field(default=False, init=False)
+    is_instant: bool = attrs.field(default=True, init=False)
     instruction: str | None = attrs.field(default=None, init=False)
 
     def format(self, text: str, *, schema: JSONObject | None) -> Formatted:

