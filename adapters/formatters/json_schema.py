@@ -23,7 +23,7 @@ import orjson
 import regex
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
-from jsonschema_specifications import REGISTRY
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped] # ships no types
 
 from adapters.formatters.schema_limits import limit_faults
 from domain.errors import Fault

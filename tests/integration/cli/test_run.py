@@ -24,7 +24,7 @@ def lor3(
 ) -> "subprocess.CompletedProcess[bytes]":
     """Runs the command line in a process of its own, with pipes on all three streams."""
     clean = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
-    return subprocess.run(  # noqa: S603 - our own
+    return subprocess.run(
         [sys.executable, "-m", "lor3", *arguments],
         cwd=cwd,
         input=stdin,

@@ -39,7 +39,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def _spawn(cwd: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     clean = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_URL"))}
-    return subprocess.Popen(  # noqa: S603 - our own
+    return subprocess.Popen(
         [sys.executable, "-m", "lor3", "serve", "--json", "--port", "0", *arguments],
         cwd=cwd,
         stdout=subprocess.PIPE,

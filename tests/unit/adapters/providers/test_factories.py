@@ -107,7 +107,7 @@ def test_the_direct_transport_imports_no_sdk() -> None:
         "sys.exit(f'loaded: {loaded}' if loaded else 0)\n"
     )
 
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
 

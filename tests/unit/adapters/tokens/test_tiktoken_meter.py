@@ -86,7 +86,7 @@ assert "TIKTOKEN_CACHE_DIR" not in os.environ
 """
     environment = {key: value for key, value in os.environ.items() if key != "TIKTOKEN_CACHE_DIR"}
 
-    done = subprocess.run([sys.executable, "-c", code], check=False, env=environment, capture_output=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=environment, capture_output=True)
 
     assert done.returncode == 0, done.stderr.decode()
     assert {RANK_FILES[name].cached_name for name in RANK_FILES} == {file.name for file in tmp_path.iterdir()}
@@ -128,7 +128,7 @@ def test_nothing_writable_is_an_error_that_says_so(tmp_path: Path, monkeypatch: 
 def test_several_processes_may_unpack_at_once(tmp_path: Path) -> None:
     """A file appears whole or not at all."""
     code = f"from adapters.tokens.rank_files import provide; from pathlib import Path; provide('cl100k_base', Path({str(tmp_path)!r}))"
-    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]  # noqa: S603
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
 
     assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
     assert [RANK_FILES["cl100k_base"].cached_name] == [file.name for file in tmp_path.iterdir()]

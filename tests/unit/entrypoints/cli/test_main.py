@@ -104,6 +104,6 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy = {'aiohttp', 'sqlalchemy', 'yaml', 'cattrs', 'attrs', 'rich', 'openai', 'anthropic', 'asyncio'};"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
 
     assert done.stderr.strip() == "[]"
