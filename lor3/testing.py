@@ -26,6 +26,8 @@ from adapters.testing.chat_provider_suite import (
     text_of,
 )
 from adapters.testing.cooldown_board_suite import CooldownBoardSuite
+from adapters.testing.formatter_suite import FormatterSuite
+from adapters.testing.price_book_suite import PriceBookSuite
 from adapters.testing.store_suite import StoreSuite
 from adapters.testing.token_meter_suite import TokenMeterSuite
 from application.ports.chat_provider import ChatProvider
@@ -45,9 +47,11 @@ __all__ = [
     "CooldownBoardSuite",
     "FixedPriceBook",
     "FixedRandomness",
+    "FormatterSuite",
     "InMemoryStore",
     "LocalCooldownBoard",
     "ManualClock",
+    "PriceBookSuite",
     "ProviderBench",
     "RecordingTelemetry",
     "Script",
