@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check bench fmt lock
+.PHONY: serve test check bench fmt prices lock
 
 serve: .venv/runtime
 	$(BIN)/lor3 serve
@@ -12,7 +12,7 @@ test: .venv/dev
 
 check: .venv/dev
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
-	$(BIN)/pytest tests/checks
+	$(BIN)/pytest tests/checks tests/integration/persistence/test_migrations.py --ignore tests/checks/test_bench.py
 
 bench: .venv/dev
 	$(BIN)/python -m bench
@@ -27,6 +27,9 @@ fmt: .venv/dev
 
 .venv/dev: .venv/runtime requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt && touch $@
+
+prices: .venv/dev # after an upgrade of genai-prices
+	$(BIN)/python -m adapters.prices.genai_package > config/prices.json
 
 lock: .venv/dev # the one target that needs `uv` on the PATH
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml requirements/build.in -o requirements/runtime.txt

@@ -4,8 +4,6 @@ Testers override a provider of the container (`container.clock.override(...)`) o
 their own store or chat providers.
 """
 
-from dependency_injector import containers, providers
-
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.system import SystemClock, SystemRandomness, UUID7Generator
@@ -28,6 +26,8 @@ from application.use_cases.send_chat import SendChat
 from domain.errors import Fault
 from domain.json_value import JSONObject
 from domain.model import ModelRef
+from entrypoints.injection import containers, providers
+from entrypoints.resources import resource
 from entrypoints.settings import Settings
 
 
@@ -45,6 +45,7 @@ def _price_book(settings: Settings) -> GenaiPriceBook:
         vendors={name: kind for name, kind in kinds.items() if kind in ("openai", "anthropic")},
         overrides={ModelRef.parse(name): price for name, price in settings.prices.items()},
         free=frozenset(name for name, kind in kinds.items() if kind == "demo"),
+        snapshot_path=resource("config/prices.json"),
     )
 
 
