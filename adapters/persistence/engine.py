@@ -6,9 +6,9 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from adapters.persistence.async_engine import AsyncEngine, create_async_engine
 from adapters.persistence.json_codec import decode_json, encode_json
 from adapters.persistence.sockets import was_spoken_to
 from application.ports.store import StoreConfig

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.persistence import failures
+from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
 from adapters.persistence.batch import Batch, ThreadKey
 from adapters.persistence.batch_writer import ConnectionLost, RefusedRows
 from adapters.persistence.json_codec import encode_json

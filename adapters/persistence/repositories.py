@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import attrs
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.persistence.async_engine import AsyncConnection
 from adapters.persistence.failures import translated
 from adapters.persistence.rows import Row, message_of, session_of, thread_of
 from adapters.persistence.tables import MESSAGES, SESSIONS, THREADS

@@ -5,15 +5,13 @@ from collections.abc import Mapping
 from typing import Final
 
 import attrs
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.persistence import schema
+from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
 from adapters.persistence.batch_writer import BatchWriter
 from adapters.persistence.commit_queue import CommitQueue
 from adapters.persistence.engine import Database
 from adapters.persistence.failures import HINT, translated
-from adapters.persistence.postgresql_writer import PostgreSQLWriter
-from adapters.persistence.sqlite_writer import SQLiteWriter
 from adapters.persistence.unit_of_work import unit_of_work_factory
 from application.ports.chat_journal import ChatJournal
 from application.ports.store import SchemaState, Store, StoreConfig
@@ -116,8 +114,13 @@ class SQLStore:
         return self._engine
 
     def _writer(self) -> BatchWriter:
+        # Only the writer of this database is imported: each brings its dialect, 1 to 3 MB.
         if self._database.kind == "sqlite":
+            from adapters.persistence.sqlite_writer import SQLiteWriter
+
             return SQLiteWriter(engine=self._database.open_for_writing())
+        from adapters.persistence.postgresql_writer import PostgreSQLWriter
+
         return PostgreSQLWriter(
             engine=self._pool(), limit_s=self._database.config.statement_timeout_s + _ROUND_TRIP_S
         )

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import attrs
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
 from adapters.persistence.failures import translated
 from adapters.persistence.repositories import Messages, Scope, Sessions, Threads
 from application.ports.unit_of_work import MessageRepository, SessionRepository, ThreadRepository, UnitOfWork
