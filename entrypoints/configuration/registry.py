@@ -1,8 +1,8 @@
 """What is installed: the names that plugins registered, without importing any of them."""
 
-from importlib.metadata import entry_points
-
 import attrs
+
+from entrypoints import plugins
 
 
 @attrs.frozen(kw_only=True)
@@ -16,10 +16,9 @@ class Registry:
 
     @classmethod
     def installed(cls) -> "Registry":
-        found = entry_points()
         return cls(
-            providers=frozenset(found.select(group="lor3.providers").names),
-            passes=frozenset(found.select(group="lor3.passes").names),
-            formatters=frozenset(found.select(group="lor3.formatters").names),
-            stores=frozenset(found.select(group="lor3.stores").names),
+            providers=frozenset(plugins.names("lor3.providers")),
+            passes=frozenset(plugins.names("lor3.passes")),
+            formatters=frozenset(plugins.names("lor3.formatters")),
+            stores=frozenset(plugins.names("lor3.stores")),
         )
