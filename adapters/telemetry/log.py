@@ -68,7 +68,8 @@ class LogTelemetry:
         root = logging.getLogger()
         self._level_before = root.level
         root.addHandler(self._handler)
-        root.setLevel(max(self._threshold, logging.INFO))  # libraries' debug lines quote bodies
+        # Libraries tell of their every step at `info` (alembic), and quote bodies at `debug`.
+        root.setLevel(logging.INFO if level == "debug" else max(self._threshold, logging.WARNING))
 
     def emit(self, event: Event) -> None:
         level, message = _EVENTS.get(type(event), ("info", type(event).__name__))

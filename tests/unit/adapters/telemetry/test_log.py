@@ -108,6 +108,7 @@ async def test_the_standard_librarys_logging_comes_in_the_same_shape(tmp_path: P
             logging.getLogger("lor3.http").exception("unexpected")
         logging.getLogger("aiohttp.server").warning("bad header %s", "CANARY")
         logging.getLogger("some.library").debug("CANARY")
+        logging.getLogger("alembic.runtime").info("setup plugin")
         await log.aclose()
         logging.getLogger("some.library").warning("after the end")
     first, second, third = _lines(tmp_path / "log")
