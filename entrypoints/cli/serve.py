@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
@@ -47,6 +48,7 @@ def serve(
     config_path: Path | None,
     as_json: bool,
 ) -> int:
+    _collect_rarely()
     flags = {"server.host": host, "server.port": port, "server.workers": workers}
     settings = settings_from(config_path, flags)
     if worker:
@@ -64,6 +66,15 @@ def serve(
                 announce=_announce_when_up(settings, port, as_json=as_json),
             )
     return _run(_serve_announced(settings, port, as_json=as_json))
+
+
+def _collect_rarely() -> None:
+    """Lets garbage in cycles wait longer: a chat leaves next to none, and looking for it took a fifth of its CPU.
+
+    The default looks after every 700 objects that stay, and then now and again at all 140,000 that a running
+    server holds. Before the imports, because these hit the default hardest: 70 ms of a start.
+    """
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _claim(host: str, port: int) -> socket.socket:
@@ -164,6 +175,9 @@ async def _serve(settings: "Settings", port: int, *, reuse_port: bool) -> None:
     from entrypoints.http.server import serve as serve_http
 
     async with running(settings) as application:
+        # What start-up made stays as long as the process: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
         await serve_http(application, host=settings.server.host, port=port, reuse_port=reuse_port)
 
 
