@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp.connector
 import attrs
 import pytest
 
+from adapters.providers.transport.http1.tls import default_context
 from application.ports.chat_provider import Timeouts
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
 from tests.faults.conftest import StartGateway
@@ -147,10 +147,7 @@ async def test_row_19_full_backlog_costs_the_connect_limit_once(
 def authority() -> Authority:
     """An authority that this process trusts, so that each certificate has no fault but its own."""
     made = Authority.make()
-    # aiohttp makes its verifying context when it is imported; there is no other door for a trusted authority.
-    context = aiohttp.connector._SSL_CONTEXT_VERIFIED
-    assert context is not None
-    context.load_verify_locations(cadata=made.pem)
+    default_context().load_verify_locations(cadata=made.pem)
     return made
 
 

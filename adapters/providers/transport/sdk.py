@@ -11,8 +11,8 @@ from typing import Final
 import attrs
 import httpx2
 
-from adapters.providers.transport.aiohttp_failures import failure_of
 from adapters.providers.transport.direct import DirectTransport
+from adapters.providers.transport.http1.failures import failure_of
 from adapters.providers.transport.port import Answer, Endpoint
 from domain.errors import ProviderFailure
 
@@ -20,7 +20,7 @@ Post = Callable[[Endpoint, bytes], Awaitable[httpx2.Response]]
 """The SDK client's low-level request method: endpoint and JSON in, response out."""
 
 _ANSWER: Final = "lor3.answer"
-_LEFT_TO_AIOHTTP: Final = frozenset((b"host", b"content-length", b"connection", b"transfer-encoding"))
+_LEFT_TO_THE_CLIENT: Final = frozenset((b"host", b"content-length", b"connection", b"transfer-encoding"))
 
 
 @attrs.define
@@ -34,7 +34,7 @@ class _ThroughDirect(httpx2.AsyncBaseTransport):
         headers = tuple(
             (name.decode("ascii"), value.decode("ascii"))
             for name, value in request.headers.raw
-            if name.lower() not in _LEFT_TO_AIOHTTP
+            if name.lower() not in _LEFT_TO_THE_CLIENT
         )
         answer = await self._direct.send_once(request.method, str(request.url), headers, body)
         return httpx2.Response(200, extensions={_ANSWER: answer}, request=request)
@@ -46,7 +46,12 @@ class _ThroughDirect(httpx2.AsyncBaseTransport):
 def through(direct: DirectTransport) -> httpx2.AsyncClient:
     """The HTTP client to construct an SDK client with. Knows no proxy from the environment, follows no redirect."""
     return httpx2.AsyncClient(
-        transport=_ThroughDirect(direct), follow_redirects=False, trust_env=False, timeout=None
+        transport=_ThroughDirect(direct),
+        # httpx2 would offer what its own decoders know, brotli among them; the direct transport has fewer.
+        headers={"Accept-Encoding": "identity"},
+        follow_redirects=False,
+        trust_env=False,
+        timeout=None,
     )
 
 

@@ -116,8 +116,17 @@ class ChunkedBody:
                 if left == 0:
                     self._in_trailers = True
                     continue
+                end = at + left
+                if end + 2 <= size:  # the whole chunk has come: the usual case
+                    if data[end : end + 2] != b"\r\n":
+                        raise NotHTTP("a chunk is longer than its size")
+                    pieces.append(data[at:end])
+                    at = end + 2
+                    continue
                 self._left = left = left + 2
-            if size - at >= left:  # the whole rest of this chunk: the usual case
+                if at == size:
+                    break
+            if size - at >= left:  # the whole rest of a chunk
                 end = at + left
                 # Of its line end, a part may have come and been checked before.
                 if not b"\r\n".endswith(data[max(at, end - 2) : end]):

@@ -26,11 +26,11 @@ class HTTP1Client:
         Raises:
             ProviderFailure: `connect`, `tls`, `connection_lost` or `bad_body`.
         """
+        if self._is_closed:
+            raise lost_before_answer()
         pool = self._pools.get(request.origin)
         if pool is None:
             pool = self._pools[request.origin] = Pool()
-        if self._is_closed:
-            raise lost_before_answer()
         connection = pool.take()
         if connection is None:
             connection = await self._dialer.connect(request.origin, pool)

@@ -1,7 +1,6 @@
 """Opens connections: names, addresses, TCP and TLS within one limit."""
 
 import asyncio
-import socket
 import ssl
 from typing import Final
 
@@ -44,7 +43,7 @@ class Dialer:
                 opened = await aiohappyeyeballs.start_connection(
                     addresses, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER_S, interleave=1
                 )
-                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                # Both event loops set TCP_NODELAY on it themselves.
                 _, connection = await loop.create_connection(
                     lambda: Connection(home),
                     sock=opened,

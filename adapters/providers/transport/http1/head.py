@@ -123,8 +123,8 @@ def _framing(status: int, fields: dict[str, str], repeated: list[tuple[str, str]
 def _keeps_alive(minor: bytes, fields: dict[str, str], repeated: list[tuple[str, str]]) -> bool:
     """Section 9.3."""
     value = fields.get("connection")
-    if value is None:
-        return minor == b"1"
+    if value is None or (not repeated and value.lower() == "keep-alive"):
+        return minor == b"1" or value is not None
     values = [value, *(other for name, other in repeated if name == "connection")]
     options = {option.strip(" \t").lower() for option in ",".join(values).split(",")}
     if "close" in options:

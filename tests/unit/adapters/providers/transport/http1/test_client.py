@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import random
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
@@ -14,6 +15,7 @@ from adapters.providers.transport.http1.addresses import Addresses, Resolve
 from adapters.providers.transport.http1.answer import HTTPAnswer
 from adapters.providers.transport.http1.client import HTTP1Client
 from adapters.providers.transport.http1.dialer import Dialer
+from adapters.providers.transport.http1.pool import Pool
 from adapters.providers.transport.http1.request import prepare
 from adapters.providers.transport.port import MAX_BODY_BYTES
 from domain.errors import ProviderFailure
@@ -194,6 +196,42 @@ def test_many_calls_at_once_get_their_own_answers(run: Run) -> None:
             for _ in range(3):
                 await asyncio.gather(*(call(number) for number in range(100)))
             assert upstream.connections <= 100
+
+    run(scenario())
+
+
+def test_cancelled_calls_never_mix_up_answers(run: Run) -> None:
+    """Calls given up at any moment, among others that share the connections: each gets its own answer or none."""
+    chance = random.Random(3000)  # noqa: S311 - any numbers will do, and the same each time
+
+    async def echo(request: wire.Received, writer: asyncio.StreamWriter) -> bool:
+        await asyncio.sleep(chance.random() * 0.002)
+        reply = wire.answer(request.body * 50) if chance.random() < 0.5 else wire.sse([request.body] * 50)
+        return await reply(request, writer)
+
+    async def scenario() -> None:
+        served = 0
+        async with wire.wire_upstream(echo) as upstream, Client() as client:
+
+            async def caller(name: int) -> None:
+                nonlocal served
+                for number in range(40):
+                    body = b"<%d %d>" % (name, number)
+                    answer = None
+                    try:
+                        async with asyncio.timeout(chance.choice([0.0, 0.0005, 0.001, 0.002, 0.003, 5])):
+                            answer = await client.send(upstream.url, body)
+                            assert body * 50 == await answer.read()
+                            served += 1
+                    except TimeoutError:
+                        continue
+                    finally:
+                        if answer is not None:
+                            answer.close()
+
+            await asyncio.gather(*(caller(name) for name in range(25)))
+            assert served > 100
+            assert upstream.connections > 25
 
     run(scenario())
 
@@ -524,6 +562,56 @@ def test_connecting_has_one_limit(run: Run) -> None:
 
             assert ("connect", False) == (failure.kind, failure.should_retry)
             await _until(upstream.clients_are_gone)
+
+    run(scenario())
+
+
+def test_small_requests_are_not_held_back(run: Run) -> None:
+    """Nagle's algorithm would let a request wait for the acknowledgement of the one before."""
+
+    async def scenario() -> None:
+        async with wire.wire_upstream(wire.answer(b"ok")) as upstream, Client() as client:
+            request = prepare("POST", upstream.url, [])
+            pool = Pool()
+            connection = await client.client._dialer.connect(request.origin, pool)
+            assert connection._transport is not None
+            opened = connection._transport.get_extra_info("socket")
+
+            assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            await pool.aclose()
+
+    run(scenario())
+
+
+def test_connections_are_not_used_after_a_long_idle_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are closed when their time is over, whether or not another call comes."""
+    monkeypatch.setattr("adapters.providers.transport.http1.pool.IDLE_S", 0.05)
+
+    async def scenario() -> None:
+        async with wire.wire_upstream(wire.answer(b"ok")) as upstream, Client() as client:
+            await (await client.send(upstream.url)).read()
+            await _until(upstream.clients_are_gone)
+            await (await client.send(upstream.url)).read()
+
+            assert 2 == upstream.connections
+
+    run(scenario())
+
+
+def test_the_last_connection_used_is_the_first_used_again(run: Run) -> None:
+    """So that those above what is needed grow old."""
+
+    async def scenario() -> None:
+        async with wire.wire_upstream(wire.answer(b"ok")) as upstream, Client() as client:
+            origin = prepare("POST", upstream.url, []).origin
+            pool = Pool()
+            first = await client.client._dialer.connect(origin, pool)
+            second = await client.client._dialer.connect(origin, pool)
+            for connection in (second, first):
+                pool.freed(connection)
+
+            assert [first, second, None] == [pool.take() for _ in range(3)]
+            await pool.aclose()
 
     run(scenario())
 
