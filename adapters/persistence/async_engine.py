@@ -5,27 +5,19 @@ does not use. The engine itself needs none of it, so it is imported from beneath
 The real package takes its place again at once, for whoever imports it later.
 """
 
-import importlib
-import importlib.util
 import sys
+from importlib.util import find_spec, module_from_spec
 from typing import Final
 
 _PACKAGE: Final = "sqlalchemy.ext.asyncio"
 
-
-def _import_engine_alone() -> None:
-    spec = importlib.util.find_spec(_PACKAGE)
-    if _PACKAGE in sys.modules or spec is None:
-        return  # imported by something else, so there is nothing left to save
-    sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)  # found, not executed
-    try:
-        importlib.import_module(f"{_PACKAGE}.engine")
-    finally:
+_spec = None if _PACKAGE in sys.modules else find_spec(_PACKAGE)
+if _spec is not None:
+    sys.modules[_PACKAGE] = module_from_spec(_spec)  # found, not executed
+try:
+    from sqlalchemy.ext.asyncio.engine import AsyncConnection, AsyncEngine, create_async_engine
+finally:
+    if _spec is not None:
         del sys.modules[_PACKAGE]
-
-
-_import_engine_alone()
-
-from sqlalchemy.ext.asyncio.engine import AsyncConnection, AsyncEngine, create_async_engine  # noqa: E402
 
 __all__ = ["AsyncConnection", "AsyncEngine", "create_async_engine"]
