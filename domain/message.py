@@ -68,5 +68,12 @@ class Message:
         return "".join(part.text for part in parts if isinstance(part, TextPart))
 
     @property
+    def has_images(self) -> bool:
+        for part in self.parts:  # noqa: SIM110 - half the cost of any() with a generator, on every request
+            if isinstance(part, ImagePart):
+                return True
+        return False
+
+    @property
     def images(self) -> tuple[ImagePart, ...]:
         return tuple(part for part in self.parts if isinstance(part, ImagePart))

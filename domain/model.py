@@ -15,12 +15,17 @@ ALL_CAPABILITIES: frozenset[Capability] = frozenset(
 )
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(order=True, cache_hash=True)
 class ModelRef:
     """`provider:model`, for example `openai:gpt-4`. `str()` gives that form back."""
 
     provider: str
     model: str
+    # Made once, asked for in every log line, metric and answer.
+    _text: str = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_text", f"{self.provider}:{self.model}")
 
     @classmethod
     def parse(cls, text: str, *, path: str = "model") -> "ModelRef":
@@ -40,7 +45,7 @@ class ModelRef:
         return cls(provider, model)
 
     def __str__(self) -> str:
-        return f"{self.provider}:{self.model}"
+        return self._text
 
 
 @attrs.frozen(kw_only=True)
