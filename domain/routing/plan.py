@@ -36,7 +36,7 @@ def plan_candidates(
     """
     candidates: list[Candidate] = []
     seen = set()
-    needs_images = any([message.has_images for message in (*request.history, *request.messages)])
+    needs_images = any(message.has_images for message in (*request.history, *request.messages))
     for spec in specs:
         if spec.ref in seen:
             continue
