@@ -7,7 +7,7 @@ from decimal import Decimal
 import attrs
 
 from application.ports.price_book import PriceBook
-from application.services.failover import Run
+from application.services.run import Run
 from application.services.transcript import Transcript
 from domain.attempt import Attempt
 from domain.chat import ChatRequest

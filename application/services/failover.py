@@ -1,7 +1,6 @@
 """The one loop that calls providers: candidates × breaker × retry × deadline, for streams and non-streams alike."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, Mapping
 
 import attrs
 
@@ -12,9 +11,8 @@ from application.ports.telemetry import Telemetry
 from application.services.failure_report import final_error
 from application.services.provider_call import LiveCall
 from application.services.route_health import RouteHealth
-from application.services.transcript import Transcript
+from application.services.run import Compile, RoutedEvent, Run, Said, Switched
 from domain.attempt import Attempt
-from domain.chat import ChatRequest, TextDelta, ToolCallDelta
 from domain.errors import InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
@@ -24,68 +22,8 @@ from domain.routing.retry import retry_delay_s, wants_retry
 from domain.routing.settings import RoutingPolicy
 from domain.telemetry import AttemptEnded, FallbackTaken, ModelMisconfigured
 
-Compile: TypeAlias = Callable[[ModelSpec], Awaitable[Compiled]]
 MAX_WAIT_BEFORE_FALLBACK_S = 5.0
 """With another model at hand, a caller is not kept waiting for longer than this before a retry."""
-
-
-@attrs.frozen(kw_only=True)
-class Switched:
-    """Content has been passed on and is void: another model starts from the beginning."""
-
-    reason: str
-    from_model: ModelRef
-    to_model: ModelRef
-
-
-RoutedEvent: TypeAlias = TextDelta | ToolCallDelta | Switched
-
-
-@attrs.frozen(kw_only=True)
-class Said:
-    """What one call said, whole or cut short: it has been paid for either way."""
-
-    transcript: Transcript
-    spec: ModelSpec
-    request: ChatRequest
-
-
-@attrs.define(kw_only=True)
-class Run:
-    """The state of one request in the loop; read it while and after its events are consumed."""
-
-    request_id: str
-    candidates: tuple[Candidate, ...]
-    compile: Compile
-    stream: bool
-    started_at: float
-    attempts: list[Attempt] = attrs.field(factory=list)
-    """Every call made and every candidate passed over, in order."""
-    said: dict[int, Said] = attrs.field(factory=dict)
-    """By the index of its attempt."""
-    failures: list[tuple[ModelRef, ProviderFailure]] = attrs.field(factory=list)
-    refusals: list[tuple[ModelRef, InvalidRequest]] = attrs.field(factory=list)
-    waited_s: float = 0.0
-    """Spent waiting for providers, back-off included."""
-    spec: ModelSpec | None = None
-    """The candidate being asked; once all is over, the one that answered."""
-    compiled: Compiled | None = None
-    transcript: Transcript = attrs.field(factory=Transcript)
-    sent: int = 0
-    position: int = 0
-    """Of the next candidate."""
-    tries: int = 0
-    """Retries of the current one."""
-    window: int | None = None
-    """What was too small: only a larger window is worth a try."""
-    left: tuple[ModelRef, str] | None = None
-    """The candidate before the current one, and why it was given up."""
-    forgave_stale: bool = False
-    """Whether a dead pooled connection has cost the current candidate its one silent retry."""
-
-    @property
-    def has_next(self) -> bool:
-        return any(candidate.included for candidate in self.candidates[self.position :])
 
 
 @attrs.define(kw_only=True)
@@ -131,7 +69,7 @@ class Failover:
         shown_by: ModelRef | None = None
         while True:
             call = await self._connect(run)
-            spec = _asked(run)[0]
+            spec = run.asked[0]
             failure: ProviderFailure | None = None
             ended = False
             try:
@@ -163,7 +101,7 @@ class Failover:
         while True:
             if run.spec is None:
                 await self._next_candidate(run)
-            spec, compiled = _asked(run)
+            spec, compiled = run.asked
             is_probe = self._health.breaker(spec.ref).is_probing
             call = self._call(run, spec, compiled)
             run.transcript = call.transcript
@@ -198,7 +136,7 @@ class Failover:
 
     def _give_up(self, run: Run, failure: ProviderFailure) -> None:
         """Leaves the current candidate for good. Raises the final error where no other may be asked."""
-        spec, _ = _asked(run)
+        spec, _ = run.asked
         self._health.close_for(spec.ref, failure)
         if not VERDICTS[failure.kind].fall_back:
             raise final_error(run.candidates, run.failures, run.refusals)
@@ -286,7 +224,7 @@ class Failover:
 
     def _end(self, run: Run, call: LiveCall, outcome: str, failure: ProviderFailure | None) -> None:
         """Records a call, whatever came of it, and learns from it."""
-        spec, compiled = _asked(run)
+        spec, compiled = run.asked
         now = self._clock.monotonic()
         duration_s = now - call.started
         status = None if failure is None else failure.status
@@ -332,8 +270,3 @@ class Failover:
 
     def _remaining_s(self, run: Run) -> float:
         return self._policy.deadline_s - (self._clock.monotonic() - run.started_at)
-
-
-def _asked(run: Run) -> tuple[ModelSpec, Compiled]:
-    assert run.spec is not None and run.compiled is not None  # noqa: S101, PT018 - set by `_next_candidate`
-    return run.spec, run.compiled

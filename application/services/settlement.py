@@ -7,8 +7,8 @@ from application.ports.clock import Clock
 from application.ports.telemetry import Telemetry
 from application.services.accounting import Accounting, Bill, add_bills
 from application.services.chat_record import ChatIds, failure_record
-from application.services.failover import Run
 from application.services.request_assembly import Assembly
+from application.services.run import Run
 from application.use_cases.chat_command import SendChatCommand
 from domain.attempt import Attempt
 from domain.errors import LorError, StorageUnavailable

@@ -14,8 +14,9 @@ from application.ports.telemetry import Telemetry
 from application.services.background import Background
 from application.services.chat_record import ChatIds, answer_record
 from application.services.compilation import Compilation
-from application.services.failover import Failover, RoutedEvent, Run, Switched
+from application.services.failover import Failover
 from application.services.request_assembly import Assembly, RequestAssembly
+from application.services.run import RoutedEvent, Run, Switched
 from application.services.settlement import Progress, Settlement
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import (
@@ -33,9 +34,8 @@ from domain.chat import ChatRequest, TextDelta
 from domain.errors import LorError, OutputInvalid, StorageUnavailable
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.message import Message
-from domain.model import ModelRef, ModelSpec
+from domain.model import ModelRef
 from domain.output.formatter import Formatted
-from domain.passes.manager import Compiled
 from domain.telemetry import ChatAnswered
 
 STORE_ON_LEAVING_S = 10.0
@@ -124,9 +124,9 @@ class SendChat:
                 async for piece in content:
                     if not announced:
                         announced = True
-                        yield self._chat_started(progress, _settled(run)[0].ref)
+                        yield self._chat_started(progress, run.asked[0].ref)
                     yield _event(piece)
-            spec, _ = _settled(run)
+            spec, _ = run.asked
             if not announced:
                 yield self._chat_started(progress, spec.ref)
             formatted = await self._format(progress, run)
@@ -187,13 +187,13 @@ class SendChat:
         formatted = await self._format(progress, run)
         if formatted.problems:
             raise OutputInvalid(
-                f"{_settled(run)[0].ref} answered twice with something that is not valid "
+                f"{run.asked[0].ref} answered twice with something that is not valid "
                 f"{progress.assembly.request.format}: " + "; ".join(formatted.problems[:5])
             )
         return formatted
 
     async def _commit(self, progress: Progress, run: Run, formatted: Formatted) -> ChatAnswer:
-        spec, compiled = _settled(run)
+        spec, compiled = run.asked
         command, ids = progress.command, progress.ids
         attempts, bill = await self._settlement.charge(progress)
         assert bill is not None and run.transcript.finish_reason is not None  # noqa: S101, PT018 - a finished run has said something
@@ -269,11 +269,6 @@ def _event(piece: RoutedEvent) -> ChatEvent:
     if isinstance(piece, Switched):
         return Reset(reason=piece.reason, from_model=piece.from_model, to_model=piece.to_model)
     return ToolCallGrew(index=piece.index, id=piece.id, name=piece.name, arguments=piece.arguments)
-
-
-def _settled(run: Run) -> tuple[ModelSpec, Compiled]:
-    assert run.spec is not None and run.compiled is not None  # noqa: S101, PT018 - content comes from a prepared candidate
-    return run.spec, run.compiled
 
 
 def _asking_again(request: ChatRequest, run: Run, formatted: Formatted) -> ChatRequest:

@@ -1,0 +1,81 @@
+"""The state of one request on its way through the candidates."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import attrs
+
+from application.services.transcript import Transcript
+from domain.attempt import Attempt
+from domain.chat import ChatRequest, TextDelta, ToolCallDelta
+from domain.errors import InvalidRequest, ProviderFailure
+from domain.model import ModelRef, ModelSpec
+from domain.passes.manager import Compiled
+from domain.routing.plan import Candidate
+
+Compile: TypeAlias = Callable[[ModelSpec], Awaitable[Compiled]]
+
+
+@attrs.frozen(kw_only=True)
+class Switched:
+    """Content has been passed on and is void: another model starts from the beginning."""
+
+    reason: str
+    from_model: ModelRef
+    to_model: ModelRef
+
+
+RoutedEvent: TypeAlias = TextDelta | ToolCallDelta | Switched
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """What one call said, whole or cut short: it has been paid for either way."""
+
+    transcript: Transcript
+    spec: ModelSpec
+    request: ChatRequest
+
+
+@attrs.define(kw_only=True)
+class Run:
+    """The state of one request in the loop; read it while and after its events are consumed."""
+
+    request_id: str
+    candidates: tuple[Candidate, ...]
+    compile: Compile
+    stream: bool
+    started_at: float
+    attempts: list[Attempt] = attrs.field(factory=list)
+    """Every call made and every candidate passed over, in order."""
+    said: dict[int, Said] = attrs.field(factory=dict)
+    """By the index of its attempt."""
+    failures: list[tuple[ModelRef, ProviderFailure]] = attrs.field(factory=list)
+    refusals: list[tuple[ModelRef, InvalidRequest]] = attrs.field(factory=list)
+    waited_s: float = 0.0
+    """Spent waiting for providers, back-off included."""
+    spec: ModelSpec | None = None
+    """The candidate being asked; once all is over, the one that answered."""
+    compiled: Compiled | None = None
+    transcript: Transcript = attrs.field(factory=Transcript)
+    sent: int = 0
+    position: int = 0
+    """Of the next candidate."""
+    tries: int = 0
+    """Retries of the current one."""
+    window: int | None = None
+    """What was too small: only a larger window is worth a try."""
+    left: tuple[ModelRef, str] | None = None
+    """The candidate before the current one, and why it was given up."""
+    forgave_stale: bool = False
+    """Whether a dead pooled connection has cost the current candidate its one silent retry."""
+
+    @property
+    def has_next(self) -> bool:
+        return any(candidate.included for candidate in self.candidates[self.position :])
+
+    @property
+    def asked(self) -> tuple[ModelSpec, Compiled]:
+        """The candidate being asked and the request compiled for it; once there is an answer, its own."""
+        assert self.spec is not None and self.compiled is not None  # noqa: S101, PT018 - set by the failover first
+        return self.spec, self.compiled
