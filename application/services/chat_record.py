@@ -27,102 +27,55 @@ class ChatIds:
     turns: tuple[MessageId, ...]
 
 
-def answer_record(
+def chat_record(
     command: SendChatCommand,
     assembly: Assembly,
     ids: ChatIds,
     *,
     answer: Message,
-    attempts: tuple[Attempt, ...],
-    model: ModelRef,
-    finish_reason: FinishReason,
-    bill: Bill,
-    latency_ms: int,
-    now: datetime.datetime,
-) -> ChatRecord:
-    """The caller's new turns and the complete answer."""
-    return _record(
-        command,
-        assembly,
-        ids,
-        attempts,
-        now,
-        StoredMessage(
-            id=ids.message,
-            tenant=command.tenant,
-            thread_id=ids.thread,
-            message=attrs.evolve(answer, token_count=bill.usage.output_tokens),
-            format=assembly.request.format,
-            model=model,
-            finish_reason=finish_reason,
-            usage=bill.usage,
-            cost_usd=bill.cost_usd,
-            latency_ms=latency_ms,
-            metadata=command.metadata,
-            created_at=now,
-        ),
-    )
-
-
-def failure_record(
-    command: SendChatCommand,
-    assembly: Assembly,
-    ids: ChatIds,
-    *,
     status: MessageStatus,
-    error_code: str | None,
-    text: str,
     attempts: tuple[Attempt, ...],
     model: ModelRef | None,
     bill: Bill | None,
     latency_ms: int,
     now: datetime.datetime,
+    finish_reason: FinishReason | None = None,
+    error_code: str | None = None,
 ) -> ChatRecord:
-    """The caller's new turns and an answer that is not one, with the text so far where there is some."""
-    return _record(
-        command,
-        assembly,
-        ids,
-        attempts,
-        now,
-        StoredMessage(
-            id=ids.message,
-            tenant=command.tenant,
-            thread_id=ids.thread,
-            message=Message.of("assistant", text) if text else Message(role="assistant"),
-            status=status,
-            error_code=error_code,
-            format=assembly.request.format,
-            model=model,
-            usage=NO_USAGE if bill is None else bill.usage,
-            cost_usd=Decimal(0) if bill is None else bill.cost_usd,
-            latency_ms=latency_ms,
-            metadata=command.metadata,
-            created_at=now,
-        ),
-    )
-
-
-def _record(
-    command: SendChatCommand,
-    assembly: Assembly,
-    ids: ChatIds,
-    attempts: tuple[Attempt, ...],
-    now: datetime.datetime,
-    answer: StoredMessage,
-) -> ChatRecord:
+    """The caller's new turns and the answer, or what there is of it; without a bill nothing was paid for."""
     tenant = command.tenant
-    session = assembly.session or Session(id=ids.session, tenant=tenant, user=command.user, created_at=now)
-    thread = assembly.thread or Thread(id=ids.thread, tenant=tenant, session_id=ids.session, created_at=now)
-    turns = tuple(
+    usage = NO_USAGE if bill is None else bill.usage
+    turns = [
         StoredMessage(id=turn_id, tenant=tenant, thread_id=ids.thread, message=message, created_at=now)
         for turn_id, message in zip(ids.turns, assembly.new_turns, strict=True)
+    ]
+    reply = StoredMessage(
+        id=ids.message,
+        tenant=tenant,
+        thread_id=ids.thread,
+        message=attrs.evolve(answer, token_count=usage.output_tokens),
+        status=status,
+        error_code=error_code,
+        format=assembly.request.format,
+        model=model,
+        finish_reason=finish_reason,
+        usage=usage,
+        cost_usd=Decimal(0) if bill is None else bill.cost_usd,
+        latency_ms=latency_ms,
+        metadata=command.metadata,
+        created_at=now,
     )
     return ChatRecord(
-        session=session,
+        session=assembly.session or Session(id=ids.session, tenant=tenant, user=command.user, created_at=now),
         new_session=assembly.session is None,
-        thread=thread,
+        thread=assembly.thread
+        or Thread(id=ids.thread, tenant=tenant, session_id=ids.session, created_at=now),
         new_thread=assembly.thread is None,
-        messages=(*turns, answer),
+        messages=(*turns, reply),
         attempts=attempts,
     )
+
+
+def spoken(text: str) -> Message:
+    """An assistant's turn; an empty text is no part at all."""
+    return Message.of("assistant", text) if text else Message(role="assistant")

@@ -6,7 +6,7 @@ from application.ports.chat_journal import ChatJournal
 from application.ports.clock import Clock
 from application.ports.telemetry import Telemetry
 from application.services.accounting import Accounting, Bill, add_bills
-from application.services.chat_record import ChatIds, failure_record
+from application.services.chat_record import ChatIds, chat_record, spoken
 from application.services.request_assembly import Assembly
 from application.services.run import Run
 from application.use_cases.chat_command import SendChatCommand
@@ -82,13 +82,13 @@ class Settlement:
     async def _store(self, progress: Progress, *, status: MessageStatus, error_code: str | None) -> None:
         run = progress.runs[-1] if progress.runs else None
         attempts, bill = await self.charge(progress)
-        record = failure_record(
+        record = chat_record(
             progress.command,
             progress.assembly,
             progress.ids,
             status=status,
             error_code=error_code,
-            text="" if run is None else run.transcript.text,
+            answer=spoken("" if run is None else run.transcript.text),
             attempts=attempts,
             model=run.spec.ref if run is not None and run.spec is not None else None,
             bill=bill,

@@ -12,7 +12,7 @@ from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.ports.telemetry import Telemetry
 from application.services.background import Background
-from application.services.chat_record import ChatIds, answer_record
+from application.services.chat_record import ChatIds, chat_record, spoken
 from application.services.compilation import Compilation
 from application.services.failover import Failover
 from application.services.request_assembly import Assembly, RequestAssembly
@@ -203,12 +203,12 @@ class SendChat:
         # Streamed text has been seen: what is stored is that, byte for byte.
         text = run.transcript.text if progress.stream else formatted.text
         output = text if progress.stream and isinstance(formatted.output, str) else formatted.output
-        message = Message.of("assistant", text) if text else Message(role="assistant")
-        record = answer_record(
+        record = chat_record(
             command,
             progress.assembly,
             ids,
-            answer=attrs.evolve(message, tool_calls=run.transcript.tool_calls),
+            answer=attrs.evolve(spoken(text), tool_calls=run.transcript.tool_calls),
+            status="complete",
             attempts=attempts,
             model=spec.ref,
             finish_reason=run.transcript.finish_reason,
