@@ -18,15 +18,14 @@ from entrypoints.http.checks import (
     Integer,
     ListOf,
     Number,
-    Record,
     Text,
     TextMap,
     TextOr,
     UUIDText,
     fault,
-    given,
 )
 from entrypoints.http.message_body import MESSAGE, TEXT, MessageBody, to_messages
+from entrypoints.http.records import Record, given
 from entrypoints.http.tool_body import TOOL, TOOL_CHOICE, ToolBody, ToolChoiceBody, to_tool_choice, to_tools
 
 MAX_MESSAGES: Final = 1000

@@ -8,18 +8,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from domain.message import ImagePart, Message, Part, Role, TextPart, ToolCall
-from entrypoints.http.checks import (
-    Boolean,
-    Choice,
-    Faults,
-    ListOf,
-    Record,
-    Tagged,
-    Text,
-    TextOr,
-    fault,
-    given,
-)
+from entrypoints.http.checks import Boolean, Choice, Faults, ListOf, Text, TextOr, fault
+from entrypoints.http.records import Record, Tagged, given
 from entrypoints.http.tool_body import FUNCTION_NAME
 
 MAX_TEXT: Final = 1_000_000

@@ -6,7 +6,8 @@ import attrs
 
 from domain.chat import Tool, ToolChoice
 from domain.json_value import JSONObject
-from entrypoints.http.checks import AnyObject, Boolean, Choice, Faults, Record, Text, TextOr, fault, given
+from entrypoints.http.checks import AnyObject, Boolean, Choice, Faults, Text, TextOr, fault
+from entrypoints.http.records import Record, given
 
 # Both OpenAI and Anthropic refuse other names.
 FUNCTION_NAME: Final = Text(

@@ -1,0 +1,126 @@
+"""Checks of whole objects: which fields they may have, and what each of them must be."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, TypeVar
+
+import attrs
+
+from domain.json_value import JSONObject, JSONValue
+from entrypoints.http.checks import Check, Choice, Faults, Schemas, fault, kind_of
+from entrypoints.http.codec import shown
+
+T = TypeVar("T")
+_METADATA: Final = "lor3.field"
+
+
+@attrs.frozen(kw_only=True)
+class FieldNote:
+    """What a record's field carries beside its type."""
+
+    check: Check[Any]  # a field of any type
+    doc: str
+    required: bool
+    default: JSONValue
+    """For the documentation: what stands in for a field that is left out."""
+    example: JSONValue
+
+
+def given(
+    check: Check[Any],
+    doc: str,
+    *,
+    required: bool = False,
+    default: JSONValue = None,
+    example: JSONValue = None,
+) -> Any:
+    """A field of a record. Typed Any, as `attrs.field` is, so that the class can declare the field's type."""
+    note = FieldNote(check=check, doc=doc, required=required, default=default, example=example)
+    return attrs.field(default=None, metadata={_METADATA: note})
+
+
+def notes_of(record: type[attrs.AttrsInstance]) -> Mapping[str, FieldNote]:
+    """Field name → note, in order of declaration."""
+    return {each.name: each.metadata[_METADATA] for each in attrs.fields(record)}
+
+
+class Record(Generic[T]):
+    """An object with the fields of an attrs class and no others."""
+
+    def __init__(self, record: type[T], *, name: str | None = None) -> None:
+        self._record: Callable[..., T] = record
+        self._name = name or record.__name__
+        self._doc = (record.__doc__ or "").strip().partition("\n\n")[0]
+        self._notes = notes_of(record)  # type: ignore[arg-type]  # T can't be bound to attrs' classes and stay generic
+        self._readers = {field: note.check.read for field, note in self._notes.items()}
+        self._required = tuple(field for field, note in self._notes.items() if note.required)
+
+    def read(self, value: JSONValue, path: str, faults: Faults) -> T | None:
+        if not isinstance(value, dict):
+            fault(faults, path, f"must be an object, not {kind_of(value)}")
+            return None
+        before = len(faults)
+        prefix = f"{path}." if path else ""
+        values = {}
+        readers = self._readers
+        for field, item in value.items():
+            reader = readers.get(field)
+            if reader is None:
+                fault(faults, prefix + shown(field), self._unknown(field))
+            elif item is not None:
+                values[field] = reader(item, prefix + field, faults)
+        for field in self._required:
+            if value.get(field) is None:
+                fault(faults, prefix + field, "is required")
+        return self._record(**values) if len(faults) == before else None
+
+    def _unknown(self, field: str) -> str:
+        close = difflib.get_close_matches(field[:64], self._readers, n=1)
+        if close:
+            return f"unknown field; did you mean `{close[0]}`?"
+        return "unknown field; known are " + ", ".join(self._readers)
+
+    def schema(self, schemas: Schemas) -> JSONObject:
+        reference = {"$ref": f"#/components/schemas/{self._name}"}
+        if self._name not in schemas:
+            schemas[self._name] = {}  # holds the place, so that a record may refer to itself
+            properties: dict[str, JSONValue] = {}
+            for field, note in self._notes.items():
+                described = {**note.check.schema(schemas), "description": note.doc}
+                if note.default is not None:
+                    described["default"] = note.default
+                if note.example is not None:
+                    described["examples"] = [note.example]
+                properties[field] = described
+            found: dict[str, JSONValue] = {
+                "type": "object",
+                "description": self._doc,
+                "properties": properties,
+                "additionalProperties": False,
+            }
+            if self._required:
+                found["required"] = list(self._required)
+            schemas[self._name] = found
+        return reference
+
+
+class Tagged(Generic[T]):
+    """One of several records, told apart by a field."""
+
+    def __init__(self, tag: str, records: Mapping[str, Record[Any]]) -> None:
+        self._tag = tag
+        self._records = records
+        self._choice = Choice(tuple(records))
+
+    def read(self, value: JSONValue, path: str, faults: Faults) -> T | None:
+        if not isinstance(value, Mapping):
+            fault(faults, path, f"must be an object, not {kind_of(value)}")
+            return None
+        tag = self._choice.read(value.get(self._tag), f"{path}.{self._tag}", faults)
+        if tag is None:
+            return None
+        found: T | None = self._records[tag].read(value, path, faults)
+        return found
+
+    def schema(self, schemas: Schemas) -> JSONObject:
+        return {"oneOf": [record.schema(schemas) for record in self._records.values()]}
