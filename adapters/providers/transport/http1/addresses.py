@@ -60,6 +60,10 @@ class Addresses:
         known.addresses.append(known.addresses.pop(0))
         return addresses
 
+    def forget(self, host: str, port: int) -> None:
+        """Connecting failed: the service may have moved, so the next call asks anew."""
+        self._known.pop((host, port), None)
+
     async def _look_up(self, host: str, port: int) -> list[AddrInfoType]:
         try:
             resolve = self._resolve or asyncio.get_running_loop().getaddrinfo

@@ -51,6 +51,7 @@ class Dialer:
                     server_hostname=origin.host if origin.is_tls else None,
                 )
         except Exception as exc:  # uvloop raises RuntimeErrors where asyncio raises OSErrors
+            self._addresses.forget(origin.host, origin.port)
             raise no_connection(exc) from exc
         return connection
 

@@ -500,6 +500,31 @@ def test_a_name_is_looked_up_once_for_many(run: Run) -> None:
     run(scenario())
 
 
+def test_a_name_is_asked_again_once_its_addresses_fail(run: Run) -> None:
+    """A service that moved is found without waiting for the memory of names to expire."""
+    hosts = ["127.0.0.1", "127.0.0.9", "127.0.0.1"]
+
+    async def resolve(_host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (hosts.pop(0), port))]
+
+    async def scenario() -> None:
+        closing = ("Connection", "close")
+        async with (
+            wire.wire_upstream(wire.answer(b"ok", closing)) as upstream,
+            Client(resolve=resolve) as client,
+        ):
+            url = upstream.url.replace("127.0.0.1", "model.internal")
+            for _ in range(2):
+                assert b"ok" == await (await client.send(url)).read()
+            assert 2 == len(hosts)
+            client.client._dialer._addresses.forget("model.internal", upstream.port)
+            assert "connect" == (await client.failure(url)).kind
+            assert b"ok" == await (await client.send(url)).read()
+            assert [] == hosts
+
+    run(scenario())
+
+
 def test_tls(run: Run) -> None:
     """With an authority that the test trusts: calls, streams, reuse, cuts; without, a refusal."""
     authority = Authority.make()
