@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from application.ports.clock import Clock
 from application.ports.cooldown_board import Cooldown
 from domain.errors import ConfigurationError, FailureKind, Fault
+from domain.routing.closed_routes import MAX_ROUTES, ClosedRoutes
 from domain.secret import Secret
 
 _log: Final = logging.getLogger("lor3.cooldowns")
@@ -25,11 +26,9 @@ _CHANNEL: Final = f"{_PREFIX}closed"
 _KINDS: Final = frozenset(get_args(FailureKind))
 _MAX_S: Final = 3600.0
 """The longest cooldown taken over from others; longer ones are garbage."""
-_MAX_ROUTES: Final = 10_000
 _MAX_PENDING: Final = 1_000
 _BREAKER_FAILURES: Final = 5
 _BREAKER_OPEN_S: Final = 5.0
-_ROUNDING_S: Final = 0.05
 _CANCEL_ROUNDS: Final = 4
 
 
@@ -48,7 +47,7 @@ class RedisCooldownBoard:
     _clock: Clock
     _timeout_s: float = 0.05
     _interval_s: float = 1.0
-    _closed: dict[str, tuple[float, FailureKind]] = attrs.field(factory=dict, init=False)
+    _closed: ClosedRoutes = attrs.field(factory=ClosedRoutes, init=False)
     _pending: dict[str, tuple[float, FailureKind]] = attrs.field(factory=dict, init=False)
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _tasks: list[asyncio.Task[None]] = attrs.field(factory=list, init=False)
@@ -58,19 +57,13 @@ class RedisCooldownBoard:
     _open_until: float = attrs.field(default=0.0, init=False)
 
     def active(self, route: str) -> Cooldown | None:
-        closed = self._closed.get(route)
-        if closed is None:
-            return None
-        until, kind = closed
-        remaining_s = until - self._clock.monotonic()
-        if remaining_s <= 0:
-            del self._closed[route]
-            return None
-        return Cooldown(route=route, kind=kind, remaining_s=remaining_s)
+        closed = self._closed.remaining(route, self._clock.monotonic())
+        return None if closed is None else Cooldown(route=route, remaining_s=closed[0], kind=closed[1])
 
     def close_route(self, route: str, kind: FailureKind, *, for_s: float) -> None:
-        if for_s > 0 and self._extend(route, kind, for_s) and len(self._pending) < _MAX_PENDING:
-            self._pending[route] = self._closed[route]
+        now = self._clock.monotonic()
+        if self._closed.close(route, kind, for_s=for_s, now=now) and len(self._pending) < _MAX_PENDING:
+            self._pending[route] = (now + for_s, kind)
             self._wake.set()
 
     async def start(self) -> None:
@@ -115,19 +108,6 @@ class RedisCooldownBoard:
                     await client.aclose()
             except Exception:  # as above
                 _log.debug("closing the connection to Redis failed")
-
-    def _extend(self, route: str, kind: FailureKind, for_s: float) -> bool:
-        """Whether the route is now closed for longer than before."""
-        now = self._clock.monotonic()
-        closed = self._closed.get(route)
-        if closed is not None and closed[0] >= now + for_s - _ROUNDING_S:
-            return False
-        if closed is None and len(self._closed) >= _MAX_ROUTES:
-            self._closed = {name: entry for name, entry in self._closed.items() if entry[0] > now}
-            if len(self._closed) >= _MAX_ROUTES:
-                return False  # model names can come from callers; forgetting a cooldown costs one call
-        self._closed[route] = (now + for_s, kind)
-        return True
 
     async def _share(self) -> None:
         """Writes what is closed here, at once; reads what is closed elsewhere, once an interval."""
@@ -192,7 +172,7 @@ class RedisCooldownBoard:
     async def _read(self) -> None:
         client = self._connected()
         now_ms = await self._now_ms(client)
-        routes: list[Any] = await client.zrangebyscore(_INDEX, now_ms, "+inf", start=0, num=_MAX_ROUTES)
+        routes: list[Any] = await client.zrangebyscore(_INDEX, now_ms, "+inf", start=0, num=MAX_ROUTES)
         if not routes:
             return
         for value in await client.mget([_PREFIX.encode() + bytes(route) for route in routes]):
@@ -221,7 +201,9 @@ class RedisCooldownBoard:
         if entry.get("v") != 1 or not isinstance(route, str) or kind not in _KINDS:
             return
         if isinstance(left_ms, int) and not isinstance(left_ms, bool) and 0 < left_ms <= _MAX_S * 1000:
-            self._extend(route, cast("FailureKind", kind), left_ms / 1000)
+            self._closed.close(
+                route, cast("FailureKind", kind), for_s=left_ms / 1000, now=self._clock.monotonic()
+            )
 
     def _connected(self) -> "redis.asyncio.Redis":
         if self._client is None:

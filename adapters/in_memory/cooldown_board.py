@@ -5,8 +5,7 @@ import attrs
 from application.ports.clock import Clock
 from application.ports.cooldown_board import Cooldown
 from domain.errors import FailureKind
-
-_MAX_ROUTES = 10_000
+from domain.routing.closed_routes import ClosedRoutes
 
 
 @attrs.define(kw_only=True)
@@ -14,32 +13,14 @@ class LocalCooldownBoard:
     """Shared with nobody: what lor3 uses where no Redis is configured."""
 
     _clock: Clock
-    _closed: dict[str, tuple[float, FailureKind]] = attrs.field(factory=dict, init=False)
-    """Route → the monotonic moment it opens again, and why it is closed."""
+    _closed: ClosedRoutes = attrs.field(factory=ClosedRoutes, init=False)
 
     def active(self, route: str) -> Cooldown | None:
-        closed = self._closed.get(route)
-        if closed is None:
-            return None
-        until, kind = closed
-        remaining_s = until - self._clock.monotonic()
-        if remaining_s <= 0:
-            del self._closed[route]
-            return None
-        return Cooldown(route=route, kind=kind, remaining_s=remaining_s)
+        closed = self._closed.remaining(route, self._clock.monotonic())
+        return None if closed is None else Cooldown(route=route, remaining_s=closed[0], kind=closed[1])
 
     def close_route(self, route: str, kind: FailureKind, *, for_s: float) -> None:
-        if not for_s > 0:  # also NaN
-            return
-        now = self._clock.monotonic()
-        closed = self._closed.get(route)
-        if closed is not None and closed[0] >= now + for_s:
-            return
-        if closed is None and len(self._closed) >= _MAX_ROUTES:
-            self._closed = {name: entry for name, entry in self._closed.items() if entry[0] > now}
-            if len(self._closed) >= _MAX_ROUTES:
-                return  # model names can come from callers; forgetting a cooldown costs one call
-        self._closed[route] = (now + for_s, kind)
+        self._closed.close(route, kind, for_s=for_s, now=self._clock.monotonic())
 
     async def start(self) -> None:
         """Nothing to open."""
