@@ -42,6 +42,8 @@ class ChatAnswer:
     cost_usd: Decimal | None
     attempts: tuple[Attempt, ...]
     """Those that were sent, in order."""
+    fallbacks: int = 0
+    """Candidates that were given up or passed over before the one that answered."""
     context: ContextUse
     warnings: tuple[str, ...]
     overhead_s: float

@@ -7,6 +7,7 @@ from application.ports.chat_provider import ChatProvider
 from application.ports.store import Store, StoreConfig
 from domain.output.formatter import Formatter
 from domain.passes.compiler_pass import Pass
+from domain.passes.model_limits import ModelLimits
 from entrypoints import plugins
 from entrypoints.application import Application
 from entrypoints.container import Container
@@ -99,8 +100,10 @@ def _open_providers(settings: Settings) -> dict[str, ChatProvider]:
 
 
 def _load_passes(settings: Settings) -> tuple[Pass, ...]:
+    """The configured ones in their order, then the one that no request can do without."""
     names = enumerate(settings.chat.passes)
-    return tuple(plugins.load("lor3.passes", name, path=f"passes[{index}]")() for index, name in names)
+    loaded = [plugins.load("lor3.passes", name, path=f"passes[{index}]")() for index, name in names]
+    return (*loaded, ModelLimits())
 
 
 def _load_formatters() -> dict[str, Formatter]:

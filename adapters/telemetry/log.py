@@ -34,7 +34,7 @@ _EVENTS: Final[Mapping[type, tuple[str, str]]] = {
     ChatAnswered: ("info", "chat answered"),
     ChatRefused: ("warning", "chat refused"),
     BreakerMoved: ("warning", "breaker moved"),
-    ModelMisconfigured: ("error", "model misconfigured"),
+    ModelMisconfigured: ("error", "provider needs attention"),
     RequestServed: ("info", "request served"),
 }
 _QUOTES_REQUESTS: Final = ("aiohttp.server", "aiohttp.access", "aiohttp.web")

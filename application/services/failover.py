@@ -22,9 +22,6 @@ from domain.routing.retry import retry_delay_s, wants_retry
 from domain.routing.settings import RoutingPolicy
 from domain.telemetry import AttemptEnded, FallbackTaken, ModelMisconfigured
 
-MAX_WAIT_BEFORE_FALLBACK_S = 5.0
-"""With another model at hand, a caller is not kept waiting for longer than this before a retry."""
-
 
 @attrs.define(kw_only=True)
 class Failover:
@@ -152,7 +149,9 @@ class Failover:
             run.position += 1
             if run.sent >= self._policy.max_attempts or self._remaining_s(run) <= 0:
                 break
-            if candidate.included and await self._prepare(run, candidate.spec):
+            if candidate.refusal is not None:
+                run.passed_over.append(f"{candidate.spec.ref} was passed over: {candidate.refusal}")
+            elif await self._prepare(run, candidate.spec):
                 if run.left is not None:
                     self._telemetry.emit(
                         FallbackTaken(
@@ -178,11 +177,14 @@ class Failover:
             self._skip(run, spec, closed.outcome)
             failure = ProviderFailure(closed.kind, closed.reason, retry_after_s=closed.opens_in_s)
             run.failures.append((spec.ref, failure))
+            run.passed_over.append(f"{spec.ref} was passed over: {closed.reason}")
+            run.left = (spec.ref, closed.kind)
             return False
         try:
             run.compiled = await run.compile(spec)
         except InvalidRequest as refusal:
             run.refusals.append((spec.ref, refusal))
+            run.passed_over.append(f"{spec.ref} was passed over: {refusal.detail}")
             self._skip(run, spec, f"skipped_{refusal.code}")
             return False
         # Compiling may have waited, and another request may have taken the probe meanwhile.
@@ -218,7 +220,7 @@ class Failover:
         delay_s = retry_delay_s(failure, run.tries, self._randomness.fraction(), self._policy)
         if delay_s is None or delay_s >= self._remaining_s(run):
             return None
-        if delay_s > MAX_WAIT_BEFORE_FALLBACK_S and run.has_next:
+        if delay_s > self._policy.max_wait_before_fallback_s and run.has_next:
             return None
         return delay_s if self._health.retry_budget.take() else None
 

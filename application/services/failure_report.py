@@ -1,9 +1,13 @@
 """The one error a caller gets when several models failed."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from domain.errors import (
     ChatFailed,
     ContentFiltered,
     ContextTooLong,
+    FailureKind,
     Fault,
     InvalidRequest,
     LorError,
@@ -13,6 +17,15 @@ from domain.errors import (
 from domain.model import ModelRef
 from domain.routing.plan import Candidate
 from domain.routing.policy import VERDICTS
+
+_ADVICE: Final[Mapping[FailureKind, str]] = {
+    "auth": "; the provider refuses lor3's API key: check `providers.<name>.api_key`",
+    "forbidden": "; lor3's API key may not use this model: check its permissions at the provider",
+    "quota_exhausted": "; the provider's account is out of money or quota: an operator has to top it up",
+    "model_not_found": "; the provider does not know the model: check its name",
+    "tls": "; the provider's certificate is not valid: check `providers.<name>.base_url`",
+}
+"""What to do about it, where waiting will not help."""
 
 
 def final_error(
@@ -55,7 +68,7 @@ def final_error(
         )
     return ChatFailed(
         verdict.code,
-        f"no model answered: {_told(failures)}",
+        f"no model answered: {_told(failures)}{_ADVICE.get(failure.kind, '')}",
         retryable=verdict.retryable,
         retry_after_s=_retry_after_s(failure) if verdict.retryable else None,
     )
@@ -64,7 +77,7 @@ def final_error(
 def _nobody_to_ask(candidates: tuple[Candidate, ...]) -> LorError:
     reasons = "; ".join(f"{each.spec.ref}: {each.refusal}" for each in candidates)
     if candidates and all((each.refusal or "").startswith("no API key") for each in candidates):
-        return ChatFailed("upstream_auth", f"no model can be asked: {reasons}", retryable=False)
+        return ChatFailed("not_configured", f"no model can be asked: {reasons}", retryable=False)
     return NoCapableModel.of(
         Fault(path="model", message=f"no model can do what the request needs: {reasons}")
     )

@@ -52,6 +52,8 @@ class Run:
     """By the index of its attempt."""
     failures: list[tuple[ModelRef, ProviderFailure]] = attrs.field(factory=list)
     refusals: list[tuple[ModelRef, InvalidRequest]] = attrs.field(factory=list)
+    passed_over: list[str] = attrs.field(factory=list)
+    """Which candidates were not asked, and why: sentences for the caller."""
     waited_s: float = 0.0
     """Spent waiting for providers, back-off included."""
     spec: ModelSpec | None = None
@@ -69,6 +71,11 @@ class Run:
     """The candidate before the current one, and why it was given up."""
     forgave_stale: bool = False
     """Whether a dead pooled connection has cost the current candidate its one silent retry."""
+
+    @property
+    def fallbacks(self) -> int:
+        """Candidates before the current one."""
+        return max(0, self.position - 1)
 
     @property
     def has_next(self) -> bool:

@@ -250,8 +250,9 @@ class SendChat:
             usage=bill.usage,
             cost_usd=bill.cost_usd,
             attempts=sent,
+            fallbacks=run.fallbacks,
             context=context_use(progress.assembly, dropped),
-            warnings=progress.assembly.warnings + compiled.warnings,
+            warnings=(*progress.assembly.warnings, *run.passed_over, *compiled.warnings),
             overhead_s=overhead_s,
         )
 

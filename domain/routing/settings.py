@@ -22,7 +22,9 @@ class RoutingPolicy:
     retry_base_s: float = 0.25
     retry_cap_s: float = 2.0
     max_retry_after_s: float = 30.0
-    """The longest wait a provider can ask for; beyond it lor3 falls back instead."""
+    """The longest wait that a provider can ask for; beyond it lor3 falls back or gives up."""
+    max_wait_before_fallback_s: float = 5.0
+    """The same while another model is at hand: a caller is not kept waiting for longer before a retry."""
     max_cooldown_s: float = 60.0
     quota_cooldown_s: float = 300.0
     retry_ratio: float = 0.2

@@ -32,6 +32,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "unsupported_media_type": ProblemType(415, "The request body's type is not supported"),
     "expectation_failed": ProblemType(417, "The expectation can't be met"),
     # The providers.
+    "not_configured": ProblemType(503, "No model that was asked for is configured"),
     "upstream_auth": ProblemType(502, "The provider refused lor3's credential"),
     "upstream_error": ProblemType(502, "The provider failed"),
     "upstream_tls": ProblemType(502, "The provider's TLS certificate is not trusted"),

@@ -91,6 +91,7 @@ async def test_failing_primary_falls_back_after_one_retry() -> None:
     ]
     assert answer.model == ModelRef("b", "y")
     assert [each.cost_usd for each in answer.attempts[:2]] == [Decimal(0), Decimal(0)]
+    assert answer.fallbacks == 1
     assert [(str(each.from_model), str(each.to_model)) for each in telemetry.of(FallbackTaken)] == [
         ("a:x", "b:y")
     ]
@@ -200,6 +201,8 @@ async def test_retry_after_is_waited_for_or_passed_over() -> None:
 
     assert [each.outcome for each in first.attempts] == ["rate_limited", "ok"]
     assert [each.outcome for each in second.attempts] == ["ok"]
+    assert (first.fallbacks, second.fallbacks) == (1, 1)
+    assert "a:x was passed over" in second.warnings[0]
     assert len(primary.calls) == 1
 
 
@@ -463,6 +466,30 @@ async def test_answer_that_cannot_be_stored_is_not_given() -> None:
     async with fake_application({"a": ScriptedProvider([leave])}, store=store) as lor3:
         with pytest.raises(StorageUnavailable):
             await lor3.send_chat.execute(ask())
+
+
+async def test_candidate_that_cannot_do_it_is_passed_over_with_a_warning() -> None:
+    """The caller learns why another model than the first one answered."""
+    specs = (ModelSpec(ref=ModelRef("a", "m"), capabilities=frozenset()),)
+    providers = {"a": ScriptedProvider(), "b": ScriptedProvider(["Paris."])}
+    settings = fake_settings(providers, primary="a:m", fallbacks=("b:m",), specs=specs)
+    async with fake_application(providers, settings=settings) as lor3:
+        answer = await lor3.send_chat.execute(ask(tools=(Tool(name="f"),)))
+
+    assert answer.fallbacks == 1
+    assert answer.warnings == ("a:m was passed over: it can't call tools, and the request has some",)
+
+
+async def test_provider_without_a_key_is_the_operators_matter() -> None:
+    """Nobody was asked, so nobody refused anything."""
+    provider = ScriptedProvider()
+    settings = fake_settings({"a": provider}, primary="a:m")
+    settings = attrs.evolve(settings, unavailable={"a": "no API key: set A_API_KEY"})
+    async with fake_application({"a": provider}, settings=settings) as lor3:
+        with pytest.raises(ChatFailed, match="set A_API_KEY") as failed:
+            await lor3.send_chat.execute(ask())
+
+    assert failed.value.code == "not_configured"
 
 
 async def test_no_candidate_that_can_do_it_is_the_callers_error() -> None:
