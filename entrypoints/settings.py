@@ -9,6 +9,7 @@ from application.ports.chat_provider import ProviderConfig
 from application.ports.price_book import Price
 from domain.catalogue import Catalogue
 from domain.chat_defaults import ChatDefaults
+from domain.json_value import JSONValue
 from domain.routing.settings import RoutingPolicy
 from domain.secret import Secret
 
@@ -61,6 +62,10 @@ class Settings:
     chat: ChatDefaults
     providers: Mapping[str, ProviderConfig]
     catalogue: Catalogue
+    aliases: Mapping[str, str] = attrs.field(factory=dict)
+    """The user's own, as written; `catalogue` holds them resolved, beside those that ship with lor3."""
+    models: Mapping[str, Mapping[str, JSONValue]] = attrs.field(factory=dict)
+    """The user's own additions and corrections, as written; `catalogue` holds them applied."""
     prices: Mapping[str, Price] = attrs.field(factory=dict)
     """Overrides by `provider:model`."""
     routing: RoutingPolicy = RoutingPolicy()

@@ -9,6 +9,7 @@ import attrs
 
 from application.ports.chat_provider import ProviderConfig
 from domain.secret import Secret
+from entrypoints.configuration.findings import Path, render_path
 from entrypoints.configuration.interpolation import is_secret_key
 from entrypoints.settings import Settings
 
@@ -20,12 +21,14 @@ _QUERY_SECRET: Final = re.compile(r"(?i)([?&][^=&\s]*(?:password|passwd|key|toke
 def settings_view(settings: Settings) -> dict[str, Any]:
     """Every setting under the name it has in a file; JSON values only.
 
-    Models and aliases are those of the file's own making: the shipped catalogue is `GET /config`'s to show.
+    Models and aliases are those of the file's own making: `GET /config` shows the shipped ones too.
     """
     chat = attrs.asdict(settings.chat)
     return {
         **_plain(chat),
         "reroute_retired": settings.catalogue.reroute_retired,
+        "aliases": dict(settings.aliases),
+        "models": _plain(settings.models),
         "prices": {name: _plain(attrs.asdict(price)) for name, price in settings.prices.items()},
         "providers": {
             **{name: _provider(config) for name, config in settings.providers.items()},
@@ -51,20 +54,20 @@ def mask_url(url: str) -> str:
     return _QUERY_SECRET.sub(rf"\1{MASK}", _PASSWORD.sub(rf"\1:{MASK}@", url))
 
 
-def flatten(view: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Leaves by dotted path, in the view's order; lists are leaves."""
+def flatten(view: Mapping[str, Any], prefix: Path = ()) -> dict[str, Any]:
+    """Leaves by path as `render_path` writes it, in the view's order; lists are leaves."""
     flat: dict[str, Any] = {}
     for key, value in view.items():
-        path = f"{prefix}.{key}" if prefix else key
+        path = (*prefix, key)
         if isinstance(value, Mapping) and value:
             flat.update(flatten(value, path))
         else:
-            flat[path] = value
+            flat[render_path(path)] = value
     return flat
 
 
 def origin_of(path: str, origins: Mapping[str, str]) -> str:
-    """Where the value at a dotted path came from; `default` where nobody said anything."""
+    """Where the value at a path came from; `default` where nobody said anything."""
     return origins.get(path, "default")
 
 

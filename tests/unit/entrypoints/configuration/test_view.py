@@ -7,7 +7,7 @@ import attrs
 
 from entrypoints.configuration.document import Document
 from entrypoints.configuration.load import load_settings
-from entrypoints.configuration.view import flatten, mask_url, settings_view
+from entrypoints.configuration.view import flatten, mask_url, origin_of, settings_view
 
 CANARY = "hunter2CANARY"
 ENVIRON = {
@@ -38,11 +38,32 @@ def test_no_secret_is_in_the_view(tmp_path: Path) -> None:
 
 
 def test_view_holds_every_setting(tmp_path: Path) -> None:
-    """A setting that the document knows is shown, except the catalogue's own sections."""
+    """A setting that the document knows is shown."""
     view = settings_view(load_settings(config_path=None, environ={}, cwd=tmp_path))
     known = {field.name for field in attrs.fields(Document)}
 
-    assert set(view) | {"aliases", "models"} == known
+    assert set(view) == known
+
+
+def test_own_aliases_and_models_are_shown_with_their_origins(tmp_path: Path) -> None:
+    """From the file and from a variable, each as written."""
+    (tmp_path / "lor3.yaml").write_text(
+        "aliases: {fast: openai:gpt-luna}\n"
+        "models:\n"
+        "  'demo:demo': {context_window: 9000, capabilities: [stop], retired_on: 2030-01-02}\n",
+        encoding="utf-8",
+    )
+    environ = {"LOR3_ALIASES": '{"slow": "claude:opus"}'}
+    settings = load_settings(config_path=None, environ=environ, cwd=tmp_path)
+    flat = flatten(settings_view(settings))
+
+    assert (flat["aliases.fast"], flat["aliases.slow"]) == ("openai:gpt-luna", "claude:opus")
+    assert flat['models["demo:demo"].context_window'] == 9000
+    assert flat['models["demo:demo"].capabilities'] == ["stop"]
+    assert flat['models["demo:demo"].retired_on'] == "2030-01-02"
+    assert origin_of("aliases.fast", settings.origins) == "lor3.yaml, line 1"
+    assert origin_of("aliases.slow", settings.origins) == "LOR3_ALIASES"
+    assert origin_of('models["demo:demo"].context_window', settings.origins) == "lor3.yaml, line 3"
 
 
 def test_mask_keeps_urls_without_secrets() -> None:
@@ -52,5 +73,7 @@ def test_mask_keeps_urls_without_secrets() -> None:
 
 
 def test_flatten_gives_dotted_paths() -> None:
-    """Lists and empty mappings are leaves."""
-    assert flatten({"a": {"b": 1, "c": {}}, "d": [1]}) == {"a.b": 1, "a.c": {}, "d": [1]}
+    """Lists and empty mappings are leaves; a name that is not plain is quoted, as in faults."""
+    flat = flatten({"a": {"b": 1, "c": {}, "x:y": 2}, "d": [1]})
+
+    assert flat == {"a.b": 1, "a.c": {}, 'a["x:y"]': 2, "d": [1]}
