@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import yaml
 
+from adapters.prices.snapshot import Snapshot
 from domain.model import ALL_CAPABILITIES, Capability, ModelRef
 from entrypoints.resources import resource
 
@@ -19,6 +20,9 @@ _FIELDS = {
     "replaced_by",
 }
 
+_NO_PRICE = {"demo:demo": "no vendor's: it is free"}
+"""Aliases and defaults that may lack a list price, each with its reason."""
+
 
 def _catalogue() -> Any:
     return yaml.safe_load(resource("config/models.yaml").read_text("utf-8"))
@@ -31,11 +35,11 @@ def test_every_alias_names_a_model_of_the_catalogue() -> None:
     assert set() == set(catalogue["aliases"].values()) - set(catalogue["models"])
 
 
-def test_no_alias_and_no_replacement_is_retired_by_now() -> None:
+def test_no_alias_no_default_and_no_replacement_is_retired_by_now() -> None:
     """What lor3 points people at was alive when this catalogue was written."""
     catalogue = _catalogue()
     written_on = datetime.date(2026, 11, 22)
-    targets = set(catalogue["aliases"].values()) | {
+    targets = {*catalogue["aliases"].values(), *catalogue["defaults"].values()} | {
         model["replaced_by"] for model in catalogue["models"].values() if "replaced_by" in model
     }
     retired = {
@@ -45,6 +49,24 @@ def test_no_alias_and_no_replacement_is_retired_by_now() -> None:
     }
 
     assert set() == retired
+
+
+def test_every_alias_and_default_has_a_price_and_known_limits() -> None:
+    """Who writes no model, or a line's name, is told what the answer costs."""
+    catalogue = _catalogue()
+    prices = Snapshot.read(resource("config/prices.json"))
+    today = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
+    named = {*catalogue["aliases"].values(), *catalogue["defaults"].values()} - set(_NO_PRICE)
+    unpriced = {
+        name for name in named if prices.find(name.partition(":")[0], name.partition(":")[2], today) is None
+    }
+    unlimited = {
+        name
+        for name in named
+        if not {"context_window", "max_output_tokens"} <= set(catalogue["models"][name])
+    }
+
+    assert (set(), set()) == (unpriced, unlimited)
 
 
 def test_every_model_is_well_formed() -> None:
