@@ -17,7 +17,7 @@ ALL_CAPABILITIES: frozenset[Capability] = frozenset(
 
 @attrs.frozen(order=True, cache_hash=True)
 class ModelRef:
-    """`provider:model`, for example `openai:gpt-4`. `str()` gives that form back."""
+    """`provider:model`, for example `anthropic:claude-opus-5-5`. `str()` gives that form back."""
 
     provider: str
     model: str
@@ -39,7 +39,8 @@ class ModelRef:
             raise InvalidRequest.of(
                 Fault(
                     path=path,
-                    message=f"`{text}` is not a model; write `provider:model`, such as `openai:gpt-4`",
+                    message=f"`{text}` is not a model; write `provider:model`,"
+                    " such as `anthropic:claude-opus-5-5`",
                 )
             )
         return cls(provider, model)

@@ -181,5 +181,5 @@ class _Builder:
 
 def _mapping(name: str, tree: Tree) -> dict[str, Tree]:
     if not isinstance(tree, dict):
-        raise refuse("", f"{name} must hold settings by name, such as `primary: openai:gpt-4`")
+        raise refuse("", f"{name} must hold settings by name, such as `primary: anthropic:claude-opus-5-5`")
     return tree

@@ -16,7 +16,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def render_path(path: Path) -> str:
-    """`providers.openai.api_key`, `fallbacks[0]`, `models["openai:gpt-4.1"].context_window`."""
+    """`providers.openai.api_key`, `fallbacks[0]`, `models["openai:gpt-6.1-sol"].context_window`."""
     text = ""
     for step in path:
         if isinstance(step, int):

@@ -1,6 +1,7 @@
 """config/models.yaml, held to the domain's types."""
 
 import datetime
+import re
 from typing import Any, get_args
 
 import yaml
@@ -67,6 +68,24 @@ def test_every_alias_and_default_has_a_price_and_known_limits() -> None:
     }
 
     assert (set(), set()) == (unpriced, unlimited)
+
+
+def test_no_message_of_ours_suggests_a_model_that_is_gone() -> None:
+    """Who follows a hint gets an answer. Tests and `config/examples/seed.json` may name the dead."""
+    models = _catalogue()["models"]
+    suggested = {
+        (str(file), name)
+        for package in ("domain", "application", "adapters", "entrypoints")
+        for file in resource(package).rglob("*.py")
+        if "testing" not in file.parts
+        for name in re.findall(
+            r"(?:such as|for example) `(?:primary: )?(\w+:[\w.-]+)`", file.read_text("utf-8")
+        )
+        if name.partition(":")[0] in {"openai", "anthropic"}
+    }
+
+    assert {name for _, name in suggested} == {"anthropic:claude-opus-5-5"}
+    assert not any("retired_on" in models[name] for _, name in suggested)
 
 
 def test_every_model_is_well_formed() -> None:
