@@ -68,7 +68,7 @@ class Failover:
             call = await self._connect(run)
             spec = run.asked[0]
             failure: ProviderFailure | None = None
-            ended = False
+            outcome = "cancelled"  # also where the consumer goes away at a `yield`
             try:
                 if shown_by is not None:
                     reason = run.failures[-1][1].kind
@@ -78,16 +78,14 @@ class Failover:
                     shown_by = spec.ref
                     yield content
                     content = await call.next()
-                ended = True
+                outcome = "ok"
             except ProviderFailure as exc:
-                ended, failure = True, exc
+                outcome, failure = exc.kind, exc
+            except Exception as exc:
+                outcome = _ended_by(exc)
+                raise
             finally:
-                self._end(
-                    run,
-                    call,
-                    "cancelled" if not ended else "ok" if failure is None else failure.kind,
-                    failure,
-                )
+                self._end(run, call, outcome, failure)
                 await call.close()
             if failure is None:
                 return
@@ -111,8 +109,8 @@ class Failover:
                 return call
             except ProviderFailure as exc:
                 failure = exc
-            except BaseException:
-                self._end(run, call, "cancelled", None)
+            except BaseException as exc:
+                self._end(run, call, _ended_by(exc), None)
                 await call.close()
                 raise
             await call.close()
@@ -272,3 +270,7 @@ class Failover:
 
     def _remaining_s(self, run: Run) -> float:
         return self._policy.deadline_s - (self._clock.monotonic() - run.started_at)
+
+
+def _ended_by(exc: BaseException) -> str:
+    return "internal_error" if isinstance(exc, Exception) else "cancelled"

@@ -19,6 +19,8 @@ from domain.output.formatter import Formatter
 from domain.routing.plan import Candidate, plan_candidates
 from domain.thread import Session, StoredMessage, Thread
 
+MAX_MEMORY_CHARACTERS = 2_000_000
+"""Of a thread that are injected at most, whatever `context_depth` and the model's window allow."""
 SchemaCheck = Callable[[JSONObject], tuple[Fault, ...]]
 
 
@@ -171,6 +173,16 @@ def _whole_turns(stored: tuple[StoredMessage, ...]) -> tuple[Message, ...]:
         if each.message.role == "assistant" and not each.message.tool_calls:
             kept += pending
             pending = []
+    room = MAX_MEMORY_CHARACTERS
+    for index in range(len(kept) - 1, -1, -1):
+        room -= len(kept[index].message.text)
+        if room < 0:
+            # From the next question on: a model whose window is unknown sets no other bound.
+            kept = kept[index + 1 :]
+            kept = kept[
+                next((at for at, each in enumerate(kept) if each.message.role == "user"), len(kept)) :
+            ]
+            break
     return tuple(
         attrs.evolve(each.message, token_count=None if each.usage is None else each.usage.output_tokens)
         for each in kept

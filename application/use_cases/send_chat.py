@@ -85,6 +85,10 @@ class SendChat:
         except asyncio.CancelledError:
             await self._background.finish(self._settlement.left(progress), within_s=STORE_ON_LEAVING_S)
             raise
+        except Exception:
+            # A fault of ours or a plugin's: the provider may have been paid, so it must be in the books.
+            await self._settlement.failed(progress, LorError("an unexpected fault"))
+            raise
 
     @asynccontextmanager
     async def stream(self, command: SendChatCommand) -> AsyncIterator[AsyncIterator[ChatEvent]]:
@@ -146,6 +150,10 @@ class SendChat:
         except LorError as error:
             finished = True
             await self._settlement.failed(progress, error)
+            raise
+        except Exception:  # as in `execute`
+            finished = True
+            await self._settlement.failed(progress, LorError("an unexpected fault"))
             raise
         finally:
             if not finished:

@@ -29,6 +29,7 @@ from domain.model import ModelRef, ModelSpec
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
 from domain.telemetry import ChatAnswered, ChatRefused, FallbackTaken
 from domain.thread import StoredMessage
+from entrypoints.application import Application
 from lor3.testing import (
     InMemoryStore,
     RecordingTelemetry,
@@ -500,6 +501,41 @@ async def test_no_candidate_that_can_do_it_is_the_callers_error() -> None:
     async with fake_application({"a": provider}, settings=settings) as lor3:
         with pytest.raises(NoCapableModel, match="tools"):
             await lor3.send_chat.execute(ask(tools=(Tool(name="f"),)))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_fault_of_a_plugin_is_in_the_books(stream: bool) -> None:
+    """A provider that breaks its promise may have been paid: the failure is stored and counted."""
+    store, telemetry = InMemoryStore(), RecordingTelemetry()
+
+    def broken(_: ProviderCall) -> str:
+        raise ValueError("a bug")
+
+    async def streamed(lor3: Application) -> list[ChatEvent]:
+        async with lor3.send_chat.stream(ask()) as events:
+            return await drain(events)
+
+    async with fake_application({"a": ScriptedProvider([broken])}, store=store, telemetry=telemetry) as lor3:
+        with pytest.raises(ValueError, match="a bug"):
+            await (streamed(lor3) if stream else lor3.send_chat.execute(ask()))
+
+    row = stored(store)[1]
+    assert (row.status, row.error_code) == ("failed", "internal_error")
+    assert [each.outcome for each in store.shelves.attempts[row.tenant, row.id]] == ["internal_error"]
+    assert [each.code for each in telemetry.of(ChatRefused)] == ["internal_error"]
+
+
+async def test_memory_is_bounded_where_the_window_is_unknown() -> None:
+    """Two million characters at most, in whole exchanges, the newest ones."""
+    provider = ScriptedProvider(["a" * 900_000])
+    async with fake_application({"a": provider}) as lor3:
+        first = await lor3.send_chat.execute(ask("one"))
+        for text in ("two", "three", "four"):
+            await lor3.send_chat.execute(ask(text, thread_id=first.thread_id, context_depth=200))
+
+    history = provider.calls[-1].request.history
+    assert [message.text for message in history if message.role == "user"] == ["two", "three"]
+    assert history[0].role == "user"
 
 
 class _Hanging:
