@@ -11,6 +11,7 @@ import click
 
 from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import print_json, printable, say, warn
+from entrypoints.cli.prompt import prompt_from
 
 if TYPE_CHECKING:
     from application.use_cases.chat_command import SendChatCommand
@@ -38,13 +39,13 @@ class Ask:
 @click.command(
     help="""Answer one prompt, and store the answer as the server would.
 
-The answer goes to stdout, everything else to stderr. A terminal sees it as it grows. Without --prompt, the
-prompt is what is piped in.
+The answer goes to stdout, everything else to stderr. A terminal sees it as it grows. What is piped in is the
+prompt; with words or --prompt too, it follows them after a blank line.
 
 \b
 Examples:
   lor3 run --prompt "Why is the sky blue?"
-  git diff | lor3 run --model claude:opus --format markdown
+  git diff | lor3 run "Summarise this diff" --model claude:opus --format markdown
   lor3 run --prompt "Three colours" --schema colours.json --json
 """
 )
@@ -92,7 +93,7 @@ def run(
     if schema_path is not None and output_format not in {None, "json"}:
         raise click.UsageError("--schema goes with --format json")
     ask = Ask(
-        prompt=_prompt(prompt, words),
+        prompt=prompt_from(prompt, words),
         model=model,
         format="json" if schema_path else output_format,
         schema=_schema(schema_path) if schema_path else None,
@@ -122,25 +123,6 @@ def _quiet(settings: "Settings") -> "Settings":
     if "log.level" in settings.origins:
         return settings
     return attrs.evolve(settings, log=attrs.evolve(settings.log, level="error"))
-
-
-def _prompt(option: str | None, words: tuple[str, ...]) -> str:
-    """The prompt from `--prompt`, the words of the command line, or stdin."""
-    if option is not None and words:
-        raise click.UsageError("give the prompt once: as --prompt or as words, not both")
-    text = option if option is not None else " ".join(words) if words else None
-    if text is None and sys.stdin.isatty():
-        raise click.UsageError('there is no prompt; write --prompt "…" or pipe one in')
-    if text is None or text == "-":
-        try:
-            text = sys.stdin.buffer.read().decode()
-        except UnicodeDecodeError as error:
-            raise click.UsageError("the prompt on stdin is not UTF-8 text") from error
-    if not text.strip():
-        raise click.UsageError('the prompt is empty; write --prompt "…" or pipe one in')
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise click.UsageError("the prompt is not UTF-8 text")
-    return text
 
 
 def _schema(path: Path) -> dict[str, Any]:

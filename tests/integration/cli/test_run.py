@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,59 @@ def test_stdin_is_the_prompt(tmp_path: Path, arguments: tuple[str, ...]) -> None
 
     assert {"message_id", "thread_id", "session_id", "output", "usage", "cost_usd", "attempts"} <= set(answer)
     assert answer["model"] == "demo:demo"
+
+
+def _explained(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """The prompt that would be sent."""
+    assert done.returncode == 0, done.stderr
+    text: str = json.loads(done.stdout)["compiled"]["messages"][-1]["content"]
+    return text
+
+
+@pytest.mark.parametrize("words", [("Sum this:",), ("--prompt", "Sum this:")])
+@pytest.mark.parametrize(
+    ("piped", "prompt"),
+    [
+        (b"1\n2\n", "Sum this:\n\n1\n2\n"),
+        (b"", "Sum this:"),
+        (b" \n", "Sum this:"),
+    ],
+)
+def test_piped_text_follows_the_words(
+    tmp_path: Path, words: tuple[str, ...], piped: bytes, prompt: str
+) -> None:
+    """After a blank line; an empty pipe changes nothing."""
+    done = lor3(tmp_path, "run", "--explain", "--json", *words, stdin=piped)
+
+    assert _explained(done) == prompt
+
+
+@pytest.mark.parametrize("redirect", ["< /dev/null", "<&-"])
+def test_no_stdin_is_no_prompt(tmp_path: Path, redirect: str) -> None:
+    """Neither the null device nor a closed stdin is in the way of the words."""
+    shell = f"{sys.executable} -m lor3 run --explain --json hello {redirect}"
+    done = subprocess.run(shell, shell=True, cwd=tmp_path, capture_output=True, check=False)  # noqa: S602 - our own
+
+    assert _explained(done) == "hello"
+
+
+def test_terminal_is_not_waited_for(tmp_path: Path) -> None:
+    """Words on the command line are all of the prompt there."""
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "lor3", "run", "--explain", "--json", "hello"],
+            cwd=tmp_path,
+            stdin=theirs,
+            capture_output=True,
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert _explained(done) == "hello"
 
 
 def test_stream_and_whole_print_the_same(tmp_path: Path) -> None:
