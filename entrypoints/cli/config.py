@@ -136,6 +136,6 @@ Example:
 )
 @common
 def schema(config_path: Path | None, as_json: bool) -> None:
-    from entrypoints.configuration.schema import json_schema
+    from entrypoints.configuration.schema import schema_text
 
-    print_json(json_schema())
+    click.echo(schema_text(), nl=False)

@@ -99,7 +99,10 @@ class RoutingDocument:
     retry_base_s: Seconds | None = _field("The first retry waits up to this long.")
     retry_cap_s: Seconds | None = _field("The longest wait of our own before a retry.")
     max_retry_after_s: Seconds | None = _field(
-        "The longest wait a provider can ask for before lor3 falls back."
+        "The longest wait a provider can ask for where no other model is at hand."
+    )
+    max_wait_before_fallback_s: Seconds | None = _field(
+        "The longest wait a provider can ask for while another model is at hand."
     )
     max_cooldown_s: Seconds | None = _field("The longest a rate-limited model is left alone.")
     quota_cooldown_s: Seconds | None = _field("How long a provider whose account is empty is left alone.")

@@ -1,6 +1,7 @@
 """The JSON Schema that editors check configuration files with, made from the classes that read them."""
 
 import datetime
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
@@ -52,6 +53,11 @@ def json_schema() -> dict[str, Any]:
         **_class(Document),
         "properties": {"$schema": {"type": "string"}, **_class(Document)["properties"]},
     }
+
+
+def schema_text() -> str:
+    """The schema as `config/lor3.schema.json` holds it."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _class(cl: Any) -> dict[str, Any]:

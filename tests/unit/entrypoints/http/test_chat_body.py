@@ -8,7 +8,7 @@ from application.use_cases.chat_command import SendChatCommand
 from domain.chat import ToolChoice
 from domain.errors import InvalidRequest
 from domain.message import ImagePart, Message, TextPart, ToolCall
-from entrypoints.http.chat_body import read_command
+from entrypoints.http.chat_body import Names, names_in, read_command
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -120,6 +120,8 @@ def test_bad_parts_are_named(part: Any) -> None:
         ({"prompt": "x", "metadata": {"a": 1}}, "metadata.a"),
         ({"prompt": "x", "metadata": {str(number): "x" for number in range(17)}}, "metadata"),
         ({"prompt": "x", "context_depth": 201}, "context_depth"),
+        ({"prompt": "x", "top_p": 0}, "top_p"),
+        ({"prompt": "x", "top_p": 1.1}, "top_p"),
         ({"prompt": "x", "schema": []}, "schema"),
         ({"prompt": "x", "fallbacks": "openai:gpt-4"}, "fallbacks"),
         ({"prompt": "x", "on_disconnect": "stay"}, "on_disconnect"),
@@ -128,6 +130,52 @@ def test_bad_parts_are_named(part: Any) -> None:
 def test_faults_are_named_by_their_path(body: dict[str, Any], path: str) -> None:
     """One fault, one path."""
     assert paths(**body) == [path]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            {"messages": [{"role": "robot", "content": "x"}, {"role": "user"}]},
+            ["messages[0].role", "messages[1].content"],
+        ),
+        (
+            {"messages": [{"role": "robot"}, {"role": "user", "content": ""}], "nope": 1},
+            ["messages[0].role", "nope", "messages[0].content", "messages[1].content"],
+        ),
+        (
+            # The call is known although its message can't be read.
+            {
+                "messages": [
+                    {"role": "assistant", "tool_calls": [CALL], "nope": 1},
+                    {"role": "tool", "tool_call_id": "c1", "content": "x"},
+                ]
+            },
+            ["messages[0].nope"],
+        ),
+        (
+            {"prompt": "x", "nope": 1, "tools": [TOOL, TOOL], "tool_choice": "some"},
+            ["nope", "tool_choice"],
+        ),
+        (
+            {"prompt": "x", "nope": 1, "tools": [TOOL, TOOL], "tool_choice": "auto"},
+            ["nope", "tools[1].function.name"],
+        ),
+        ({"nope": 1, "tool_choice": "required"}, ["nope", "prompt", "tool_choice"]),
+        ({"messages": "hi", "nope": 1}, ["messages", "nope"]),
+    ],
+)
+def test_a_fault_hides_no_other(body: dict[str, Any], expected: list[str]) -> None:
+    """What spans fields and turns is looked for in the rest of the body too."""
+    assert paths(**body) == expected
+
+
+def test_names_are_read_from_a_body_with_faults() -> None:
+    """Those that are names; a schema only where its format can be told."""
+    assert names_in({"format": "xml", "model": 5, "fallbacks": ["a:b"], "schema": {}, "nope": 1}) == Names(
+        format="xml", schema={}, model=None, fallbacks=("a:b",)
+    )
+    assert names_in({"format": 5, "schema": {}}).schema is None
 
 
 def test_options_are_carried_over() -> None:
