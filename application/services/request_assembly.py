@@ -98,33 +98,59 @@ class RequestAssembly:
             warnings=_lifecycle_warnings(candidates, today),
         )
 
+    async def name_faults(
+        self,
+        *,
+        format: str | None,  # noqa: A002 - the field's name
+        schema: JSONObject | None,
+        model: str | None,
+        fallbacks: tuple[str, ...] | None,
+        today: datetime.date,
+    ) -> tuple[Fault, ...]:
+        """What is wrong with these alone, for a request that has other faults already. None is "as configured"."""
+        return (await self._look_up(format, schema, model, fallbacks, today))[2]
+
     async def _resolve(
         self, command: SendChatCommand, today: datetime.date
     ) -> tuple[Formatter, tuple[ModelSpec, ...]]:
+        formatter, specs, faults = await self._look_up(
+            command.format, command.schema, command.model, command.fallbacks, today
+        )
+        if faults or formatter is None:
+            raise InvalidRequest.of(*faults)
+        return formatter, specs
+
+    async def _look_up(
+        self,
+        format_name: str | None,
+        schema: JSONObject | None,
+        model: str | None,
+        fallbacks: tuple[str, ...] | None,
+        today: datetime.date,
+    ) -> tuple[Formatter | None, tuple[ModelSpec, ...], tuple[Fault, ...]]:
         faults: list[Fault] = []
-        formatter = self.formatters.get(command.format or self.defaults.format)
+        format_name = format_name or self.defaults.format
+        formatter = self.formatters.get(format_name)
         if formatter is None:
             known = ", ".join(sorted(self.formatters))
-            faults.append(Fault(path="format", message=f"unknown format `{command.format}`; known: {known}"))
-        if command.schema is not None:
+            faults.append(Fault(path="format", message=f"unknown format `{format_name}`; known: {known}"))
+        if schema is not None:
             if formatter is not None and not formatter.wants_json:
                 faults.append(
                     Fault(path="schema", message='goes with `"format": "json"` only; add it or drop `schema`')
                 )
             # A hostile schema keeps the check busy for a third of a second.
-            faults.extend(await asyncio.to_thread(self.check_schema, command.schema))
-        names = [("model", command.model or self.defaults.primary)]
-        fallbacks = command.fallbacks if command.fallbacks is not None else self.defaults.fallbacks
-        names += [(f"fallbacks[{index}]", name) for index, name in enumerate(fallbacks)]
+            faults.extend(await asyncio.to_thread(self.check_schema, schema))
+        names = [("model", model or self.defaults.primary)]
+        others = fallbacks if fallbacks is not None else self.defaults.fallbacks
+        names += [(f"fallbacks[{index}]", name) for index, name in enumerate(others)]
         specs: list[ModelSpec] = []
         for path, name in names:
             try:
                 specs.append(self.catalogue.resolve(name, today=today, path=path))
             except InvalidRequest as error:
                 faults.extend(error.faults)
-        if faults or formatter is None:
-            raise InvalidRequest.of(*faults)
-        return formatter, tuple(specs)
+        return formatter, tuple(specs), tuple(faults)
 
     async def _conversation(
         self, command: SendChatCommand

@@ -31,8 +31,9 @@ from domain.answer import (
     ToolCallGrew,
 )
 from domain.chat import ChatRequest, TextDelta
-from domain.errors import LorError, OutputInvalid, StorageUnavailable
+from domain.errors import Fault, LorError, OutputInvalid, StorageUnavailable
 from domain.ids import MessageId, SessionId, ThreadId
+from domain.json_value import JSONObject
 from domain.message import Message
 from domain.model import ModelRef
 from domain.output.formatter import Formatted
@@ -101,11 +102,24 @@ class SendChat:
         async with aclosing(self._events(progress)) as events:
             yield events
 
+    async def name_faults(
+        self,
+        *,
+        format: str | None,  # noqa: A002 - the field's name
+        schema: JSONObject | None,
+        model: str | None,
+        fallbacks: tuple[str, ...] | None,
+    ) -> tuple[Fault, ...]:
+        """What is wrong with these alone; for callers who answer a request's other faults, to name all at once."""
+        return await self._assembly.name_faults(
+            format=format, schema=schema, model=model, fallbacks=fallbacks, today=self._clock.now().date()
+        )
+
     async def _begin(self, command: SendChatCommand, *, stream: bool) -> Progress:
         started = self._clock.monotonic()
         try:
             if not self._journal.is_ready:
-                raise StorageUnavailable("the database is away; nothing was asked, try again in a moment")
+                raise StorageUnavailable(f"nothing was asked: {self._journal.reason or 'the database is away'}")
             assembly = await self._assembly.assemble(command, now=self._clock.now())
         except LorError as error:
             self._settlement.refused(command, error, started, attempts=0)

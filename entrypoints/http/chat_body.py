@@ -24,7 +24,7 @@ from entrypoints.http.checks import (
     UUIDText,
     fault,
 )
-from entrypoints.http.message_body import MESSAGE, TEXT, MessageBody, to_messages
+from entrypoints.http.message_body import MESSAGE, TEXT, MessageBody, look_over_messages, to_messages
 from entrypoints.http.records import Record, given
 from entrypoints.http.tool_body import TOOL, TOOL_CHOICE, ToolBody, ToolChoiceBody, to_tool_choice, to_tools
 
@@ -68,11 +68,16 @@ class ChatBody:
     )
     context_depth: int | None = given(
         Integer(minimum=0, maximum=200),
-        "The last N messages of the thread to inject. As configured by default.",
+        "How many of the thread's last messages to inject. Only whole exchanges go in, each from the user's turn "
+        "to its answer: a leading assistant turn is left out, and so is a turn that was not answered. "
+        "As configured by default.",
     )
     max_tokens: int | None = given(Integer(minimum=1, maximum=10_000_000), "The longest answer, in tokens.")
-    temperature: float | None = given(Number(minimum=0, maximum=2), "Randomness.")
-    top_p: float | None = given(Number(minimum=0, maximum=1), "Nucleus sampling.")
+    temperature: float | None = given(Number(minimum=0, maximum=2), "Randomness: 0 is the least.")
+    top_p: float | None = given(
+        Number(minimum=0, maximum=1, open_below=True),
+        "Nucleus sampling: the share of the probability to choose from.",
+    )
     stop: str | tuple[str, ...] | None = given(
         TextOr(
             text=Text(min_length=1, max_length=256),
@@ -116,12 +121,11 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
         which = "neither is given" if value.get("prompt") is None else "both are given"
         fault(faults, "prompt", f"exactly one of `prompt` and `messages` is needed; {which}")
     if body is None or faults:
+        if isinstance(value, dict):
+            _look_further(value, faults)
         raise InvalidRequest.of(*faults)
     messages = _turns(body, faults)
-    tools: tuple[Tool, ...] = () if body.tools is None else to_tools(body.tools, faults)
-    choice: ToolChoice | None = None
-    if body.tool_choice is not None:
-        choice = to_tool_choice(body.tool_choice, tools, faults)
+    tools, choice = _tools(body.tools, body.tool_choice, faults)
     if faults:
         raise InvalidRequest.of(*faults)
     stop = body.stop
@@ -154,3 +158,42 @@ def _turns(body: ChatBody, faults: Faults) -> tuple[Message, ...]:
     if body.messages is not None:
         return to_messages(body.messages, faults)
     return (Message.of("user", body.prompt or ""),)
+
+
+def _tools(
+    bodies: tuple[ToolBody, ...] | None, choice: str | ToolChoiceBody | None, faults: Faults
+) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    tools = () if bodies is None else to_tools(bodies, faults)
+    return tools, None if choice is None else to_tool_choice(choice, tools, faults)
+
+
+def _look_further(value: JSONObject, faults: Faults) -> None:
+    """Checks what spans fields, as far as a body with faults lets one see."""
+    bad = {each.path.partition("[")[0].partition(".")[0] for each in faults}
+    if isinstance(value.get("messages"), list) and all(each.path != "messages" for each in faults):
+        look_over_messages(value["messages"], faults)
+    if not bad & {"tools", "tool_choice"}:
+        _tools(CHAT.field("tools", value), CHAT.field("tool_choice", value), faults)
+
+
+@attrs.frozen(kw_only=True)
+class Names:
+    """What of a body the configuration decides on: names of things, and a schema, which goes with a format."""
+
+    format: str | None
+    schema: JSONObject | None
+    model: str | None
+    fallbacks: tuple[str, ...] | None
+
+
+def names_in(value: JSONObject) -> Names:
+    """Those that can be read; for a body that has other faults, so that all are named at once."""
+    format_name: str | None = CHAT.field("format", value)
+    readable = format_name is not None or value.get("format") is None
+    return Names(
+        format=format_name,
+        # Which format it is meant to go with is not known where that can't be read.
+        schema=CHAT.field("schema", value) if readable else None,
+        model=CHAT.field("model", value),
+        fallbacks=CHAT.field("fallbacks", value),
+    )

@@ -104,10 +104,14 @@ class Integer:
 class Number:
     minimum: float
     maximum: float
+    open_below: bool = False
+    """Whether `minimum` itself is not allowed."""
 
     def read(self, value: JSONValue, path: str, faults: Faults) -> float | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             fault(faults, path, f"must be a number, not {kind_of(value)}")
+        elif self.open_below and value <= self.minimum:
+            fault(faults, path, f"must be more than {self.minimum:g}; it is {value:g}")
         elif not self.minimum <= value <= self.maximum:
             fault(faults, path, f"must be between {self.minimum:g} and {self.maximum:g}; it is {value:g}")
         else:
@@ -115,7 +119,8 @@ class Number:
         return None
 
     def schema(self, schemas: Schemas) -> JSONObject:
-        return {"type": "number", "minimum": self.minimum, "maximum": self.maximum}
+        lower = "exclusiveMinimum" if self.open_below else "minimum"
+        return {"type": "number", lower: self.minimum, "maximum": self.maximum}
 
 
 @attrs.frozen

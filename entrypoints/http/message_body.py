@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from domain.json_value import JSONValue
 from domain.message import ImagePart, Message, Part, Role, TextPart, ToolCall
 from entrypoints.http.checks import Boolean, Choice, Faults, ListOf, Text, TextOr, fault
 from entrypoints.http.records import Record, Tagged, given
@@ -124,6 +125,25 @@ def to_messages(bodies: tuple[MessageBody, ...], faults: Faults) -> tuple[Messag
             f"the last message is the one to answer: its role must be `user` or `tool`, not `{last}`",
         )
     return messages
+
+
+def look_over_messages(values: JSONValue, faults: Faults) -> None:
+    """Appends what `to_messages` would find in a list of which some messages can't be read."""
+    if not isinstance(values, list):
+        return
+    called: set[str] = set()
+    for index, value in enumerate(values):
+        path = f"messages[{index}]"
+        body = MESSAGE.read(value, path, [])
+        if body is not None:
+            _message(body, path, called, faults)
+        elif isinstance(value, dict):
+            calls = value.get("tool_calls")
+            if value.get("content") is None and not calls and value.get("role") != "tool":
+                fault(faults, f"{path}.content", "is required")
+            for call in calls if isinstance(calls, list) else ():
+                if isinstance(call, dict) and isinstance(call.get("id"), str):
+                    called.add(str(call["id"]))
 
 
 def _message(body: MessageBody, path: str, called: set[str], faults: Faults) -> Message:

@@ -54,7 +54,7 @@ _CHAT_EXAMPLES: Final[JSONObject] = {
 _ANSWER_HEADERS: Final = {
     "x-lor3-model": "The model that answered.",
     "x-lor3-attempts": "How many calls were sent.",
-    "x-lor3-fallbacks": "How many other models were tried before.",
+    "x-lor3-fallbacks": "How many models were given up or passed over before.",
     "x-lor3-cost-usd": "What it cost; left out where the price is unknown.",
     "x-lor3-overhead-ms": "Time not spent waiting for a provider.",
 }

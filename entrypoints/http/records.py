@@ -74,6 +74,13 @@ class Record(Generic[T]):
                 fault(faults, prefix + field, "is required")
         return self._record(**values) if len(faults) == before else None
 
+    def field(self, name: str, value: JSONObject) -> Any:
+        """What one field holds; None where it is left out or is not acceptable."""
+        item = value.get(name)
+        faults: Faults = []
+        found = None if item is None else self._readers[name](item, name, faults)
+        return None if faults else found
+
     def _unknown(self, field: str) -> str:
         close = difflib.get_close_matches(field[:64], self._readers, n=1)
         if close:

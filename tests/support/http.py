@@ -17,6 +17,7 @@ from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.send_chat import SendChat
 from domain.answer import ChatAnswer, ChatDone, ChatEvent, ChatStarted, ContextUse
 from domain.attempt import Attempt
+from domain.errors import Fault
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.model import ModelRef
 from domain.telemetry import Event, RequestServed
@@ -96,6 +97,9 @@ class ScriptedSendChat:
                 if isinstance(event, ChatDone):
                     return event.answer
         raise AssertionError("the script has no ChatDone")
+
+    async def name_faults(self, **names: object) -> tuple[Fault, ...]:
+        return ()
 
     async def _play(self) -> AsyncIterator[ChatEvent]:
         for step in self.script:

@@ -7,7 +7,10 @@ from aiohttp import web
 
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer
-from entrypoints.http.chat_body import read_command
+from domain.errors import InvalidRequest
+from domain.json_value import JSONObject
+from entrypoints.http.chat_body import names_in, read_command
+from entrypoints.http.checks import MAX_FAULTS
 from entrypoints.http.codec import read_object
 from entrypoints.http.event_stream import send_events
 from entrypoints.http.problems import HTTPFault, shutting_down
@@ -63,7 +66,7 @@ def answer_headers(answer: ChatAnswer) -> dict[str, str]:
     headers = {
         "x-lor3-model": header_text(str(answer.model)),
         "x-lor3-attempts": str(len(answer.attempts)),
-        "x-lor3-fallbacks": str(max(0, len({each.model for each in answer.attempts}) - 1)),
+        "x-lor3-fallbacks": str(answer.fallbacks),
         "x-lor3-overhead-ms": format(answer.overhead_s * 1000, ".3f"),
     }
     if cost is not None:
@@ -88,8 +91,23 @@ async def _command(request: web.Request, state: ServerState) -> SendChatCommand:
             close=True,
         )
     body = await read_body(request, state.application.settings.server)
-    return read_command(
-        read_object(body),
-        request_id=request[REQUEST_ID],
-        accepts_stream="text/event-stream" in headers.get("Accept", ""),
+    value = read_object(body)
+    try:
+        return read_command(
+            value,
+            request_id=request[REQUEST_ID],
+            accepts_stream="text/event-stream" in headers.get("Accept", ""),
+        )
+    except InvalidRequest as error:
+        raise await _with_names(error, value, state) from None
+
+
+async def _with_names(error: InvalidRequest, value: JSONObject, state: ServerState) -> InvalidRequest:
+    """Adds the faults that only the configuration knows of: a caller is to mend all of them at once."""
+    names = names_in(value)
+    further = await state.application.send_chat.name_faults(
+        format=names.format, schema=names.schema, model=names.model, fallbacks=names.fallbacks
     )
+    seen = {fault.path for fault in error.faults}
+    faults = (*error.faults, *(fault for fault in further if fault.path not in seen))
+    return InvalidRequest.of(*faults[:MAX_FAULTS])

@@ -84,7 +84,8 @@ async def test_explain_shows_the_plan_and_stores_nothing(tmp_path: Path) -> None
             shown = await response.json()
 
         assert response.status == 200
-        assert [step["name"] for step in shown["passes"]] == ["format-enforcement", "token-budget-check"]
+        names = [step["name"] for step in shown["passes"]]
+        assert names == ["format-enforcement", "token-budget-check", "model-limits"]
         assert {"demo:demo"} <= {each["model"] for each in shown["candidates"]}
         assert shown["request"]["messages"][-1]["content"] == "hi"
         with closing(sqlite3.connect(tmp_path / "lor3.db")) as database:
@@ -270,3 +271,43 @@ async def test_output_beyond_json_of_64_bits_is_answered(tmp_path: Path) -> None
 
     assert output == answer["output"]
     assert answer["cost_usd"] == "0.005168"
+
+
+async def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+    """Those of the body beside those that only the configuration knows of; unknown formats list the known ones."""
+    body = {
+        "prompt": "x",
+        "nope": 1,
+        "temperature": 9,
+        "format": "xml",
+        "model": "nope:x",
+        "fallbacks": ["a:b"],
+    }
+    async with serving(tmp_path) as server:
+        for path in ("/chat", "/chat/explain"):
+            async with server.client.post(path, json=body) as response:
+                problem = await response.json()
+
+            errors = {each["path"]: each["message"] for each in problem["errors"]}
+            assert response.status == 400
+            assert list(errors) == ["nope", "temperature", "format", "model", "fallbacks[0]"]
+            assert errors["format"] == "unknown format `xml`; known: json, markdown, raw"
+
+
+async def test_a_schema_is_checked_beside_other_faults(tmp_path: Path) -> None:
+    """Its fit to the format and itself."""
+    body = {"prompt": "x", "nope": 1, "format": "raw", "schema": {"type": 5}}
+    async with serving(tmp_path) as server, server.client.post("/chat", json=body) as response:
+        problem = await response.json()
+
+    assert {"nope", "schema"} <= {each["path"].partition(".")[0] for each in problem["errors"]}
+
+
+async def test_the_header_counts_the_models_that_were_passed_over(tmp_path: Path) -> None:
+    """Also those that were never called, and so are not among the attempts."""
+    chat = ScriptedSendChat(script=[ChatDone(an_answer(fallbacks=2))])
+    async with serving(tmp_path, send_chat=chat) as server:
+        async with server.client.post("/chat", json={"prompt": "x"}) as response:
+            pass
+
+    assert (response.headers["x-lor3-fallbacks"], response.headers["x-lor3-attempts"]) == ("2", "1")
