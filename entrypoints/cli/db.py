@@ -82,9 +82,10 @@ Example:
 )
 @common
 def check(config_path: Path | None, as_json: bool) -> int:
-    problem, state = asyncio.run(_check(settings_from(config_path)))
+    settings = settings_from(config_path)
+    problem, state = asyncio.run(_check(settings))
     if problem is None and state is not None and not state.is_current:
-        problem = f"the schema is at {state.current or 'nothing'}, not at {state.head}: run `lor3 db upgrade`"
+        problem = _behind(state, settings)
     emit(
         {
             "ok": problem is None,
@@ -97,6 +98,14 @@ def check(config_path: Path | None, as_json: bool) -> int:
         rows=[(problem or "ok",)],
     )
     return 0 if problem is None else 1
+
+
+def _behind(state: "SchemaState", settings: "Settings") -> str:
+    if state.current is not None:
+        return f"the schema is at {state.current}, not at {state.head}: run `lor3 db upgrade`"
+    if settings.database.url.reveal().startswith("sqlite"):
+        return "there is no database yet: `lor3 serve` or `lor3 db upgrade` makes it"
+    return "the database has no schema: run `lor3 db upgrade`"
 
 
 async def _upgrade(settings: "Settings") -> "tuple[tuple[str, ...], SchemaState]":

@@ -16,8 +16,6 @@ _LONGEST_VALUE = 200
 
 def print_explanation(explanation: Explanation) -> None:
     """Candidates, passes with what each changed, tokens, cost, and the exact request to the first candidate."""
-    for warning in explanation.warnings:
-        click.echo(click.style("warning: ", fg="yellow") + printable(warning), err=True)
     _head("Candidates")
     print_table(
         ("model", "", "why"),

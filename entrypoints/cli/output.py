@@ -51,6 +51,16 @@ def warn(warnings: Sequence[str]) -> None:
         click.echo(click.style("warning: ", fg="yellow") + printable(warning), err=True)
 
 
+def unsaid(warnings: Sequence[str], said: Sequence[str]) -> list[str]:
+    """Those of an answer's `warnings` whose fact was not `said` of the settings already.
+
+    The same thing is told with another remedy: that a model was switched off, that a provider has no key.
+    """
+    facts = {warning: warning.partition(";")[0] for warning in warnings}
+    facts = {warning: fact.partition(" was passed over: ")[2] or fact for warning, fact in facts.items()}
+    return [warning for warning, fact in facts.items() if not any(fact in other for other in said)]
+
+
 def print_error(error: "LorError", *, as_json: bool) -> None:
     """The error on stderr: a paragraph with every fault, or the problem object that HTTP would answer."""
     if as_json:

@@ -10,7 +10,7 @@ import attrs
 import click
 
 from entrypoints.cli.options import common, settings_from
-from entrypoints.cli.output import print_json, printable, say, warn
+from entrypoints.cli.output import print_json, printable, say, unsaid, warn
 from entrypoints.cli.prompt import prompt_from
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def run(
     settings = _quiet(settings_from(config_path))
     warn(settings.warnings)
     if explain:
-        _print_explanation(asyncio.run(_explain(settings, ask)), as_json=as_json)
+        _print_explanation(asyncio.run(_explain(settings, ask)), settings, as_json=as_json)
         return
     answer = asyncio.run(_send(settings, ask))
     if as_json:
@@ -115,7 +115,7 @@ def run(
         print_json(answer_json(answer))
     elif not ask.stream:
         _print_output(answer)
-    _print_footer(answer)
+    _print_footer(answer, settings)
 
 
 def _quiet(settings: "Settings") -> "Settings":
@@ -221,11 +221,11 @@ def _print_tool_calls(answer: "ChatAnswer") -> None:
         click.echo(f"{call.name}({printable(call.arguments)})")
 
 
-def _print_footer(answer: "ChatAnswer") -> None:
-    """Model, tokens, cost and thread, on stderr."""
+def _print_footer(answer: "ChatAnswer", settings: "Settings") -> None:
+    """What there is to warn of, then model, tokens, cost and thread, on stderr."""
     from entrypoints.rendering import money
 
-    warn(answer.warnings)
+    warn(unsaid(answer.warnings, settings.warnings))
     usage = answer.usage
     about = "about " if usage.estimated else ""
     cost = money(answer.cost_usd)
@@ -243,7 +243,8 @@ def _print_footer(answer: "ChatAnswer") -> None:
     say(" · ".join(parts), dim=True)
 
 
-def _print_explanation(explanation: "Explanation", *, as_json: bool) -> None:
+def _print_explanation(explanation: "Explanation", settings: "Settings", *, as_json: bool) -> None:
+    warn(unsaid(explanation.warnings, settings.warnings))
     if as_json:
         from entrypoints.rendering import explanation_json
 

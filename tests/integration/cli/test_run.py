@@ -170,6 +170,20 @@ def test_refusal_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...], 
     assert says in json.loads(as_json.stderr)["detail"]
 
 
+@pytest.mark.parametrize("mode", [(), ("--explain",)])
+def test_same_thing_is_warned_of_once(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    """The settings and the answer both know that a model is gone and that a provider has no key."""
+    (tmp_path / "lor3.json").write_text(
+        '{"primary": "demo:old", "fallbacks": ["openai:gpt", "demo:demo"],'
+        ' "models": {"demo:old": {"retired_on": "2020-01-01", "replaced_by": "demo:demo"}}}'
+    )
+    done = lor3(tmp_path, "run", "hi", *mode)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(b"demo:old was switched off") == 1
+    assert done.stderr.count(b"set OPENAI_API_KEY") == 1
+
+
 def test_dead_database_fails_before_anything_is_asked(tmp_path: Path) -> None:
     """The answer could not be stored, so none is bought."""
     done = lor3(
