@@ -18,7 +18,11 @@ def create_app(application: Application) -> web.Application:
     app = web.Application(middlewares=[boundary(state)], client_max_size=0)
     app[STATE] = state
     for entry in ROUTES:
-        app.router.add_route(entry.method, entry.path, entry.handler, expect_handler=expect)
+        resource = app.router.add_resource(entry.path)
+        resource.add_route(entry.method, entry.handler, expect_handler=expect)
+        if entry.method == "GET":
+            # Load balancers probe with it. aiohttp sends the head of the same answer and no body.
+            resource.add_route("HEAD", entry.handler, expect_handler=expect)
     if state.cors.enabled:
         for path in dict.fromkeys(entry.path for entry in ROUTES):
             app.router.add_route("OPTIONS", path, _no_preflight)

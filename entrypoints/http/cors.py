@@ -25,7 +25,7 @@ class CORSPolicy:
             return None
         response = web.Response(status=204, headers={"Vary": "Origin"})
         if request.headers.get("Origin") in self._origins:
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+            response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST"
             response.headers["Access-Control-Allow-Headers"] = _HEADERS
             response.headers["Access-Control-Max-Age"] = "600"
         return response

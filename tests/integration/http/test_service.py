@@ -15,7 +15,7 @@ from entrypoints.http.app import create_app
 from entrypoints.http.routes.table import ROUTES
 from entrypoints.http.server import check_parser, serve
 from entrypoints.settings import ServerSettings
-from tests.support.http import serving
+from tests.support.http import parse, serving
 
 CONFIG_KEYS = {
     "aliases.*", "defaults.context_depth", "defaults.fallbacks", "defaults.format", "defaults.max_tokens",
@@ -79,6 +79,23 @@ async def test_probes_and_metrics(tmp_path: Path) -> None:
             assert metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4")
 
 
+async def test_every_get_answers_head_without_a_body(tmp_path: Path) -> None:
+    """As load balancers ask: the same head, and the connection goes on; a POST route does not know it."""
+    async with serving(tmp_path) as server:
+        for entry in ROUTES:
+            head = b"HEAD %s HTTP/1.1\r\nHost: x\r\n" % entry.path.encode()
+            answered = await server.raw(
+                head + b"\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            )
+            first, _, rest = answered.partition(b"\r\n\r\n")
+
+            assert int(first.split(b" ", 2)[1]) == (200 if entry.method == "GET" else 405), entry.path
+            assert parse(rest) == (200, {"status": "ok"})
+        async with server.client.head("/config") as head_of, server.client.get("/config") as whole:
+            assert head_of.headers["Content-Length"] == whole.headers["Content-Length"]
+            assert head_of.content_type == "application/json"
+
+
 @pytest.mark.parametrize(("reason", "is_ready"), [("connection refused", True), (None, False)])
 async def test_readiness_fails_while_the_database_is_away(
     reason: str | None, is_ready: bool, tmp_path: Path
@@ -122,7 +139,8 @@ async def test_no_route_is_served_that_the_table_does_not_have(tmp_path: Path) -
         }
 
     declared = {(entry.method, entry.path) for entry in ROUTES}
-    assert {route for route in served if route[0] != "OPTIONS"} == declared
+    heads = {("HEAD", path) for method, path in declared if method == "GET"}
+    assert {route for route in served if route[0] != "OPTIONS"} == declared | heads
     assert {entry.policy for entry in ROUTES} <= {"public", "chat", "ops"}
     assert isinstance(app, web.Application)
 
