@@ -43,6 +43,10 @@ class InMemoryChatJournal:
     def is_ready(self) -> bool:
         return self._shelves.available
 
+    @property
+    def reason(self) -> str | None:
+        return None if self._shelves.available else "the in-memory store was made unavailable by its test"
+
     async def commit(self, record: ChatRecord) -> None:
         shelves = self._shelves
         shelves.demand()

@@ -17,6 +17,10 @@ class ChatJournal(Protocol):
     def is_ready(self) -> bool:
         """False while the store is known to be away: a caller should refuse before it spends money."""
 
+    @property
+    def reason(self) -> str | None:
+        """Why it is not ready, fit to tell a caller: nothing of where the database is. None while it is ready."""
+
     async def commit(self, record: ChatRecord) -> None:
         """Returns when the record is durable. A cancelled caller does not undo it.
 
