@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.support.http import serving
 
 PAGE = Path(__file__).parents[3] / "docs" / "http.md"
+ADDRESS = "http://127.0.0.1:3000"
+"""Where `lor3 serve` listens, and so what the page says; the test's server has a free port."""
 EXPECTED = [
     r'"model":"demo:demo"',
     r'"injected":2',
@@ -20,13 +22,14 @@ EXPECTED = [
 async def test_every_example_does_what_the_page_says(tmp_path: Path) -> None:
     """Run by sh against a server with no configuration."""
     examples = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert all(ADDRESS in example and "$LOR3" not in example for example in examples)
     async with serving(tmp_path) as server:
         outputs = []
         for example in examples:
             process = await asyncio.create_subprocess_shell(
-                example,
+                example.replace(ADDRESS, f"http://127.0.0.1:{server.port}"),
                 stdout=asyncio.subprocess.PIPE,
-                env={"LOR3_URL": f"http://127.0.0.1:{server.port}", "PATH": "/usr/local/bin:/usr/bin:/bin"},
+                env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
             )
             output, _ = await process.communicate()
             outputs.append(output.decode())
