@@ -3,12 +3,16 @@
 import asyncio
 import json
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
+from entrypoints.cli.main import INTERRUPTED
 from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import print_json, printable, say, unsaid, warn
 from entrypoints.cli.prompt import prompt_from
@@ -34,6 +38,21 @@ class Ask:
     max_tokens: int | None
     temperature: float | None
     stream: bool
+
+
+@attrs.define(kw_only=True)
+class Live:
+    """What is known of an answer that grows, for one who stops it."""
+
+    thread: str | None
+    stored: bool = False
+
+    @property
+    def stopped(self) -> str:
+        """What to say to the one who did."""
+        if self.thread is None or not self.stored:
+            return "stopped"
+        return f"stopped; what was said so far is stored in thread {self.thread}"
 
 
 @click.command(
@@ -87,7 +106,7 @@ def run(
     explain: bool,
     config_path: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     if as_json and stream:
         raise click.UsageError("--json prints one whole object; leave out --stream")
     if schema_path is not None and output_format not in {None, "json"}:
@@ -97,7 +116,7 @@ def run(
         model=model,
         format="json" if schema_path else output_format,
         schema=_schema(schema_path) if schema_path else None,
-        thread=thread,
+        thread=_thread(thread) if thread is not None else None,
         context_depth=context_depth,
         max_tokens=max_tokens,
         temperature=temperature,
@@ -107,8 +126,13 @@ def run(
     warn(settings.warnings)
     if explain:
         _print_explanation(asyncio.run(_explain(settings, ask)), settings, as_json=as_json)
-        return
-    answer = asyncio.run(_send(settings, ask))
+        return 0
+    live = Live(thread=ask.thread)
+    try:
+        answer = asyncio.run(_send(settings, ask, live))
+    except KeyboardInterrupt:
+        say(f"\n{live.stopped}")
+        return INTERRUPTED
     if as_json:
         from entrypoints.rendering import answer_json
 
@@ -116,6 +140,7 @@ def run(
     elif not ask.stream:
         _print_output(answer)
     _print_footer(answer, settings)
+    return 0
 
 
 def _quiet(settings: "Settings") -> "Settings":
@@ -123,6 +148,21 @@ def _quiet(settings: "Settings") -> "Settings":
     if "log.level" in settings.origins:
         return settings
     return attrs.evolve(settings, log=attrs.evolve(settings.log, level="error"))
+
+
+def _thread(text: str) -> str:
+    """
+    Raises:
+        InvalidRequest: it is no UUID.
+    """
+    from domain.errors import Fault, InvalidRequest
+
+    try:
+        return str(uuid.UUID(text))
+    except ValueError as error:
+        raise InvalidRequest.of(
+            Fault(path="--thread", message="must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057")
+        ) from error
 
 
 def _schema(path: Path) -> dict[str, Any]:
@@ -159,27 +199,47 @@ async def _explain(settings: "Settings", ask: Ask) -> "Explanation":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
-        return await application.explain_chat.execute(_command(application, ask))
+        with _own_words(ask):
+            return await application.explain_chat.execute(_command(application, ask))
 
 
-async def _send(settings: "Settings", ask: Ask) -> "ChatAnswer":
+async def _send(settings: "Settings", ask: Ask, live: Live) -> "ChatAnswer":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
         command = _command(application, ask)
-        if not ask.stream:
-            return await application.send_chat.execute(command)
-        return await _stream(application, command)
+        try:
+            with _own_words(ask):
+                if not ask.stream:
+                    return await application.send_chat.execute(command)
+                return await _stream(application, command, live)
+        except asyncio.CancelledError:
+            live.stored = True  # leaving a chat stores what there is, and waits for it
+            raise
 
 
-async def _stream(application: "Application", command: "SendChatCommand") -> "ChatAnswer":
+@contextmanager
+def _own_words(ask: Ask) -> Iterator[None]:
+    """Names the option where the API would name its field."""
+    from domain.errors import NotFound
+
+    try:
+        yield
+    except NotFound as error:
+        # The command line names no session, so it is the thread that is not there.
+        raise NotFound(f"there is no thread {ask.thread}; leave `--thread` out to start one") from error
+
+
+async def _stream(application: "Application", command: "SendChatCommand", live: Live) -> "ChatAnswer":
     """Prints the answer as it grows. Leaving early stores what there is."""
-    from domain.answer import ChatDone, Delta, Reset
+    from domain.answer import ChatDone, ChatStarted, Delta, Reset
 
     shown = ""
     async with application.send_chat.stream(command) as events:
         async for event in events:
-            if isinstance(event, Delta):
+            if isinstance(event, ChatStarted):
+                live.thread = event.thread_id
+            elif isinstance(event, Delta):
                 shown += event.text
                 _write(event.text)
             elif isinstance(event, Reset):

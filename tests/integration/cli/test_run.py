@@ -3,8 +3,13 @@
 import json
 import os
 import pty
+import re
+import signal
+import sqlite3
 import subprocess
 import sys
+import uuid
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -155,8 +160,8 @@ def test_explain_sends_and_stores_nothing(tmp_path: Path) -> None:
         (("--model", "nonsense"), "provider:model"),
         (("--model", "openai:gpt-4"), "set OPENAI_API_KEY"),
         (("--format", "markdwn"), "markdwn"),
-        (("--thread", "0190a6d8-0000-7000-8000-000000000000"), "thread"),
-        (("--thread", "x"), "thread"),
+        (("--thread", "0190a6d8-0000-7000-8000-000000000000"), "leave `--thread` out"),
+        (("--thread", "x"), "--thread: must be a UUID, such as"),
     ],
 )
 def test_refusal_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
@@ -182,6 +187,31 @@ def test_same_thing_is_warned_of_once(tmp_path: Path, mode: tuple[str, ...]) -> 
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(b"demo:old was switched off") == 1
     assert done.stderr.count(b"set OPENAI_API_KEY") == 1
+
+
+def test_ctrl_c_says_where_the_answer_is_stored(tmp_path: Path) -> None:
+    """The thread of what was said so far, which the database then has."""
+    (tmp_path / "lor3.yaml").write_text("providers: {demo: {delay_s: 0.3}}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lor3", "run", "--stream", "hello"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=_LIMIT_S)
+    said = re.search(r"stopped; what was said so far is stored in thread (\S+)", errors.decode())
+
+    assert process.returncode == 130
+    assert said is not None, errors
+    with closing(sqlite3.connect(tmp_path / "lor3.db")) as database:
+        rows = database.execute("select thread_id, role, status from messages").fetchall()
+    assert {(said[1], "user", "complete"), (said[1], "assistant", "incomplete")} == {
+        (str(uuid.UUID(thread)), role, status) for thread, role, status in rows
+    }
 
 
 def test_dead_database_fails_before_anything_is_asked(tmp_path: Path) -> None:
