@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping
 
 import yaml
 
-from entrypoints.configuration.findings import Findings, Path, did_you_mean
+from entrypoints.configuration.findings import Findings, Path
 from entrypoints.configuration.raw import YAML_ERRORS, Raw, Tree
+from entrypoints.configuration.variables import PREFIX, did_you_mean_variable
 
-_PREFIX = "LOR3_"
 _OTHERS = ("LOR3_CONFIG", "LOR3_TEST_", "LOR3_BENCH_")
-# Kubernetes sets these for every pod beside a Service called `lor3`.
-_KUBERNETES = re.compile(r"LOR3_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)\Z")
+# Kubernetes sets these for every pod beside a Service called `lor3`; LOR3_PORT then is tcp://10.0.0.1:3000.
+_KUBERNETES = re.compile(
+    r"LOR3_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|PORT=(tcp|udp|sctp)://)"
+)
 
 
 def overlay(
@@ -28,12 +30,12 @@ def overlay(
     known = tuple(top_level)
     for name in sorted(environ):
         text = environ[name]
-        if not name.startswith(_PREFIX) or name.startswith(_OTHERS) or text == "":
+        if not name.startswith(PREFIX) or name.startswith(_OTHERS) or text == "":
             continue
-        steps = tuple(step.lower() for step in name.removeprefix(_PREFIX).split("__"))
+        steps = tuple(step.lower() for step in name.removeprefix(PREFIX).split("__"))
         if steps[0] not in known:
-            if not _KUBERNETES.match(name):
-                hint = did_you_mean(steps[0], known)
+            if not _KUBERNETES.match(f"{name}={text}"):
+                hint = did_you_mean_variable(name)
                 warnings.append(f"the environment variable {name} is no setting and is ignored{hint}")
             continue
         if not all(steps):

@@ -190,7 +190,29 @@ def test_foreign_variables_are_left_alone(load: Load) -> None:
     )
 
     assert settings.warnings == (
-        "the environment variable LOR3_SREVER__PORT is no setting and is ignored; did you mean `server`?",
+        "the environment variable LOR3_SREVER__PORT is no setting and is ignored; did you mean `LOR3_SERVER__PORT`?",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("LOR3_PORT", "4000", "LOR3_SERVER__PORT"),
+        ("LOR3_DATABASE_URL", "x", "LOR3_DATABASE__URL"),
+        ("LOR3_LOG_LEVEL", "debug", "LOR3_LOG__LEVEL"),
+        ("LOR3_ROUTING_BREAKER_OPEN_S", "1", "LOR3_ROUTING__BREAKER__OPEN_S"),
+        ("LOR3_AUTH_DISABLD", "true", "LOR3_AUTH__DISABLED"),
+        ("LOR3_PROVIDERS_AZURE_EU_API_KEY", "k", "LOR3_PROVIDERS__AZURE_EU__API_KEY"),
+        ("LOR3_URL", "x", "LOR3_DATABASE__URL` or `LOR3_REDIS__URL"),
+        ("LOR3_PRIMRY", "demo:demo", "LOR3_PRIMARY"),
+    ],
+)
+def test_variable_that_is_no_setting_is_told_its_full_name(
+    load: Load, name: str, value: str, meant: str
+) -> None:
+    """Underscores forgotten, a section left out, a typo: each in one step."""
+    assert load(environ={name: value}).warnings == (
+        f"the environment variable {name} is no setting and is ignored; did you mean `{meant}`?",
     )
 
 
