@@ -1,11 +1,13 @@
 """How a commit queue writes, and all that can become of it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from adapters.persistence.batch import ThreadKey
 from domain.ids import MessageId
 from domain.thread import ChatRecord
+
+AWAY: Final = "the database is away; try again in a moment"
 
 
 class BatchFailure(Exception):
@@ -14,6 +16,11 @@ class BatchFailure(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+    @property
+    def told(self) -> str:
+        """What the caller of a chat may know of it: nothing of how the database is reached."""
+        return self.reason
 
 
 class RefusedRows(BatchFailure):
@@ -36,9 +43,33 @@ class Blocked(BatchFailure):
 class ConnectionLost(BatchFailure):
     """The connection ended; whether the batch was committed is unknown."""
 
+    @property
+    def told(self) -> str:
+        return AWAY
+
+
+class NoConnectionFree(ConnectionLost):
+    """Nothing was sent: other work holds every connection of the pool."""
+
+    @property
+    def told(self) -> str:
+        return "the database's connections are all in use; try again in a moment"
+
 
 class StoreRefused(BatchFailure):
-    """Rolled back, and trying again at once would not help: disk full, no schema, a statement past its limit."""
+    """Rolled back, and trying again at once would not help: disk full, a statement past its limit."""
+
+    @property
+    def told(self) -> str:
+        return "the database takes no chats now; try again in a moment"
+
+
+class SchemaBehind(StoreRefused):
+    """Rolled back: the database's schema is missing or old."""
+
+    @property
+    def told(self) -> str:
+        return self.reason
 
 
 class BatchWriter(Protocol):

@@ -1,26 +1,19 @@
-"""Commits chats many at a time: whatever waits when the writer is free goes into one transaction."""
+"""Commits chats many at a time: whatever waits when a writer is free goes into one transaction."""
 
 import asyncio
 import contextlib
 import logging
-import random
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import attrs
 
-from adapters.persistence.batch import ThreadKey
-from adapters.persistence.batch_writer import (
-    BatchFailure,
-    BatchWriter,
-    Blocked,
-    Collision,
-    ConnectionLost,
-    RefusedRows,
-    StoreRefused,
-)
+from adapters.persistence.batch_delivery import BatchDelivery, Waiting, fail
+from adapters.persistence.batch_writer import BatchFailure, BatchWriter, StoreRefused
 from adapters.persistence.failures import unavailable
-from domain.errors import LorError, NotFound, Overloaded
+from adapters.persistence.readiness import LOGGER, Readiness
+from domain.errors import Overloaded
 from domain.message import TextPart
 from domain.thread import ChatRecord
 
@@ -29,239 +22,216 @@ _LOGGER: Final = logging.getLogger(__name__)
 BATCH_SIZE: Final = 256
 BATCH_WEIGHT: Final = 4_000_000
 """Characters after which a batch is full: 256 chats with images would not pass within a statement's limit."""
+BESIDE_SIZE: Final = 8
+"""Chats that are worth a batch beside one in flight. A chat alone costs five times the CPU of one among eight."""
+BESIDE_AFTER_S: Final = 0.004
+"""When fewer go out all the same, or a slow batch would hold up chats that have nothing to do with it."""
+LOOKAHEAD: Final = 1024
+"""How far behind chats that must wait for their thread others are looked for."""
 CAPACITY: Final = 10_000
 PATIENCE_S: Final = 10.0
 """How long a chat waits for a lost database to come back (fault rows 67, 68)."""
-COLLISION_RETRIES: Final = 3
 PING_INTERVAL_S: Final = 0.5
 
+Key = tuple[str, str, str]
+"""What no two batches in flight may both hold: a thread, or a session that is being made."""
 
-@attrs.define(kw_only=True, eq=False)
-class _Waiting:
-    record: ChatRecord
-    done: "asyncio.Future[None]"
-    until: float
-    """Loop time."""
 
-    def succeed(self) -> None:
-        if not self.done.done():  # a caller that went away does not undo its chat
-            self.done.set_result(None)
-
-    def fail(self, error: LorError) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
+async def _anything_goes() -> None:
+    """The check of a queue that has no schema to look at."""
 
 
 @attrs.define(kw_only=True)
 class CommitQueue:
-    """The journal of a database. One task writes, so positions follow the order of `commit` calls.
+    """The journal of a database, with a batch in flight for each writer at most.
 
-    States of a batch: stored; rolled back (then each of its records is tried by itself, so that one that can't
-    be stored fails alone); or unknown, because the connection ended around COMMIT: then the next connection is
-    asked by message id what is there, and only the rest is sent again.
+    Positions follow the order of `commit` calls: a chat whose thread is in a batch in flight waits for that
+    batch to end, and so do those behind it in the same thread; others overtake them.
     """
 
-    _writer: BatchWriter
+    _writers: tuple[BatchWriter, ...]
+    _check: Callable[[], Awaitable[None]] = _anything_goes
+    """Raises BatchFailure where the database answers and yet can't take chats; asked while not ready."""
     _patience_s: float = PATIENCE_S
-    _ready: bool = False
-    _busy: bool = False
+    _readiness: Readiness = attrs.field(factory=Readiness)
     _closing: bool = False
-    _queue: deque[_Waiting] = attrs.field(factory=deque)
+    _queue: deque[Waiting] = attrs.field(factory=deque)
+    _held: set[Key] = attrs.field(factory=set)
+    """Of all batches in flight."""
+    _free: list[BatchDelivery] = attrs.field(init=False)
+    """The last one goes first: it is the one whose connection was used last."""
+    _running: "set[asyncio.Task[None]]" = attrs.field(factory=set)
+    _dispatching: bool = False
+    """A dispatch will come in this turn of the loop."""
+    _timer: asyncio.TimerHandle | None = None
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event)
-    _blocked: _Waiting | None = None
-    """The last chat that failed because its thread was locked."""
-    _task: "asyncio.Task[None] | None" = None
+    _watch_task: "asyncio.Task[None] | None" = None
+
+    def __attrs_post_init__(self) -> None:
+        self._free = [
+            BatchDelivery(writer=writer, readiness=self._readiness, expire_queue=self._expire)
+            for writer in reversed(self._writers)
+        ]
 
     @property
     def is_ready(self) -> bool:
-        if self._ready and not self._busy and self._writer.hung_up():
-            self._ready = False  # until a ping on a new connection says otherwise
+        if self._readiness.ready and self._free and self._free[-1].writer.hung_up():
+            self._readiness.doubt()  # until a ping on a new connection says otherwise
             self._wake.set()
-        return self._ready
+        return self._readiness.ready
+
+    @property
+    def reason(self) -> str | None:
+        return self._readiness.told
+
+    @property
+    def failure(self) -> str | None:
+        """`reason` in full, for an operator."""
+        return self._readiness.reason
 
     async def commit(self, record: ChatRecord) -> None:
-        if self._task is None or self._closing:
+        if self._watch_task is None or self._closing:
             raise unavailable("the store is closed")
         if len(self._queue) >= CAPACITY:
             raise Overloaded(f"{CAPACITY} chats wait to be stored; try again in a second")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._queue.append(_Waiting(record=record, done=done, until=loop.time() + self._patience_s))
-        self._wake.set()
+        self._queue.append(Waiting(record=record, done=done, until=loop.time() + self._patience_s))
+        if not self._dispatching:
+            self._dispatching = True
+            loop.call_soon(self._dispatch)  # those who commit in the same turn of the loop go together
         await done
 
     def start(self) -> None:
-        """Starts the writing task; owned by the queue, ended by `aclose`."""
-        self._task = asyncio.create_task(self._work(), name="lor3-commit-queue")
+        """Starts the task that watches the database; owned by the queue, ended by `aclose`."""
+        self._watch_task = asyncio.create_task(self._watch(), name="lor3-commit-queue")
 
     async def probe(self) -> None:
         """Finds out at once whether the database is there. Only before `start`."""
-        await self._ping()
+        await self._ping(self._free[-1])
 
     async def aclose(self) -> None:
-        """Commits what waits, for as long as its callers would, then lets the connection go."""
+        """Commits what waits, for as long as its callers would, then lets the connections go."""
         self._closing = True
         self._wake.set()
-        task, self._task = self._task, None
+        task, self._watch_task = self._watch_task, None
         if task is not None:
             await task
-        self._ready = False
-        await self._writer.aclose()
+        self._dispatch()
+        while self._running:
+            await asyncio.wait(self._running)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._readiness.ready = False
+        for writer in self._writers:
+            await writer.aclose()
 
-    async def _work(self) -> None:
-        while True:
-            if not self._queue:
-                if self._closing:
-                    return
-                await self._idle()
-                continue
-            self._busy = True
+    def _dispatch(self) -> None:
+        """Sends what may go."""
+        self._dispatching = False
+        while self._queue and self._free and (self._closing or self._is_worth_it()):
             batch = self._gather()
-            try:
-                await self._store(batch)
-            except Exception as error:
-                # Last resort: were this task to end, every later caller would wait for ever.
-                _LOGGER.error("a batch of %d chats failed with %s", len(batch), type(error).__name__)
-                self._fail(batch, StoreRefused("the chat can't be written"))
-            finally:
-                self._busy = False
+            if not batch:
+                return  # all of it waits for batches in flight, which dispatch when they end
+            delivery = self._free.pop()
+            task = asyncio.create_task(self._deliver(delivery, batch))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
-    def _gather(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _is_worth_it(self) -> bool:
+        if not self._held or len(self._queue) >= BESIDE_SIZE:
+            return True
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._queue[0].until - self._patience_s + BESIDE_AFTER_S:
+            return True
+        if self._timer is None:
+            self._timer = loop.call_later(BESIDE_AFTER_S, self._on_timer)
+        return False
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._dispatch()
+
+    def _gather(self) -> list[Waiting]:
+        """Takes the next batch off the queue, and holds its threads."""
+        batch: list[Waiting] = []
+        kept: list[Waiting] = []
         weight = 0
-        while self._queue and len(batch) < BATCH_SIZE and weight < BATCH_WEIGHT:
+        behind: set[Key] = set()
+        held: set[Key] = set()
+        while self._queue and len(batch) < BATCH_SIZE and weight < BATCH_WEIGHT and len(kept) < LOOKAHEAD:
             waiting = self._queue.popleft()
+            thread, session, keys = _keys(waiting.record)
+            if self._held and (
+                thread in self._held or session in self._held or thread in behind or session in behind
+            ):
+                kept.append(waiting)
+                behind.update(keys)
+                continue
+            held.update(keys)
             weight += _weight(waiting.record)
             batch.append(waiting)
+        self._queue.extendleft(reversed(kept))
+        self._held |= held
         return batch
 
-    async def _idle(self) -> None:
-        self._wake.clear()
-        # The interval also finds a database that froze or failed over without closing its connections.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PING_INTERVAL_S if not self._ready else 2 * PING_INTERVAL_S):
-                await self._wake.wait()
-        if not self._queue and not self._closing:
-            self._busy = True
-            try:
-                await self._ping()
-            finally:
-                self._busy = False
-
-    async def _ping(self) -> None:
+    async def _deliver(self, delivery: BatchDelivery, batch: list[Waiting]) -> None:
         try:
-            await self._writer.ping()
-        except BatchFailure:
-            self._ready = False
+            await delivery.store(batch)
         except Exception as error:
-            # As in `_work`: the task must go on. What can't be asked is not ready.
-            _LOGGER.error("asking the database failed with %s", type(error).__name__)
-            self._ready = False
-        else:
-            self._ready = True
-
-    async def _store(self, batch: list[_Waiting]) -> None:
-        """Ends every future of the batch."""
-        collisions = 0
-        unknown = False
-        pause_s = 0.02
-        while batch:
-            try:
-                if unknown:
-                    batch = await self._unstored(batch)
-                    unknown = False
-                    if not batch:
-                        await self._ping()  # what was read says nothing of whether it takes writes
-                    continue
-                missing = await self._writer.write([waiting.record for waiting in batch])
-            except ConnectionLost as failure:
-                self._ready = False
-                unknown = True
-                self._expire(batch, failure)
-                batch = [waiting for waiting in batch if not self._expired(waiting)]
-                if batch:
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(2 * pause_s, PING_INTERVAL_S)
-            except Collision as failure:
-                collisions += 1
-                if collisions > COLLISION_RETRIES:
-                    await self._apart(batch, failure)
-                    return
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**collisions))  # noqa: S311 - jitter
-            except (Blocked, RefusedRows) as failure:
-                await self._apart(batch, failure)
-                return
-            except BatchFailure as failure:
-                self._ready = False
-                self._fail(batch, failure)
-                return
-            except Exception as error:
-                # A fault of ours must fail its own chat; it must not leave callers waiting for ever.
-                _LOGGER.error("a batch of %d chats failed with %s", len(batch), type(error).__name__)
-                await self._apart(batch, RefusedRows("the chat can't be written"))
-                return
-            else:
-                self._ready = True
-                for waiting in batch:
-                    thread = waiting.record.thread
-                    if (thread.tenant, thread.id) in missing:
-                        waiting.fail(NotFound("the thread no longer exists; start a new one"))
-                    else:
-                        waiting.succeed()
-                return
-
-    async def _unstored(self, batch: list[_Waiting]) -> list[_Waiting]:
-        """Ends the futures of the records that are there after all; returns the others."""
-        ids = [waiting.record.messages[-1].id for waiting in batch if waiting.record.messages]
-        stored = await self._writer.stored(ids)
-        rest = []
-        for waiting in batch:
-            messages = waiting.record.messages
-            if messages and messages[-1].id in stored:
-                waiting.succeed()
-            else:
-                rest.append(waiting)
-        return rest
-
-    async def _apart(self, batch: list[_Waiting], failure: BatchFailure) -> None:
-        if len(batch) > 1:
-            locked: set[ThreadKey] = set()
+            # Last resort: the callers would wait for ever.
+            _LOGGER.error("a batch of %d chats failed with %s", len(batch), type(error).__name__)
+            fail(batch, StoreRefused("the chat can't be written"))
+        finally:
             for waiting in batch:
-                key = (waiting.record.thread.tenant, waiting.record.thread.id)
-                if key in locked or self._expired(waiting):
-                    # One wait for a locked thread is enough: those behind it wait as well.
-                    self._fail([waiting], failure)
-                    continue
-                await self._store([waiting])
-                if self._blocked is waiting:
-                    locked.add(key)
-            return
-        # A record may have been stored by a batch whose reply was lost, or be committed twice: ids tell.
+                self._held.difference_update(_keys(waiting.record)[2])
+            self._free.append(delivery)
+            self._dispatch()
+
+    async def _watch(self) -> None:
+        """Pings while nothing is written, and so finds what came back, or froze or failed over silently."""
+        while True:
+            interval_s = 2 * PING_INTERVAL_S if self._readiness.ready else PING_INTERVAL_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval_s):
+                    await self._wake.wait()
+            self._wake.clear()
+            if self._closing:
+                return
+            if self._running or self._queue:
+                continue  # batches tell as much
+            delivery = self._free.pop()
+            try:
+                await self._ping(delivery)
+            finally:
+                self._free.append(delivery)
+                self._dispatch()
+
+    async def _ping(self, delivery: BatchDelivery) -> None:
         try:
-            rest = await self._unstored(batch)
-        except BatchFailure as again:
-            self._fail(batch, again)
-            return
-        if isinstance(failure, RefusedRows) and failure.orphan:
-            for waiting in rest:
-                waiting.fail(NotFound("the session no longer exists; start a new one"))
-            return
-        if isinstance(failure, Blocked):
-            self._blocked = batch[0]
-        self._fail(rest, failure)
+            await delivery.writer.ping()
+            if not self._readiness.ready:
+                await self._check()
+        except BatchFailure as failure:
+            self._readiness.lose(failure)
+        except Exception as error:
+            # As in `_deliver`: the task must go on. What can't be asked is not ready.
+            LOGGER.error("asking the database failed with %s", type(error).__name__)
+            self._readiness.lose(StoreRefused("the database can't be asked"))
+        else:
+            self._readiness.gain()
 
-    def _fail(self, batch: list[_Waiting], failure: BatchFailure) -> None:
-        for waiting in batch:
-            waiting.fail(unavailable(failure.reason))
-
-    def _expired(self, waiting: _Waiting) -> bool:
-        return asyncio.get_running_loop().time() >= waiting.until
-
-    def _expire(self, batch: list[_Waiting], failure: BatchFailure) -> None:
-        self._fail([waiting for waiting in batch if self._expired(waiting)], failure)
+    def _expire(self, failure: BatchFailure) -> None:
         # Those still in the queue were never sent; they lose patience in their order.
-        while self._queue and self._expired(self._queue[0]):
-            self._fail([self._queue.popleft()], failure)
+        while self._queue and self._queue[0].is_expired:
+            fail([self._queue.popleft()], failure)
+
+
+def _keys(record: ChatRecord) -> tuple[Key, Key, Iterable[Key]]:
+    """Of its thread, of its session, and which of them it holds while it is in flight."""
+    thread = ("thread", record.thread.tenant, record.thread.id)
+    session = ("session", record.thread.tenant, record.thread.session_id)
+    return thread, session, (thread, session) if record.new_session else (thread,)
 
 
 def _weight(record: ChatRecord) -> int:

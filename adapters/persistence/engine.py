@@ -1,5 +1,7 @@
 """The database engine, from the URL of the settings."""
 
+import os
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import attrs
@@ -9,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import NullPool
 
 from adapters.persistence.async_engine import AsyncEngine, create_async_engine
+from adapters.persistence.batch_writer import StoreRefused
 from adapters.persistence.json_codec import decode_json, encode_json
 from adapters.persistence.sockets import was_spoken_to
 from application.ports.store import StoreConfig
@@ -45,6 +48,8 @@ class Database:
             ) from None
         scheme = url.drivername.partition("+")[0]
         if scheme in ("postgresql", "postgres"):
+            if not (url.database or {"dbname", "service"} & url.query.keys()):
+                raise _unusable("names no database; write `postgresql://user:password@host/name`")
             return cls(kind="postgresql", url=url.set(drivername="postgresql"), config=config)
         if scheme != "sqlite":
             raise _unusable(f"has the scheme `{scheme}`; this store serves `postgresql` and `sqlite`")
@@ -53,6 +58,45 @@ class Database:
                 "names no plain SQLite file; write `sqlite:///lor3.db` (relative) or `sqlite:////var/lib/lor3.db`"
             )
         return cls(kind="sqlite", url=url, config=config)
+
+    @property
+    def place(self) -> str:
+        """Which database it is, for the operator: no password, nothing of the query."""
+        url = self.url
+        if self.kind == "sqlite":
+            return f"file `{url.database}`"
+        server = f"`{url.host}:{url.port or 5432}`" if url.host else "the local socket"
+        user = f" as `{url.username}`" if url.username else ""
+        return f"database `{url.database}` at {server}{user}"
+
+    def is_missing(self) -> bool:
+        """SQLite only: there is no file yet, and one could be made.
+
+        Raises:
+            StoreRefused: none could be made.
+        """
+        if self.kind != "sqlite" or Path(str(self.url.database)).exists():
+            return False
+        self.demand_folder()
+        return True
+
+    def demand_folder(self) -> None:
+        """SQLite only, as opening a file says no more than that it can't be.
+
+        Raises:
+            StoreRefused: the file's folder is missing or read-only.
+        """
+        if self.kind != "sqlite":
+            return
+        folder = Path(str(self.url.database)).absolute().parent
+        if not folder.is_dir():
+            raise StoreRefused(
+                "the folder of the database file does not exist: make it, or correct database.url"
+            )
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise StoreRefused(
+                "lor3 may not write to the folder of the database file: let it, or correct database.url"
+            )
 
     def open(self) -> AsyncEngine:
         """The pool of the repositories (and, on PostgreSQL, of the commit queue). Connects when first used.
@@ -77,7 +121,9 @@ class Database:
             return engine
         engine = create_async_engine(
             self.url.set(drivername="postgresql+psycopg"),
-            pool_size=self.config.pool_size + 1,  # one stays with the commit queue
+            pool_size=max(
+                2, self.config.pool_size
+            ),  # one of them always writes, so there must be one to read
             max_overflow=0,
             pool_timeout=self.config.acquire_timeout_s,
             isolation_level="AUTOCOMMIT",

@@ -9,12 +9,15 @@ import psycopg
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from adapters.persistence import connect_failures
 from adapters.persistence.batch_writer import (
     BatchFailure,
     Blocked,
     Collision,
     ConnectionLost,
+    NoConnectionFree,
     RefusedRows,
+    SchemaBehind,
     StoreRefused,
 )
 from domain.errors import StorageUnavailable
@@ -23,23 +26,25 @@ from domain.errors import StorageUnavailable
 _FOREIGN_KEY_VIOLATION: Final = "23503"
 _COLLISIONS: Final = frozenset(("40001", "40P01"))
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+READ_ONLY: Final = "the database is read-only: it is a replica, or set so"
+SILENT: Final = "the database does not answer: is it overloaded, or the way to it cut?"
 _AWAY: Final = {
-    "25006": "the database is read-only",
-    "53300": "the database has no free connection",
-    "57P01": "the database is shutting down",
-    "57P02": "the database crashed",
-    "57P03": "the database is starting up",
+    "25006": READ_ONLY,
+    "53300": connect_failures.NO_CONNECTION_FREE,
+    "57P01": connect_failures.STOPPING,
+    "57P02": "the database crashed: its own log says why",
+    "57P03": connect_failures.STARTING,
+}
+NO_SCHEMA: Final = "the database has no schema: run `lor3 db upgrade`"
+_BEHIND: Final = {
+    "42P01": NO_SCHEMA,
+    "42703": "the database's schema is old: run `lor3 db upgrade`",
 }
 _REFUSED: Final = {
-    "42P01": "the database has no schema: run `lor3 db upgrade`",
-    "42703": "the database's schema is old: run `lor3 db upgrade`",
-    "53100": "the database's disk is full",
+    "53100": "the database's disk is full: make room",
     "53200": "the database is out of memory",
     "57014": "the database took too long",
 }
-
-
-HINT: Final = "; try again shortly, `lor3 db check` looks closer"
 
 
 def postgresql_failure(error: BaseException) -> BatchFailure:
@@ -49,25 +54,28 @@ def postgresql_failure(error: BaseException) -> BatchFailure:
     if code is None:
         if isinstance(cause, (psycopg.DataError, psycopg.NotSupportedError)):
             return RefusedRows("the chat holds a value that the database can't take")
-        return ConnectionLost("the database is away")
+        meaning = connect_failures.meaning_of(str(cause))
+        return ConnectionLost(meaning or "the connection to the database ended")
     if code in _AWAY:
         return ConnectionLost(_AWAY[code])
     if code in _COLLISIONS:
         return Collision("other transactions were in the way")
     if code == _LOCK_NOT_AVAILABLE:
-        return Blocked("the thread is locked by another transaction")
+        return Blocked("the thread is locked by another transaction; try again in a moment")
+    if code in _BEHIND:
+        return SchemaBehind(_BEHIND[code])
     if code in _REFUSED:
         return StoreRefused(_REFUSED[code])
     if code.startswith("08"):
-        return ConnectionLost("the connection to the database was lost")
+        return ConnectionLost("the connection to the database ended")
     if code.startswith(("22", "23", "54")):
         return RefusedRows(
             f"the database refused the chat's rows (SQLSTATE {code})", orphan=code == _FOREIGN_KEY_VIOLATION
         )
     if code.startswith("28"):
-        return ConnectionLost("the database refused lor3's user or password")
+        return ConnectionLost(connect_failures.NO_ENTRY)
     if code.startswith("3D"):
-        return ConnectionLost("the database does not exist")
+        return ConnectionLost(connect_failures.NO_DATABASE)
     return StoreRefused(f"the database refused (SQLSTATE {code})")
 
 
@@ -82,37 +90,51 @@ def sqlite_failure(error: BaseException) -> BatchFailure:
     ):
         return RefusedRows("the chat holds a value that the database can't take")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return ConnectionLost("another process holds the database file")
+        return ConnectionLost("another process holds the database file: end it, or let it finish")
     if name == "SQLITE_FULL":
-        return StoreRefused("the disk of the database file is full")
+        return StoreRefused("the disk of the database file is full: make room")
     if name.startswith("SQLITE_READONLY"):
-        return StoreRefused("the database file is read-only")
+        return StoreRefused("the database file or its folder is read-only: let lor3 write there")
     if name == "SQLITE_ERROR":
-        return StoreRefused("the database file has no schema, or an old one: run `lor3 db upgrade`")
+        return SchemaBehind("the database file has no schema, or an old one: run `lor3 db upgrade`")
+    if name.startswith("SQLITE_NOTADB"):
+        return StoreRefused(
+            "the file that database.url names is no SQLite database: move it away, or name another"
+        )
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return StoreRefused(
+            "the database file can't be opened: its folder must exist, and lor3 be let read and write there"
+        )
     return StoreRefused(f"the database file can't be used ({name or type(cause).__name__})")
+
+
+def failure_of(error: BaseException) -> BatchFailure:
+    """What an error means that `FAILURES` holds."""
+    if isinstance(error, PoolTimeout):
+        return NoConnectionFree("the database's connections are all in use: raise database.pool_size")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return sqlite_failure(cause)
+    if isinstance(cause, OSError):
+        return ConnectionLost(connect_failures.meaning_of(str(cause)) or connect_failures.UNREACHABLE)
+    return postgresql_failure(error)
+
+
+FAILURES: Final = (SQLAlchemyError, DisconnectionError, psycopg.Error, sqlite3.Error, OSError)
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns what a driver raises into `StorageUnavailable`.
+    """Turns what a driver raises into `StorageUnavailable`, in words for the caller of a chat.
 
     Raises:
         StorageUnavailable: the database is away, refuses, is too slow, or no connection came free in time.
     """
     try:
         yield
-    except PoolTimeout as error:
-        raise unavailable("the database's connections are all in use") from error
-    except DBAPIError as error:
-        sort = sqlite_failure if isinstance(error.orig, sqlite3.Error) else postgresql_failure
-        raise unavailable(sort(error).reason) from error
-    except (SQLAlchemyError, DisconnectionError, psycopg.Error) as error:
-        raise unavailable(postgresql_failure(error).reason) from error
-    except sqlite3.Error as error:
-        raise unavailable(sqlite_failure(error).reason) from error
-    except OSError as error:
-        raise unavailable("the database can't be reached") from error
+    except FAILURES as error:
+        raise unavailable(failure_of(error).told) from error
 
 
-def unavailable(reason: str) -> StorageUnavailable:
-    return StorageUnavailable(reason + HINT)
+def unavailable(told: str) -> StorageUnavailable:
+    return StorageUnavailable(told)

@@ -14,8 +14,6 @@ import attrs
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.persistence import failures
 from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
@@ -147,7 +145,7 @@ class PostgreSQLWriter:
         rows = await self._run(self._fetch(_PING, {}))
         if rows[0][0] == "on":
             await self._discard()
-            raise ConnectionLost("the database is read-only")
+            raise ConnectionLost(failures.READ_ONLY)
 
     def hung_up(self) -> bool:
         return self._psycopg is not None and was_spoken_to(_socket(self._psycopg))
@@ -161,13 +159,18 @@ class PostgreSQLWriter:
         await asyncio.gather(*self._abandoned, return_exceptions=True)
 
     async def _execute(self, statement: LiteralString, parameters: dict[str, Any]) -> None:
-        connection = self._psycopg or await self._connect()
+        connection = await self._ready_connection()
         await connection.execute(statement, parameters, prepare=True)
 
     async def _fetch(self, statement: LiteralString, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        connection = self._psycopg or await self._connect()
+        connection = await self._ready_connection()
         cursor = await connection.execute(statement, parameters, prepare=True)
         return cast("list[tuple[Any, ...]]", await cursor.fetchall())
+
+    async def _ready_connection(self) -> "psycopg.AsyncConnection[Any]":
+        if self._psycopg is None or self.hung_up():
+            return await self._connect()  # nothing is under way on it, so there is nothing to be unsure about
+        return self._psycopg
 
     async def _connect(self) -> "psycopg.AsyncConnection[Any]":
         await self._discard()
@@ -187,13 +190,11 @@ class PostgreSQLWriter:
             raise
         if not done:
             self._abandon(task)
-            raise ConnectionLost("the database does not answer")
+            raise ConnectionLost(failures.SILENT)
         try:
             return task.result()
-        except PoolTimeout as error:
-            raise ConnectionLost("the database's connections are all in use") from error
-        except (psycopg.Error, SQLAlchemyError, OSError) as error:
-            failure = failures.postgresql_failure(error)
+        except failures.FAILURES as error:
+            failure = failures.failure_of(error)
             if isinstance(failure, ConnectionLost):
                 await self._discard()
             raise failure from error

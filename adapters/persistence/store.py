@@ -6,18 +6,20 @@ from typing import Final
 
 import attrs
 
-from adapters.persistence import schema
+from adapters.persistence import failures, schema
 from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
-from adapters.persistence.batch_writer import BatchWriter
+from adapters.persistence.batch_writer import BatchFailure, BatchWriter, SchemaBehind
 from adapters.persistence.commit_queue import CommitQueue
 from adapters.persistence.engine import Database
-from adapters.persistence.failures import HINT, translated
+from adapters.persistence.readiness import Readiness
 from adapters.persistence.unit_of_work import unit_of_work_factory
 from application.ports.chat_journal import ChatJournal
 from application.ports.store import SchemaState, Store, StoreConfig
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.errors import StorageUnavailable
 
+WRITERS: Final = 3
+"""Batches that PostgreSQL may have in flight; at most half of the pool, the rest is for reads."""
 CHECK_LIMIT_S: Final = 0.9
 _ROUND_TRIP_S: Final = 1.0
 """On top of the server's own limit, before a silent server counts as gone."""
@@ -47,7 +49,11 @@ class SQLStore:
     _checks: "set[asyncio.Task[SchemaState]]" = attrs.field(factory=set)
 
     def __attrs_post_init__(self) -> None:
-        self._queue = CommitQueue(writer=self._writer())
+        self._queue = CommitQueue(
+            writers=self._writers(),
+            check=self._demand_schema,
+            readiness=Readiness(place=self._database.place),
+        )
         self._unit_of_work = unit_of_work_factory(self._pool)
 
     @property
@@ -70,30 +76,35 @@ class SQLStore:
 
     async def check(self) -> str | None:
         # A task of its own: cancelling a query on a frozen server takes psycopg longer than the limit here.
-        task = asyncio.create_task(self.schema())
+        task = asyncio.create_task(self._schema())
         self._checks.add(task)
         task.add_done_callback(self._checks.discard)
         done, _ = await asyncio.wait((task,), timeout=CHECK_LIMIT_S)
         if not done:
             task.cancel()
-            return "the database does not answer"
+            return failures.SILENT
         try:
             state = task.result()
-        except StorageUnavailable as error:
-            return error.detail.removesuffix(HINT)
+        except BatchFailure as failure:
+            return failure.reason
         if self._is_behind(state):
-            return f"schema is at {state.current or 'nothing'}, needs {state.head}: run `lor3 db upgrade`"
-        return None if self._queue.is_ready else "the database does not take chats"
+            return _schema_problem(state)
+        return None if self._queue.is_ready else self._queue.failure
 
     async def schema(self) -> SchemaState:
-        with translated():
-            async with self._pool().connect() as connection:
-                revision = await _current(connection)
-        return SchemaState(current=revision, head=self._head)
+        try:
+            return await self._schema()
+        except BatchFailure as failure:
+            raise self._explained(failure) from failure
 
     async def upgrade(self) -> tuple[str, ...]:
-        with translated():
+        try:
+            self._database.demand_folder()
             return await asyncio.to_thread(schema.upgrade, self._database)
+        except BatchFailure as failure:
+            raise self._explained(failure) from failure
+        except failures.FAILURES as error:
+            raise self._explained(failures.failure_of(error)) from error
 
     async def aclose(self) -> None:
         await self._queue.aclose()
@@ -102,6 +113,25 @@ class SQLStore:
         await asyncio.gather(*self._checks, return_exceptions=True)
         if self._engine is not None:
             await self._engine.dispose()
+
+    async def _schema(self) -> SchemaState:
+        if self._database.is_missing():  # opening the file would make it
+            return SchemaState(current=None, head=self._head)
+        try:
+            async with self._pool().connect() as connection:
+                revision = await _current(connection)
+        except failures.FAILURES as error:
+            raise failures.failure_of(error) from error
+        return SchemaState(current=revision, head=self._head)
+
+    async def _demand_schema(self) -> None:
+        state = await self._schema()
+        if self._is_behind(state):
+            raise SchemaBehind(_schema_problem(state))
+
+    def _explained(self, failure: BatchFailure) -> StorageUnavailable:
+        """For an operator, who also wants to know which database it is about."""
+        return StorageUnavailable(f"{failure.reason} ({self._database.place})")
 
     def _is_behind(self, state: SchemaState) -> bool:
         # A revision that this code does not know is a newer one: while replicas are replaced one by one, the old
@@ -113,17 +143,25 @@ class SQLStore:
             self._engine = self._database.open()
         return self._engine
 
-    def _writer(self) -> BatchWriter:
+    def _writers(self) -> tuple[BatchWriter, ...]:
         # Only the writer of this database is imported: each brings its dialect, 1 to 3 MB.
         if self._database.kind == "sqlite":
             from adapters.persistence.sqlite_writer import SQLiteWriter
 
-            return SQLiteWriter(engine=self._database.open_for_writing())
+            return (SQLiteWriter(engine=self._database.open_for_writing()),)
         from adapters.persistence.postgresql_writer import PostgreSQLWriter
 
-        return PostgreSQLWriter(
-            engine=self._pool(), limit_s=self._database.config.statement_timeout_s + _ROUND_TRIP_S
+        config = self._database.config
+        return tuple(
+            PostgreSQLWriter(engine=self._pool(), limit_s=config.statement_timeout_s + _ROUND_TRIP_S)
+            for _ in range(max(1, min(WRITERS, config.pool_size // 2)))
         )
+
+
+def _schema_problem(state: SchemaState) -> str:
+    if state.current is None:
+        return failures.NO_SCHEMA
+    return f"the database's schema is at {state.current}, not at {state.head}: run `lor3 db upgrade`"
 
 
 async def _current(connection: AsyncConnection) -> str | None:

@@ -74,16 +74,25 @@ async def test_replicas_that_migrate_at_once_take_turns(empty_postgres_url: str)
 
 
 async def test_postgresql_behind_says_what_to_run(empty_postgres_url: str) -> None:
-    """Without auto_migrate nothing is touched at start; `check` names both revisions and the command."""
+    """Without auto_migrate nothing is touched at start; nothing is taken, and `check` names the command.
+
+    The schema that an operator makes meanwhile is found without a restart.
+    """
     store = create(store_config(empty_postgres_url))
     await store.start()
     head = (await store.schema()).head
 
     assert SchemaState(current=None, head=head) == await store.schema()
-    assert f"schema is at nothing, needs {head}: run `lor3 db upgrade`" == await store.check()
+    problem = "the database has no schema: run `lor3 db upgrade`"
+    assert not store.journal.is_ready
+    assert problem == await store.check() == store.journal.reason
     with pytest.raises(StorageUnavailable, match="lor3 db upgrade"):
         await store.journal.commit(new_chat())
     assert await store.upgrade() == (head,)
+    async with asyncio.timeout(3):
+        while not store.journal.is_ready:  # noqa: ASYNC110 - what is asked for is a plain property
+            await asyncio.sleep(0.02)
+    assert store.journal.reason is None
     await store.journal.commit(new_chat())
     assert await store.check() is None
     await store.aclose()

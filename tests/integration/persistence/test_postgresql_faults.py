@@ -152,7 +152,7 @@ async def test_database_down_at_start_is_no_failure(server: PostgreSQLServer) ->
     await store.start()
 
     assert not store.journal.is_ready
-    assert await store.check() == "the database is away"
+    assert "no server answers at the host and port" in (await store.check() or "")
     with pytest.raises(StorageUnavailable) as caught:
         async with store.unit_of_work(DEFAULT_TENANT):
             pass
@@ -185,7 +185,7 @@ async def test_read_only_primary_is_away(store: Store, server: PostgreSQLServer)
     async with asyncio.timeout(3):
         while store.journal.is_ready:  # noqa: ASYNC110 - what is asked for is a plain property
             await asyncio.sleep(0.02)
-    assert await store.check() == "the database does not take chats"
+    assert "read-only" in (await store.check() or "")
     server.heal()
     await waiting
 
@@ -261,7 +261,7 @@ async def test_full_disk_refuses_and_reads_go_on(store: Store, server: PostgreSQ
     chat = new_chat()
     await store.journal.commit(chat)
     fail_inserts(server, "53100", times=1)
-    with pytest.raises(StorageUnavailable, match="disk is full"):
+    with pytest.raises(StorageUnavailable, match="takes no chats now"):
         await store.journal.commit(next_chat(chat))
 
     assert not store.journal.is_ready
@@ -282,7 +282,7 @@ async def test_slow_statement_ends_at_its_limit(server: PostgreSQLServer) -> Non
         "CREATE TRIGGER slow BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION slow()",
     )
     started = time.monotonic()
-    with pytest.raises(StorageUnavailable, match="took too long"):
+    with pytest.raises(StorageUnavailable, match="takes no chats now"):
         await store.journal.commit(new_chat())
 
     assert time.monotonic() - started < 2
@@ -299,7 +299,7 @@ async def test_frozen_server_is_found_out(server: PostgreSQLServer) -> None:
     server.freeze()
     try:
         started = time.monotonic()
-        assert await store.check() == "the database does not answer"
+        assert "the database does not answer" in (await store.check() or "")
         assert time.monotonic() - started < 1.5
         waiting = asyncio.ensure_future(store.journal.commit(new_chat()))
         async with asyncio.timeout(5):

@@ -14,6 +14,7 @@ from adapters.persistence.batch_writer import (
     Collision,
     ConnectionLost,
     RefusedRows,
+    SchemaBehind,
     StoreRefused,
 )
 from adapters.persistence.commit_queue import CommitQueue
@@ -90,7 +91,7 @@ def writer() -> ScriptedWriter:
 
 @pytest.fixture
 async def queue(writer: ScriptedWriter) -> AsyncIterator[CommitQueue]:
-    queue = CommitQueue(writer=writer, patience_s=0.3)
+    queue = CommitQueue(writers=(writer,), patience_s=0.3)
     queue.start()
     yield queue
     await queue.aclose()
@@ -263,7 +264,7 @@ async def test_full_queue_refuses(
 
 async def test_closing_commits_what_waits(writer: ScriptedWriter) -> None:
     """Then it takes nothing more."""
-    queue = CommitQueue(writer=writer)
+    queue = CommitQueue(writers=(writer,))
     queue.start()
     waiting = [asyncio.ensure_future(queue.commit(new_chat())) for _ in range(300)]
     await asyncio.sleep(0)
@@ -274,3 +275,204 @@ async def test_closing_commits_what_waits(writer: ScriptedWriter) -> None:
     assert not queue.is_ready
     with pytest.raises(StorageUnavailable):
         await queue.commit(new_chat())
+
+
+@attrs.define(eq=False)
+class SlowWriter(ScriptedWriter):
+    """Holds each batch until `go` is set."""
+
+    go: asyncio.Event = attrs.field(factory=asyncio.Event)
+    written: list[list[ChatRecord]] = attrs.field(factory=list)
+
+    async def write(self, records: Sequence[ChatRecord]) -> frozenset[ThreadKey]:
+        self.written.append(list(records))
+        await self.go.wait()
+        return await super().write(records)
+
+
+@pytest.fixture
+def slow_writers() -> tuple[SlowWriter, SlowWriter]:
+    return SlowWriter(), SlowWriter()
+
+
+@pytest.fixture
+async def wide_queue(slow_writers: tuple[SlowWriter, SlowWriter]) -> AsyncIterator[CommitQueue]:
+    queue = CommitQueue(writers=slow_writers)
+    queue.start()
+    yield queue
+    for writer in slow_writers:
+        writer.go.set()
+    await queue.aclose()
+
+
+async def flushed() -> None:
+    """Lets the queue send what it would send at once, and what it sends after a while."""
+    await asyncio.sleep(2 * commit_queue.BESIDE_AFTER_S)
+
+
+async def test_chats_overtake_a_batch_in_flight(
+    wide_queue: CommitQueue, slow_writers: tuple[SlowWriter, SlowWriter]
+) -> None:
+    """A thread that is locked, or a slow disk, holds up nobody else's chat."""
+    first = asyncio.ensure_future(wide_queue.commit(new_chat()))
+    await flushed()
+    slow_writers[1].go.set()
+    async with asyncio.timeout(3):
+        await wide_queue.commit(new_chat())
+
+    assert not first.done()
+    slow_writers[0].go.set()
+    await first
+
+
+async def test_few_chats_wait_a_little_for_company(
+    wide_queue: CommitQueue, slow_writers: tuple[SlowWriter, SlowWriter]
+) -> None:
+    """Beside a batch in flight a chat alone is not sent at once; eight are, together."""
+    chats = [asyncio.ensure_future(wide_queue.commit(new_chat()))]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for _ in range(commit_queue.BESIDE_SIZE):
+        assert slow_writers[1].written == []
+        chats.append(asyncio.ensure_future(wide_queue.commit(new_chat())))
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert [commit_queue.BESIDE_SIZE] == [len(batch) for batch in slow_writers[1].written]
+    for writer in slow_writers:
+        writer.go.set()
+    await asyncio.gather(*chats)
+
+
+async def test_thread_in_flight_is_waited_for(
+    wide_queue: CommitQueue, slow_writers: tuple[SlowWriter, SlowWriter]
+) -> None:
+    """The chats of one thread go out in the order of their commits, one batch after the other."""
+    chat, other = new_chat(), new_chat()
+    again = [next_chat(chat) for _ in range(20)]
+    waiting = [asyncio.ensure_future(wide_queue.commit(chat))]
+    await flushed()
+    waiting += [asyncio.ensure_future(wide_queue.commit(each)) for each in (again[0], other, *again[1:])]
+    await flushed()
+
+    assert [[chat]] == slow_writers[0].written
+    assert [[other]] == slow_writers[1].written
+    slow_writers[0].go.set()
+    slow_writers[1].go.set()
+    await asyncio.gather(*waiting)
+    later = [record for writer in slow_writers for batch in writer.written[1:] for record in batch]
+    assert again == later
+
+
+async def test_session_being_made_is_waited_for(
+    wide_queue: CommitQueue, slow_writers: tuple[SlowWriter, SlowWriter]
+) -> None:
+    """A chat in a session that a batch in flight makes would find none yet, or make it twice."""
+    chat = new_chat()
+    twin = attrs.evolve(
+        new_chat(),
+        session=chat.session,
+        thread=attrs.evolve(new_chat().thread, session_id=chat.session.id),
+    )
+    late = attrs.evolve(
+        new_chat(), new_session=False, thread=attrs.evolve(new_chat().thread, session_id=chat.session.id)
+    )
+    waiting = [asyncio.ensure_future(wide_queue.commit(chat))]
+    await flushed()
+    waiting += [asyncio.ensure_future(wide_queue.commit(each)) for each in (twin, late)]
+    await flushed()
+
+    assert [] == slow_writers[1].written
+    slow_writers[0].go.set()
+    slow_writers[1].go.set()
+    await asyncio.gather(*waiting)
+    assert 6 == sum(len(writer.kept) for writer in slow_writers)
+
+
+async def test_lost_connection_of_one_writer_leaves_the_others(
+    wide_queue: CommitQueue, slow_writers: tuple[SlowWriter, SlowWriter]
+) -> None:
+    """Its batch alone is unknown, is asked for and is sent again."""
+    slow_writers[0].on_write = once(ConnectionLost("gone"))
+    for writer in slow_writers:
+        writer.go.set()
+    await asyncio.gather(*(wide_queue.commit(new_chat()) for _ in range(600)))
+
+    assert 1200 == sum(len(writer.kept) for writer in slow_writers)
+    assert wide_queue.is_ready
+
+
+async def test_closing_ends_every_batch(
+    wide_queue: CommitQueue, slow_writers: tuple[SlowWriter, SlowWriter]
+) -> None:
+    """Those in flight, those that wait for them, and those that wait for company."""
+    chat = new_chat()
+    chats = [chat, next_chat(chat), *(new_chat() for _ in range(600)), next_chat(chat)]
+    waiting = [asyncio.ensure_future(wide_queue.commit(each)) for each in chats]
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(wide_queue.aclose())
+    await flushed()
+    for writer in slow_writers:
+        writer.go.set()
+    await closing
+    await asyncio.gather(*waiting)
+
+    assert 2 * len(chats) == sum(len(writer.kept) for writer in slow_writers)
+
+
+async def test_reason_is_given_while_not_ready(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """In general words for callers, in full for the operator, and gone with the trouble."""
+    await queue.commit(new_chat())
+    seen = [queue.reason]
+    writer.on_write = once(SchemaBehind("run it"))
+    with pytest.raises(StorageUnavailable, match="run it"):
+        await queue.commit(new_chat())
+    seen.append(queue.reason)
+    await until_ready(queue)
+    writer.on_write = once(StoreRefused("disk sda1 is full"))
+    with pytest.raises(StorageUnavailable) as caught:
+        await queue.commit(new_chat())
+    seen += [queue.reason, queue.failure]
+    await until_ready(queue)
+
+    assert [None, "run it", caught.value.detail, "disk sda1 is full"] == seen
+    assert "sda1" not in caught.value.detail
+    assert queue.reason is None
+
+
+async def test_queue_is_not_ready_until_its_check_agrees(writer: ScriptedWriter) -> None:
+    """A database that answers and has no schema takes no chat; nothing is to be asked meanwhile."""
+    has_schema = False
+
+    async def check() -> None:
+        if not has_schema:
+            raise SchemaBehind("no schema")
+
+    queue = CommitQueue(writers=(writer,), check=check)
+    await queue.probe()
+    queue.start()
+
+    assert (False, "no schema") == (queue.is_ready, queue.reason)
+    has_schema = True
+    await until_ready(queue)
+    await queue.aclose()
+
+
+async def test_changes_of_readiness_are_logged(
+    queue: CommitQueue, writer: ScriptedWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once a change, with the reason; not once a chat."""
+    await queue.commit(new_chat())
+    writer.on_write = once(StoreRefused("disk full"), times=2)
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable):
+            await queue.commit(new_chat())
+    await until_ready(queue)
+
+    said = [
+        each.message for each in caplog.records if each.name == "lor3.store" and each.levelname == "WARNING"
+    ]
+    assert 2 == len(said)
+    assert "disk full" in said[0]
+    assert "is ready" in said[1]
