@@ -97,7 +97,10 @@ class Integer:
         return None
 
     def schema(self, schemas: Schemas) -> JSONObject:
-        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+        found: dict[str, JSONValue] = {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+        if self.maximum > 2**53:  # JavaScript rounds such limits when it reads them
+            found["format"] = "int64"
+        return found
 
 
 @attrs.frozen(kw_only=True)

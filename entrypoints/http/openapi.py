@@ -6,7 +6,9 @@ from typing import Final
 from domain.json_value import JSONObject, JSONValue
 from entrypoints.http.chat_body import CHAT
 from entrypoints.http.checks import Schemas
-from entrypoints.http.openapi_answers import ANSWER_SCHEMAS, EVENT_STREAM, EXAMPLE_ANSWER
+from entrypoints.http.openapi_answers import ANSWER_SCHEMAS, EXAMPLE_ANSWER
+from entrypoints.http.openapi_events import EVENT_SCHEMAS, event_stream
+from entrypoints.http.openapi_service import CONFIG_SCHEMAS, EXPLANATION_SCHEMAS
 from entrypoints.http.problems import CONTENT_TYPE, PROBLEMS
 
 _REQUEST_ID: Final[JSONObject] = {
@@ -15,15 +17,16 @@ _REQUEST_ID: Final[JSONObject] = {
     "description": "Echoed on the answer and in the log; made up where it is left out or malformed.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
 }
+# They name no model, so that each of them works on any lor3.
 _CHAT_EXAMPLES: Final[JSONObject] = {
     "prompt": {"summary": "A prompt", "value": {"prompt": "What is a hexagonal architecture?"}},
-    "fallback": {
-        "summary": "A model, its fallback and a format",
+    "format": {
+        "summary": "A format, a limit and no falling back",
         "value": {
             "prompt": "List three ports of a chat gateway.",
-            "model": "openai:gpt-5.2",
-            "fallbacks": ["claude:opus"],
+            "fallbacks": [],
             "format": "markdown",
+            "max_tokens": 500,
         },
     },
     "schema": {
@@ -64,7 +67,8 @@ def document() -> dict[str, JSONValue]:
     """The whole document. Pure, and the same for every configuration."""
     schemas: Schemas = {}
     body = CHAT.schema(schemas)
-    schemas.update(ANSWER_SCHEMAS)
+    for answered in (ANSWER_SCHEMAS, EVENT_SCHEMAS, EXPLANATION_SCHEMAS, CONFIG_SCHEMAS):
+        schemas.update(answered)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -107,7 +111,7 @@ def _paths(body: JSONObject) -> dict[str, JSONValue]:
                     },
                     "content": {
                         "application/json": {"schema": _ref("Answer"), "example": EXAMPLE_ANSWER},
-                        "text/event-stream": EVENT_STREAM,
+                        "text/event-stream": event_stream(),
                     },
                 },
                 request_body=request_body,

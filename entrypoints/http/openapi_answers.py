@@ -1,43 +1,23 @@
-"""The schemas of what lor3 answers, as `entrypoints/rendering.py` writes it; a test compares the two."""
+"""The schemas of what a chat is answered with, as `entrypoints/rendering.py` writes it; a test compares the two."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from domain.json_value import JSONObject, JSONValue
+from domain.json_value import JSONObject
 from entrypoints.http.problems import PROBLEMS
-
-
-def _object(
-    description: str, properties: Mapping[str, JSONValue], *, optional: tuple[str, ...] = ()
-) -> JSONObject:
-    return {
-        "type": "object",
-        "description": description,
-        "properties": properties,
-        "required": [name for name in properties if name not in optional],
-    }
-
-
-def _list(items: JSONValue) -> JSONObject:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> JSONObject:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _nullable(kind: str, description: str = "") -> JSONObject:
-    schema: dict[str, JSONValue] = {"type": [kind, "null"]}
-    if description:
-        schema["description"] = description
-    return schema
-
-
-_UUID: Final[JSONObject] = {"type": "string", "format": "uuid"}
-_TEXT: Final[JSONObject] = {"type": "string"}
-_COUNT: Final[JSONObject] = {"type": "integer", "minimum": 0}
-_FLAG: Final[JSONObject] = {"type": "boolean"}
-_MONEY: Final = _nullable("string", "USD, a decimal; null where the price is unknown.")
+from entrypoints.http.schema_parts import (
+    TEXT,
+    choice,
+    count,
+    flag,
+    list_of,
+    money,
+    nullable,
+    record,
+    ref,
+    text,
+    uuid_text,
+)
 
 EXAMPLE_ANSWER: Final[JSONObject] = {
     "message_id": "01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e01",
@@ -59,130 +39,81 @@ EXAMPLE_ANSWER: Final[JSONObject] = {
     "warnings": [],
 }
 
-EVENT_STREAM: Final[JSONObject] = {
-    "schema": {
-        "type": "string",
-        "description": "Events in order: `start`, then `delta`, `tool_call_delta`, `tool_call` and `reset`, then "
-        "`done` (the answer, once it is durable) or `error` (the problem). After a `reset` all deltas so far are "
-        "void. Each has an increasing `id`; a comment line comes every 15 s.",
-    },
-    "example": 'id: 1\nevent: start\ndata: {"message_id":"…","model":"demo:demo"}\n\n'
-    'id: 2\nevent: delta\ndata: {"text":"Hello"}\n\nid: 3\nevent: done\ndata: {"output":"Hello", …}\n\n',
-}
-
-_IR: Final[JSONObject] = {
-    "type": "object",
-    "description": "The request as lor3 holds it, in the names of the body of `POST /chat`, with `system` and `history`.",
-}
+PROMPT_VERSION: Final = nullable("string", "The stored prompt's version that was used; null without one.")
 
 ANSWER_SCHEMAS: Final[Mapping[str, JSONObject]] = {
-    "Answer": _object(
+    "Answer": record(
         "An answer that is durable.",
         {
-            "message_id": _UUID,
-            "thread_id": _UUID,
-            "session_id": _UUID,
-            "output": {"description": "The text, or the parsed value when `format` is json."},
-            "format": _TEXT,
-            "model": {"type": "string", "description": "The model that answered."},
-            "prompt_version": _nullable("string"),
-            "finish_reason": {"enum": ["stop", "length", "content_filter", "tool_calls"]},
-            "tool_calls": _list(_ref("ToolCallBody")),
-            "usage": _ref("Usage"),
-            "cost_usd": _MONEY,
-            "attempts": _list(_ref("Attempt")),
-            "context": _ref("ContextUse"),
-            "warnings": _list(_TEXT),
+            "message_id": uuid_text("The stored answer."),
+            "thread_id": uuid_text("The thread it belongs to; send it to go on."),
+            "session_id": uuid_text("The session that the thread belongs to."),
+            "output": {
+                "description": "The text, or the parsed value when `format` is json.",
+            },
+            "format": text("The format that `output` has.", example="markdown"),
+            "model": text("The model that answered.", example="openai:gpt-5.2"),
+            "prompt_version": PROMPT_VERSION,
+            "finish_reason": choice(
+                ("stop", "length", "content_filter", "tool_calls"),
+                "Why it ends: `stop` it was done, `length` it reached `max_tokens`, `content_filter` the provider "
+                "cut it, `tool_calls` it wants functions called.",
+            ),
+            "tool_calls": list_of(
+                ref("ToolCallBody"), "The functions to call; empty unless `finish_reason` is `tool_calls`."
+            ),
+            "usage": ref("Usage", "The tokens of all calls that were paid for."),
+            "cost_usd": money("What those calls cost."),
+            "attempts": list_of(ref("Attempt"), "The calls that were sent, in order; the last one answered."),
+            "context": ref("ContextUse", "How much of the thread went into the prompt."),
+            "warnings": list_of(TEXT, "What to know, such as options left out or a model that is retired."),
         },
     ),
-    "Usage": _object(
+    "Usage": record(
         "Tokens of all calls that were paid for.",
         {
-            "input_tokens": _COUNT,
-            "output_tokens": _COUNT,
-            "cached_input_tokens": _COUNT,
-            "estimated": {"type": "boolean", "description": "True where lor3 counted by itself."},
+            "input_tokens": count("Tokens of the prompts, cached ones included."),
+            "output_tokens": count("Tokens of the answers."),
+            "cached_input_tokens": count("Those of the input that the provider had cached."),
+            "estimated": flag("True where lor3 counted by itself."),
         },
     ),
-    "Attempt": _object(
+    "Attempt": record(
         "One call to one model.",
         {
-            "model": _TEXT,
-            "outcome": {"type": "string", "description": "`ok`, or what went wrong."},
-            "latency_ms": _COUNT,
+            "model": text("The model that was called."),
+            "outcome": text("`ok`, or what went wrong.", example="rate_limited"),
+            "latency_ms": count("How long the call took."),
         },
     ),
-    "ContextUse": _object(
-        "Messages of the thread that went into the prompt.", {"injected": _COUNT, "dropped": _COUNT}
-    ),
-    "Explanation": _object(
-        "What would happen to a chat.",
+    "ContextUse": record(
+        "Messages of the thread that went into the prompt.",
         {
-            "request": _IR,
-            "passes": _list(
-                _object("A pass.", {"name": _TEXT, "before": _IR, "after": _IR, "notes": _list(_TEXT)})
-            ),
-            "compiled": {"oneOf": [_IR, {"type": "null"}]},
-            "prompt_version": _nullable("string"),
-            "context": _ref("ContextUse"),
-            "messages": _object("Messages in the prompt.", {"kept": _COUNT, "dropped": _COUNT}),
-            "candidates": _list(
-                _object("A model that was considered.", {"model": _TEXT, "included": _FLAG, "reason": _TEXT})
-            ),
-            "tokens": _nullable("object", "Token counts and limits for the first candidate."),
-            "wire": _nullable("object", "The exact request to the first candidate, without credentials."),
-            "cost": _nullable("object", "The estimate: `prompt_usd`, `max_total_usd`."),
-            "warnings": _list(_TEXT),
+            "injected": count("Those in the prompt."),
+            "dropped": count("Those left out because the prompt would not have fit."),
         },
     ),
-    "Config": _object(
-        "What this lor3 offers.",
+    "Status": record("A state.", {"status": text("`ok` or `ready`.")}),
+    "Fault": record(
+        "One thing that is wrong with a request.",
         {
-            "models": _list(_ref("Model")),
-            "aliases": {"type": "object", "additionalProperties": _TEXT},
-            "formats": _list(_TEXT),
-            "passes": _list(_TEXT),
-            "prompts": _list(_TEXT),
-            "defaults": {"type": "object", "description": "What a chat gets where it says nothing."},
-            "limits": {"type": "object"},
-            "features": {"type": "object", "additionalProperties": _FLAG},
-            "warnings": _list(_TEXT),
+            "path": text("Where; empty for the whole body.", example="messages[2].content"),
+            "message": text("What is wrong and what to do."),
         },
     ),
-    "Model": _object(
-        "A model that a caller may name.",
-        {
-            "id": {"type": "string", "examples": ["openai:gpt-5.2"]},
-            "provider": _TEXT,
-            "capabilities": _list(_TEXT),
-            "limits": _object(
-                "Tokens; null where unknown.",
-                {"context_window": _nullable("integer"), "max_output_tokens": _nullable("integer")},
-            ),
-            "price": _nullable("object", "USD for a million tokens, decimal strings."),
-            "lifecycle": _object(
-                "When it ends.",
-                {
-                    "retired": _FLAG,
-                    "retired_on": _nullable("string"),
-                    "replaced_by": _nullable("string"),
-                },
-            ),
-            "health": {"enum": ["ok", "degraded", "down", "cooling", "unavailable"]},
-        },
-    ),
-    "Status": _object("A state.", {"status": _TEXT}),
-    "Problem": _object(
+    "Problem": record(
         "What went wrong and what to do (RFC 9457).",
         {
-            "type": {"type": "string", "examples": ["urn:lor3:problem:invalid_request"]},
-            "title": _TEXT,
-            "status": {"type": "integer"},
-            "detail": _TEXT,
-            "code": {"enum": list(PROBLEMS)},
-            "request_id": _TEXT,
-            "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
-            "errors": _list(_object("A fault.", {"path": _TEXT, "message": _TEXT})),
+            "type": text("The code as a URN.", example="urn:lor3:problem:invalid_request"),
+            "title": text("The code in words, always the same for a code."),
+            "status": {"type": "integer", "description": "The HTTP status."},
+            "detail": text("What went wrong this time and what to do. For people; it may change."),
+            "code": choice(
+                tuple(PROBLEMS), "What went wrong, for programs: stable. All are listed under errors."
+            ),
+            "request_id": text("The request in lor3's log."),
+            "retryable": flag("Whether the same request may succeed later."),
+            "errors": list_of(ref("Fault"), "Bad input: every fault at once."),
         },
         optional=("errors",),
     ),

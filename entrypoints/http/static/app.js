@@ -23,14 +23,28 @@ function typeOf(schema) {
   if ("const" in schema) return el("code", {}, String(schema.const));
   if (schema.type === "array") return el("span", {}, "list of ", typeOf(schema.items || {}));
   if (Array.isArray(schema.type)) return el("span", {}, schema.type.join(" or "));
+  if (schema.type === "object" && schema.additionalProperties?.type) return el("span", {}, "object of ", typeOf(schema.additionalProperties));
+  if (schema.type === "null") return el("span", {}, "null");
   const format = schema.format ? " (" + schema.format + ")" : "";
   return el("span", {}, (schema.type || "any") + format);
+}
+
+// JavaScript would round the limits of 64 bits.
+function rangeOf(schema) {
+  if (schema.format === "int64") return "-9,223,372,036,854,775,808 to 9,223,372,036,854,775,807";
+  const shown = (limit) => limit.toLocaleString("en");
+  const { minimum: low, exclusiveMinimum: above, maximum: high } = schema;
+  if (above !== undefined) return "more than " + shown(above) + (high === undefined ? "" : ", at most " + shown(high));
+  if (low !== undefined && high !== undefined) return shown(low) + " to " + shown(high);
+  if (high !== undefined) return "at most " + shown(high);
+  return low ? "at least " + shown(low) : null;
 }
 
 function limitsOf(schema) {
   const found = [];
   if (schema.default !== undefined) found.push("default " + JSON.stringify(schema.default));
-  if (schema.minimum !== undefined || schema.maximum !== undefined) found.push((schema.minimum ?? "…") + " to " + (schema.maximum ?? "…"));
+  const range = rangeOf(schema);
+  if (range) found.push(range);
   if (schema.maxLength !== undefined && schema.maxLength < 1e7) found.push("at most " + schema.maxLength.toLocaleString("en") + " characters");
   if (schema.maxItems !== undefined) found.push("at most " + schema.maxItems.toLocaleString("en") + " items");
   if (schema.maxProperties !== undefined) found.push("at most " + schema.maxProperties + " entries");
@@ -51,6 +65,16 @@ function fields(schema) {
       el("td", {}, ...rich(field.description), limitsOf(field))))));
 }
 
+// What a stream may hold: the data of each event, with an example.
+function events(kinds) {
+  return el("table", { class: "events" },
+    el("thead", {}, el("tr", {}, el("th", {}, "Event"), el("th", {}, "Data"), el("th", {}, "Meaning"))),
+    el("tbody", {}, Object.entries(kinds).map(([name, kind]) => el("tr", {},
+      el("td", {}, el("code", {}, name)),
+      el("td", { class: "type" }, typeOf(kind.schema)),
+      el("td", {}, ...rich(kind.description), name === "done" ? null : el("pre", {}, JSON.stringify(kind.example)))))));
+}
+
 function body(content, schemas) {
   return Object.entries(content || {}).map(([type, media]) => {
     const schema = media.schema || {};
@@ -59,6 +83,7 @@ function body(content, schemas) {
     return el("div", {},
       el("h3", {}, el("code", {}, type), schema.$ref ? [" ", typeOf(schema)] : null),
       full.properties ? fields(full) : el("p", {}, ...rich(full.description)),
+      media["x-events"] ? events(media["x-events"]) : null,
       examples.map((one) => el("div", {}, el("h3", {}, one.summary), el("pre", {}, typeof one.value === "string" ? one.value : pretty(one.value)))));
   });
 }

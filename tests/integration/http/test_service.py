@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import jsonschema
 import pytest
 from aiohttp import web
 
@@ -158,6 +159,46 @@ async def test_openapi_describes_every_route(tmp_path: Path) -> None:
     text = json.dumps(document)
     for name in {piece.split('"')[0] for piece in text.split("#/components/schemas/")[1:]}:
         assert document["components"]["schemas"][name]["description"]
+
+
+async def test_what_a_ui_reads_fits_its_schema(tmp_path: Path) -> None:
+    """Nothing is missing in `/config` and an explanation, and nothing is undocumented."""
+    body = {
+        "prompt": "x",
+        "format": "json",
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "tool_choice": "auto",
+    }
+    async with serving(tmp_path) as server:
+        async with server.client.get("/openapi.json") as response:
+            document = await response.json()
+        async with server.client.get("/config") as response:
+            config = await response.json()
+        async with server.client.post("/chat/explain", json=body) as response:
+            explanation = await response.json()
+    schemas = document["components"]["schemas"]
+    for schema in schemas.values():
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+
+    for name, value in (("Config", config), ("Explanation", explanation)):
+        jsonschema.validate(
+            value, {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        )
+
+
+async def test_every_example_of_a_body_is_answered_with_no_configuration(tmp_path: Path) -> None:
+    """The form of `/docs` offers them: none may name a model that this lor3 lacks."""
+    async with serving(tmp_path) as server:
+        async with server.client.get("/openapi.json") as response:
+            paths = (await response.json())["paths"]
+        for path in ("/chat", "/chat/explain"):
+            examples = paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"]
+            for name, example in examples.items():
+                async with server.client.post(path, json=example["value"]) as response:
+                    answered = await response.text()
+
+                assert response.status == 200, (name, answered)
 
 
 async def test_the_docs_fetch_nothing_from_elsewhere(tmp_path: Path) -> None:
