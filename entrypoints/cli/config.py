@@ -49,7 +49,7 @@ def check(config_path: Path | None, as_json: bool) -> int:
 
     try:
         settings = settings_from(config_path)
-        faults = asyncio.run(_plugin_faults(settings))
+        faults = tuple(_placed(fault, settings) for fault in asyncio.run(_plugin_faults(settings)))
     except ConfigurationError as error:
         settings, faults = None, error.faults
     warnings = settings.warnings if settings else ()
@@ -72,7 +72,7 @@ def _print_report(settings: "Settings | None", faults: "tuple[Fault, ...]") -> N
             path = click.style(f"{fault.path}: ", bold=True) if fault.path else ""
             click.echo(f"{click.style('✗', fg='red')} {path}{fault.message}")
         else:
-            click.echo(f"{fault.path}\t{fault.message}")
+            click.echo(f"{fault.path or '-'}\t{fault.message}")
     if settings is not None:
         warn(settings.warnings)
     if faults:
@@ -80,6 +80,14 @@ def _print_report(settings: "Settings | None", faults: "tuple[Fault, ...]") -> N
     else:
         where = (settings.source if settings else None) or "defaults and environment (no file)"
         click.echo(f"ok: {where}")
+
+
+def _placed(fault: "Fault", settings: "Settings") -> "Fault":
+    """With the place of the value that a plugin finds fault with."""
+    import attrs
+
+    origin = settings.origins.get(fault.path)
+    return fault if origin is None else attrs.evolve(fault, message=f"{fault.message} ({origin})")
 
 
 async def _plugin_faults(settings: "Settings") -> "tuple[Fault, ...]":

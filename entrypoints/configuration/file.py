@@ -117,7 +117,8 @@ def _parse_yaml(name: str, text: str) -> ConfigFile:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark else ""
         # The snippet that PyYAML would show is left out: it may hold a key.
-        raise refuse("", f"{name}{where}: not valid YAML: {error.problem or error.context}") from error
+        what = f"{error.problem or error.context}{_quoting_hint(text, error)}"
+        raise refuse("", f"{name}{where}: not valid YAML: {what}") from error
     except RecursionError:
         raise  # `read` has the words for it
     except YAML_ERRORS as error:
@@ -127,6 +128,15 @@ def _parse_yaml(name: str, text: str) -> ConfigFile:
     if builder.faults:
         raise ConfigurationError.of(*builder.faults)
     return ConfigFile(name=name, tree=_mapping(name, tree), lines=builder.lines)
+
+
+def _quoting_hint(text: str, error: yaml.MarkedYAMLError) -> str:
+    """What to do where the brace of a reference was read as YAML's own, as in `redis: {url: ${REDIS_URL}}`."""
+    mark = error.problem_mark
+    if mark is None or "while parsing a flow" not in (error.context or ""):
+        return ""
+    line = text.splitlines()[mark.line]
+    return '; inside `{…}` and `[…]` quote a reference: "${NAME}"' if "${" in line else ""
 
 
 @attrs.define(kw_only=True)

@@ -1,8 +1,9 @@
 """What is wrong with a configuration: collected as it is found, reported all at once."""
 
 import difflib
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 import attrs
@@ -36,10 +37,14 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
 
 @attrs.define
 class Findings:
-    """The faults so far, in the order found, at most one for a path and message."""
+    """The faults so far, at most one for a path and message."""
 
     origins: dict[Path, str] = attrs.field(factory=dict)
     """Where a value came from: `lor3.yaml, line 3`, `LOR3_SERVER__PORT`, `--port`."""
+    lines: Mapping[Path, int] = attrs.field(factory=dict)
+    """The line in the file of each value and of each section."""
+    place: Callable[[Path], str | None] = lambda _: None
+    """How an origin names the line of a path in the file."""
     _faults: dict[tuple[Path, str], None] = attrs.field(factory=dict, init=False)
 
     def add(self, path: Path, message: str) -> None:
@@ -54,19 +59,30 @@ class Findings:
         return tuple(path for path, _ in self._faults)
 
     def origin(self, path: Path) -> str | None:
-        """The origin of the value at `path`, or of what surrounds it."""
+        """The origin of the value at `path`, or of what surrounds it, or of what it holds."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]]
-        return None
+        if path in self.lines:
+            return self.place(path)
+        return next((origin for known, origin in self.origins.items() if known[: len(path)] == path), None)
 
     def raise_if_any(self) -> None:
         """
         Raises:
-            ConfigurationError: naming every fault.
+            ConfigurationError: naming every fault, those of the file in its order, then the others as found.
         """
         if self._faults:
-            raise ConfigurationError.of(*(self._fault(path, message) for path, message in self._faults))
+            ordered = sorted(self._faults, key=lambda fault: self._line(fault[0]))
+            raise ConfigurationError.of(*(self._fault(path, message) for path, message in ordered))
+
+    def _line(self, path: Path) -> float:
+        """The line that a fault's origin names; infinite where that is no line of the file."""
+        for length in range(len(path), 0, -1):
+            above = path[:length]
+            if above in self.lines:
+                return self.lines[above] if self.origin(path) == self.place(above) else math.inf
+        return math.inf
 
     def _fault(self, path: Path, message: str) -> Fault:
         origin = self.origin(path)

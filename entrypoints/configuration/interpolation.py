@@ -55,9 +55,11 @@ def interpolate(tree: Tree, environ: Mapping[str, str], findings: Findings, path
         if default is not None:
             return found or default
         if found is None:
-            findings.add(
-                path, f"the environment variable {name} is not set; set it or write `${{{name}:-default}}`"
-            )
+            with_default = f"${{{name}:-default}}"
+            remedy = f"set it or write `{with_default}`"
+            if _clear_text_secret(tree.replace(match[0], with_default), path) is not None:
+                remedy = "set it"  # a default would be a secret in clear text
+            findings.add(path, f"the environment variable {name} is not set; {remedy}")
             return ""
         return found
 

@@ -88,6 +88,28 @@ def test_check_asks_the_store_about_its_url(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out.startswith("database.url\t")
 
 
+def test_check_names_a_dash_where_a_fault_has_no_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two columns in every line; and the brace of a reference needs quotes inside another."""
+    (tmp_path / "lor3.yaml").write_text("seed: 1\nredis: {url: ${REDIS_URL}}\n")
+
+    assert run_command(["config", "check"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("-\tlor3.yaml, line 2: not valid YAML: ")
+    assert out.endswith('; inside `{…}` and `[…]` quote a reference: "${NAME}"\n')
+
+
+def test_check_places_what_a_provider_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it places its own findings."""
+    (tmp_path / "lor3.yaml").write_text("providers:\n  demo:\n    delay_s: 99\n")
+
+    assert run_command(["config", "check"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("providers.demo.delay_s\t")
+    assert out.endswith("(lor3.yaml, line 3)\n")
+
+
 def test_show_masks_secrets_and_names_origins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,6 +67,41 @@ redis: {url: "${NO_SUCH_VARIABLE}"}
     assert found["server.port"].endswith("(lor3.yaml, line 8)")
 
 
+def test_faults_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """A section that lacks something has a line too; a variable comes after the file."""
+    found = faults(
+        tmp_path,
+        """
+format: markdwn
+providers:
+  local:
+    kind: openai-compatible
+server: {port: 70000}
+primary: opnai:gpt-4
+""",
+        environ={"LOR3_SEED": "many"},
+    )
+
+    assert ["format", "providers.local", "server.port", "primary", "seed"] == list(found)
+    assert found["providers.local"].endswith("(lor3.yaml, line 4)")
+    assert found["seed"].endswith("(LOR3_SEED)")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "remedy"),
+    [
+        ("providers: {openai: {api_key: '${NO_KEY}'}}", "providers.openai.api_key", "set it"),
+        ("database: {url: 'postgresql://u:${PW}@h/d'}", "database.url", "set it"),
+        ("system: '${WHO}'", "system", "set it or write `${WHO:-default}`"),
+    ],
+)
+def test_a_default_is_advised_only_where_it_would_be_taken(
+    tmp_path: Path, text: str, path: str, remedy: str
+) -> None:
+    """A secret with a default would be refused as clear text."""
+    assert faults(tmp_path, text)[path].endswith(f" is not set; {remedy} (lor3.yaml, line 1)")
+
+
 @pytest.mark.parametrize(
     ("text", "path", "says"),
     [
