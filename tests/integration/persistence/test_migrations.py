@@ -84,7 +84,7 @@ async def test_postgresql_behind_says_what_to_run(empty_postgres_url: str) -> No
 
     assert SchemaState(current=None, head=head) == await store.schema()
     problem = "the database has no schema: run `lor3 db upgrade`"
-    assert not store.journal.is_ready
+    assert [False] == [store.journal.is_ready]
     assert problem == await store.check() == store.journal.reason
     with pytest.raises(StorageUnavailable, match="lor3 db upgrade"):
         await store.journal.commit(new_chat())
