@@ -1,9 +1,12 @@
 """`docs/http.md`: its examples run."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
+from typing import Any, cast
 
+from entrypoints.http.openapi_events import EVENT_SCHEMAS, EVENTS
 from tests.support.http import serving
 
 PAGE = Path(__file__).parents[3] / "docs" / "http.md"
@@ -37,3 +40,12 @@ async def test_every_example_does_what_the_page_says(tmp_path: Path) -> None:
     assert len(outputs) == len(EXPECTED)
     for pattern, printed in zip(EXPECTED, outputs, strict=True):
         assert re.search(pattern, printed), printed
+
+
+def test_every_event_of_a_stream_is_on_the_page() -> None:
+    """With the fields of its data."""
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| `(.*)` \|$", PAGE.read_text(), re.MULTILINE))
+
+    assert list(rows) == [kind.name for kind in EVENTS]
+    for name, schema in (("start", "StartEvent"), ("delta", "DeltaEvent"), ("reset", "ResetEvent")):
+        assert list(json.loads(rows[name])) == list(cast("Any", EVENT_SCHEMAS[schema]["properties"]))

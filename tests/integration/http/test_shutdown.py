@@ -74,3 +74,24 @@ async def test_what_is_not_done_within_the_drain_is_cut_with_shutting_down(tmp_p
 
     assert (answered.status, problem["code"]) == (503, "shutting_down")
     assert chat.ended == ["cancelled"]
+
+
+async def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
+    """Whatever connections are open: fresh, kept alive, in the midst of a head."""
+    port = free_port()
+    async with serving(tmp_path) as server, asyncio.TaskGroup() as group:
+        serving_task = group.create_task(serve(server.application, host="127.0.0.1", port=port))
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            await client_until_up(client)
+            async with client.post("/chat", json={"prompt": "x"}) as answered:
+                await answered.read()
+            writers = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(2)]
+            writers[1].write(b"POST /chat HTTP/1.1\r\nHost: x\r\n")
+            await asyncio.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGTERM)
+            async with asyncio.timeout(1):
+                await serving_task
+            for writer in writers:
+                writer.close()
+
+    assert answered.status == 200
