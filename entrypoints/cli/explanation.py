@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import click
 
-from domain.explanation import Explanation
+from domain.explanation import Explanation, TokenView
 from domain.json_value import JSONValue
 from domain.passes.manager import TraceStep
 from entrypoints.cli.output import print_table, printable
@@ -15,7 +15,10 @@ _LONGEST_VALUE = 200
 
 
 def print_explanation(explanation: Explanation) -> None:
-    """Candidates, passes with what each changed, tokens, cost, and the exact request to the first candidate."""
+    """Candidates, passes with what each changed, tokens, cost, and the exact request to the first candidate.
+
+    Where none is left: why, and the request as it was understood.
+    """
     _head("Candidates")
     print_table(
         ("model", "", "why"),
@@ -30,6 +33,9 @@ def print_explanation(explanation: Explanation) -> None:
         _head("Request")
         click.echo(f"{wire.method} {printable(wire.url)}")
         _print_body(wire.body)
+    else:
+        _head("Request, before any pass: no model is left to send it to")
+        _print_body(request_json(explanation.request))
 
 
 def changes(step: TraceStep) -> list[tuple[str, str, str]]:
@@ -62,7 +68,7 @@ def _print_numbers(explanation: Explanation) -> None:
         about = "about " if tokens.estimated else ""
         rows += [
             ("prompt tokens", f"{about}{tokens.prompt_tokens:,}"),
-            ("answer tokens, at most", _number(tokens.max_output_tokens)),
+            ("answer tokens, at most", _longest_answer(tokens)),
             ("context window", _number(tokens.context_window)),
         ]
     if cost is not None:
@@ -85,6 +91,14 @@ def _head(title: str) -> None:
 def _short(value: JSONValue) -> str:
     text = to_json(value).decode()
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text):,} characters)"
+
+
+def _longest_answer(tokens: TokenView) -> str:
+    """The limit that is sent, or else the one that the model has."""
+    if tokens.max_output_tokens is not None:
+        return f"{tokens.max_output_tokens:,}"
+    limit = tokens.model_max_output_tokens
+    return "no limit is sent" + ("" if limit is None else f"; the model's own is {limit:,}")
 
 
 def _number(value: int | None) -> str:

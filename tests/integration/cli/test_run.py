@@ -153,6 +153,24 @@ def test_explain_sends_and_stores_nothing(tmp_path: Path) -> None:
     assert [each["model"] for each in explained["candidates"]] == ["demo:demo"]
 
 
+def test_explain_names_the_limit_of_an_answer_without_one(tmp_path: Path) -> None:
+    """None is sent, so the model's own holds; the pass merely keeps room."""
+    without = lor3(tmp_path, "run", "--explain", "hi").stdout.decode()
+    given = lor3(tmp_path, "run", "--explain", "hi", "--max-tokens", "9").stdout.decode()
+
+    assert "answer tokens, at most\tno limit is sent; the model's own is 4,096\n" in without
+    assert "answer tokens, at most\t9\n" in given
+
+
+def test_explain_shows_the_request_though_no_model_is_left(tmp_path: Path) -> None:
+    """Why each is out, and what was asked."""
+    done = lor3(tmp_path, "run", "--explain", "what is left", "--model", "openai:gpt")
+
+    assert done.returncode == 0, done.stderr
+    assert b"openai:gpt-6.1-sol\tout\t" in done.stdout
+    assert b'"content": "what is left"' in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
