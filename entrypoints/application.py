@@ -1,6 +1,6 @@
 """What the entrypoints are given: lor3, wired and running."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import attrs
 
@@ -25,4 +25,6 @@ class Application:
     clock: Clock
     ids: IdGenerator
     metrics: Callable[[], bytes]
-    """Prometheus' text exposition."""
+    """Prometheus' text exposition of this process."""
+    scrape: Callable[[], Awaitable[bytes]] | None = None
+    """That of all processes that share the port, where there are several."""

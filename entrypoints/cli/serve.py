@@ -7,16 +7,21 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import click
 
 from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import print_json, say, warn
+from entrypoints.cli.worker_metrics import WorkerMetrics
 
 if TYPE_CHECKING:
+    from entrypoints.application import Application
     from entrypoints.settings import Settings
 
 _POLL_S: Final = 0.02
@@ -37,34 +42,42 @@ Examples:
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one. [default: 3000]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that share the port. [default: 1]")
 @click.option(
-    "--worker", is_flag=True, hidden=True, help="This is one of several; its parent holds stdin open."
+    "--worker", type=int, hidden=True, help="The number of this one of several; its parent holds stdin open."
+)
+@click.option(
+    "--meeting-place",
+    type=click.Path(path_type=Path),
+    hidden=True,
+    help="The folder where workers find one another.",
 )
 @common
 def serve(
     host: str | None,
     port: int | None,
     workers: int | None,
-    worker: bool,
+    worker: int | None,
+    meeting_place: Path | None,
     config_path: Path | None,
     as_json: bool,
 ) -> int:
     _collect_rarely()
     flags = {"server.host": host, "server.port": port, "server.workers": workers}
     settings = settings_from(config_path, flags)
-    if worker:
-        return _run_worker(settings)
+    if worker is not None:
+        return _run(_serve_while_parent_lives(settings, worker, meeting_place))
     warn(settings.warnings)
     with _claim(settings.server.host, settings.server.port) as claimed:
         port = claimed.getsockname()[1]
         if settings.server.workers > 1:
             from entrypoints.cli.supervisor import supervise
 
-            return supervise(
-                arguments=_worker_arguments(settings, port, config_path),
-                workers=settings.server.workers,
-                grace_s=settings.server.drain_s + 15.0,
-                announce=_announce_when_up(settings, port, as_json=as_json),
-            )
+            with _meeting_place() as folder:
+                return supervise(
+                    arguments=_worker_arguments(settings, port, config_path, folder),
+                    workers=settings.server.workers,
+                    grace_s=settings.server.drain_s + 15.0,
+                    announce=_announce_when_up(settings, port, as_json=as_json),
+                )
     return _run(_serve_announced(settings, port, as_json=as_json))
 
 
@@ -140,28 +153,53 @@ async def _announce_when_up(settings: "Settings", port: int, *, as_json: bool) -
         say("only the demo answers; set OPENAI_API_KEY or ANTHROPIC_API_KEY for real answers")
 
 
-def _worker_arguments(settings: "Settings", port: int, config_path: Path | None) -> list[str]:
+@contextmanager
+def _meeting_place() -> Iterator[str | None]:
+    """A folder that only this user can enter; None where none can be made, such as on a read-only disk."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(TemporaryDirectory(prefix="lor3-", ignore_cleanup_errors=True))
+        except OSError:
+            say("there is no folder for temporary files, so /metrics shows one worker at a time; set TMPDIR")
+            folder = None
+        yield folder
+
+
+def _worker_arguments(
+    settings: "Settings", port: int, config_path: Path | None, folder: str | None
+) -> list[str]:
+    """What a worker is started with; its number follows."""
+    server = settings.server
+    address = ["--host", server.host, "--port", str(port), "--workers", str(server.workers)]
     config = ["--config", str(config_path)] if config_path else []
-    return ["serve", "--worker", "--host", settings.server.host, "--port", str(port), *config]
-
-
-def _run_worker(settings: "Settings") -> int:
-    return _run(_serve_while_parent_lives(settings))
+    place = ["--meeting-place", folder] if folder else []
+    return ["serve", *address, *config, *place, "--worker"]
 
 
 async def _serve_announced(settings: "Settings", port: int, *, as_json: bool) -> None:
     announcing = asyncio.create_task(_announce_when_up(settings, port, as_json=as_json))
     try:
-        await _serve(settings, port, reuse_port=False)
+        async with _started(settings) as application:
+            await _listen(application, port, reuse_port=False)
     finally:
         announcing.cancel()
         await asyncio.gather(announcing, return_exceptions=True)
 
 
-async def _serve_while_parent_lives(settings: "Settings") -> None:
+async def _serve_while_parent_lives(settings: "Settings", number: int, folder: Path | None) -> None:
     """Serves; where the parent dies without a word, its end of our stdin closes and we drain and stop."""
     asyncio.get_running_loop().add_reader(0, _stop_at_end_of_stdin)
-    await _serve(settings, settings.server.port, reuse_port=True)
+    async with _started(settings) as application, AsyncExitStack() as stack:
+        if folder is not None:
+            metrics = WorkerMetrics(
+                folder=folder,
+                slot=number,
+                workers=settings.server.workers,
+                own=application.metrics,
+            )
+            await stack.enter_async_context(metrics.shared())
+            application = attrs.evolve(application, scrape=metrics.scrape)
+        await _listen(application, settings.server.port, reuse_port=True)
 
 
 def _stop_at_end_of_stdin() -> None:
@@ -170,15 +208,22 @@ def _stop_at_end_of_stdin() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _serve(settings: "Settings", port: int, *, reuse_port: bool) -> None:
+@asynccontextmanager
+async def _started(settings: "Settings") -> "AsyncIterator[Application]":
     from entrypoints.bootstrap import running
-    from entrypoints.http.server import serve as serve_http
 
     async with running(settings) as application:
         # What start-up made stays as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
-        await serve_http(application, host=settings.server.host, port=port, reuse_port=reuse_port)
+        yield application
+
+
+async def _listen(application: "Application", port: int, *, reuse_port: bool) -> None:
+    from entrypoints.http.server import serve as serve_http
+
+    host = application.settings.server.host
+    await serve_http(application, host=host, port=port, reuse_port=reuse_port)
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> int:

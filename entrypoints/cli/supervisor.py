@@ -21,7 +21,7 @@ _HEALTHY_AFTER_S: Final = 30.0
 def supervise(
     *, arguments: list[str], workers: int, grace_s: float, announce: Coroutine[Any, Any, None]
 ) -> int:
-    """Runs `workers` processes of `lor3` with `arguments` until SIGTERM or SIGINT.
+    """Runs `workers` processes of `lor3` with `arguments` and their number, from 0, until SIGTERM or SIGINT.
 
     One that dies is started again, sooner or later by how long it lived. On the first signal all are told
     to finish; on the second, or after `grace_s`, those left are killed. `announce` runs beside them.
@@ -82,7 +82,13 @@ class Supervisor:
         while True:
             # A session of its own: Ctrl-C in the terminal is for the supervisor to pass on, once.
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "lor3", *self.arguments, stdin=PIPE, start_new_session=True
+                sys.executable,
+                "-m",
+                "lor3",
+                *self.arguments,
+                str(slot),
+                stdin=PIPE,
+                start_new_session=True,
             )
             self._alive[slot] = process
             if self._stopping.is_set():

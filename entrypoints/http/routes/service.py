@@ -49,9 +49,10 @@ async def readyz(request: web.Request) -> web.StreamResponse:
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
-    """Prometheus' text exposition."""
+    """Prometheus' text exposition; of all workers where several share the port."""
+    application = request.app[STATE].application
     return web.Response(
-        body=request.app[STATE].application.metrics(),
+        body=application.metrics() if application.scrape is None else await application.scrape(),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
     )
 

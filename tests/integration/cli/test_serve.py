@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -87,6 +88,28 @@ def test_server_answers_and_stops_cleanly(start: Start, workers: str, number: si
     assert process.returncode == 0
     assert b"Traceback" not in errors
     assert b"set OPENAI_API_KEY" in errors
+
+
+def test_metrics_are_those_of_all_workers(start: Start) -> None:
+    """Whichever answers; each counts for itself, and every request is in one of them."""
+    process, url = start("--workers", "2")
+    for _ in range(20):
+        assert _answers(url)
+    _until(lambda: 'lor3_worker_up{worker="0"} 1\nlor3_worker_up{worker="1"} 1\n' in _metrics(url), process)
+    counted = re.findall(
+        r'lor3_http_requests_total{worker="(\d)",method="GET",route="/healthz",status_class="2xx"} (\S+)',
+        _metrics(url),
+    )
+    served = sum(float(count) for _, count in counted)
+
+    assert served >= 20
+    assert _metrics(url).count("# TYPE lor3_http_requests_total counter") == 1
+
+
+def _metrics(url: str) -> str:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=_LIMIT_S) as response:  # noqa: S310 - our own
+        text: str = response.read().decode()
+        return text
 
 
 def test_worker_that_dies_is_replaced(start: Start) -> None:
