@@ -67,6 +67,7 @@ async def serve(application: Application, *, host: str, port: int, reuse_port: b
         await site.start()
         await stop.wait()
         state.draining = True
+        runner.stop_lingering()
         await _drained(state, hurry, within_s=settings.server.drain_s)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,6 +101,12 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return _Server(made, self.app[STATE])
+
+    def stop_lingering(self) -> None:
+        """From now on a refused body ends its connection at once: a server that stops has no time to read it."""
+        for connection in self.server.connections if self.server is not None else ():
+            if isinstance(connection, _Connection):
+                connection.stop_lingering()
 
 
 async def _drained(state: ServerState, hurry: asyncio.Event, *, within_s: float) -> None:
@@ -156,11 +163,14 @@ class _Connection(RequestHandler):
             max_line_size=_MAX_HEAD_LINE,
             max_field_size=_MAX_HEAD_LINE,
             max_headers=_MAX_HEADERS,
-            lingering_time=_LINGER_S,
+            lingering_time=0.0 if state.draining else _LINGER_S,
             access_log=None,  # type: ignore[arg-type] # aiohttp's own way of turning it off; telemetry has the log
             auto_decompress=False,  # compressed bodies are refused; they must not be unfolded before that
             timeout_ceil_threshold=1000.0,
         )
+
+    def stop_lingering(self) -> None:
+        self._lingering_time = 0.0
 
     def connection_lost(self, exc: BaseException | None) -> None:
         handler = self._task_handler if self.cancels_handler else None

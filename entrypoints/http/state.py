@@ -23,7 +23,7 @@ class ServerState:
     draining: bool = False
     """True from the signal to stop on: readiness fails, what is under way goes on."""
     chats: set["asyncio.Task[object]"] = attrs.field(factory=set)
-    """The handlers that wait for a whole answer."""
+    """The handlers that read a body or wait for a whole answer."""
     is_cut: bool = False
     """True once the drain is over: what ends now is told `shutting_down`."""
 

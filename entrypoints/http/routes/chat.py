@@ -1,6 +1,8 @@
 """`POST /chat` and `POST /chat/explain`."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
@@ -35,14 +37,21 @@ async def send(request: web.Request) -> web.StreamResponse:
 
 async def _execute(request: web.Request, state: ServerState, command: SendChatCommand) -> ChatAnswer:
     """The answer; a caller who leaves cancels it only where the command says so."""
-    handler = asyncio.current_task()
-    assert handler is not None  # noqa: S101 - a handler runs in a task
-    state.chats.add(handler)
-    try:
+    with _cut_at_the_end(state):
         if command.on_disconnect == "cancel":
             with cancel_when_lost(request):
                 return await state.application.send_chat.execute(command)
         return await state.application.send_chat.execute(command)
+
+
+@contextmanager
+def _cut_at_the_end(state: ServerState) -> Iterator[None]:
+    """Inside, the end of the drain cancels the handler, whose caller is told `shutting_down`."""
+    handler = asyncio.current_task()
+    assert handler is not None  # noqa: S101 - a handler runs in a task
+    state.chats.add(handler)
+    try:
+        yield
     except asyncio.CancelledError:
         if state.is_cut:  # by the end of the drain, not by the caller
             handler.uncancel()
@@ -90,7 +99,8 @@ async def _command(request: web.Request, state: ServerState) -> SendChatCommand:
             "this version keeps no idempotency keys; leave `Idempotency-Key` out",
             close=True,
         )
-    body = await read_body(request, state.application.settings.server)
+    with _cut_at_the_end(state):
+        body = await read_body(request, state.application.settings.server)
     value = read_object(body)
     try:
         return read_command(

@@ -161,7 +161,7 @@ function draw(api) {
     el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "Code"), el("th", {}, "Status"), el("th", {}, "Title"))),
       el("tbody", {}, api["x-problems"].map((one) => el("tr", {}, el("td", {}, el("code", {}, one.code)), el("td", {}, String(one.status)), el("td", {}, one.title)))))));
   main.append(el("section", { id: "schemas" }, el("h2", {}, "Types"), Object.entries(schemas).map(([name, schema]) => el("div", { id: "schema-" + name }, el("h3", {}, name), schema.properties ? el("p", {}, ...rich(schema.description)) : null, fields(schema)))));
-  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView({ behavior: "instant" });
 }
 
 fetch("/openapi.json").then((response) => response.json()).then(draw).catch((error) => {

@@ -12,7 +12,7 @@ import attrs
 from domain.answer import ChatDone
 from entrypoints.http.server import serve
 from entrypoints.settings import ServerSettings
-from tests.support.http import ScriptedSendChat, an_answer, serving
+from tests.support.http import ScriptedSendChat, an_answer, parse, serving
 
 
 def free_port() -> int:
@@ -95,3 +95,27 @@ async def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
                 writer.close()
 
     assert answered.status == 200
+
+
+async def test_a_body_that_never_ends_holds_the_stop_up_no_longer_than_the_drain(tmp_path: Path) -> None:
+    """503 `shutting_down`, and no time for the rest of the body."""
+    port = free_port()
+    async with serving(tmp_path) as server, asyncio.TaskGroup() as group:
+        settings = attrs.evolve(server.application.settings, server=ServerSettings(drain_s=0.2))
+        application = attrs.evolve(server.application, settings=settings)
+        serving_task = group.create_task(serve(application, host="127.0.0.1", port=port))
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            await client_until_up(client)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"POST /chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+        )
+        await asyncio.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(1.5):
+            answered = await reader.read()
+            await serving_task
+        writer.close()
+
+    status, problem = parse(answered)
+    assert (status, problem["code"]) == (503, "shutting_down")
