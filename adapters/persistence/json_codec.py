@@ -25,7 +25,12 @@ def storable(value: Any) -> Any:
 
 
 def encode_json(value: Any) -> str:
-    """JSON text that every database takes.
+    """`encode_json_bytes` as text."""
+    return encode_json_bytes(value).decode()
+
+
+def encode_json_bytes(value: Any) -> bytes:
+    """JSON, in UTF-8, that every database takes.
 
     Clean values, nearly all, pay one search in the encoded bytes; only where that finds something (or the
     encoder refuses a lone surrogate) is the value walked. Times become RFC 3339, money decimal text.
@@ -36,10 +41,10 @@ def encode_json(value: Any) -> str:
     try:
         encoded = orjson.dumps(value, default=_exact)
     except orjson.JSONEncodeError:
-        return orjson.dumps(storable(value), default=_exact).decode()
+        return orjson.dumps(storable(value), default=_exact)
     if _ESCAPED_NUL in encoded:
         encoded = orjson.dumps(storable(value), default=_exact)
-    return encoded.decode()
+    return encoded
 
 
 def _exact(value: object) -> str:

@@ -13,17 +13,18 @@ from typing import Any, Final, LiteralString, TypeVar, cast
 import attrs
 import psycopg
 import sqlalchemy as sa
+from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from adapters.persistence import failures
+from adapters.persistence import failures, postgresql_exchange
 from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
 from adapters.persistence.batch import Batch, ThreadKey
-from adapters.persistence.batch_writer import ConnectionLost, RefusedRows
-from adapters.persistence.json_codec import encode_json
+from adapters.persistence.batch_writer import BatchFailure, ConnectionLost, RefusedRows
+from adapters.persistence.json_codec import encode_json_bytes
 from adapters.persistence.rows import Row
 from adapters.persistence.sockets import was_spoken_to
 from adapters.persistence.tables import ATTEMPTS, MESSAGES, SESSIONS, THREADS
-from domain.ids import MessageId, Tenant, ThreadId
+from domain.ids import MessageId
 from domain.thread import ChatRecord
 
 T = TypeVar("T")
@@ -93,16 +94,41 @@ def _with_growth() -> str:
     )
 
 
+_PARAMETERS: Final = ("sessions", "threads", "messages", "attempts", "growth", "tenants", "ids")
+
+
+def _numbered(statement: str) -> bytes:
+    for number, name in enumerate(_PARAMETERS, start=1):
+        statement = statement.replace(f"%({name})s", f"${number}")
+    return statement.encode()
+
+
 # Made of the tables' own names and types, nothing else.
-_NEW_THREADS_ONLY: Final = _new_threads_only()
-_WITH_GROWTH: Final = _with_growth()
+_NEW_THREADS_ONLY: Final = _numbered(_new_threads_only())
+_WITH_GROWTH: Final = _numbered(_with_growth())
 _STORED: Final = "SELECT id::text FROM messages WHERE id = ANY(%(ids)s::uuid[])"
 # A primary that became a replica still answers, but takes no writes.
 _PING: Final = "SELECT current_setting('transaction_read_only')"
 
 
-def _json(rows: Sequence[Row]) -> str:
-    return encode_json(rows) if rows else "[]"
+def _json(rows: Sequence[Row]) -> bytes:
+    return encode_json_bytes(rows) if rows else b"[]"
+
+
+def _array(texts: Iterable[str]) -> bytes:
+    """An array in PostgreSQL's text form, each element quoted.
+
+    Raises:
+        TypeError: an element holds U+0000, which no text in PostgreSQL can.
+    """
+    elements = ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
+    if "\0" in elements:
+        raise TypeError("U+0000 is no text")
+    return f"{{{elements}}}".encode()
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode()
 
 
 @attrs.define(kw_only=True)
@@ -114,27 +140,30 @@ class PostgreSQLWriter:
     """For a statement and the way there and back; the server's own limit is shorter."""
     _connection: AsyncConnection | None = None
     _psycopg: "psycopg.AsyncConnection[Any] | None" = None
+    _prepared: set[bytes] = attrs.field(factory=set)
+    """Names of the statements that this connection knows."""
     _abandoned: set[asyncio.Task[Any]] = attrs.field(factory=set)
 
     async def write(self, records: Sequence[ChatRecord]) -> frozenset[ThreadKey]:
         batch = Batch.of(records)
         try:
-            parameters: dict[str, Any] = {
-                "sessions": _json(batch.sessions),
-                "threads": _json(batch.threads),
-                "messages": _json(batch.messages),
-                "attempts": _json(batch.attempts),
-            }
-        except TypeError as error:
+            parameters = [
+                _json(rows) for rows in (batch.sessions, batch.threads, batch.messages, batch.attempts)
+            ]
+            if batch.growth:
+                parameters.append(_json(list(batch.growth.values())))
+                parameters.append(_array({tenant for tenant, _ in batch.growth}))
+                parameters.append(_array(thread_id for _, thread_id in batch.growth))
+        except (TypeError, UnicodeEncodeError) as error:
             raise RefusedRows("the chat holds a value that the database can't take") from error
         if not batch.growth:
-            await self._run(self._execute(_NEW_THREADS_ONLY, parameters))
+            await self._exchange(b"lor3_new_threads", _NEW_THREADS_ONLY, parameters)
             return frozenset()
-        parameters["growth"] = _json(list(batch.growth.values()))
-        parameters["tenants"] = list({tenant for tenant, _ in batch.growth})
-        parameters["ids"] = [thread_id for _, thread_id in batch.growth]
-        rows = await self._run(self._fetch(_WITH_GROWTH, parameters))
-        found = {(Tenant(tenant), ThreadId(thread_id)) for tenant, thread_id in rows}
+        answer = await self._exchange(b"lor3_growth", _WITH_GROWTH, parameters)
+        found = {
+            (_text(answer.get_value(row, 0)), _text(answer.get_value(row, 1)))
+            for row in range(answer.ntuples)
+        }
         return frozenset(key for key in batch.growth if key not in found)
 
     async def stored(self, ids: Sequence[MessageId]) -> frozenset[MessageId]:
@@ -158,9 +187,23 @@ class PostgreSQLWriter:
             task.cancel()
         await asyncio.gather(*self._abandoned, return_exceptions=True)
 
-    async def _execute(self, statement: LiteralString, parameters: dict[str, Any]) -> None:
-        connection = await self._ready_connection()
-        await connection.execute(statement, parameters, prepare=True)
+    async def _exchange(self, name: bytes, statement: bytes, parameters: Sequence[bytes]) -> PGresult:
+        connection = self._psycopg
+        if connection is None or self.hung_up():
+            connection = await self._run(self._connect())
+        try:
+            if name not in self._prepared:
+                await postgresql_exchange.prepare(connection, name, statement, limit_s=self._limit_s)
+                self._prepared.add(name)
+            return await postgresql_exchange.execute(connection, name, parameters, limit_s=self._limit_s)
+        except TimeoutError as error:  # an OSError by its class
+            self._abandon(None)
+            raise ConnectionLost(failures.SILENT) from error
+        except failures.FAILURES as error:
+            raise await self._failure(error) from error
+        except BaseException:
+            self._abandon(None)  # its answer is still to come
+            raise
 
     async def _fetch(self, statement: LiteralString, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         connection = await self._ready_connection()
@@ -177,6 +220,7 @@ class PostgreSQLWriter:
         connection = self._connection = await self._engine.connect()
         raw = await connection.get_raw_connection()
         self._psycopg = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
+        self._prepared.clear()
         return self._psycopg
 
     async def _run(self, work: Awaitable[T]) -> T:
@@ -194,19 +238,23 @@ class PostgreSQLWriter:
         try:
             return task.result()
         except failures.FAILURES as error:
-            failure = failures.failure_of(error)
-            if isinstance(failure, ConnectionLost):
-                await self._discard()
-            raise failure from error
+            raise await self._failure(error) from error
 
-    def _abandon(self, task: "asyncio.Future[Any]") -> None:
+    async def _failure(self, error: BaseException) -> BatchFailure:
+        failure = failures.failure_of(error)
+        if isinstance(failure, ConnectionLost):
+            await self._discard()
+        return failure
+
+    def _abandon(self, task: "asyncio.Future[Any] | None") -> None:
         connection, self._connection, self._psycopg = self._connection, None, None
 
         async def bury() -> None:
-            task.cancel()
-            await asyncio.wait((task,))
-            if not task.cancelled():
-                task.exception()  # read, so that nobody is told it was not
+            if task is not None:
+                task.cancel()
+                await asyncio.wait((task,))
+                if not task.cancelled():
+                    task.exception()  # read, so that nobody is told it was not
             if connection is not None:
                 await connection.invalidate()
                 await connection.close()
