@@ -59,9 +59,7 @@ ANSWER_SCHEMAS: Final[Mapping[str, JSONObject]] = {
                 "Why it ends: `stop` it was done, `length` it reached `max_tokens`, `content_filter` the provider "
                 "cut it, `tool_calls` it wants functions called.",
             ),
-            "tool_calls": list_of(
-                ref("ToolCallBody"), "The functions to call; empty unless `finish_reason` is `tool_calls`."
-            ),
+            "tool_calls": list_of(ref("ToolCallBody"), "The functions that the model wants called, if any."),
             "usage": ref("Usage", "The tokens of all calls that were paid for."),
             "cost_usd": money("What those calls cost."),
             "attempts": list_of(ref("Attempt"), "The calls that were sent, in order; the last one answered."),
