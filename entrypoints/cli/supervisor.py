@@ -16,6 +16,8 @@ _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 30.0
 _HEALTHY_AFTER_S: Final = 30.0
 """A worker that lived this long starts again at once when it dies."""
+_CUT_S: Final = 5.0
+"""For workers to store what they cut."""
 
 
 def supervise(
@@ -24,7 +26,8 @@ def supervise(
     """Runs `workers` processes of `lor3` with `arguments` and their number, from 0, until SIGTERM or SIGINT.
 
     One that dies is started again, sooner or later by how long it lived. On the first signal all are told
-    to finish; on the second, or after `grace_s`, those left are killed. `announce` runs beside them.
+    to finish, on the second to cut what is under way. Those left `grace_s` after the first, a few seconds
+    after the second, or at the third are killed. `announce` runs beside them.
 
     Returns:
         0 where all finished by themselves, else 1.
@@ -40,6 +43,7 @@ class Supervisor:
     workers: int
     grace_s: float
     _stopping: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _cutting: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _killing: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _alive: dict[int, Process] = attrs.field(factory=dict, init=False)
 
@@ -56,8 +60,10 @@ class Supervisor:
         return 0 if all(code == 0 for code in codes) else 1
 
     def _signalled(self) -> None:
-        if self._stopping.is_set():
+        if self._cutting.is_set():
             self._killing.set()
+        if self._stopping.is_set():
+            self._cutting.set()
         self._stopping.set()
         self._send(signal.SIGTERM)
 
@@ -71,7 +77,9 @@ class Supervisor:
         await self._stopping.wait()
         try:
             async with asyncio.timeout(self.grace_s):
-                await self._killing.wait()
+                await self._cutting.wait()
+                async with asyncio.timeout(_CUT_S):
+                    await self._killing.wait()
         except TimeoutError:
             say("some workers did not finish in time and are killed")
         self._send(signal.SIGKILL)

@@ -5,11 +5,13 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
@@ -88,6 +90,31 @@ def test_server_answers_and_stops_cleanly(start: Start, workers: str, number: si
     assert process.returncode == 0
     assert b"Traceback" not in errors
     assert b"set OPENAI_API_KEY" in errors
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_second_signal_cuts_what_is_under_way(start: Start, tmp_path: Path, workers: str) -> None:
+    """At once, in order: the client is told, and what was said so far is stored."""
+    (tmp_path / "lor3.yaml").write_text("providers: {demo: {delay_s: 5}}")
+    process, url = start("--workers", workers)
+    body = json.dumps({"prompt": "hi", "stream": True}).encode()
+    request = urllib.request.Request(f"{url}/chat", body, {"Content-Type": "application/json"})  # noqa: S310 - our own
+    with urllib.request.urlopen(request, timeout=_LIMIT_S) as response:  # noqa: S310 - our own
+        while b"event: delta" not in response.readline():
+            pass
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        hurried = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        rest = response.read()
+    process.communicate(timeout=_LIMIT_S)
+    with closing(sqlite3.connect(tmp_path / "lor3.db")) as database:
+        statuses = database.execute("select status from messages where role = 'assistant'").fetchall()
+
+    assert b"shutting_down" in rest
+    assert process.returncode == 0
+    assert [("incomplete",)] == statuses
+    assert time.monotonic() - hurried < 5
 
 
 def test_metrics_are_those_of_all_workers(start: Start) -> None:
