@@ -6,13 +6,15 @@ import attrs
 import orjson
 
 from domain.errors import Fault
-from domain.json_value import JSONObject
+from domain.json_value import JSONObject, is_nested_deeper
 from domain.output.extract import json_pieces
 from domain.output.formatter import Formatted
 
 _MAX_PROBLEMS: Final = 20
 _MAX_PARSED: Final = 8
 """Pieces of one answer that are JSON and are held against the schema."""
+_MAX_DEPTH: Final = 200
+"""Of an answer's arrays and objects. orjson reads 1,024 levels, but writes 254 only."""
 
 
 @attrs.frozen
@@ -35,7 +37,7 @@ class JSONFormatter:
 
     def format(self, text: str, *, schema: JSONObject | None) -> Formatted:
         first_problems: tuple[str, ...] | None = None
-        for number, (piece, value) in enumerate(json_pieces(text, orjson.loads)):
+        for number, (piece, value) in enumerate(json_pieces(text, _strictly)):
             if number >= _MAX_PARSED:
                 break
             problems = () if schema is None else _problems(schema, value)
@@ -54,8 +56,6 @@ def check_schema(schema: JSONObject) -> tuple[Fault, ...]:
 
 def _problems(schema: JSONObject, value: Any) -> tuple[str, ...]:
     # jsonschema takes 0.1 s and 12 MB to import; only chats with a schema need it.
-    from referencing.exceptions import Unresolvable
-
     from adapters.formatters.json_schema import ValidationAborted, validation_errors
     from adapters.formatters.problem_words import describe
 
@@ -69,11 +69,16 @@ def _problems(schema: JSONObject, value: Any) -> tuple[str, ...]:
                 break
     except ValidationAborted as aborted:
         problems.append(str(aborted))
-    except Unresolvable:
-        problems.append("the schema refers to something that it does not hold")
     finally:
         errors.close()  # gives its budget back
     return tuple(dict.fromkeys(problems))
+
+
+def _strictly(text: str) -> Any:
+    value = orjson.loads(text)
+    if text.count("[") + text.count("{") > _MAX_DEPTH and is_nested_deeper(value, _MAX_DEPTH):
+        raise ValueError(f"the answer is nested deeper than {_MAX_DEPTH} levels; make it flatter")
+    return value
 
 
 def _why_unparsable(text: str) -> str:
@@ -81,8 +86,10 @@ def _why_unparsable(text: str) -> str:
     if not stripped:
         return "the answer is empty; answer with a single JSON value"
     try:
-        orjson.loads(stripped)
+        _strictly(stripped)
     except orjson.JSONDecodeError as error:
         if stripped[0] in "{[":
             return f"the answer is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+    except ValueError as error:
+        return str(error)
     return "the answer holds no valid JSON; answer with a single JSON value and nothing else"

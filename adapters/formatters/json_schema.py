@@ -1,54 +1,47 @@
 """JSON Schema with limits: no network, no endless loop, no runaway regular expression.
 
-The default dialect is Draft 2020-12; `$schema` may name another. `format` is an annotation, as the specification
-has it. A `$ref` reaches into the same schema or a published metaschema, never further.
+The default dialect is Draft 2020-12; `$schema` at the root may name another from Draft 4 on. `format` is an
+annotation, as the specification has it. A `$ref` reaches into the same schema, never further.
 
 What bounds a hostile schema or answer:
-    size, depth, in-place loops   checked before use, by `adapters/formatters/schema_limits.py`
-    evaluations                   a budget for each validation, so that no nesting of `anyOf` explodes
-    `pattern`                     matched by the `regex` package with a time limit; `re` can't be interrupted
-    `patternProperties`           only patterns that can't backtrack badly, because jsonschema matches them itself
-    `uniqueItems`                 compared by hash, not pair by pair
+    size, depth                   counted first: `schema_limits.py`
+    every reachable subschema     held against the metaschema, loops found: `schema_walk.py`
+    patterns                      matched by RE2: `patterns.py`
+    evaluations                   a budget for each validation: `bounded_keywords.py`
+    messages                      jsonschema quotes values in them; here they quote nothing: `_quiet`
 """
 
 import functools
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 import jsonschema
 import orjson
-import regex
 from jsonschema.protocols import Validator
-from jsonschema.validators import extend, validator_for
+from jsonschema.validators import validator_for
 from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped] # ships no types
+from referencing import Registry
+from referencing.jsonschema import specification_with
 
-from adapters.formatters.schema_limits import limit_faults
+from adapters.formatters.bounded_keywords import Budget, ValidationAborted, bounded, budget
+from adapters.formatters.schema_limits import MAX_BYTES, size_faults
+from adapters.formatters.schema_walk import TooMuch, Walk, alone
 from domain.errors import Fault
 from domain.json_value import JSONObject
 
-_MAX_EVALUATIONS: Final = 200_000
-"""Keywords times values; about a second. A large answer, 20,000 values with five keywords each, takes half."""
-_MAX_PATTERN_S: Final = 0.25
-"""For all matches of one validation."""
-_MAX_FAULTS: Final = 10
+__all__ = ["ValidationAborted", "check_schema", "validation_errors"]
 
-Keyword = Callable[[Any, Any, Any, Any], Iterator[jsonschema.ValidationError] | None]
+_MAX_QUOTED: Final = 200
+_METASCHEMA_EVALUATIONS: Final = 10_000_000
+"""A schema within its limits takes a tenth of it."""
 
 
-class ValidationAborted(Exception):
-    """A validation reached its budget; the message says which."""
-
-
-@attrs.define
-class _Budget:
-    evaluations: int = _MAX_EVALUATIONS
-    pattern_s: float = _MAX_PATTERN_S
-
-
-_budget: ContextVar[_Budget] = ContextVar("budget")
+@attrs.frozen
+class _Prepared:
+    faults: tuple[Fault, ...] = ()
+    validator: Validator | None = None
+    """None where there are faults."""
 
 
 def check_schema(schema: JSONObject) -> tuple[Fault, ...]:
@@ -56,129 +49,146 @@ def check_schema(schema: JSONObject) -> tuple[Fault, ...]:
 
     For the edge of a request: a schema that passes can be given to `JSONFormatter.format`.
     """
-    faults = limit_faults(schema)
+    faults = size_faults(schema)
     if faults:
         return faults
     try:
-        return _metaschema_faults(orjson.dumps(schema, default=_plain))
+        text = orjson.dumps(schema, default=_plain)
     except TypeError:  # lone surrogates, integers beyond 64 bits
         return (
             Fault(
                 path="schema", message="holds a value that JSON can't carry; use plain strings and numbers"
             ),
         )
-
-
-@functools.lru_cache(maxsize=256)
-def _metaschema_faults(text: bytes) -> tuple[Fault, ...]:
-    """Cached: checking against the metaschema takes about 0.15 ms for each value in the schema."""
-    schema = orjson.loads(text)
-    dialect = _dialect(schema)
-    if dialect is None:
-        return (
-            Fault(
-                path="schema.$schema", message="unknown dialect; leave it out for JSON Schema Draft 2020-12"
-            ),
-        )
-    metaschema = dialect(dialect.META_SCHEMA, registry=REGISTRY)
-    found: list[Fault] = []
-    for error in metaschema.iter_errors(schema):
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-        found.append(
-            Fault(path=f"schema{where}", message=f"not valid JSON Schema: breaks `{error.validator}`")
-        )
-        if len(found) >= _MAX_FAULTS:
-            break
-    return tuple(found)
+    if len(text) > MAX_BYTES:
+        return (Fault(path="schema", message=f"is larger than {MAX_BYTES // 1024} KiB; make it smaller"),)
+    return _prepared(text).faults
 
 
 def validation_errors(schema: JSONObject, value: Any) -> Generator[jsonschema.ValidationError, None, None]:
-    """The ways in which `value` breaks `schema`, lazily.
+    """The ways in which `value`, nested at most 200 levels deep, breaks `schema`, lazily.
 
     Raises:
-        ValidationAborted: the budget is used up.
+        ValidationAborted: the budget is used up, or the schema can't be applied to this value.
     """
-    validator = _compiled(orjson.dumps(schema, default=_plain))
-    token = _budget.set(_Budget())
+    validator = _prepared(orjson.dumps(schema, default=_plain)).validator
+    if validator is None:
+        raise ValidationAborted("the schema is not one that can be used")
+    token = budget.set(Budget())
     try:
-        yield from validator.iter_errors(value)
+        yield from validator.iter_errors(_quiet(value))
+    except ValidationAborted:
+        raise
     except RecursionError:
         raise ValidationAborted("the answer is nested too deeply to be validated") from None
+    except Exception as error:  # the last resort: whatever else jsonschema raises must not become a 500
+        raise ValidationAborted("the schema can't be applied to this answer") from error
     finally:
-        _budget.reset(token)
+        budget.reset(token)
 
 
-@functools.lru_cache(maxsize=256)
-def _compiled(schema: bytes) -> Validator:
-    parsed = orjson.loads(schema)
-    dialect = _dialect(parsed) or jsonschema.Draft202012Validator
-    # An own registry turns retrieval off: without one, jsonschema fetches a remote $ref.
-    return _bounded(dialect)(parsed, registry=REGISTRY)
+@functools.lru_cache(maxsize=64)
+def _prepared(text: bytes) -> _Prepared:
+    """Cached, because checking takes about 0.3 ms for each subschema."""
+    parsed = orjson.loads(text)
+    dialect = _dialect(parsed)
+    if dialect is None:
+        return _Prepared(
+            (
+                Fault(
+                    path="schema.$schema",
+                    message="unknown dialect; leave it out for JSON Schema Draft 2020-12",
+                ),
+            )
+        )
+    # With local references alone there is no use for a base URI; a malformed one could only do harm.
+    schema = _quiet({name: each for name, each in parsed.items() if name not in ("$schema", "$id")})
+    if dialect is jsonschema.Draft4Validator:
+        schema.pop("id", None)
+    specification = specification_with(dialect.META_SCHEMA["$schema"])
+    metaschema = bounded(dialect)(dialect.META_SCHEMA, registry=REGISTRY)
+    walk = Walk(
+        functools.partial(_against, metaschema, "id" if dialect is jsonschema.Draft4Validator else None)
+    )
+    token = budget.set(Budget(_METASCHEMA_EVALUATIONS))
+    try:
+        walk.from_root(schema)
+        if walk.faults:
+            return _Prepared(tuple(walk.faults))
+        # Crawled once: otherwise each look-up of an anchor goes through the whole schema.
+        registry: Registry[Any] = Registry().with_resource("", specification.create_resource(schema)).crawl()
+        resolver = registry.resolver("")
+        walk.along_references(lambda reference: resolver.lookup(reference).contents)
+        if not walk.faults and walk.never_ends():
+            walk.faults.append(
+                Fault(
+                    path="schema",
+                    message="a `$ref` leads back to itself without going into the value; that never ends",
+                )
+            )
+    except TooMuch:
+        return _Prepared(tuple(walk.faults))
+    finally:
+        budget.reset(token)
+    if walk.faults:
+        return _Prepared(tuple(walk.faults))
+    bounded_class: Any = bounded(dialect)
+    return _Prepared(validator=bounded_class(schema, registry=Registry(), _resolver=resolver))
 
 
-def _dialect(schema: JSONObject) -> type[Validator] | None:
+def _against(
+    metaschema: Validator, id_keyword: str | None, node: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
+    if id_keyword is not None and id_keyword in node:
+        yield f".{id_keyword}", "is read at the root only; leave it out here"
+    shallow = alone(node)
+    if shallow:
+        for error in metaschema.iter_errors(shallow):
+            where = "".join(
+                f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+            )
+            yield where, f"not valid JSON Schema: breaks `{error.validator}`"
+
+
+def _dialect(schema: dict[str, Any]) -> type[Validator] | None:
     if "$schema" not in schema:
         return jsonschema.Draft202012Validator
     if not isinstance(schema["$schema"], str):
         return None
     named: type[Validator] | None = validator_for({"$schema": schema["$schema"]}, default=None)  # type: ignore[arg-type] # None comes back
-    return named
+    return None if named is jsonschema.Draft3Validator else named
 
 
-@functools.cache
-def _bounded(dialect: type[Validator]) -> type[Validator]:
-    keywords: dict[str, Keyword] = dict(dialect.VALIDATORS)
-    keywords.update({"pattern": _pattern, "uniqueItems": _unique_items})
-    bounded: type[Validator] = extend(  # type: ignore[no-untyped-call] # its stub has no types
-        dialect, validators={name: _counted(keyword) for name, keyword in keywords.items()}
-    )
-    return bounded
+class _Object(dict[str, Any]):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "{…}"
 
 
-def _counted(keyword: Keyword) -> Keyword:
-    def counted(validator: Any, argument: Any, value: Any, schema: Any) -> Any:
-        budget = _budget.get()
-        budget.evaluations -= len(argument) if isinstance(argument, list) else 1
-        if budget.evaluations < 0:
-            raise ValidationAborted("the answer is too large to be validated against this schema")
-        return keyword(validator, argument, value, schema)
+class _Array(list[Any]):
+    __slots__ = ()
 
-    return counted
+    def __repr__(self) -> str:
+        return "[…]"
 
 
-def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
-    if not isinstance(value, str):
-        return
-    budget = _budget.get()
-    started = time.perf_counter()
-    try:
-        found = _regex(pattern).search(value, timeout=max(budget.pattern_s, 0.001))
-    except TimeoutError:
-        raise ValidationAborted("matching `pattern` takes too long; simplify the pattern") from None
-    budget.pattern_s -= time.perf_counter() - started
-    if not found:
-        yield jsonschema.ValidationError("does not match")
+class _Text(str):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "…"
 
 
-@functools.lru_cache(maxsize=1024)
-def _regex(pattern: str) -> Any:
-    return regex.compile(pattern)
-
-
-def _unique_items(
-    validator: Any, wanted: bool, value: Any, schema: Any
-) -> Iterator[jsonschema.ValidationError]:
-    if wanted and isinstance(value, list) and len({_hashable(each) for each in value}) < len(value):
-        yield jsonschema.ValidationError("is not unique")
-
-
-def _hashable(value: Any) -> Any:
-    """Equal for equal JSON: 1 is 1.0, but not true."""
-    if isinstance(value, list):
-        return ("array", tuple(_hashable(each) for each in value))
+def _quiet(value: Any) -> Any:
+    """A copy whose repr costs nothing: jsonschema puts it into every message, megabytes though it may be."""
     if isinstance(value, dict):
-        return ("object", frozenset((name, _hashable(each)) for name, each in value.items()))
-    return (isinstance(value, bool), value)
+        return _Object((name, _quiet(each)) for name, each in value.items())
+    if isinstance(value, list):
+        return _Array(_quiet(each) for each in value)
+    if isinstance(value, str) and len(value) > _MAX_QUOTED:
+        return _Text(value)
+    return value
 
 
 def _plain(value: object) -> Any:

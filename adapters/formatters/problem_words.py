@@ -9,9 +9,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import jsonschema
+import orjson
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _MAX_LISTED: Final = 20
+_TYPES: Final = (
+    (bool, "boolean"),  # before int, which it is
+    (dict, "object"),
+    (list, "array"),
+    (str, "string"),
+    (int, "integer"),
+    (float, "number"),
+    (type(None), "null"),
+)
 
 
 def describe(error: jsonschema.ValidationError) -> str:
@@ -95,7 +105,7 @@ def _names(names: list[Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    text = repr(value) if not isinstance(value, str) else f'"{value}"'
+    text = f'"{value}"' if isinstance(value, str) else orjson.dumps(value).decode()
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 
@@ -104,14 +114,7 @@ def _types(argument: Any) -> str:
 
 
 def _type_of(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    names = {
-        dict: "object",
-        list: "array",
-        str: "string",
-        int: "integer",
-        float: "number",
-        type(None): "null",
-    }
-    return names.get(type(value), "something else")
+    for kind, name in _TYPES:
+        if isinstance(value, kind):
+            return name
+    return "something else"

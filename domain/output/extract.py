@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-_FENCE: Final = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[^\n]*\n(?P<body>.*?)(?:^[ \t]*(?P=fence)|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
-# A JSON string can't hold a raw line break, so a stray quotation mark spoils no more than its line.
-_TOKEN: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]]')
+# Both patterns are possessive: no character is looked at twice from the same start, however hostile the text.
+_FENCE: Final = re.compile(r"^[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?P<info>[^\n]*+)", re.MULTILINE)
+_LANGUAGE: Final = re.compile(r"[ \t]*+(?P<language>[^\s`]*+)")
+# A JSON string can't hold a raw line break, so one without an end is seen at the end of its line.
+_TOKEN: Final = re.compile(r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+(?P<end>"?)|[{}\[\]]')
 _CLOSER: Final = {"{": "}", "[": "]"}
 _OPENER: Final = re.compile(r"[{\[]")
 _MAX_STARTS: Final = 32
 _MAX_TOKENS: Final = 1_000_000
 """Brackets and strings looked at in all; about 0.2 s."""
+_SPARE_CHARACTERS: Final = 1_000_000
+"""Looked at beyond twice the text."""
+_MAX_FENCE_LINES: Final = 10_000
 _MAX_FENCES: Final = 16
 
 
@@ -54,43 +56,59 @@ def _fenced(text: str, parse: Callable[[str], Any]) -> Iterator[tuple[str, Any]]
         return
     marked: list[str] = []
     others: list[str] = []
-    for match in islice(_FENCE.finditer(text), _MAX_FENCES):
-        body = match["body"].strip()
+    for language, body in islice(_blocks(text), _MAX_FENCES):
         if body:
-            (marked if match["language"].lower() in ("json", "jsonc", "json5") else others).append(body)
+            (marked if language in ("json", "jsonc", "json5") else others).append(body)
     for body in marked + others:
         yield from _parsed(body, parse)
 
 
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """The language and the stripped body of each fenced block; one that is not closed reaches to the end."""
+    fence, language, start = "", "", 0
+    for line in islice(_FENCE.finditer(text), _MAX_FENCE_LINES):
+        if not fence:
+            named = _LANGUAGE.match(line["info"])
+            fence, language, start = line["fence"], named["language"].lower() if named else "", line.end()
+        elif line["fence"].startswith(fence):
+            yield language, text[start : line.start()].strip()
+            fence = ""
+    if fence:
+        yield language, text[start:].strip()
+
+
 def _balanced(text: str, parse: Callable[[str], Any]) -> Iterator[tuple[str, Any]]:
-    position, tokens = 0, _MAX_TOKENS
+    position, tokens, characters = 0, _MAX_TOKENS, 2 * len(text) + _SPARE_CHARACTERS
     for _ in range(_MAX_STARTS):
         opener = _OPENER.search(text, position)
-        if opener is None or tokens <= 0:
+        if opener is None or tokens <= 0 or characters <= 0:
             return
         position = opener.end()
-        end, read = _end_of(text, opener.start(), tokens)
+        is_closed, end, read = _end_of(text, opener.start(), tokens)
         tokens -= read
-        if end is not None:
+        characters -= end - opener.start()
+        if is_closed:
             for piece in _parsed(text[opener.start() : end], parse):
                 yield piece
                 position = end
 
 
-def _end_of(text: str, start: int, max_tokens: int) -> tuple[int | None, int]:
-    """Where the value that opens at `start` closes, None where it does not, and how many tokens were read."""
+def _end_of(text: str, start: int, max_tokens: int) -> tuple[bool, int, int]:
+    """Whether the value that opens at `start` closes, where reading stopped, and how many tokens were read."""
     expected: list[str] = []
-    read = 0
+    read, end = 0, start
     for token in _TOKEN.finditer(text, start):
-        mark = token[0]
+        mark, end = token[0], token.end()
         read += 1
         if mark in _CLOSER:
             expected.append(_CLOSER[mark])
-        elif mark[0] != '"':
-            if expected.pop() != mark:
-                return None, read
-            if not expected:
-                return token.end(), read
+        elif mark[0] == '"':
+            if not token["end"]:
+                return False, end, read
+        elif expected.pop() != mark:
+            return False, end, read
+        elif not expected:
+            return True, end, read
         if read >= max_tokens:
-            break
-    return None, read
+            return False, end, read
+    return False, len(text), read

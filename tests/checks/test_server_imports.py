@@ -16,6 +16,7 @@ _UNUSED = {
     "mdformat": "no chat asked for Markdown",
     "openai": "the transport is `direct`",
     "pydantic": "only the SDKs and genai-prices use it",
+    "re2": "no chat had a schema",
     "redis": "no Redis is configured",
     "regex": "nothing had to be counted",
     "rich": "nothing is printed for a person",

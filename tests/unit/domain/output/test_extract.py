@@ -1,6 +1,7 @@
 """Finding JSON in an answer."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -87,3 +88,20 @@ def test_any_value_survives_its_wrapping(value: object, before: str) -> None:
     after = {"```json\n": "\n```", "": "", "Here: ": " Bye."}[before]
 
     assert value == _first_valid(f"{before}{json.dumps(value, ensure_ascii=False)}{after}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"' + r"\"" * 25_000, "`" * 100_000, "`" * 100_000 + "\n", '{"' * 100_000, '{"a":' * 100_000 + '"', "~~~`" * 50_000, " \t" * 100_000 + "`", "```\n" + "~~~\n" * 200_000, '["' + "x" * 1_000_000 + '"' + "[" * 40, ("[" + '"' + "x" * 20_000 + '"') * 50],
+)  # fmt: skip
+def test_the_time_grows_with_the_length_alone(text: str) -> None:
+    """Unclosed strings and fences included, which used to take minutes."""
+    started = time.perf_counter()
+    list(json_pieces(text, _bounded_loads))
+
+    assert time.perf_counter() - started < 1.5
+
+
+def test_an_unclosed_string_ends_the_piece_only() -> None:
+    """What comes after it is still found."""
+    assert _first_valid('He said {"oh\nno. {"a": 1}') == {"a": 1}
