@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from entrypoints.cli.answer import close_line, print_footer, print_output, print_tool_calls, write
 from entrypoints.cli.main import INTERRUPTED
 from entrypoints.cli.options import common, settings_from
-from entrypoints.cli.output import print_json, printable, say, unsaid, warn
+from entrypoints.cli.output import print_json, say, unsaid, warn
 from entrypoints.cli.prompt import prompt_from
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ def run(
 
         print_json(answer_json(answer))
     elif not ask.stream:
-        _print_output(answer)
-    _print_footer(answer, settings)
+        print_output(answer)
+    print_footer(answer, settings)
     return 0
 
 
@@ -241,66 +242,19 @@ async def _stream(application: "Application", command: "SendChatCommand", live: 
                 live.thread = event.thread_id
             elif isinstance(event, Delta):
                 shown += event.text
-                _write(event.text)
+                write(event.text)
             elif isinstance(event, Reset):
-                _close_line(shown)
+                close_line(shown)
                 shown = ""
                 say(f"— {event.from_model}: {event.reason}; {event.to_model} starts again —", dim=True)
             elif isinstance(event, ChatDone):
                 if not shown:
-                    _print_output(event.answer)
+                    print_output(event.answer)
                 else:
-                    _close_line(shown)
-                    _print_tool_calls(event.answer)
+                    close_line(shown)
+                    print_tool_calls(event.answer)
                 return event.answer
     raise AssertionError("a stream of chat events ends with ChatDone or raises")
-
-
-def _write(text: str) -> None:
-    click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
-    sys.stdout.flush()
-
-
-def _close_line(shown: str) -> None:
-    if shown and not shown.endswith("\n"):
-        _write("\n")
-
-
-def _print_output(answer: "ChatAnswer") -> None:
-    if isinstance(answer.output, str):
-        if answer.output:
-            _write(answer.output)
-            _close_line(answer.output)
-    else:
-        print_json(answer.output)
-    _print_tool_calls(answer)
-
-
-def _print_tool_calls(answer: "ChatAnswer") -> None:
-    for call in answer.tool_calls:
-        click.echo(f"{call.name}({printable(call.arguments)})")
-
-
-def _print_footer(answer: "ChatAnswer", settings: "Settings") -> None:
-    """What there is to warn of, then model, tokens, cost and thread, on stderr."""
-    from entrypoints.rendering import money
-
-    warn(unsaid(answer.warnings, settings.warnings))
-    usage = answer.usage
-    about = "about " if usage.estimated else ""
-    cost = money(answer.cost_usd)
-    parts = [
-        str(answer.model),
-        f"{about}{usage.input_tokens:,} + {usage.output_tokens:,} tokens",
-        "cost unknown" if cost is None else f"${cost}",
-        f"thread {answer.thread_id}",
-    ]
-    if answer.finish_reason != "stop":
-        parts.insert(1, f"ended by {answer.finish_reason}")
-    failed = [f"{each.model} {each.outcome}" for each in answer.attempts if each.outcome != "ok"]
-    if failed:
-        parts.insert(1, f"after {', '.join(failed)}")
-    say(" · ".join(parts), dim=True)
 
 
 def _print_explanation(explanation: "Explanation", settings: "Settings", *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from domain.catalogue import Catalogue
 from domain.errors import InvalidRequest
+from domain.json_value import JSONValue
 from domain.model import ModelRef, ModelSpec
 from entrypoints.configuration.document import ModelDocument
 from entrypoints.configuration.findings import Findings, Path
@@ -157,3 +158,13 @@ def _own_aliases(
             progress = True
     for name in left:
         findings.add(("aliases", name), "leads back to itself; name a model as `provider:model`")
+
+
+def as_written(model: ModelDocument) -> dict[str, JSONValue]:
+    """What the user says of a model, as JSON values."""
+    said = attrs.asdict(model, filter=lambda _, value: value is not None, recurse=False)
+    if model.capabilities is not None:
+        said["capabilities"] = list(model.capabilities)
+    if model.retired_on is not None:
+        said["retired_on"] = model.retired_on.isoformat()
+    return said

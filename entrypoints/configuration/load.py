@@ -11,12 +11,11 @@ import attrs
 from application.ports.price_book import Price
 from domain.catalogue import Catalogue
 from domain.chat_defaults import ChatDefaults
-from domain.json_value import JSONValue
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
 from domain.secret import Secret
 from entrypoints.configuration import environment, file
-from entrypoints.configuration.catalogue import build_catalogue, resolve, shipped
-from entrypoints.configuration.document import Document, ModelDocument, RoutingDocument
+from entrypoints.configuration.catalogue import as_written, build_catalogue, resolve, shipped
+from entrypoints.configuration.document import Document, RoutingDocument
 from entrypoints.configuration.findings import Findings, Path, did_you_mean, flatten_origins
 from entrypoints.configuration.interpolation import interpolate
 from entrypoints.configuration.providers import STANDARD, Providers, resolve_providers
@@ -150,7 +149,7 @@ class _Resolver:
             providers=providers.configured,
             catalogue=catalogue,
             aliases=document.aliases or {},
-            models={name: _as_written(model) for name, model in (document.models or {}).items()},
+            models={name: as_written(model) for name, model in (document.models or {}).items()},
             prices=self._prices(catalogue),
             routing=self._routing(document.routing or RoutingDocument()),
             server=server,
@@ -278,16 +277,6 @@ class _Resolver:
             self.findings.origins[(section, "url")] = variable
             return self.environ[variable], (variable,)
         return url, (section, "url")
-
-
-def _as_written(model: ModelDocument) -> dict[str, JSONValue]:
-    """What the user says of a model, as JSON values."""
-    said = attrs.asdict(model, filter=lambda _, value: value is not None, recurse=False)
-    if model.capabilities is not None:
-        said["capabilities"] = list(model.capabilities)
-    if model.retired_on is not None:
-        said["retired_on"] = model.retired_on.isoformat()
-    return said
 
 
 def given(defaults: _T, document: Any) -> _T:
