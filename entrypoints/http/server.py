@@ -151,11 +151,12 @@ class _Connection(RequestHandler):
     that are not complete in time (aiohttp arms it in `connection_made`).
     """
 
-    __slots__ = ("_state", "cancels_handler")
+    __slots__ = ("_state", "cancels_handler", "has_answered")
 
     def __init__(self, server: web.Server, state: ServerState, settings: ServerSettings) -> None:
         self._state = state
         self.cancels_handler = False
+        self.has_answered = False
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -171,6 +172,18 @@ class _Connection(RequestHandler):
 
     def stop_lingering(self) -> None:
         self._lingering_time = 0.0
+        task = self._task_handler
+        # Between two requests aiohttp waits for the next one, or reads the rest of a body to drop it.
+        if task is not None and self.has_answered and self._waiter is None and self._current_request is None:
+            task.cancel()
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        self.has_answered = False  # while the answer is on its way, aiohttp has no current request either
+        finished = await super().finish_response(request, resp, start_time)
+        self.has_answered = True
+        return finished
 
     def connection_lost(self, exc: BaseException | None) -> None:
         handler = self._task_handler if self.cancels_handler else None

@@ -77,7 +77,7 @@ async def test_what_is_not_done_within_the_drain_is_cut_with_shutting_down(tmp_p
 
 
 async def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
-    """Whatever connections are open: fresh, kept alive, in the midst of a head."""
+    """Whatever connections are open: fresh, kept alive, in the midst of a head or of a body that was refused."""
     port = free_port()
     async with serving(tmp_path) as server, asyncio.TaskGroup() as group:
         serving_task = group.create_task(serve(server.application, host="127.0.0.1", port=port))
@@ -85,8 +85,9 @@ async def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
             await client_until_up(client)
             async with client.post("/chat", json={"prompt": "x"}) as answered:
                 await answered.read()
-            writers = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(2)]
+            writers = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(3)]
             writers[1].write(b"POST /chat HTTP/1.1\r\nHost: x\r\n")
+            writers[2].write(b"POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
             await asyncio.sleep(0.05)
             os.kill(os.getpid(), signal.SIGTERM)
             async with asyncio.timeout(1):
