@@ -136,6 +136,7 @@ FailureKind: TypeAlias = Literal[
     "redirect",
     "bad_body",  # 2xx that is not an answer, or one cut short
     "too_large",
+    "exhausted",  # no provider's fault: this process is out of file descriptors
 ]
 """What went wrong in one provider call. The router's policy is a table over these: `domain/routing/policy.py`."""
 

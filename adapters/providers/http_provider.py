@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Final, Protocol
@@ -12,13 +14,25 @@ import orjson
 from adapters.providers.failure_words import provider_failure
 from adapters.providers.hints import HeaderLookup
 from adapters.providers.sse import SSEParser
-from adapters.providers.transport.port import Answer, Endpoint, Transport
+from adapters.providers.transport.port import Answer, Endpoint, Transport, too_large
 from application.ports.chat_provider import ProviderCall, Timeouts, WireRequest
-from domain.chat import ProviderEvent
-from domain.errors import ProviderFailure
+from domain.chat import ProviderEvent, TextDelta, ToolCallDelta
+from domain.errors import Fault, InvalidRequest, ProviderFailure
+
+_log = logging.getLogger(__name__)
+
+MAX_STREAM_BYTES: Final = 64 * 1024 * 1024
+"""Of a stream, decompressed, its framing included: 200,000 frames of the usual size."""
+
+MAX_ANSWER_CHARACTERS: Final = 8 * 1024 * 1024
+"""Of text and arguments in one streamed answer; an unstreamed one is limited by its bytes."""
 
 _TRAILER_S: Final = 0.5
 """How long to wait for what may follow the finish reason (usage, `[DONE]`) before the answer counts as whole."""
+
+_UNWRITABLE: Final = (
+    "the request holds something that JSON can't carry: NaN, or more than 200 levels of nesting"
+)
 
 _DRAIN_S: Final = 0.05
 """How long to wait for the end of the body after the stream's own end mark."""
@@ -45,7 +59,8 @@ class StreamDecoder(Protocol):
 class Codec(Protocol):
     """One vendor's wire. Pure."""
 
-    def encode(self, call: ProviderCall) -> bytes: ...
+    def encode(self, call: ProviderCall) -> bytes:
+        """Raises ValueError for a call that JSON can't carry."""
 
     def decode(self, body: bytes) -> list[ProviderEvent]:
         """The events of a whole answer.
@@ -70,10 +85,13 @@ class HTTPProvider:
     transport: Transport
 
     def lower(self, call: ProviderCall) -> WireRequest:
+        """Raises InvalidRequest for a call that `open` would refuse with `bad_request`."""
         endpoint = self.endpoint_of(call)
-        return WireRequest(
-            method=endpoint.method, url=endpoint.url, body=orjson.loads(self.codec.encode(call))
-        )
+        try:
+            body = self.codec.encode(call)
+        except ValueError as exc:
+            raise InvalidRequest.of(Fault(path="", message=_UNWRITABLE)) from exc
+        return WireRequest(method=endpoint.method, url=endpoint.url, body=orjson.loads(body))
 
     def open(self, call: ProviderCall) -> "_Exchange":
         return _Exchange(self, call)
@@ -83,7 +101,11 @@ class HTTPProvider:
 
 
 class _Exchange:
-    """One call. A class rather than `asynccontextmanager`: this is the hot path."""
+    """One call. A class rather than `asynccontextmanager`: this is the hot path.
+
+    Nothing but ProviderFailure and cancellation comes out, on entering and while iterating: a codec that trips
+    over what a vendor sent is a `bad_body`, not an error of the server's own.
+    """
 
     __slots__ = ("_answer", "_call", "_events", "_provider")
 
@@ -94,9 +116,21 @@ class _Exchange:
         self._events: AsyncGenerator[ProviderEvent, None] | None = None
 
     async def __aenter__(self) -> AsyncIterator[ProviderEvent]:
+        try:
+            return await self._enter()
+        except ProviderFailure:
+            raise
+        except Exception as exc:  # see above
+            raise _tripped(exc) from exc
+
+    async def _enter(self) -> AsyncIterator[ProviderEvent]:
         provider = self._provider
         codec = provider.codec
-        answer = await provider.transport.send(provider.endpoint_of(self._call), codec.encode(self._call))
+        try:
+            body = codec.encode(self._call)
+        except ValueError as exc:
+            raise ProviderFailure("bad_request", _UNWRITABLE) from exc
+        answer = await provider.transport.send(provider.endpoint_of(self._call), body)
         try:
             status = answer.status
             if status != 200:
@@ -108,7 +142,7 @@ class _Exchange:
             events = _stream_events(answer, codec.decoder())
             if not self._call.stream:
                 # A stream that nobody asked for: the whole answer, as promised, before entering.
-                listed = _Listed([event async for event in events])
+                listed = _Listed(await _whole(events))
                 answer.close()
                 return listed
         except BaseException:
@@ -167,30 +201,74 @@ async def _error_body(answer: Answer) -> bytes:
         return b""
 
 
+async def _whole(events: AsyncIterator[ProviderEvent]) -> list[ProviderEvent]:
+    """All events of a stream, neighbours that belong together in one: an event takes more room than its letters."""
+    listed: list[ProviderEvent] = []
+    pieces: list[str] = []
+    async for event in events:
+        last = listed[-1] if listed else None
+        if type(event) is TextDelta and type(last) is TextDelta:
+            pieces.append(event.text)
+            continue
+        if (
+            type(event) is ToolCallDelta
+            and type(last) is ToolCallDelta
+            and event.index == last.index
+            and event.id is None
+            and event.name is None
+        ):
+            pieces.append(event.arguments)
+            continue
+        _join(listed, pieces)
+        listed.append(event)
+    _join(listed, pieces)
+    return listed
+
+
+def _join(listed: list[ProviderEvent], pieces: list[str]) -> None:
+    """Adds `pieces` to the last event."""
+    if not pieces:
+        return
+    more, last = "".join(pieces), listed[-1]
+    if isinstance(last, TextDelta):
+        listed[-1] = TextDelta(last.text + more)
+    elif isinstance(last, ToolCallDelta):
+        listed[-1] = attrs.evolve(last, arguments=last.arguments + more)
+    pieces.clear()
+
+
 async def _stream_events(answer: Answer, decoder: StreamDecoder) -> AsyncGenerator[ProviderEvent, None]:
     parser = SSEParser()
-    while True:
-        try:
-            if decoder.is_finished:
-                async with asyncio.timeout(_TRAILER_S):
-                    block = await answer.block()
-            else:
-                block = await answer.block()
-        except TimeoutError:
-            break
-        except ProviderFailure:
-            if decoder.is_finished:
+    received = said = 0
+    try:
+        while True:
+            block = await _next_block(answer, decoder)
+            if block is None:
                 break
-            raise
-        for data in parser.feed(block) if block else parser.close():
-            for event in decoder.feed(data):
-                yield event
-            if decoder.is_closed:
+            received += len(block)
+            if received > MAX_STREAM_BYTES:
+                raise too_large()
+            for data in parser.feed(block) if block else parser.close():
+                for event in decoder.feed(data):
+                    if type(event) is TextDelta:
+                        said += len(event.text)
+                    elif type(event) is ToolCallDelta:
+                        said += len(event.arguments)
+                    if said > MAX_ANSWER_CHARACTERS:
+                        raise too_large()
+                    yield event
+                if decoder.is_closed:
+                    break
+            if not block or decoder.is_closed:
                 break
-        if not block or decoder.is_closed:
-            break
-    for event in decoder.end():
-        yield event
+        for event in decoder.end():
+            yield event
+    except ProviderFailure:
+        answer.close()
+        raise
+    except Exception as exc:  # see _Exchange
+        answer.close()
+        raise _tripped(exc) from exc
     if decoder.is_closed:
         # Reading up to the end of the body gives the connection back to the pool. It comes with the end mark or
         # right after it; a server that goes on sending, or waits, costs itself the connection.
@@ -199,6 +277,31 @@ async def _stream_events(answer: Answer, decoder: StreamDecoder) -> AsyncGenerat
                 await answer.block()
         except (TimeoutError, ProviderFailure):
             return
+
+
+async def _next_block(answer: Answer, decoder: StreamDecoder) -> bytes | None:
+    """More of the stream, empty at its end; None where the answer is whole and nothing more comes in time."""
+    if not decoder.is_finished:
+        return await answer.block()
+    try:
+        async with asyncio.timeout(_TRAILER_S):
+            return await answer.block()
+    except (TimeoutError, ProviderFailure):
+        return None
+
+
+def _tripped(exc: Exception) -> ProviderFailure:
+    """Says in the log where, for whoever mends the codec; what the exception says may quote the vendor."""
+    frames = " < ".join(
+        f"{frame.name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(exc.__traceback__)[-8:])
+    )
+    _log.error("reading a provider's answer raised %s in %s", type(exc).__name__, frames)
+    return provider_failure("bad_body")
+
+
+def made_up_id(index: int) -> str:
+    """For a tool call that came without one: callers answer a call by its id, and no provider takes an empty one."""
+    return f"call_{index}"
 
 
 def not_an_answer() -> ProviderFailure:

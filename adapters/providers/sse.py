@@ -97,11 +97,14 @@ class SSEParser:
         elif line.startswith(b"data:"):
             value = line[6:] if line.startswith(b"data: ") else line[5:]
             self._data.append(value)
-            self._data_bytes += len(value)
+            self._data_bytes += len(value) + 1
             if self._data_bytes > MAX_FRAME_BYTES:
                 raise _too_large()
         elif line == b"data":
             self._data.append(b"")
+            self._data_bytes += 1
+            if self._data_bytes > MAX_FRAME_BYTES:
+                raise _too_large()
 
 
 def _too_large() -> ProviderFailure:

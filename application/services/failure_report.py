@@ -23,6 +23,7 @@ _ADVICE: Final[Mapping[FailureKind, str]] = {
     "forbidden": "; lor3's API key may not use this model: check its permissions at the provider",
     "quota_exhausted": "; the provider's account is out of money or quota: an operator has to top it up",
     "model_not_found": "; the provider does not know the model: check its name",
+    "exhausted": "; lor3 itself is out of file descriptors: raise `ulimit -n` or lower `server.max_in_flight`",
     "tls": "; the provider's certificate is not valid: check `providers.<name>.base_url`",
 }
 """What to do about it, where waiting will not help."""
@@ -93,4 +94,4 @@ def _told(failures: list[tuple[ModelRef, ProviderFailure]]) -> str:
 def _retry_after_s(failure: ProviderFailure) -> float | None:
     if failure.retry_after_s is not None:
         return min(failure.retry_after_s, 60.0)
-    return 1.0 if failure.kind in ("rate_limited", "overloaded") else None
+    return 1.0 if failure.kind in ("rate_limited", "overloaded", "exhausted") else None

@@ -58,4 +58,5 @@ VERDICTS: Final[dict[FailureKind, Verdict]] = {
     ),
     "bad_body": Verdict(code="bad_upstream_body", retry=True, fall_back=True, health="sick", retryable=True),
     "too_large": Verdict(code="upstream_too_large", retry=False, fall_back=True, health="neutral"),
+    "exhausted": Verdict(code="overloaded", retry=False, fall_back=False, health="neutral", retryable=True),
 }

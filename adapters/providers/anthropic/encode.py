@@ -128,7 +128,8 @@ def _tool_use(call: ToolCall) -> dict[str, Any]:
     except ValueError:
         arguments = None
     if type(arguments) is not dict:
-        # The wire wants an object; what the model wrote is handed back as it is, not repaired.
+        # The wire wants an object; what the model wrote (cut short, NaN, bottomless, no object) is handed back as it
+        # is, not repaired. Refusing it instead would end every thread that holds such a call.
         arguments = {"arguments": call.arguments}
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
 

@@ -13,7 +13,7 @@ from adapters.providers.anthropic import errors
 from adapters.providers.anthropic.encode import messages_body
 from adapters.providers.counts import token_count
 from adapters.providers.hints import HeaderLookup
-from adapters.providers.http_provider import not_an_answer
+from adapters.providers.http_provider import made_up_id, not_an_answer
 from application.ports.chat_provider import ProviderCall
 from domain.chat import (
     AnswerFinished,
@@ -35,6 +35,10 @@ _STOP: Final[dict[str, FinishReason]] = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
+
+
+_MAX_BLOCKS: Final = 4096
+"""Of one answer; what is kept of each must not add up."""
 
 
 class AnthropicCodec:
@@ -146,6 +150,8 @@ class AnthropicStream:
         index, block = _index(event), event.get("content_block")
         if self._stop is not None or index is None or index in self._blocks or type(block) is not dict:
             return []
+        if len(self._blocks) >= _MAX_BLOCKS:
+            raise ProviderFailure("too_large", "the provider's answer holds too many blocks", status=200)
         kind = block.get("type")
         if kind == "tool_use":
             self._blocks[index] = _Block(kind, call=self._calls, arguments=_arguments(block))
@@ -226,10 +232,12 @@ def _started(message: dict[str, Any]) -> AnswerStarted:
 
 def _tool_call(block: dict[str, Any], index: int, *, arguments: str) -> ToolCallDelta:
     call_id, name = block.get("id"), block.get("name")
+    if type(name) is not str or not name:
+        raise not_an_answer()  # nobody can run a call without a name
     return ToolCallDelta(
         index=index,
-        id=call_id if type(call_id) is str else None,
-        name=name if type(name) is str else None,
+        id=call_id if type(call_id) is str and call_id else made_up_id(index),
+        name=name,
         arguments=arguments,
     )
 

@@ -11,7 +11,7 @@ import attrs
 from adapters.providers import json_text
 from adapters.providers.counts import token_count
 from adapters.providers.hints import HeaderLookup
-from adapters.providers.http_provider import not_an_answer
+from adapters.providers.http_provider import made_up_id, not_an_answer
 from adapters.providers.openai import errors
 from adapters.providers.openai.encode import chat_body
 from application.ports.chat_provider import ProviderCall
@@ -36,6 +36,10 @@ _FINISH: Final[dict[str, FinishReason]] = {
 }
 _BROKEN: Final = frozenset(("error", "abort"))
 """Finish reasons of compatible servers that gave up inside the answer."""
+
+
+MAX_CALLS: Final = 1024
+"""Tool calls in one answer; what is kept of each must not add up."""
 
 
 @attrs.frozen(kw_only=True)
@@ -75,7 +79,9 @@ class OpenAICodec:
             for index, call in enumerate(calls):
                 delta = _tool_call(call, index)
                 if delta is not None:
-                    events.append(delta)
+                    if delta.name is None:
+                        raise not_an_answer()
+                    events.append(delta if delta.id else attrs.evolve(delta, id=made_up_id(index)))
         usage = usage_of(answer.get("usage"))
         if usage is not None:
             events.append(usage)
@@ -103,6 +109,10 @@ class OpenAIStream:
     _refused: bool = False
     _calls: dict[int, str | None] = attrs.field(factory=dict)
     """The id of each call by its index."""
+    _last: int = -1
+    """The highest index."""
+    _named: set[int] = attrs.field(factory=set)
+    """The calls whose name has come."""
     _usage: UsageReported | None = None
 
     @property
@@ -153,8 +163,7 @@ class OpenAIStream:
                 for call in calls:
                     piece = _tool_call(call, self._index(call))
                     if piece is not None:
-                        self._calls[piece.index] = self._calls.get(piece.index) or piece.id
-                        events.append(piece)
+                        events.append(self._noted(piece))
         finish = choice.get("finish_reason")
         if finish:
             if _is_broken(finish):
@@ -167,14 +176,26 @@ class OpenAIStream:
             index = call.get("index")
             if type(index) is int:
                 return index
-            last = max(self._calls, default=-1)
+            last = self._last
             if last < 0 or (call.get("id") and call["id"] != self._calls[last]):
                 return last + 1
             return last
         return 0
 
+    def _noted(self, piece: ToolCallDelta) -> ToolCallDelta:
+        is_first = piece.index not in self._calls
+        self._calls[piece.index] = self._calls.get(piece.index) or piece.id
+        self._last = max(self._last, piece.index)
+        if piece.name is not None:
+            self._named.add(piece.index)
+        if len(self._calls) > MAX_CALLS:
+            raise ProviderFailure("too_large", "the provider's answer holds too many tool calls", status=200)
+        return attrs.evolve(piece, id=made_up_id(piece.index)) if is_first and piece.id is None else piece
+
     def end(self) -> list[ProviderEvent]:
         events: list[ProviderEvent] = []
+        if self._finish is not None and self._named != self._calls.keys():
+            raise not_an_answer()  # nobody can run a call without a name
         if self._usage is not None:
             events.append(self._usage)
         if self._finish is not None:

@@ -58,7 +58,7 @@ class Transport(Protocol):
         the connection.
 
         Raises:
-            ProviderFailure: `connect`, `tls`, `connection_lost` or `bad_body` (a head that is not HTTP).
+            ProviderFailure: `connect`, `tls`, `exhausted`, `connection_lost` or `bad_body` (a head that is not HTTP).
         """
 
     async def aclose(self) -> None: ...

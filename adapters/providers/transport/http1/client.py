@@ -24,7 +24,7 @@ class HTTP1Client:
         """Returns once the head of the answer is there.
 
         Raises:
-            ProviderFailure: `connect`, `tls`, `connection_lost` or `bad_body`.
+            ProviderFailure: `connect`, `tls`, `exhausted`, `connection_lost` or `bad_body`.
         """
         if self._is_closed:
             raise lost_before_answer()

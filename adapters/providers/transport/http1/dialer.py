@@ -33,7 +33,7 @@ class Dialer:
         """A new connection, its handshake done.
 
         Raises:
-            ProviderFailure: `connect` or `tls`.
+            ProviderFailure: `connect`, `tls` or `exhausted`.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -51,8 +51,10 @@ class Dialer:
                     server_hostname=origin.host if origin.is_tls else None,
                 )
         except Exception as exc:  # uvloop raises RuntimeErrors where asyncio raises OSErrors
-            self._addresses.forget(origin.host, origin.port)
-            raise no_connection(exc) from exc
+            failure = no_connection(exc)
+            if failure.kind != "exhausted":
+                self._addresses.forget(origin.host, origin.port)
+            raise failure from exc
         return connection
 
     async def aclose(self) -> None:

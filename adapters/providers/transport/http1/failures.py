@@ -3,6 +3,7 @@
 No message holds a host, a header or a byte of an answer.
 """
 
+import errno
 import ssl
 
 from domain.errors import ProviderFailure
@@ -46,6 +47,8 @@ def no_connection(exc: BaseException) -> ProviderFailure:
             "tls",
             "the provider's TLS certificate or handshake is not valid; check base_url and the CA certificates",
         )
+    if _is_exhausted(exc):
+        return ProviderFailure("exhausted", "this process has no file descriptor left for another connection")
     if isinstance(exc, TimeoutError):
         # Another try would most likely wait the limit out again.
         return ProviderFailure(
@@ -54,6 +57,19 @@ def no_connection(exc: BaseException) -> ProviderFailure:
             should_retry=False,
         )
     return ProviderFailure("connect", "no connection to the provider; check base_url, DNS and the network")
+
+
+def _is_exhausted(exc: BaseException) -> bool:
+    """Whether the machine's limit on open files was met. Several addresses failing come as one error whose cause
+    says so, and uvloop wraps what `socket` raises."""
+    seen: BaseException | None = exc
+    for _ in range(8):
+        if seen is None:
+            return False
+        if isinstance(seen, OSError) and seen.errno in (errno.EMFILE, errno.ENFILE):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def failure_of(exc: Exception) -> ProviderFailure:

@@ -36,6 +36,11 @@ def test_unfit_characters_become_the_replacement_character(data: bytes, expected
         b"[" * 200_000,
         b'["\\ud800",' + b"[" * 200_000,
         b"NaN",
+        b'["\\ud83d", NaN]',
+        b'["\\ud83d", 1e999]',
+        b"[" * 201 + b"]" * 201,
+        b'{"a":' * 700 + b'"\\u0000"' + b"}" * 700,
+        b'["\\ud83d",' + b"[" * 700 + b"]" * 701,
     ],
 )
 def test_what_is_not_json_is_a_value_error(data: bytes) -> None:
@@ -54,3 +59,22 @@ def test_dump_takes_any_mapping_and_cleans_surrogates() -> None:
 def test_dump_takes_integers_beyond_64_bits() -> None:
     """They may stand in a schema."""
     assert json_text.dump({"maximum": 10**20}) == b'{"maximum":100000000000000000000}'
+
+
+def test_two_hundred_levels_are_read_and_written() -> None:
+    """With and without something to clean."""
+    for inside in (b"", b'"\\u0000"', b'"\\ud83d"'):
+        value = json_text.parse(b"[" * 200 + inside + b"]" * 200)
+
+        assert json_text.parse(json_text.dump(value)) == value
+
+
+@pytest.mark.parametrize("inside", [0, "\ud800", 2**70])
+def test_dump_refuses_what_is_nested_too_deeply(inside: object) -> None:
+    """As one error, whichever writer would have tried."""
+    value: object = inside
+    for _ in range(700):
+        value = {"a": value}
+
+    with pytest.raises(ValueError, match="deeply"):
+        json_text.dump(value)

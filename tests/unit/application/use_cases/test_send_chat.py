@@ -27,7 +27,7 @@ from domain.ids import ThreadId
 from domain.message import Message, ToolCall
 from domain.model import ModelRef, ModelSpec
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
-from domain.telemetry import ChatAnswered, ChatRefused, FallbackTaken
+from domain.telemetry import BreakerMoved, ChatAnswered, ChatRefused, FallbackTaken
 from domain.thread import StoredMessage
 from entrypoints.application import Application
 from lor3.testing import (
@@ -125,6 +125,7 @@ async def test_caller_can_turn_fallback_off() -> None:
         ("tls", "upstream_tls", ChatFailed),
         ("too_large", "upstream_too_large", ChatFailed),
         ("bad_body", "bad_upstream_body", ChatFailed),
+        ("exhausted", "overloaded", ChatFailed),
         ("bad_request", "invalid_request", InvalidRequest),
         ("content_filtered", "content_filtered", InvalidRequest),
         ("context_too_long", "context_length_exceeded", ContextTooLong),
@@ -572,3 +573,25 @@ class _Hanging:
 
     async def aclose(self) -> None:
         """Holds nothing."""
+
+
+async def test_lack_of_file_descriptors_is_nobodys_failure() -> None:
+    """503 `overloaded` after one attempt: no retry, no fallback, and no breaker moves, however often."""
+    providers = {"a": ScriptedProvider([ProviderFailure("exhausted", "")]), "b": ScriptedProvider(["Fine"])}
+    telemetry = RecordingTelemetry()
+    settings = fake_settings(providers, primary="a:x", fallbacks=("b:y",), routing=FAST)
+    async with fake_application(providers, settings=settings, telemetry=telemetry) as lor3:
+        for _ in range(19):
+            with pytest.raises(ChatFailed):
+                await lor3.send_chat.execute(ask())
+        with pytest.raises(ChatFailed) as failed:
+            await lor3.send_chat.execute(ask())
+
+    assert (failed.value.code, failed.value.retryable, failed.value.retry_after_s) == (
+        "overloaded",
+        True,
+        1.0,
+    )
+    assert len(providers["a"].calls) == 20
+    assert providers["b"].calls == []
+    assert telemetry.of(BreakerMoved) == []
