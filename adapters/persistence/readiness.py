@@ -5,9 +5,11 @@ from typing import Final
 
 import attrs
 
-from adapters.persistence.batch_writer import AWAY, BatchFailure, StoreRefused
+from adapters.persistence.batch_writer import AWAY, BatchFailure, ConnectionLost
 
 LOGGER: Final = logging.getLogger("lor3.store")
+
+_DOUBT: Final = ConnectionLost("a connection to the database ended")
 
 
 @attrs.define(kw_only=True)
@@ -35,7 +37,7 @@ class Readiness:
         return self.failure.told if self.failure else AWAY
 
     def gain(self) -> None:
-        if not self.ready:
+        if not self.ready and self.failure is not _DOUBT:
             LOGGER.log(
                 logging.INFO if self.failure is None else logging.WARNING,
                 "the store is ready (%s)",
@@ -50,4 +52,4 @@ class Readiness:
 
     def doubt(self) -> None:
         """Off until the next answer of the database, which is asked for at once: too early to speak of."""
-        self.ready, self.failure = False, self.failure or StoreRefused("a connection of the database ended")
+        self.ready, self.failure = False, self.failure or _DOUBT

@@ -328,7 +328,7 @@ async def test_chats_overtake_a_batch_in_flight(
 async def test_few_chats_wait_a_little_for_company(
     wide_queue: CommitQueue, slow_writers: tuple[SlowWriter, SlowWriter]
 ) -> None:
-    """Beside a batch in flight a chat alone is not sent at once; eight are, together."""
+    """Beside a batch in flight a chat alone is not sent at once; enough of them are, together."""
     chats = [asyncio.ensure_future(wide_queue.commit(new_chat()))]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
