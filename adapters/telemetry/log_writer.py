@@ -68,10 +68,10 @@ class LogWriter:
         while True:
             self._wake.wait()
             self._closing.wait(_GATHER_S)
-            is_last = self._closing.is_set()
-            # In this order no line is left behind: one that comes before `_awake` falls is taken below, one that
-            # comes after it wakes the thread again.
+            # In this order nothing is missed: a line that comes before `_awake` falls is taken below, one that
+            # comes after it wakes the thread again, and so does a close that comes after it was looked for.
             self._wake.clear()
+            is_last = self._closing.is_set()
             self._awake = False
             while self._lines:
                 self._write([self._lines.popleft() for _ in range(min(len(self._lines), _MAX_BATCH))])

@@ -3,10 +3,11 @@
 import asyncio
 import errno
 import gc
+import json
 import os
 import signal
 import socket
-import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ import attrs
 import click
 
 from entrypoints.cli.options import common, settings_from
-from entrypoints.cli.output import print_json, say, warn
+from entrypoints.cli.output import say, warn
 from entrypoints.cli.worker_metrics import WorkerMetrics
 
 if TYPE_CHECKING:
@@ -145,12 +146,20 @@ async def _announce_when_up(settings: "Settings", port: int, *, as_json: bool) -
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     workers = settings.server.workers
     if as_json:
-        print_json({"url": url, "workers": workers})
+        line = json.dumps({"url": url, "workers": workers})
     else:
-        click.echo(f"lor3 listens on {url}" + (f" with {workers} workers" if workers > 1 else ""))
-    sys.stdout.flush()
+        line = f"lor3 listens on {url}" + (f" with {workers} workers" if workers > 1 else "")
+    _write_aside(f"{line}\n".encode())
     if set(settings.providers) == {"demo"}:
         say("only the demo answers; set OPENAI_API_KEY or ANTHROPIC_API_KEY for real answers")
+
+
+def _write_aside(line: bytes) -> None:
+    """Writes to stdout without waiting: a pipe that nobody empties must not hold up the server (fault 81).
+
+    A daemon thread, which nothing waits for at the end, and `os.write`, which takes no lock of a stream.
+    """
+    threading.Thread(target=os.write, args=(1, line), name="lor3-announce", daemon=True).start()
 
 
 @contextmanager

@@ -192,3 +192,35 @@ def test_listening_everywhere_without_keys_is_refused(tmp_path: Path) -> None:
 
     assert (process.returncode, out) == (1, b"")
     assert "auth: {disabled: true}" in json.loads(errors)["detail"]
+
+
+def test_stdout_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
+    """Fault 81: the pipe is full before the server has said where it listens."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 65536)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lor3", "serve", "--port", str(port)],
+        cwd=tmp_path,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        _until(lambda: _answers(f"http://127.0.0.1:{port}"), process)
+        time.sleep(0.3)  # the announcement has been tried by now
+
+        assert _answers(f"http://127.0.0.1:{port}")
+        process.terminate()
+        assert process.wait(_LIMIT_S) == 0
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(reader)
+        os.close(writer)
