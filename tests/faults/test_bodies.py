@@ -37,6 +37,7 @@ def resident_bytes() -> int:
         pytest.param("f27-html", ("bad_upstream_body",), id="row_27_html"),
         pytest.param("f27-null", ("bad_upstream_body",), id="row_27_null"),
         pytest.param("f27-list", ("bad_upstream_body",), id="row_27_list"),
+        pytest.param("f27-deep", ("bad_upstream_body",), id="row_27_deep"),
         pytest.param("f28-error", ("upstream_error",), id="row_28_error"),
     ],
 )
@@ -163,7 +164,7 @@ async def test_row_31_explicit_zero_stays_zero(
 
 
 @WIRES
-@pytest.mark.parametrize("name", ["f32-huge", "f32-gzip"])
+@pytest.mark.parametrize("name", ["f32-huge", "f32-gzip", "f32-stream"])
 async def test_row_32_huge_body_is_cut_at_eight_mebibytes(
     start: StartGateway, upstream: FaultUpstream, wire: Wire, name: str
 ) -> None:

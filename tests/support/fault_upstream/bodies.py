@@ -1,6 +1,7 @@
 """Rows 25 to 33: a 200 whose body is short, wrong, odd or endless."""
 
 import functools
+import itertools
 import json
 import zlib
 from typing import Any, Final
@@ -79,6 +80,14 @@ async def null(exchange: Exchange) -> None:
 @fault("f27-list")
 async def empty_list(exchange: Exchange) -> None:
     await exchange.respond(200, [])
+
+
+@fault("f27-deep")
+async def bottomless_field(exchange: Exchange) -> None:
+    """An answer like any other, but for a field that nobody asked for: 750 levels deep, with a U+0000 in it."""
+    field = '{"a":' * 750 + '"\\u0000"' + "}" * 750
+    body = _body(exchange, wire.HEALTHY_TEXT)
+    await exchange.respond(200, body[:-1] + f', "x_future": {field}}}'.encode())
 
 
 @fault("f28-error")
@@ -192,6 +201,16 @@ def bomb(wire_name: wire.Wire) -> bytes:
     parts += [packer.compress(piece) for _ in range(HUGE_BYTES // _MEBIBYTE)]
     parts += [packer.compress(after), packer.flush()]
     return b"".join(parts)
+
+
+@fault("f32-stream")
+async def two_hundred_megabytes_of_events(exchange: Exchange) -> None:
+    """An event stream of 200 MB, asked for or not, sent as fast as it is read."""
+    frames = list(wire.stream(exchange.wire, exchange.attempt.model))
+    at = next(number for number, frame in enumerate(frames) if b"Hello" in frame)
+    piece = b"a" * 65536
+    large = frames[at].replace(b"Hello", piece)
+    await exchange.stream(itertools.chain(frames[:at], itertools.repeat(large, HUGE_BYTES // len(piece))))
 
 
 ODD_TEXTS: Final = {
