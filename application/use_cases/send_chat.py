@@ -119,7 +119,9 @@ class SendChat:
         started = self._clock.monotonic()
         try:
             if not self._journal.is_ready:
-                raise StorageUnavailable(f"nothing was asked: {self._journal.reason or 'the database is away'}")
+                raise StorageUnavailable(
+                    f"nothing was asked: {self._journal.reason or 'the database is away'}"
+                )
             assembly = await self._assembly.assemble(command, now=self._clock.now())
         except LorError as error:
             self._settlement.refused(command, error, started, attempts=0)

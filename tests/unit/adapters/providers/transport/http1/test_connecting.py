@@ -1,6 +1,7 @@
 """Names, addresses, TCP and TLS, against real servers."""
 
 import asyncio
+import resource
 import socket
 import ssl
 from typing import Any
@@ -193,5 +194,27 @@ def test_the_last_connection_used_is_the_first_used_again(run: Run) -> None:
 
             assert [first, second, None] == [pool.take() for _ in range(3)]
             await pool.aclose()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_descriptor_left_is_this_processs_trouble(run: Run, host: str) -> None:
+    """Not the provider's: another kind, and the names that are known stay known."""
+
+    async def scenario() -> None:
+        closing = wire.answer(b"{}", ("Connection", "close"))
+        async with wire.wire_upstream(closing) as upstream, Client() as client:
+            url = f"http://{host}:{upstream.port}"
+            await (await client.send(url)).read()  # the name is looked up, and the connection is not kept
+            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+            try:
+                failures = [await client.failure(url) for _ in range(3)]
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            await (await client.send(url)).read()
+
+        assert ["exhausted"] * 3 == [failure.kind for failure in failures]
 
     run(scenario())
