@@ -97,7 +97,7 @@ def _prepared(text: bytes) -> _Prepared:
             (
                 Fault(
                     path="schema.$schema",
-                    message="unknown dialect; leave it out for JSON Schema Draft 2020-12",
+                    message="unknown dialect; name Draft 4 or a later one, or leave it out for JSON Schema Draft 2020-12",
                 ),
             )
         )
