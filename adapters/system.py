@@ -4,9 +4,11 @@ import asyncio
 import datetime
 import os
 import random
+import struct
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 
 import attrs
 
@@ -35,8 +37,7 @@ class SystemRandomness:
 
 _COUNTER_BITS = 42
 _COUNTER_END = 1 << _COUNTER_BITS
-_TAIL_BITS = 32
-_BLOCK_BYTES = 4096
+_BLOCK_WORDS = 1024
 
 
 class UUID7Generator:
@@ -63,25 +64,23 @@ class UUID7Generator:
         self._lock = threading.Lock()  # the old one may be held by a thread that the child does not have
         self._milliseconds = 0
         self._counter = 0
-        self._entropy = b""
-        self._used = 0
+        self._tails: Iterator[int] = iter(())
 
     def new(self) -> str:
         milliseconds = time.time_ns() // 1_000_000
         with self._lock:
             if milliseconds > self._milliseconds:
                 self._milliseconds = milliseconds
-                self._counter = self._random(6) & ((_COUNTER_END >> 1) - 1)
+                self._counter = self._start_of_counter()
             else:
                 self._counter += 1
                 if self._counter >= _COUNTER_END:
                     self._milliseconds += 1
-                    self._counter = self._random(6) & ((_COUNTER_END >> 1) - 1)
-            milliseconds, counter, tail = self._milliseconds, self._counter, self._random(_TAIL_BITS // 8)
+                    self._counter = self._start_of_counter()
+            milliseconds, counter, tail = self._milliseconds, self._counter, self._random()
         value = (
             (milliseconds & 0xFFFFFFFFFFFF) << 80
-            | 0x7000 << 64
-            | (counter >> 30) << 64
+            | (0x7000 | counter >> 30) << 64
             | 1 << 63
             | (counter & 0x3FFFFFFF) << 32
             | tail
@@ -89,11 +88,13 @@ class UUID7Generator:
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
-    def _random(self, count: int) -> int:
-        """`count` random bytes, from a block: the system call costs more than the identifier."""
-        end = self._used + count
-        if end > len(self._entropy):
-            self._entropy, self._used, end = os.urandom(_BLOCK_BYTES), 0, count
-        taken = self._entropy[self._used : end]
-        self._used = end
-        return int.from_bytes(taken)
+    def _start_of_counter(self) -> int:
+        return (self._random() << 10 | self._random() >> 22) & ((_COUNTER_END >> 1) - 1)
+
+    def _random(self) -> int:
+        """32 random bits, from a block: the system call costs more than the identifier."""
+        tail = next(self._tails, None)
+        if tail is None:
+            self._tails = iter(struct.unpack(f"{_BLOCK_WORDS}I", os.urandom(4 * _BLOCK_WORDS)))
+            tail = next(self._tails)
+        return tail

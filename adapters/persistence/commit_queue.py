@@ -235,8 +235,10 @@ def _keys(record: ChatRecord) -> tuple[Key, Key, Iterable[Key]]:
 
 
 def _weight(record: ChatRecord) -> int:
-    return sum(
-        len(part.text) if isinstance(part, TextPart) else len(part.data or "")
-        for stored in record.messages
-        for part in stored.message.parts
-    )
+    weight = 0
+    for stored in record.messages:
+        for part in stored.message.parts:
+            weight += len(part.text) if isinstance(part, TextPart) else len(part.data or "")
+        for call in stored.message.tool_calls:
+            weight += len(call.arguments)
+    return weight

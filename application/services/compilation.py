@@ -21,8 +21,10 @@ class Compilation:
     formatters: Mapping[str, Formatter]
     meter: TokenMeter
 
-    async def compile_for(self, request: ChatRequest, spec: ModelSpec) -> Compiled:
-        """Runs the passes for `spec`.
+    async def compile_for(
+        self, request: ChatRequest, spec: ModelSpec, *, keep_trace: bool = False
+    ) -> Compiled:
+        """Runs the passes for `spec`; `keep_trace` is for explaining.
 
         Raises:
             InvalidRequest: the request can't be compiled for this model.
@@ -30,5 +32,7 @@ class Compilation:
         target = Target(spec=spec, meter=self.meter, formatter=self.formatters[request.format])
         if needs_counting(request, spec):
             # Counting a long text takes milliseconds, loading an encoding a quarter of a second.
-            return await asyncio.to_thread(compile_request, self.passes, request, target)
-        return compile_request(self.passes, request, target)
+            return await asyncio.to_thread(
+                compile_request, self.passes, request, target, keep_trace=keep_trace
+            )
+        return compile_request(self.passes, request, target, keep_trace=keep_trace)

@@ -83,7 +83,7 @@ class ExplainChat:
         if closed is not None:
             return out(closed.reason)
         try:
-            compiled = await self._compilation.compile_for(request, candidate.spec)
+            compiled = await self._compilation.compile_for(request, candidate.spec, keep_trace=True)
         except InvalidRequest as refusal:
             return out(refusal.detail)
         reason = "it would be asked first" if is_first else "it would be asked if those before it fail"

@@ -202,7 +202,8 @@ class SendChat:
             # A call or a refusal is not the answer that the format speaks of.
             return Formatted(output=text, text=text)
         formatter = progress.assembly.formatter
-        if formatter.is_instant or len(text) <= SHORT_TEXT:
+        # A schema may ask for seconds of work whatever the length of the answer.
+        if formatter.is_instant or (schema is None and len(text) <= SHORT_TEXT):
             return formatter.format(text, schema=schema)
         return await asyncio.to_thread(formatter.format, text, schema=schema)
 

@@ -25,8 +25,10 @@ class Compiled:
     trace: tuple[TraceStep, ...]
 
 
-def compile_request(passes: tuple[Pass, ...], request: ChatRequest, target: Target) -> Compiled:
-    """Folds `passes` over `request`.
+def compile_request(
+    passes: tuple[Pass, ...], request: ChatRequest, target: Target, *, keep_trace: bool = True
+) -> Compiled:
+    """Folds `passes` over `request`. Without `keep_trace` the trace stays empty: only explain reads it.
 
     Raises:
         InvalidRequest: whatever a pass raises; later passes do not run.
@@ -35,7 +37,10 @@ def compile_request(passes: tuple[Pass, ...], request: ChatRequest, target: Targ
     warnings: tuple[str, ...] = ()
     for each in passes:
         rewrite = each.run(request, target)
-        steps.append(TraceStep(name=each.name, before=request, after=rewrite.request, notes=rewrite.notes))
+        if keep_trace:
+            steps.append(
+                TraceStep(name=each.name, before=request, after=rewrite.request, notes=rewrite.notes)
+            )
         if rewrite.warnings:
             warnings += rewrite.warnings
         request = rewrite.request
