@@ -29,8 +29,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("command", nargs="?", choices=("run", "profile"), default="run")
-    parser.add_argument("--seconds", type=float, help="measured time of a round (default 4, for profile 10)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each server (default 3)")
+    parser.add_argument("--seconds", type=float, help="measured time of a round (default 2, for profile 10)")
+    parser.add_argument("--rounds", type=int, default=6, help="rounds of each server (default 6)")
     parser.add_argument("--connections", type=int, default=32, help="of the throughput scenario (default 32)")
     parser.add_argument(
         "--only",
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    options.seconds = options.seconds or (10.0 if options.command == "profile" else 4.0)
+    options.seconds = options.seconds or (10.0 if options.command == "profile" else 2.0)
     try:
         with tempfile.TemporaryDirectory(prefix="lor3-bench-") as folder, contextlib.ExitStack() as stack:
             run = _Run(options=options, folder=Path(folder), stack=stack)
@@ -201,7 +201,7 @@ def _targets(
     targets: list[Target] = []
     if LOR3 in (throughput := outcomes.get("throughput", {})):
         yardstick = fastest(throughput)
-        ratio = throughput[LOR3].requests_per_s / yardstick.requests_per_s
+        ratio = throughput[LOR3].multiple_of(yardstick, lambda each: each.requests_per_s)
         targets.append(
             Target(
                 name=f"requests/s, as a multiple of the {yardstick.server}",

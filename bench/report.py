@@ -113,8 +113,8 @@ def scenario_table(scenario: Scenario, outcomes: Mapping[str, Outcome], direct: 
         noise = outcome.median(lambda each: each.gateway_core_foreign)
         ratio = by_cpu = ""
         if lor3 is not None and outcome is not lor3:
-            ratio = f"{lor3.requests_per_s / outcome.requests_per_s:.2f} x"
-            by_cpu = f"{outcome.cpu_us / lor3.cpu_us:.2f} x" if lor3.cpu_us else ""
+            ratio = f"{lor3.multiple_of(outcome, lambda each: each.requests_per_s):.2f} x"
+            by_cpu = f"{outcome.multiple_of(lor3, lambda each: each.cpu_us):.2f} x" if lor3.cpu_us else ""
         lines.append(
             f"  {outcome.server:<20}{outcome.requests_per_s:>11,.0f}{outcome.p50_ms:>9.2f}{outcome.p99_ms:>9.2f}"
             f"{outcome.cpu_us:>9.0f}{outcome.spread:>8.0%}{noise:>7.0%}{ratio:>9}{by_cpu:>8}"

@@ -55,6 +55,16 @@ class Outcome:
     def cpu_us(self) -> float:
         return self.median(lambda each: each.cpu_us)
 
+    def multiple_of(self, other: "Outcome", figure: Callable[[Measured], float]) -> float:
+        """This server's figure over the other's: the median of the rounds' own ratios.
+
+        Rounds that belong together are run one after the other, so a machine that slows down for a minute
+        slows both sides of a ratio; a ratio of medians would compare different minutes.
+        """
+        return statistics.median(
+            figure(mine) / figure(theirs) for mine, theirs in zip(self.rounds, other.rounds, strict=True)
+        )
+
     @property
     def answers(self) -> int:
         return sum(each.answers for each in self.rounds)
