@@ -17,6 +17,7 @@ from application.services.compilation import Compilation
 from application.services.failover import Failover
 from application.services.request_assembly import Assembly, RequestAssembly
 from application.services.run import RoutedEvent, Run, Switched
+from application.services.second_ask import asking_again
 from application.services.settlement import Progress, Settlement
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import (
@@ -34,7 +35,6 @@ from domain.chat import ChatRequest, TextDelta
 from domain.errors import Fault, LorError, OutputInvalid, StorageUnavailable
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONObject
-from domain.message import Message
 from domain.model import ModelRef
 from domain.output.formatter import Formatted
 from domain.telemetry import ChatAnswered
@@ -76,7 +76,7 @@ class SendChat:
             await self._failover.whole(run)
             formatted = await self._format(progress, run)
             if formatted.problems:
-                run = self._start(progress, _asking_again(progress.assembly.request, run, formatted))
+                run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
                 await self._failover.whole(run)
                 formatted = await self._second(progress, run)
             return await self._commit(progress, run, formatted)
@@ -153,7 +153,7 @@ class SendChat:
             if formatted.problems:
                 if announced:
                     yield Reset(reason="output_invalid", from_model=spec.ref, to_model=spec.ref)
-                run = self._start(progress, _asking_again(progress.assembly.request, run, formatted))
+                run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
                 async with aclosing(self._failover.events(run)) as content:
                     async for piece in content:
                         yield _event(piece)
@@ -295,13 +295,3 @@ def _event(piece: RoutedEvent) -> ChatEvent:
     if isinstance(piece, Switched):
         return Reset(reason=piece.reason, from_model=piece.from_model, to_model=piece.to_model)
     return ToolCallGrew(index=piece.index, id=piece.id, name=piece.name, arguments=piece.arguments)
-
-
-def _asking_again(request: ChatRequest, run: Run, formatted: Formatted) -> ChatRequest:
-    problems = "\n".join(f"- {problem}" for problem in formatted.problems)
-    complaint = (
-        f"That answer is not usable as {request.format}:\n{problems}\n"
-        "Answer the same request again, complete and corrected, with nothing around it."
-    )
-    retort = (Message.of("assistant", run.transcript.text or " "), Message.of("user", complaint))
-    return attrs.evolve(request, messages=request.messages + retort)
