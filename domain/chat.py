@@ -5,9 +5,8 @@ from typing import Literal, TypeAlias
 import attrs
 
 from domain.json_value import JSONObject
-from domain.message import Message, ToolCall
+from domain.message import Message
 from domain.model import ModelRef
-from domain.usage import Usage
 
 FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_calls"]
 
@@ -111,14 +110,3 @@ class AnswerFinished:
 
 
 ProviderEvent: TypeAlias = AnswerStarted | TextDelta | ToolCallDelta | UsageReported | AnswerFinished
-
-
-@attrs.frozen(kw_only=True)
-class Completion:
-    """A whole answer of one provider, as `application/services/transcript.py` folds the events."""
-
-    text: str
-    tool_calls: tuple[ToolCall, ...]
-    finish_reason: FinishReason
-    usage: Usage
-    response_id: str | None = None

@@ -17,9 +17,5 @@ class Usage:
     estimated: bool = False
     """True where the provider reported no usable number and lor3 counted by itself."""
 
-    @property
-    def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens
-
 
 NO_USAGE = Usage(input_tokens=0, output_tokens=0)

@@ -1,20 +1,17 @@
 """A journal that keeps everything in this process."""
 
-import re
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 
 from domain.attempt import Attempt
+from domain.clean_text import UNFIT, clean
 from domain.errors import NotFound, StorageUnavailable
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.message import Message
 from domain.thread import ChatRecord, Session, StoredMessage, Thread
 
 T = TypeVar("T")
-
-# What no database can hold, mapped as the store on PostgreSQL and SQLite maps it.
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 @attrs.define(kw_only=True)
@@ -68,7 +65,7 @@ class InMemoryChatJournal:
                 _clean(message),
                 message=_clean_message(message.message),
                 position=len(turns),
-                metadata=tuple(sorted((_clean_text(k), _clean_text(v)) for k, v in message.metadata)),
+                metadata=tuple(sorted((clean(k), clean(v)) for k, v in message.metadata)),
             )
             turns.append(stored)
             shelves.messages[tenant, stored.id] = stored
@@ -76,17 +73,13 @@ class InMemoryChatJournal:
             shelves.attempts[tenant, record.messages[-1].id] = record.attempts
 
 
-def _clean_text(text: str) -> str:
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def _clean(value: T) -> T:
     """The attrs value with its own texts cleaned."""
     changed: Any = value
     for field in attrs.fields(type(changed)):
         text = getattr(changed, field.name)
-        if isinstance(text, str) and _UNSTORABLE.search(text):
-            changed = attrs.evolve(changed, **{field.name: _clean_text(text)})
+        if isinstance(text, str) and UNFIT.search(text):
+            changed = attrs.evolve(changed, **{field.name: clean(text)})
     return cast("T", changed)
 
 
@@ -95,5 +88,5 @@ def _clean_message(message: Message) -> Message:
         message,
         parts=tuple([_clean(part) for part in message.parts]),
         tool_calls=tuple([_clean(call) for call in message.tool_calls]),
-        tool_call_id=None if message.tool_call_id is None else _clean_text(message.tool_call_id),
+        tool_call_id=None if message.tool_call_id is None else clean(message.tool_call_id),
     )

@@ -1,27 +1,13 @@
-"""JSON at the store's edge, and the one mapping of characters that a database can't hold."""
+"""JSON at the store's edge."""
 
-import re
 from decimal import Decimal
 from typing import Any, Final
 
 import orjson
 
-REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands for each U+0000, which PostgreSQL's text refuses, and each lone surrogate, which UTF-8 can't say."""
+from domain.clean_text import clean
 
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _ESCAPED_NUL: Final = b"\\u0000"
-
-
-def storable(value: Any) -> Any:
-    """`value` with each character that can't be stored replaced, in keys and texts at any depth."""
-    if isinstance(value, str):
-        return _UNSTORABLE.sub(REPLACEMENT, value)
-    if isinstance(value, dict):
-        return {storable(key): storable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [storable(item) for item in value]
-    return value
 
 
 def encode_json(value: Any) -> str:
@@ -41,9 +27,9 @@ def encode_json_bytes(value: Any) -> bytes:
     try:
         encoded = orjson.dumps(value, default=_exact)
     except orjson.JSONEncodeError:
-        return orjson.dumps(storable(value), default=_exact)
+        return orjson.dumps(clean(value), default=_exact)
     if _ESCAPED_NUL in encoded:
-        encoded = orjson.dumps(storable(value), default=_exact)
+        encoded = orjson.dumps(clean(value), default=_exact)
     return encoded
 
 

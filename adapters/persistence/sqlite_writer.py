@@ -12,9 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.persistence import failures
 from adapters.persistence.batch import Batch, ThreadKey
-from adapters.persistence.json_codec import storable
 from adapters.persistence.rows import Row
 from adapters.persistence.tables import ATTEMPTS, MESSAGES, SESSIONS, THREADS
+from domain.clean_text import clean
 from domain.ids import MessageId
 from domain.thread import ChatRecord
 
@@ -118,7 +118,7 @@ class SQLiteWriter:
 
 
 def _storable(row: Row, surplus: tuple[str, ...]) -> Row:
-    kept: Row = storable(row)
+    kept: Row = clean(row)
     for name in surplus:
         del kept[name]
     return kept

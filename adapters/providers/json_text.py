@@ -15,12 +15,11 @@ from typing import Any, Final
 
 import orjson
 
+from domain.clean_text import REPLACEMENT, clean
 from domain.json_value import is_nested_deeper
 
 MAX_DEPTH: Final = 200
 """Of arrays and objects; orjson reads 1,024 levels and writes 254."""
-REPLACEMENT: Final = "\ufffd"
-_UNFIT: Final = re.compile("[\x00\ud800-\udfff]")
 _SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -57,17 +56,6 @@ def dump(value: object) -> bytes:
         return json.dumps(
             clean(value), default=_as_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False
         ).encode()
-
-
-def clean(value: Any) -> Any:
-    """The same value with every unfit character replaced. `value` is nested at most MAX_DEPTH levels deep."""
-    if isinstance(value, str):
-        return _UNFIT.sub(REPLACEMENT, value)
-    if isinstance(value, Mapping):
-        return {clean(key): clean(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [clean(item) for item in value]
-    return value
 
 
 def _parse_leniently(data: bytes) -> Any:

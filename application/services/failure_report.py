@@ -77,7 +77,7 @@ def final_error(
 
 def _nobody_to_ask(candidates: tuple[Candidate, ...]) -> LorError:
     reasons = "; ".join(f"{each.spec.ref}: {each.refusal}" for each in candidates)
-    if candidates and all((each.refusal or "").startswith("no API key") for each in candidates):
+    if candidates and not any(each.is_configured for each in candidates):
         return ChatFailed("not_configured", f"no model can be asked: {reasons}", retryable=False)
     return NoCapableModel.of(
         Fault(path="model", message=f"no model can do what the request needs: {reasons}")

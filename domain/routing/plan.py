@@ -15,6 +15,8 @@ class Candidate:
     spec: ModelSpec
     refusal: str | None = None
     """Why it is out, a sentence without a full stop."""
+    is_configured: bool = True
+    """False where its provider can't be called at all, whatever is asked of it."""
 
     @property
     def included(self) -> bool:
@@ -53,5 +55,6 @@ def plan_candidates(
             and not spec.can("json_schema")
         ):
             refusal = "it has no structured output, and the pass `format-enforcement` is not configured"
-        candidates.append(Candidate(spec=spec, refusal=refusal))
+        is_configured = spec.ref.provider not in unavailable
+        candidates.append(Candidate(spec=spec, refusal=refusal, is_configured=is_configured))
     return tuple(candidates)
