@@ -6,6 +6,13 @@ LorError
 │   ├── ContentFiltered         content_filtered
 │   └── NoCapableModel          no_capable_model
 ├── NotFound                    not_found
+├── Conflict                    conflict                   the thing is in a state that does not allow it
+│   ├── LabelProtected          label_protected
+│   ├── VersionInUse            version_in_use
+│   └── Diverged                diverged                   both sides changed since they last agreed
+├── PreconditionFailed          precondition_failed        somebody else changed it first
+├── AssistantsUnavailable       assistants_unavailable     the server has no Assistants API any more
+├── RemoteFailed                remote_failed              a server that is synchronised with failed
 ├── Overloaded                  overloaded
 ├── StorageUnavailable          storage_unavailable
 ├── DeadlineExceeded            deadline_exceeded
@@ -82,6 +89,45 @@ class NotFound(LorError):
     """There is no such thing, or it is another tenant's: both look the same."""
 
     code = "not_found"
+
+
+class Conflict(LorError):
+    """What is asked for can't be done to the thing as it is; nothing was changed."""
+
+    code = "conflict"
+
+
+class LabelProtected(Conflict):
+    code = "label_protected"
+
+
+class VersionInUse(Conflict):
+    """A version that a chat, a label or another prompt needs."""
+
+    code = "version_in_use"
+
+
+class Diverged(Conflict):
+    """Both sides changed since they last agreed; the caller has to say which one counts."""
+
+    code = "diverged"
+
+
+class PreconditionFailed(LorError):
+    """It was changed by somebody else since the caller read it; nothing was changed now."""
+
+    code = "precondition_failed"
+
+
+class AssistantsUnavailable(LorError):
+    """The server answers that it has no Assistants API."""
+
+    code = "assistants_unavailable"
+
+
+class RemoteFailed(LorError):
+    code = "remote_failed"
+    retryable = True
 
 
 class Overloaded(LorError):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from application.ports.prompt_repository import PromptRepository
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.thread import Session, StoredMessage, Thread
 
@@ -35,6 +36,7 @@ class UnitOfWork(Protocol):
     sessions: SessionRepository
     threads: ThreadRepository
     messages: MessageRepository
+    prompts: PromptRepository
 
     async def commit(self) -> None:
         """Makes the writes durable. Leaving the context without it rolls back."""

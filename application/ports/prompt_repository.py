@@ -1,0 +1,51 @@
+"""Where prompts are kept."""
+
+import datetime
+from collections.abc import Sequence
+from typing import Protocol
+
+from domain.prompt.reference import PromptName, VersionRef
+from domain.prompt.version import LabelMove, Prompt, PromptVersion
+
+
+class PromptRepository(Protocol):
+    """The prompts of one tenant, inside a unit of work. What is written counts from its `commit`."""
+
+    async def get(self, name: PromptName) -> Prompt | None: ...
+
+    async def list(self, *, after: PromptName | None = None, limit: int) -> tuple[Prompt, ...]:
+        """By name, those behind `after`."""
+
+    async def find(self, refs: Sequence[VersionRef]) -> tuple[PromptVersion, ...]:
+        """Those that exist, in one round trip, in any order."""
+
+    async def versions(
+        self, name: PromptName, *, below: int | None = None, limit: int
+    ) -> tuple[PromptVersion, ...]:
+        """Newest first, those with a number less than `below`."""
+
+    async def lock(self, name: PromptName) -> Prompt | None:
+        """The head, which nobody else can change until this unit of work ends; waits for whoever holds it.
+
+        The name is locked too where there is no such prompt yet. Lock several names in their order.
+        """
+
+    async def put(self, prompt: Prompt) -> None:
+        """Writes the head, a new one or in place of the old. The name must be locked."""
+
+    async def add_version(self, version: PromptVersion) -> None:
+        """The name must be locked, and the number be new."""
+
+    async def delete_version(self, ref: VersionRef) -> bool:
+        """False where a chat has used it or there is none: it is kept then. The name must be locked."""
+
+    async def mark_used(self, refs: Sequence[VersionRef], *, at: datetime.datetime) -> frozenset[VersionRef]:
+        """Notes that chats use these versions, so that they stay; those that exist. Needs no lock."""
+
+    async def including(self, ref: VersionRef, *, limit: int) -> tuple[VersionRef, ...]:
+        """Versions that pin `ref`."""
+
+    async def note_move(self, move: LabelMove) -> None: ...
+
+    async def moves(self, name: PromptName, label: str, *, limit: int) -> tuple[LabelMove, ...]:
+        """Newest first."""

@@ -1,0 +1,48 @@
+"""Which version a reference means."""
+
+import math
+from hashlib import blake2b
+from typing import Final
+
+from domain.prompt.reference import LATEST, PRODUCTION, PromptReference
+from domain.prompt.version import Prompt, Weights
+
+_SPAN: Final = 2.0**64
+
+
+def choose_version(prompt: Prompt, reference: PromptReference, *, key: str) -> int | None:
+    """The number of the version that `reference` means; None where the prompt has no such label.
+
+    A bare name means the label `production`, else the newest version. That a numbered version exists is not
+    checked here.
+
+    Args:
+        key: whoever must see the same version each time, such as a thread's id.
+    """
+    if reference.version is not None:
+        return reference.version
+    if reference.label == LATEST:
+        return prompt.latest
+    label = prompt.label(reference.label or PRODUCTION)
+    if label is None:
+        return prompt.latest if reference.label is None else None
+    weights = label.weights
+    if len(weights) == 1:
+        return weights[0][0]
+    return _pick(weights, f"{prompt.tenant}\n{prompt.name}\n{label.name}\n{key}")
+
+
+def _pick(weights: Weights, key: str) -> int:
+    """Weighted rendezvous hashing: a change of weights moves as few keys as it can.
+
+    Each version draws -ln(u)/weight with u from the hash of key and version; the smallest draw wins, which
+    is version i with probability weight i / sum (Schindelhauer and Schomaker, "Weighted Distributed Hash
+    Tables", 2005, logarithmic method).
+    """
+
+    def draw(number: int, weight: int) -> float:
+        digest = blake2b(f"{key}\nv{number}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        uniform = (int.from_bytes(digest, "big") + 1) / (_SPAN + 1)
+        return -math.log(uniform) / weight
+
+    return min(weights, key=lambda each: draw(*each))[0]

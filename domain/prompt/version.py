@@ -1,0 +1,118 @@
+"""Prompts as they are kept: immutable versions, and a head that says which of them a name means."""
+
+import datetime
+from typing import Literal, TypeAlias
+
+import attrs
+
+from domain.ids import Tenant
+from domain.prompt.reference import PromptName, VersionRef
+from domain.prompt.source import PromptSource
+
+MadeBy: TypeAlias = Literal["file", "api", "cli", "import"]
+Weights: TypeAlias = tuple[tuple[int, int], ...]
+"""(version number, weight > 0), by number; a single entry where there is no rollout."""
+
+
+@attrs.frozen(kw_only=True)
+class Pin:
+    """The version of a fragment that a version was made with: a snapshot does not change with its fragments."""
+
+    written: str
+    """As in the template: `tone`, `tone@staging`."""
+    ref: VersionRef
+    hash: str
+
+
+@attrs.frozen(kw_only=True)
+class PromptVersion:
+    """A snapshot. Nothing of it ever changes."""
+
+    tenant: Tenant
+    name: PromptName
+    number: int
+    hash: str
+    """SHA-256 in hex over the source and the hashes of its fragments: `domain/prompt/content_hash.py`."""
+    source: PromptSource
+    pins: tuple[Pin, ...] = ()
+    """One for each fragment that the source itself includes, in order of first use."""
+    made_by: MadeBy
+    author: str | None = None
+    message: str | None = None
+    """Why it was made."""
+    created_at: datetime.datetime
+
+    @property
+    def ref(self) -> VersionRef:
+        return VersionRef(self.name, self.number)
+
+
+@attrs.frozen(kw_only=True)
+class Label:
+    """A name that moves from version to version, or spreads over several."""
+
+    name: str
+    weights: Weights
+    protected: bool = False
+    """True: it moves only where the mover says `force`."""
+    moved_at: datetime.datetime
+    moved_by: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class LabelMove:
+    """One entry of a label's history."""
+
+    name: PromptName
+    label: str
+    weights: Weights
+    """Empty where the label was taken away."""
+    author: str | None = None
+    message: str | None = None
+    moved_at: datetime.datetime
+
+
+@attrs.frozen(kw_only=True)
+class FileLink:
+    """The file that a prompt was last read from or written to."""
+
+    path: str
+    hash: str
+    """`PromptVersion.hash` of what the file then held: when file and prompt both differ from it, they diverged."""
+
+
+@attrs.frozen(kw_only=True)
+class RemoteLink:
+    """An assistant that a prompt is kept in step with."""
+
+    id: str
+    hash: str
+    """Of the instructions both sides held when they last agreed."""
+
+
+@attrs.frozen(kw_only=True)
+class Prompt:
+    """The head of a prompt: all that is needed to know which version a reference means."""
+
+    tenant: Tenant
+    name: PromptName
+    latest: int
+    """The newest version there is."""
+    next_number: int
+    """Numbers are never given twice, not even after the newest version was deleted."""
+    revision: int = 1
+    """Grows with each change of the head; the ETag."""
+    labels: tuple[Label, ...] = ()
+    """By name."""
+    file: FileLink | None = None
+    assistant: RemoteLink | None = None
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+
+    @property
+    def etag(self) -> str:
+        """As in the headers `ETag` and `If-Match` (RFC 9110, section 8.8.3)."""
+        return f'"{self.revision}"'
+
+    def label(self, name: str) -> Label | None:
+        return next((label for label in self.labels if label.name == name), None)
