@@ -55,6 +55,9 @@ async def running(
         cooldowns = container.cooldowns()
         stack.push_async_callback(cooldowns.aclose)
         await cooldowns.start()
+        prompt_cache = container.prompt_cache()
+        stack.push_async_callback(prompt_cache.aclose)
+        await prompt_cache.start()
         background = container.background()
         stack.push_async_callback(background.drain, within_s=DRAIN_S)
         yield Application(

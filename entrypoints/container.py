@@ -5,6 +5,7 @@ their own store or chat providers.
 """
 
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
+from adapters.in_memory.prompt_cache import LocalPromptCache
 from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.system import SystemClock, SystemRandomness, UUID7Generator
 from adapters.telemetry.fan_out import FanOutTelemetry
@@ -12,6 +13,7 @@ from adapters.telemetry.log import LogTelemetry
 from adapters.telemetry.prometheus import PrometheusTelemetry
 from adapters.tokens.tiktoken_meter import TiktokenMeter
 from application.ports.cooldown_board import CooldownBoard
+from application.ports.prompt_cache import PromptCache
 from application.ports.store import Store
 from application.services.accounting import Accounting
 from application.services.background import Background
@@ -74,6 +76,10 @@ def _cooldowns(settings: Settings, clock: SystemClock) -> CooldownBoard:
     return RedisCooldownBoard(url=settings.redis.url, clock=clock, timeout_s=settings.redis.timeout_s)
 
 
+def _prompt_cache() -> PromptCache:
+    return LocalPromptCache()
+
+
 class Container(containers.DeclarativeContainer):
     """Singletons all: one application, one of each."""
 
@@ -92,6 +98,7 @@ class Container(containers.DeclarativeContainer):
     log = providers.Singleton(LogTelemetry, settings.provided.log.level, settings.provided.log.format)
     telemetry = providers.Singleton(FanOutTelemetry, providers.List(prometheus, log))
     cooldowns = providers.Singleton(_cooldowns, settings, clock)
+    prompt_cache = providers.Singleton(_prompt_cache)
 
     health = providers.Singleton(
         RouteHealth,
