@@ -16,7 +16,7 @@ from entrypoints.cli.answer import close_line, print_footer, print_output, print
 from entrypoints.cli.main import INTERRUPTED
 from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import print_json, say, unsaid, warn
-from entrypoints.cli.prompt import prompt_from
+from entrypoints.cli.prompt_text import prompt_from
 
 if TYPE_CHECKING:
     from application.use_cases.chat_command import SendChatCommand
