@@ -28,6 +28,11 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "not_found": ProblemType(404, "Not found"),
     "method_not_allowed": ProblemType(405, "The method is not allowed here"),
     "request_timeout": ProblemType(408, "The request body came too slowly"),
+    "conflict": ProblemType(409, "The state of the thing does not allow it"),
+    "label_protected": ProblemType(409, "The label is protected"),
+    "version_in_use": ProblemType(409, "The version is in use"),
+    "diverged": ProblemType(409, "Both sides were changed"),
+    "precondition_failed": ProblemType(412, "It was changed in the meantime"),
     "body_too_large": ProblemType(413, "The request body is too large"),
     "unsupported_media_type": ProblemType(415, "The request body's type is not supported"),
     "expectation_failed": ProblemType(417, "The expectation can't be met"),
@@ -44,6 +49,9 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "upstream_rate_limited": ProblemType(503, "The provider's rate limit is reached"),
     "upstream_quota": ProblemType(503, "The provider account's quota is used up"),
     "upstream_timeout": ProblemType(504, "The provider did not answer in time"),
+    # A server that prompts are synchronised with.
+    "assistants_unavailable": ProblemType(502, "The server has no Assistants API"),
+    "remote_failed": ProblemType(502, "The server that is synchronised with failed"),
     # lor3 itself.
     "internal_error": ProblemType(500, "lor3 failed"),
     "configuration_invalid": ProblemType(500, "lor3's configuration can't be used"),

@@ -11,6 +11,7 @@ from aiohttp import web
 from entrypoints.application import Application
 from entrypoints.http.cors import CORSPolicy
 from entrypoints.http.finishing import Finishing
+from entrypoints.http.problems import shutting_down
 
 
 @attrs.define(kw_only=True)
@@ -23,7 +24,7 @@ class ServerState:
     draining: bool = False
     """True from the signal to stop on: readiness fails, what is under way goes on."""
     chats: set["asyncio.Task[object]"] = attrs.field(factory=set)
-    """The handlers that read a body or wait for a whole answer."""
+    """The handlers that read a body or wait for a whole answer: `cut_at_the_end`."""
     is_cut: bool = False
     """True once the drain is over: what ends now is told `shutting_down`."""
 
@@ -52,6 +53,23 @@ def cancel_when_lost(request: web.Request) -> Iterator[None]:
         yield
     finally:
         connection.cancels_handler = False
+
+
+@contextmanager
+def cut_at_the_end(state: ServerState) -> Iterator[None]:
+    """Inside, the end of the drain cancels the handler, whose caller is told `shutting_down`."""
+    handler = asyncio.current_task()
+    assert handler is not None  # noqa: S101 - a handler runs in a task
+    state.chats.add(handler)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if state.is_cut:  # by the end of the drain, not by the caller
+            handler.uncancel()
+            raise shutting_down() from None
+        raise
+    finally:
+        state.chats.discard(handler)
 
 
 STATE: Final = web.AppKey("state", ServerState)

@@ -1,8 +1,5 @@
 """`POST /chat` and `POST /chat/explain`."""
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
@@ -15,9 +12,9 @@ from entrypoints.http.chat_body import names_in, read_command
 from entrypoints.http.checks import MAX_FAULTS
 from entrypoints.http.codec import read_object
 from entrypoints.http.event_stream import send_events
-from entrypoints.http.problems import HTTPFault, shutting_down
+from entrypoints.http.problems import HTTPFault
 from entrypoints.http.request_body import read_body
-from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_lost
+from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_lost, cut_at_the_end
 from entrypoints.rendering import answer_json, explanation_json, money, to_json
 
 _JSON: Final = "application/json"
@@ -37,28 +34,11 @@ async def send(request: web.Request) -> web.StreamResponse:
 
 async def _execute(request: web.Request, state: ServerState, command: SendChatCommand) -> ChatAnswer:
     """The answer; a caller who leaves cancels it only where the command says so."""
-    with _cut_at_the_end(state):
+    with cut_at_the_end(state):
         if command.on_disconnect == "cancel":
             with cancel_when_lost(request):
                 return await state.application.send_chat.execute(command)
         return await state.application.send_chat.execute(command)
-
-
-@contextmanager
-def _cut_at_the_end(state: ServerState) -> Iterator[None]:
-    """Inside, the end of the drain cancels the handler, whose caller is told `shutting_down`."""
-    handler = asyncio.current_task()
-    assert handler is not None  # noqa: S101 - a handler runs in a task
-    state.chats.add(handler)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if state.is_cut:  # by the end of the drain, not by the caller
-            handler.uncancel()
-            raise shutting_down() from None
-        raise
-    finally:
-        state.chats.discard(handler)
 
 
 async def explain(request: web.Request) -> web.StreamResponse:
@@ -99,7 +79,7 @@ async def _command(request: web.Request, state: ServerState) -> SendChatCommand:
             "this version keeps no idempotency keys; leave `Idempotency-Key` out",
             close=True,
         )
-    with _cut_at_the_end(state):
+    with cut_at_the_end(state):
         body = await read_body(request, state.application.settings.server)
     value = read_object(body)
     try:
