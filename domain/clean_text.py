@@ -2,7 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
+
+import attrs
+
+T = TypeVar("T")
 
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands for each U+0000, which PostgreSQL's text refuses, and each lone surrogate, which UTF-8 can't say."""
@@ -20,4 +24,22 @@ def clean(value: Any) -> Any:
         return {clean(key): clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [clean(item) for item in value]
+    return value
+
+
+def clean_value(value: T) -> T:
+    """The same attrs value, or tuple or JSON of them, with every unfit character replaced in all it holds."""
+    return cast("T", _cleaned(value))
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return UNFIT.sub(REPLACEMENT, value) if UNFIT.search(value) else value
+    if isinstance(value, tuple):
+        return tuple([_cleaned(item) for item in value])
+    if isinstance(value, (Mapping, list)):
+        return clean(value)
+    if attrs.has(type(value)):
+        fields = attrs.fields(type(value))
+        return attrs.evolve(value, **{field.alias: _cleaned(getattr(value, field.name)) for field in fields})
     return value

@@ -4,6 +4,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
+from adapters.in_memory.prompt_shelf import PromptShelf
 from domain.attempt import Attempt
 from domain.clean_text import UNFIT, clean
 from domain.errors import NotFound, StorageUnavailable
@@ -23,6 +24,7 @@ class Shelves:
     messages: dict[tuple[Tenant, MessageId], StoredMessage] = attrs.field(factory=dict)
     turns: dict[tuple[Tenant, ThreadId], list[StoredMessage]] = attrs.field(factory=dict)
     attempts: dict[tuple[Tenant, MessageId], tuple[Attempt, ...]] = attrs.field(factory=dict)
+    prompts: PromptShelf = attrs.field(factory=PromptShelf)
     available: bool = True
 
     def demand(self) -> None:

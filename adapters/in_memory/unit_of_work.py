@@ -1,11 +1,13 @@
-"""Reads of what the in-memory journal holds."""
+"""Reads of what the in-memory journal holds, and small writes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import attrs
 
 from adapters.in_memory.chat_journal import Shelves
+from adapters.in_memory.prompt_repository import InMemoryPrompts
+from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import (
     MessageRepository,
     SessionRepository,
@@ -62,17 +64,27 @@ class InMemoryUnitOfWork:
     sessions: SessionRepository
     threads: ThreadRepository
     messages: MessageRepository
+    prompts: PromptRepository
+    _commit: Callable[[], Awaitable[None]]
 
     async def commit(self) -> None:
-        """Nothing waits to be written."""
+        await self._commit()
 
 
 def unit_of_work_factory(shelves: Shelves) -> UnitOfWorkFactory:
     @asynccontextmanager
     async def unit_of_work(tenant: Tenant) -> AsyncIterator[UnitOfWork]:
         shelves.demand()
-        yield InMemoryUnitOfWork(
-            _Sessions(shelves, tenant), _Threads(shelves, tenant), _Messages(shelves, tenant)
-        )
+        prompts = InMemoryPrompts(shelves, tenant)
+        try:
+            yield InMemoryUnitOfWork(
+                _Sessions(shelves, tenant),
+                _Threads(shelves, tenant),
+                _Messages(shelves, tenant),
+                prompts,
+                prompts.commit,
+            )
+        finally:
+            prompts.leave()
 
     return unit_of_work

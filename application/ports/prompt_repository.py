@@ -9,7 +9,12 @@ from domain.prompt.version import LabelMove, Prompt, PromptVersion
 
 
 class PromptRepository(Protocol):
-    """The prompts of one tenant, inside a unit of work. What is written counts from its `commit`."""
+    """The prompts of one tenant, inside a unit of work. What is written counts from its `commit`.
+
+    Characters that no database takes are replaced as `domain/clean_text.py` says; where a text stood in a file
+    is forgotten. Every method raises `StorageUnavailable` where the database is away, or where what it needs
+    stays locked by others for as long as a statement may take; nothing is stored then, `commit` included.
+    """
 
     async def get(self, name: PromptName) -> Prompt | None: ...
 
@@ -33,6 +38,9 @@ class PromptRepository(Protocol):
     async def put(self, prompt: Prompt) -> None:
         """Writes the head, a new one or in place of the old. The name must be locked."""
 
+    async def remove(self, name: PromptName) -> None:
+        """Takes the head of a prompt without versions away; its labels' history stays. The name must be locked."""
+
     async def add_version(self, version: PromptVersion) -> None:
         """The name must be locked, and the number be new."""
 
@@ -43,7 +51,7 @@ class PromptRepository(Protocol):
         """Notes that chats use these versions, so that they stay; those that exist. Needs no lock."""
 
     async def including(self, ref: VersionRef, *, limit: int) -> tuple[VersionRef, ...]:
-        """Versions that pin `ref`."""
+        """Versions that pin `ref`: by name, the newest of each first."""
 
     async def note_move(self, move: LabelMove) -> None: ...
 
