@@ -7,6 +7,7 @@ import attrs
 from domain.json_value import JSONObject
 from domain.message import Message
 from domain.model import ModelRef
+from domain.prompt.compiled import RenderedPrompt
 
 FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_calls"]
 
@@ -42,14 +43,18 @@ class OutputConstraint:
 class ChatRequest:
     """A parsed request: what passes rewrite and provider adapters lower.
 
-    Order on the wire: `system`, `history`, `messages`.
+    Order on the wire: `system`, `prelude`, `history`, `messages`.
     """
 
     messages: tuple[Message, ...]
     """The caller's own turns; the last one is answered. Never trimmed."""
     history: tuple[Message, ...] = ()
     """Earlier turns, oldest first, from memory or from the caller; the budget may trim it from the front."""
+    prompt: RenderedPrompt | None = None
+    """From the Prompt Oven, until the pass `system-prompt` has put it into `system` and `prelude`."""
     system: str | None = None
+    prelude: tuple[Message, ...] = ()
+    """The prompt's own user and assistant turns, such as worked examples. Never trimmed."""
     model: ModelRef
     fallbacks: tuple[ModelRef, ...] = ()
     format: str = "raw"

@@ -1,6 +1,10 @@
 """What a chat gets where its caller says nothing."""
 
+from collections.abc import Mapping
+
 import attrs
+
+from domain.json_value import JSONValue
 
 
 @attrs.frozen(kw_only=True)
@@ -13,6 +17,10 @@ class ChatDefaults:
     format: str = "raw"
     system: str | None = None
     """A fixed system text."""
+    system_prompt: str | None = None
+    """A reference to the Prompt Oven, as written; it takes the place of `system`."""
+    variables: Mapping[str, JSONValue] = attrs.field(factory=dict)
+    """Stand in for those that a caller leaves out, in whatever prompt declares them."""
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None

@@ -9,6 +9,7 @@ from domain.chat import ChatRequest
 from domain.json_value import JSONObject
 from domain.model import ModelRef
 from domain.passes.manager import TraceStep
+from domain.prompt.compiled import RenderedPrompt
 
 
 @attrs.frozen(kw_only=True)
@@ -58,7 +59,8 @@ class Explanation:
     passes: tuple[TraceStep, ...]
     compiled: ChatRequest | None
     """After all passes; None where no candidate is left."""
-    prompt_version: str | None
+    prompt: RenderedPrompt | None
+    """As composed and filled in; None where no prompt is used."""
     context: ContextUse
     kept_messages: int
     dropped_messages: int

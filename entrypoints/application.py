@@ -8,9 +8,15 @@ from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.ports.store import Store
 from application.ports.telemetry import Telemetry
+from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
+from application.use_cases.import_prompt_files import ImportPromptFiles
+from application.use_cases.label_prompt import LabelPrompt
+from application.use_cases.read_prompts import ReadPrompts
+from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.send_chat import SendChat
+from application.use_cases.version_prompt import VersionPrompt
 from entrypoints.settings import Settings
 
 
@@ -20,6 +26,12 @@ class Application:
     send_chat: SendChat
     explain_chat: ExplainChat
     describe_service: DescribeService
+    read_prompts: ReadPrompts
+    version_prompt: VersionPrompt
+    label_prompt: LabelPrompt
+    delete_prompt_version: DeletePromptVersion
+    render_prompt: RenderPrompt
+    import_prompt_files: ImportPromptFiles
     store: Store
     telemetry: Telemetry
     clock: Clock

@@ -8,6 +8,7 @@ from application.ports.store import Store, StoreConfig
 from domain.output.formatter import Formatter
 from domain.passes.compiler_pass import Pass
 from domain.passes.model_limits import ModelLimits
+from domain.passes.system_prompt import SystemPrompt
 from entrypoints import plugins
 from entrypoints.application import Application
 from entrypoints.container import Container
@@ -56,6 +57,7 @@ async def running(
         stack.push_async_callback(cooldowns.aclose)
         await cooldowns.start()
         prompt_cache = container.prompt_cache()
+        container.oven()  # listens to the cache, from its start on
         stack.push_async_callback(prompt_cache.aclose)
         await prompt_cache.start()
         background = container.background()
@@ -103,10 +105,10 @@ def _open_providers(settings: Settings) -> dict[str, ChatProvider]:
 
 
 def _load_passes(settings: Settings) -> tuple[Pass, ...]:
-    """The configured ones in their order, then the one that no request can do without."""
+    """The configured ones in their order, between the two that no request can do without."""
     names = enumerate(settings.chat.passes)
     loaded = [plugins.load("lor3.passes", name, path=f"passes[{index}]")() for index, name in names]
-    return (*loaded, ModelLimits())
+    return (SystemPrompt(), *loaded, ModelLimits())
 
 
 def _load_formatters() -> dict[str, Formatter]:

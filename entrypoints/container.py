@@ -19,6 +19,8 @@ from application.services.accounting import Accounting
 from application.services.background import Background
 from application.services.compilation import Compilation
 from application.services.failover import Failover
+from application.services.prompt_choice import PromptChoice
+from application.services.prompt_oven import PromptOven
 from application.services.request_assembly import RequestAssembly
 from application.services.route_health import RouteHealth
 from application.services.settlement import Settlement
@@ -116,6 +118,15 @@ class Container(containers.DeclarativeContainer):
         randomness=randomness,
         telemetry=telemetry,
     )
+    oven = providers.Singleton(
+        PromptOven, unit_of_work=store.provided.unit_of_work, cache=prompt_cache, clock=clock
+    )
+    prompts = providers.Singleton(
+        PromptChoice,
+        oven=oven,
+        default=settings.provided.chat.system_prompt,
+        variables=settings.provided.chat.variables,
+    )
     assembly = providers.Singleton(
         RequestAssembly,
         defaults=settings.provided.chat,
@@ -127,6 +138,7 @@ class Container(containers.DeclarativeContainer):
         ),
         check_schema=providers.Object(_check_schema),
         unit_of_work=store.provided.unit_of_work,
+        prompts=prompts,
     )
     compilation = providers.Singleton(Compilation, passes=passes, formatters=formatters, meter=meter)
     accounting = providers.Singleton(Accounting, prices=prices, meter=meter)

@@ -11,6 +11,7 @@ from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
 from domain.explanation import CostView, Explanation, TokenView, WireView
 from domain.json_value import JSONObject, JSONValue
 from domain.message import ImagePart, Message, Part, TextPart, ToolCall
+from domain.prompt.compiled import RenderedPrompt
 from domain.usage import Usage
 
 
@@ -109,7 +110,8 @@ def explanation_json(explanation: Explanation) -> dict[str, JSONValue]:
             for step in explanation.passes
         ],
         "compiled": None if compiled is None else request_json(compiled),
-        "prompt_version": explanation.prompt_version,
+        "prompt_version": None if explanation.prompt is None else str(explanation.prompt.ref),
+        "prompt": _prompt(explanation.prompt),
         "context": {"injected": explanation.context.injected, "dropped": explanation.context.dropped},
         "messages": {"kept": explanation.kept_messages, "dropped": explanation.dropped_messages},
         "candidates": [
@@ -123,12 +125,26 @@ def explanation_json(explanation: Explanation) -> dict[str, JSONValue]:
     }
 
 
+def _prompt(prompt: RenderedPrompt | None) -> JSONObject | None:
+    if prompt is None:
+        return None
+    return {
+        "version": str(prompt.ref),
+        "hash": prompt.hash,
+        "fragments": [str(ref) for ref in prompt.fragments],
+        "system": prompt.system,
+        "messages": [message_json(turn) for turn in prompt.turns],
+    }
+
+
 def request_json(request: ChatRequest) -> dict[str, JSONValue]:
     """The intermediate representation, in the names of `POST /chat`."""
     return {
         "model": str(request.model),
         "fallbacks": [str(each) for each in request.fallbacks],
+        "prompt": None if request.prompt is None else str(request.prompt.ref),
         "system": request.system,
+        "prelude": [message_json(each) for each in request.prelude],
         "history": [message_json(each) for each in request.history],
         "messages": [message_json(each) for each in request.messages],
         "format": request.format,

@@ -44,7 +44,7 @@ class ScriptedProvider:
         request = call.request
         turns = [
             {"role": message.role, "content": message.text}
-            for message in (*request.history, *request.messages)
+            for message in (*request.prelude, *request.history, *request.messages)
         ]
         return WireRequest(
             method="POST",
@@ -93,7 +93,7 @@ def _as_events(script: Script, call: ProviderCall) -> Sequence[ProviderEvent | P
         if call.stream
         else [script]
     )
-    prompt = " ".join(message.text for message in (*request.history, *request.messages))
+    prompt = " ".join(message.text for message in (*request.prelude, *request.history, *request.messages))
     return (
         AnswerStarted(response_id="scripted", model=call.spec.ref.model),
         *(TextDelta(piece) for piece in pieces if piece),

@@ -58,6 +58,7 @@ def chat_record(
         error_code=error_code,
         format=assembly.request.format,
         model=model,
+        prompt_version=assembly.prompt_version,
         finish_reason=finish_reason,
         usage=usage,
         cost_usd=Decimal(0) if bill is None else bill.cost_usd,

@@ -1,4 +1,4 @@
-"""From a command to the request all candidates are asked with: defaults, models, format, thread."""
+"""From a command to the request all candidates are asked with: defaults, models, format, prompt, thread."""
 
 import asyncio
 import datetime
@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from application.ports.unit_of_work import UnitOfWorkFactory
+from application.services.prompt_choice import PromptChoice
 from application.use_cases.chat_command import SendChatCommand
 from domain.catalogue import Catalogue
 from domain.chat import ChatRequest
 from domain.chat_defaults import ChatDefaults
 from domain.errors import Fault, InvalidRequest, NotFound
-from domain.json_value import JSONObject
+from domain.ids import DEFAULT_TENANT, Tenant
+from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 from domain.model import ModelSpec
 from domain.output.formatter import Formatter
@@ -40,6 +42,12 @@ class Assembly:
     """How many of `request.history` came from the thread."""
     warnings: tuple[str, ...]
 
+    @property
+    def prompt_version(self) -> str | None:
+        """Such as `support_agent:v3`; None where no prompt is used."""
+        prompt = self.request.prompt
+        return None if prompt is None else str(prompt.ref)
+
 
 @attrs.frozen(kw_only=True)
 class RequestAssembly:
@@ -51,18 +59,37 @@ class RequestAssembly:
     words_for_schema: bool
     check_schema: SchemaCheck
     unit_of_work: UnitOfWorkFactory
+    prompts: PromptChoice
 
-    async def assemble(self, command: SendChatCommand, *, now: datetime.datetime) -> Assembly:
+    async def assemble(
+        self, command: SendChatCommand, *, now: datetime.datetime, new_thread: str, use_prompt: bool
+    ) -> Assembly:
         """Reads the thread, if one is continued, in one round trip.
 
+        Args:
+            new_thread: the id of the thread that is begun where none is continued.
+            use_prompt: True where the chat is sent: its prompt's version can't be deleted from then on.
+
         Raises:
-            InvalidRequest: a model, format, schema or the like can't be used; all faults at once.
+            InvalidRequest: a model, format, schema, prompt, variable or the like can't be used; all faults at once.
+            ConfigurationError: the configured prompt is not there.
             NotFound: there is no such thread or session.
-            StorageUnavailable: a thread is continued and the database is away.
+            StorageUnavailable: a thread is continued, or a prompt is not at hand, and the database is away.
         """
         today = now.date()
         formatter, specs = await self._resolve(command, today)
         session, thread, memory = await self._conversation(command)
+        prompt = None
+        if command.system_prompt is not None or self.prompts.default is not None or command.variables:
+            user = command.user if session is None else session.user
+            prompt = await self.prompts.render(
+                command.system_prompt,
+                command.variables,
+                tenant=command.tenant,
+                # The user's, and the thread's where there is none: neither changes while a thread lives.
+                key=user or command.thread_id or new_thread,
+                use=use_prompt,
+            )
         history, turns = memory, command.messages
         if command.own_history:
             history, turns = _split(command.messages)
@@ -70,6 +97,7 @@ class RequestAssembly:
         request = ChatRequest(
             messages=turns,
             history=history,
+            prompt=prompt,
             system=defaults.system,
             model=specs[0].ref,
             fallbacks=tuple(spec.ref for spec in specs[1:]),
@@ -106,9 +134,17 @@ class RequestAssembly:
         model: str | None,
         fallbacks: tuple[str, ...] | None,
         today: datetime.date,
+        system_prompt: str | None = None,
+        variables: Mapping[str, JSONValue] | None = None,
+        tenant: Tenant = DEFAULT_TENANT,
     ) -> tuple[Fault, ...]:
-        """What is wrong with these alone, for a request that has other faults already. None is "as configured"."""
-        return (await self._look_up(format, schema, model, fallbacks, today))[2]
+        """What is wrong with these alone, for a request that has other faults already. None is "as configured".
+
+        Args:
+            variables: None where they can't be read, and so can't be judged.
+        """
+        faults = (await self._look_up(format, schema, model, fallbacks, today))[2]
+        return faults + await self.prompts.name_faults(system_prompt, variables, tenant=tenant)
 
     async def _resolve(
         self, command: SendChatCommand, today: datetime.date
@@ -117,7 +153,10 @@ class RequestAssembly:
             command.format, command.schema, command.model, command.fallbacks, today
         )
         if faults or formatter is None:
-            raise InvalidRequest.of(*faults)
+            others = await self.prompts.name_faults(
+                command.system_prompt, command.variables, tenant=command.tenant
+            )
+            raise InvalidRequest.of(*faults, *others)
         return formatter, specs
 
     async def _look_up(

@@ -1,13 +1,17 @@
 """The command that SendChat and ExplainChat take."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 import attrs
 
 from domain.chat import Tool, ToolChoice
 from domain.ids import DEFAULT_TENANT, SessionId, Tenant, ThreadId
-from domain.json_value import JSONObject
+from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
+
+
+NO_VARIABLES: Final[Mapping[str, JSONValue]] = {}
 
 
 @attrs.frozen(kw_only=True)
@@ -23,6 +27,9 @@ class SendChatCommand:
     thread_id: ThreadId | None = None
     session_id: SessionId | None = None
     user: str | None = None
+    system_prompt: str | None = None
+    """A reference to the Prompt Oven: `name`, `name:v3` or `name@label`."""
+    variables: Mapping[str, JSONValue] = NO_VARIABLES
     model: str | None = None
     fallbacks: tuple[str, ...] | None = None
     format: str | None = None

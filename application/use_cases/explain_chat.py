@@ -43,7 +43,9 @@ class ExplainChat:
                 explanation, not an error.
             NotFound: there is no such thread or session.
         """
-        assembly = await self._assembly.assemble(command, now=self._clock.now())
+        assembly = await self._assembly.assemble(
+            command, now=self._clock.now(), new_thread=command.request_id, use_prompt=False
+        )
         views: list[CandidateView] = []
         first: tuple[ModelSpec, Compiled] | None = None
         for candidate in assembly.candidates:
@@ -58,7 +60,7 @@ class ExplainChat:
             request=assembly.request,
             passes=first[1].trace if first else (),
             compiled=first[1].request if first else None,
-            prompt_version=None,
+            prompt=assembly.request.prompt,
             context=context_use(assembly, len(history) - kept),
             kept_messages=kept + len(assembly.request.messages),
             dropped_messages=len(history) - kept,

@@ -1,7 +1,7 @@
 """Answer a chat."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
@@ -34,7 +34,7 @@ from domain.answer import (
 from domain.chat import ChatRequest, TextDelta
 from domain.errors import Fault, LorError, OutputInvalid, StorageUnavailable
 from domain.ids import MessageId, SessionId, ThreadId
-from domain.json_value import JSONObject
+from domain.json_value import JSONObject, JSONValue
 from domain.model import ModelRef
 from domain.output.formatter import Formatted
 from domain.telemetry import ChatAnswered
@@ -109,10 +109,18 @@ class SendChat:
         schema: JSONObject | None,
         model: str | None,
         fallbacks: tuple[str, ...] | None,
+        system_prompt: str | None,
+        variables: Mapping[str, JSONValue] | None,
     ) -> tuple[Fault, ...]:
         """What is wrong with these alone; for callers who answer a request's other faults, to name all at once."""
         return await self._assembly.name_faults(
-            format=format, schema=schema, model=model, fallbacks=fallbacks, today=self._clock.now().date()
+            format=format,
+            schema=schema,
+            model=model,
+            fallbacks=fallbacks,
+            system_prompt=system_prompt,
+            variables=variables,
+            today=self._clock.now().date(),
         )
 
     async def _begin(self, command: SendChatCommand, *, stream: bool) -> Progress:
@@ -122,13 +130,16 @@ class SendChat:
                 raise StorageUnavailable(
                     f"nothing was asked: {self._journal.reason or 'the database is away'}"
                 )
-            assembly = await self._assembly.assemble(command, now=self._clock.now())
+            new_thread = self._ids.new()
+            assembly = await self._assembly.assemble(
+                command, now=self._clock.now(), new_thread=new_thread, use_prompt=True
+            )
         except LorError as error:
             self._settlement.refused(command, error, started, attempts=0)
             raise
         ids = ChatIds(
             message=MessageId(self._ids.new()),
-            thread=assembly.thread.id if assembly.thread else ThreadId(self._ids.new()),
+            thread=assembly.thread.id if assembly.thread else ThreadId(new_thread),
             session=assembly.session.id if assembly.session else SessionId(self._ids.new()),
             turns=tuple(MessageId(self._ids.new()) for _ in assembly.new_turns),
         )
@@ -192,7 +203,7 @@ class SendChat:
             thread_id=ids.thread,
             session_id=ids.session,
             model=model,
-            prompt_version=None,
+            prompt_version=progress.assembly.prompt_version,
         )
 
     async def _format(self, progress: Progress, run: Run) -> Formatted:
@@ -253,7 +264,7 @@ class SendChat:
                 message_id=ids.message,
                 thread_id=ids.thread,
                 model=spec.ref,
-                prompt_version=None,
+                prompt_version=progress.assembly.prompt_version,
                 usage=bill.usage,
                 cost_usd=bill.cost_usd,
                 duration_s=duration_s,
@@ -269,7 +280,7 @@ class SendChat:
             output=output,
             format=request.format,
             model=spec.ref,
-            prompt_version=None,
+            prompt_version=progress.assembly.prompt_version,
             finish_reason=run.transcript.finish_reason,
             tool_calls=run.transcript.tool_calls,
             usage=bill.usage,

@@ -22,7 +22,7 @@ from domain.passes.token_framing import (
 @attrs.frozen(kw_only=True)
 class PromptSize:
     fixed: int
-    """System prompt, tools, schema and `messages`."""
+    """System prompt, prelude, tools, schema and `messages`."""
     history: tuple[int, ...]
     """One number for each message of the history."""
     estimated: bool
@@ -37,6 +37,13 @@ def prompt_bound(request: ChatRequest) -> int:
     bound = ANSWER_PRIMING_TOKENS
     if request.system is not None:
         bound += MESSAGE_TOKENS + _utf8_length(request.system)
+    prompt = request.prompt
+    if prompt is not None:
+        bound += MESSAGE_TOKENS + _utf8_length(prompt.system or "")
+        for message in prompt.turns:
+            bound += _message_bound(message)
+    for message in request.prelude:
+        bound += _message_bound(message)
     for message in request.history:
         bound += _message_bound(message)
     for message in request.messages:
@@ -61,14 +68,14 @@ def count_prompt(request: ChatRequest, spec: ModelSpec, meter: TokenMeter) -> Pr
         fixed += count.tokens
         estimated = estimated or count.estimated
     sizes: list[int] = []
-    for message in (*request.messages, *request.history):
+    for message in (*request.prelude, *request.messages, *request.history):
         if message.token_count is not None:
             sizes.append(message.token_count)
         else:
             count = meter.count_message(message, spec)
             sizes.append(count.tokens)
             estimated = estimated or count.estimated
-    own = len(request.messages)
+    own = len(request.prelude) + len(request.messages)
     return PromptSize(fixed=fixed + sum(sizes[:own]), history=tuple(sizes[own:]), estimated=estimated)
 
 

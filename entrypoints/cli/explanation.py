@@ -62,8 +62,10 @@ def _print_numbers(explanation: Explanation) -> None:
         ("messages dropped", explanation.dropped_messages),
     ]
     tokens, cost = explanation.tokens, explanation.cost
-    if explanation.prompt_version is not None:
-        rows.append(("prompt version", explanation.prompt_version))
+    prompt = explanation.prompt
+    if prompt is not None:
+        rows.append(("prompt version", prompt.ref))
+        rows += [("fragment", ref) for ref in prompt.fragments]
     if tokens is not None:
         about = "about " if tokens.estimated else ""
         rows += [

@@ -177,6 +177,12 @@ class Document:
         "How many of a thread's last messages go into the prompt."
     )
     system: Annotated[str, Length(maximum=262_144)] | None = _field("A fixed system text.")
+    system_prompt: Name | None = _field(
+        "The prompt that a chat gets where it names none: `name`, `name:v3` or `name@label`."
+    )
+    variables: Mapping[Name, JSONValue] | None = _field(
+        "Variables of prompts, for those that a chat leaves out."
+    )
     reroute_retired: bool | None = _field("Answer by a switched-off model's replacement.")
     aliases: Mapping[Name, Name] | None = _field("Names of your own for models.")
     models: Mapping[Name, ModelDocument] | None = _field("Models to add or correct, by `provider:model`.")

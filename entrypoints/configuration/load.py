@@ -11,6 +11,8 @@ import attrs
 from application.ports.price_book import Price
 from domain.catalogue import Catalogue
 from domain.chat_defaults import ChatDefaults
+from domain.errors import InvalidRequest
+from domain.prompt.reference import PromptReference
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
 from domain.secret import Secret
 from entrypoints.configuration import environment, file
@@ -181,12 +183,25 @@ class _Resolver:
             self._known("pass", name, self.registry.passes, ("passes", index))
             if name in (document.passes or ())[:index]:
                 self.findings.add(("passes", index), f"the pass `{name}` is given twice; keep one")
+        if document.system_prompt is not None:
+            self._system_prompt(document.system_prompt)
         if document.format is not None:
             self._known("format", document.format, self.registry.formatters, ("format",))
         defaults = ChatDefaults(primary=primary, fallbacks=fallbacks)
         names = {field.name for field in attrs.fields(ChatDefaults)} - {"primary", "fallbacks"}
         told = {name: getattr(document, name) for name in names if getattr(document, name) is not None}
         return attrs.evolve(defaults, **told)
+
+    def _system_prompt(self, text: str) -> None:
+        """Its form; whether there is such a prompt, the store knows."""
+        try:
+            PromptReference.parse(text)
+        except InvalidRequest as error:
+            self.findings.add(("system_prompt",), error.faults[0].message)
+        if self.document.system is not None:
+            self.findings.add(
+                ("system_prompt",), "`system` is set too, and there is one system text; keep one of the two"
+            )
 
     def _automatic(self, providers: Providers) -> tuple[str, tuple[str, ...]]:
         """With nothing said: the first vendor whose key is set, then the other; else the demo."""

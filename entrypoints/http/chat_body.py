@@ -4,7 +4,7 @@ from typing import Final, Literal, cast
 
 import attrs
 
-from application.use_cases.chat_command import SendChatCommand
+from application.use_cases.chat_command import NO_VARIABLES, SendChatCommand
 from domain.chat import Tool, ToolChoice
 from domain.errors import InvalidRequest
 from domain.ids import SessionId, ThreadId
@@ -48,6 +48,17 @@ class ChatBody:
     )
     user: str | None = given(
         Text(max_length=256), "The caller's opaque id of its end user.", example="u-4711"
+    )
+    system_prompt: str | None = given(
+        Text(min_length=1, max_length=256),
+        "A prompt of the Prompt Oven: `name` (its label `production`, else the newest version), `name:v3` or "
+        "`name@label`. As configured by default.",
+        example="support_agent:v3",
+    )
+    variables: JSONObject | None = given(
+        AnyObject(),
+        "The prompt's variables, each of the type that the prompt declares.",
+        example={"name": "Ada"},
     )
     model: str | None = given(
         _MODEL,
@@ -136,6 +147,8 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
         thread_id=cast("ThreadId | None", body.thread_id),
         session_id=cast("SessionId | None", body.session_id),
         user=body.user,
+        system_prompt=body.system_prompt,
+        variables=body.variables or NO_VARIABLES,
         model=body.model,
         fallbacks=body.fallbacks,
         format=body.format,
@@ -184,16 +197,25 @@ class Names:
     schema: JSONObject | None
     model: str | None
     fallbacks: tuple[str, ...] | None
+    system_prompt: str | None
+    variables: JSONObject | None
+    """None where they, or the prompt that would take them, can't be read."""
 
 
 def names_in(value: JSONObject) -> Names:
     """Those that can be read; for a body that has other faults, so that all are named at once."""
     format_name: str | None = CHAT.field("format", value)
     readable = format_name is not None or value.get("format") is None
+    system_prompt: str | None = CHAT.field("system_prompt", value)
+    variables_readable = (system_prompt is not None or value.get("system_prompt") is None) and (
+        value.get("variables") is None or CHAT.field("variables", value) is not None
+    )
     return Names(
         format=format_name,
         # Which format it is meant to go with is not known where that can't be read.
         schema=CHAT.field("schema", value) if readable else None,
         model=CHAT.field("model", value),
         fallbacks=CHAT.field("fallbacks", value),
+        system_prompt=system_prompt,
+        variables=(CHAT.field("variables", value) or {}) if variables_readable else None,
     )

@@ -26,7 +26,7 @@ EXAMPLE_ANSWER: Final[JSONObject] = {
     "output": "An architecture of ports and adapters.",
     "format": "markdown",
     "model": "anthropic:claude-opus-5-5",
-    "prompt_version": None,
+    "prompt_version": "support_agent:v3",
     "finish_reason": "stop",
     "tool_calls": [],
     "usage": {"input_tokens": 812, "output_tokens": 96, "cached_input_tokens": 0, "estimated": False},

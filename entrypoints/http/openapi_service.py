@@ -30,6 +30,7 @@ EXPLANATION_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "passes": list_of(ref("PassStep"), "What each pass did, in order."),
             "compiled": ref_or_null("Request", "After all passes; null where no model is left to ask."),
             "prompt_version": PROMPT_VERSION,
+            "prompt": ref_or_null("ComposedPrompt", "The stored prompt, composed and filled in."),
             "context": ref("ContextUse", "How much of the thread would go into the prompt."),
             "messages": ref("MessageCount", "Messages in the prompt, the caller's own included."),
             "candidates": list_of(ref("Candidate"), "The models in the order they would be asked."),
@@ -44,7 +45,9 @@ EXPLANATION_SCHEMAS: Final[Mapping[str, JSONObject]] = {
         {
             "model": text("The model to ask first."),
             "fallbacks": list_of(TEXT, "The models to ask when that one fails, in order."),
+            "prompt": nullable("string", "The stored prompt's version, until the pass `system-prompt` puts it in."),
             "system": nullable("string", "The system text."),
+            "prelude": list_of(ref("MessageBody"), "The stored prompt's own turns, such as worked examples."),
             "history": list_of(ref("MessageBody"), "The turns before, oldest first."),
             "messages": list_of(ref("MessageBody"), "The turns to answer."),
             "format": text("The format of the answer."),
@@ -58,6 +61,16 @@ EXPLANATION_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "tools": list_of({"type": "object"}, "The functions that the model may call, in OpenAI's shape."),
             "tool_choice": {"description": "`auto`, `none`, `required`, one function, or null."},
             "user": nullable("string", "The caller's id of its end user."),
+        },
+    ),
+    "ComposedPrompt": record(
+        "A stored prompt with its fragments and variables in place.",
+        {
+            "version": text("Which one.", example="support_agent:v3"),
+            "hash": text("Of its source and its fragments' (SHA-256)."),
+            "fragments": list_of(TEXT, "The version of each fragment in it, in order of first use."),
+            "system": nullable("string", "Its system text."),
+            "messages": list_of(ref("MessageBody"), "Its user and assistant turns."),
         },
     ),
     "OutputConstraint": record(

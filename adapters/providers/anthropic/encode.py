@@ -26,7 +26,7 @@ def messages_body(call: ProviderCall) -> dict[str, Any]:
     request, spec = call.request, call.spec
     system = [request.system] if request.system else []
     turns: list[dict[str, Any]] = []
-    for messages in (request.history, request.messages):
+    for messages in (request.prelude, request.history, request.messages):
         for message in messages:
             if message.role == "system":
                 # There is no such role on this wire: system turns join the system prompt.

@@ -60,7 +60,8 @@ def words_of(text: str) -> list[str]:
 
 def prompt_words(request: ChatRequest) -> int:
     """What the demonstration counts as input tokens."""
-    texts = [request.system or "", *(message.text for message in (*request.history, *request.messages))]
+    turns = (*request.prelude, *request.history, *request.messages)
+    texts = [request.system or "", *(message.text for message in turns)]
     return sum(len(text.split()) for text in texts)
 
 

@@ -18,10 +18,9 @@ def chat_body(call: ProviderCall, *, stream_usage: bool) -> dict[str, Any]:
     messages: list[dict[str, Any]] = []
     if request.system:
         messages.append({"role": "system", "content": request.system})
-    for message in request.history:
-        messages.append(_turn(message))  # noqa: PERF401 - two loops read better than a chain
-    for message in request.messages:
-        messages.append(_turn(message))  # noqa: PERF401
+    for turns in (request.prelude, request.history, request.messages):
+        for message in turns:
+            messages.append(_turn(message))  # noqa: PERF401 - two loops read better than a chain
     body: dict[str, Any] = {"model": spec.ref.model, "messages": messages}
     if request.max_tokens is not None:
         body[spec.token_limit_field] = request.max_tokens

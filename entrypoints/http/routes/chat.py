@@ -96,7 +96,12 @@ async def _with_names(error: InvalidRequest, value: JSONObject, state: ServerSta
     """Adds the faults that only the configuration knows of: a caller is to mend all of them at once."""
     names = names_in(value)
     further = await state.application.send_chat.name_faults(
-        format=names.format, schema=names.schema, model=names.model, fallbacks=names.fallbacks
+        format=names.format,
+        schema=names.schema,
+        model=names.model,
+        fallbacks=names.fallbacks,
+        system_prompt=names.system_prompt,
+        variables=names.variables,
     )
     seen = {fault.path for fault in error.faults}
     faults = (*error.faults, *(fault for fault in further if fault.path not in seen))

@@ -1,0 +1,93 @@
+"""The prompt of a chat: which one, in which version, with its variables filled in."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from application.services.prompt_oven import PromptOven, parse_reference
+from domain.errors import ConfigurationError, Fault, InvalidRequest, NotFound
+from domain.ids import Tenant
+from domain.json_value import JSONValue
+from domain.prompt.compiled import RenderedPrompt
+
+LONG: Final = 200
+"""Values inside the variables beyond which rendering may take longer than other requests should wait."""
+
+
+@attrs.frozen(kw_only=True)
+class PromptChoice:
+    oven: PromptOven
+    default: str | None
+    """The configured reference, for chats that name none."""
+    variables: Mapping[str, JSONValue]
+    """The configured ones, for those that a chat leaves out."""
+
+    async def render(
+        self, asked: str | None, variables: Mapping[str, JSONValue], *, tenant: Tenant, key: str, use: bool
+    ) -> RenderedPrompt:
+        """
+        Args:
+            asked: None is as configured.
+            key, use: as in `PromptOven.bake`.
+
+        Raises:
+            InvalidRequest: there is no such prompt, version or label (at `system_prompt`), variables do not fit
+                (at `variables.<name>`), or there are variables and no prompt to take them.
+            ConfigurationError: it is the configured prompt that is not there.
+            StorageUnavailable: the prompt is not at hand and the database is away.
+        """
+        text = asked if asked is not None else self.default
+        if text is None:
+            raise InvalidRequest.of(
+                Fault(
+                    path="variables", message="there is no prompt to take them; name one in `system_prompt`"
+                )
+            )
+        try:
+            compiled = await self.oven.bake(parse_reference(text), tenant=tenant, key=key, use=use)
+        except NotFound as error:
+            fault = Fault(path="system_prompt", message=error.detail)
+            if asked is None:
+                raise ConfigurationError.of(fault) from error
+            raise InvalidRequest.of(fault) from error
+        if variables and _count(variables) > LONG:
+            return await asyncio.to_thread(compiled.render, variables, defaults=self.variables)
+        return compiled.render(variables, defaults=self.variables)
+
+    async def name_faults(
+        self, asked: str | None, variables: Mapping[str, JSONValue] | None, *, tenant: Tenant
+    ) -> tuple[Fault, ...]:
+        """What is wrong with these, for a request that has other faults already.
+
+        Args:
+            variables: None where they can't be read, and so can't be judged.
+        """
+        if asked is None and not variables and self.default is None:
+            return ()
+        try:
+            await self.render(asked, variables or {}, tenant=tenant, key="", use=False)
+        except InvalidRequest as error:
+            if variables is None:
+                return tuple(fault for fault in error.faults if fault.path == "system_prompt")
+            return error.faults
+        except ConfigurationError:
+            return ()  # not the caller's
+        return ()
+
+
+def _count(variables: Mapping[str, JSONValue]) -> int:
+    """How many values there are, those inside others included; stops soon after `LONG`."""
+    found = 0
+    level: list[JSONValue] = list(variables.values())
+    while level and found <= LONG:
+        found += len(level)
+        deeper: list[JSONValue] = []
+        for value in level:
+            if isinstance(value, list):
+                deeper += value
+            elif isinstance(value, dict):
+                deeper += value.values()
+        level = deeper
+    return found
