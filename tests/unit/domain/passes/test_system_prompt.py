@@ -1,0 +1,49 @@
+"""The stored prompt goes into the request."""
+
+import attrs
+
+from domain.message import Message
+from domain.passes.prompt_size import prompt_bound
+from domain.passes.system_prompt import SystemPrompt
+from domain.prompt.compiled import RenderedPrompt
+from domain.prompt.reference import PromptName, VersionRef
+from tests.support.compiling import request, target
+
+EXAMPLES = (Message.of("user", "cheese"), Message.of("assistant", "fromage"))
+PROMPT = RenderedPrompt(
+    ref=VersionRef(PromptName("translator"), 3),
+    hash="0" * 64,
+    system="Translate.",
+    turns=EXAMPLES,
+    fragments=(VersionRef(PromptName("tone"), 2),),
+)
+
+
+def test_prompt_takes_the_place_of_the_fixed_text_and_leads_the_conversation() -> None:
+    """Its turns go in front of the history, where no budget trims them."""
+    asked = attrs.evolve(request(), system="fixed", prompt=PROMPT)
+    rewrite = SystemPrompt().run(asked, target())
+
+    assert rewrite.request == attrs.evolve(asked, prompt=None, system="Translate.", prelude=EXAMPLES)
+    assert rewrite.notes == (
+        "Put `translator:v3` in as the system prompt and 2 turns in front of the conversation.",
+        "It is composed with `tone:v2`.",
+    )
+    assert SystemPrompt().run(rewrite.request, target()).request is rewrite.request
+
+
+def test_request_without_a_prompt_stays_as_it_is() -> None:
+    """And the pass says so."""
+    asked = attrs.evolve(request(), system="fixed")
+    rewrite = SystemPrompt().run(asked, target())
+
+    assert rewrite.request is asked
+    assert rewrite.notes == ("No prompt of the Prompt Oven was asked for.",)
+
+
+def test_prompt_counts_before_and_after_it_is_put_in() -> None:
+    """Whether counting is needed is decided before the passes run."""
+    asked = attrs.evolve(request(), prompt=PROMPT)
+    placed = SystemPrompt().run(asked, target()).request
+
+    assert prompt_bound(asked) == prompt_bound(placed) > prompt_bound(request())
