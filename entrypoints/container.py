@@ -4,6 +4,8 @@ Testers override a provider of the container (`container.clock.override(...)`) o
 their own store or chat providers.
 """
 
+from typing import TYPE_CHECKING
+
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.prompt_cache import LocalPromptCache
 from adapters.prices.genai_price_book import GenaiPriceBook
@@ -33,6 +35,9 @@ from domain.model import ModelRef
 from entrypoints.injection import containers, providers
 from entrypoints.resources import resource
 from entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    from adapters.cache.redis_link import RedisLink
 
 
 def _check_schema(schema: JSONObject) -> tuple[Fault, ...]:
@@ -68,14 +73,20 @@ def _known_models(settings: Settings) -> frozenset[ModelRef]:
     return _default_models(settings) | known
 
 
-def _cooldowns(settings: Settings, clock: SystemClock) -> CooldownBoard:
+def _redis_link(settings: Settings, clock: SystemClock) -> "RedisLink | None":
     if settings.redis.url is None:
-        return LocalCooldownBoard(clock=clock)
-    from adapters.cache.redis_cooldown_board import (
-        RedisCooldownBoard,
-    )  # redis-py only where Redis is configured
+        return None
+    from adapters.cache.redis_link import RedisLink  # redis-py only where Redis is configured
 
-    return RedisCooldownBoard(url=settings.redis.url, clock=clock, timeout_s=settings.redis.timeout_s)
+    return RedisLink(url=settings.redis.url, clock=clock, timeout_s=settings.redis.timeout_s)
+
+
+def _cooldowns(redis_link: "RedisLink | None", clock: SystemClock) -> CooldownBoard:
+    if redis_link is None:
+        return LocalCooldownBoard(clock=clock)
+    from adapters.cache.redis_cooldown_board import RedisCooldownBoard  # as above
+
+    return RedisCooldownBoard(link=redis_link, clock=clock)
 
 
 def _prompt_cache() -> PromptCache:
@@ -99,7 +110,8 @@ class Container(containers.DeclarativeContainer):
     prometheus = providers.Singleton(PrometheusTelemetry, providers.Callable(_known_models, settings))
     log = providers.Singleton(LogTelemetry, settings.provided.log.level, settings.provided.log.format)
     telemetry = providers.Singleton(FanOutTelemetry, providers.List(prometheus, log))
-    cooldowns = providers.Singleton(_cooldowns, settings, clock)
+    redis_link = providers.Singleton(_redis_link, settings, clock)
+    cooldowns = providers.Singleton(_cooldowns, redis_link, clock)
     prompt_cache = providers.Singleton(_prompt_cache)
 
     health = providers.Singleton(

@@ -10,6 +10,7 @@ import pytest
 import redis.asyncio
 
 from adapters.cache.redis_cooldown_board import RedisCooldownBoard
+from adapters.cache.redis_link import RedisLink
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.system import SystemClock
 from adapters.testing.cooldown_board_suite import CooldownBoardSuite
@@ -29,7 +30,9 @@ async def _started(board: CooldownBoard) -> AsyncIterator[CooldownBoard]:
 
 
 def _board(url: str, *, interval_s: float = 1.0) -> RedisCooldownBoard:
-    return RedisCooldownBoard(url=Secret(url), clock=SystemClock(), timeout_s=0.5, interval_s=interval_s)
+    clock = SystemClock()
+    link = RedisLink(url=Secret(url), clock=clock, timeout_s=0.5)
+    return RedisCooldownBoard(link=link, clock=clock, interval_s=interval_s)
 
 
 async def _eventually_closed(board: CooldownBoard, route: str, within_s: float) -> float:
@@ -61,7 +64,8 @@ class TestRedisCooldownBoard(CooldownBoardSuite):
         self.url = redis_url
 
     def open(self, clock: Clock) -> AbstractAsyncContextManager[CooldownBoard]:
-        return _started(RedisCooldownBoard(url=Secret(self.url), clock=clock, timeout_s=0.5))
+        link = RedisLink(url=Secret(self.url), clock=clock, timeout_s=0.5)
+        return _started(RedisCooldownBoard(link=link, clock=clock))
 
 
 async def test_two_replicas_share_by_message(redis_url: str) -> None:
@@ -106,6 +110,7 @@ async def test_keys_expire_and_hold_json(redis_url: str) -> None:
     "value",
     [b"\x80\x04garbage", b"[1]", b"null", b'{"v": 0, "kind": "rate_limited", "until_ms": 9999999999999}',
      b'{"v": 1, "route": "openai", "kind": "nonsense", "until_ms": 9999999999999}',
+     b'{"v": 1, "route": "openai", "kind": ["rate_limited"], "until_ms": 9999999999999, "left_ms": 9}',
      b'{"v": 1, "route": "openai", "kind": "rate_limited", "until_ms": 9999999999999}',
      b'{"v": 1, "route": "openai", "kind": "rate_limited", "until_ms": "soon"}', b"[" * 5000],
 )  # fmt: skip

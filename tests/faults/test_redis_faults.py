@@ -8,13 +8,16 @@ import time
 import pytest
 
 from adapters.cache.redis_cooldown_board import RedisCooldownBoard
+from adapters.cache.redis_link import RedisLink
 from adapters.system import SystemClock
 from domain.secret import Secret
 from tests.support.servers import RedisServer, free_port
 
 
 def _board(url: str) -> RedisCooldownBoard:
-    return RedisCooldownBoard(url=Secret(url), clock=SystemClock(), timeout_s=0.05, interval_s=0.1)
+    clock = SystemClock()
+    link = RedisLink(url=Secret(url), clock=clock, timeout_s=0.05)
+    return RedisCooldownBoard(link=link, clock=clock, interval_s=0.1)
 
 
 async def _works_alone(board: RedisCooldownBoard) -> None:
