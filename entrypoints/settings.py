@@ -43,6 +43,14 @@ class RedisSettings:
 
 
 @attrs.frozen(kw_only=True)
+class PromptSettings:
+    directory: str | None = "config/prompts"
+    """The folder of prompt files, from the working directory; None reads none."""
+    watch: bool = False
+    """Whether `lor3 serve` reads the folder again when something in it changes."""
+
+
+@attrs.frozen(kw_only=True)
 class AuthSettings:
     disabled: bool = False
     """Must be written out to bind to anything but loopback while there are no keys."""
@@ -72,6 +80,8 @@ class Settings:
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
+    prompts: PromptSettings = PromptSettings(directory=None)
+    """Settings that are made by hand read no files unless they say so."""
     auth: AuthSettings = AuthSettings()
     log: LogSettings = LogSettings()
     warnings: tuple[str, ...] = ()

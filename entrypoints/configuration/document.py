@@ -150,6 +150,14 @@ class RedisDocument:
 
 
 @attrs.frozen(kw_only=True)
+class PromptDocument:
+    directory: Annotated[str, Length(maximum=4096)] | None = _field(
+        "The folder of prompt files, from the working directory; empty or null for none."
+    )
+    watch: bool | None = _field("Read the folder again when a file in it changes, as `lor3 serve --watch`.")
+
+
+@attrs.frozen(kw_only=True)
 class AuthDocument:
     disabled: bool | None = _field("Allows listening beyond this machine without API keys.")
 
@@ -194,5 +202,6 @@ class Document:
     server: ServerDocument | None = _field("The HTTP server.")
     database: DatabaseDocument | None = _field("Where answers are stored.")
     redis: RedisDocument | None = _field("What replicas share and may lose.")
+    prompts: PromptDocument | None = _field("Prompts in files.")
     auth: AuthDocument | None = _field("Who may call.")
     log: LogDocument | None = _field("Logging.")

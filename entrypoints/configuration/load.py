@@ -29,6 +29,7 @@ from entrypoints.settings import (
     AuthSettings,
     DatabaseSettings,
     LogSettings,
+    PromptSettings,
     RedisSettings,
     ServerSettings,
     Settings,
@@ -41,6 +42,7 @@ _T = TypeVar(
     ServerSettings,
     DatabaseSettings,
     RedisSettings,
+    PromptSettings,
     AuthSettings,
     LogSettings,
 )
@@ -87,6 +89,7 @@ def load_settings(
     resolver = _Resolver(
         document=document,
         environ=environ,
+        cwd=cwd,
         today=today or datetime.datetime.now(datetime.UTC).date(),
         registry=registry or Registry.installed(),
         findings=findings,
@@ -111,6 +114,7 @@ class _Resolver:
 
     document: Document
     environ: Mapping[str, str]
+    cwd: FilePath
     today: datetime.date
     registry: Registry
     findings: Findings
@@ -157,6 +161,7 @@ class _Resolver:
             server=server,
             database=self._database(),
             redis=self._redis(),
+            prompts=self._prompts(),
             auth=auth,
             log=given(LogSettings(), document.log),
             warnings=tuple(self.warnings),
@@ -285,6 +290,21 @@ class _Resolver:
             if url is None
             else attrs.evolve(settings, url=Secret(redis_url(url, path, self.findings)))
         )
+
+    def _prompts(self) -> PromptSettings:
+        settings = given(PromptSettings(), self.document.prompts)
+        path = ("prompts", "directory")
+        said_null = (
+            path in self.findings.origins and getattr(self.document.prompts, "directory", None) is None
+        )
+        if said_null or not settings.directory:
+            return attrs.evolve(settings, directory=None)
+        if not settings.directory.isprintable():
+            self.findings.add(path, "has characters that no path has; write config/prompts, for example")
+        # A path from the working directory stays as it is written: people read it in messages.
+        if self.cwd != FilePath.cwd():
+            return attrs.evolve(settings, directory=str(self.cwd / settings.directory))
+        return settings
 
     def _url(self, section: str, url: str | None, variable: str) -> tuple[str | None, Path]:
         """The section's URL and where it was given; the platform's variable counts where nothing else does."""

@@ -21,13 +21,21 @@ from entrypoints.configuration.document import (
     Length,
     LogDocument,
     ModelDocument,
+    PromptDocument,
     ProviderDocument,
     Range,
     RedisDocument,
     RoutingDocument,
     ServerDocument,
 )
-from entrypoints.settings import AuthSettings, DatabaseSettings, LogSettings, RedisSettings, ServerSettings
+from entrypoints.settings import (
+    AuthSettings,
+    DatabaseSettings,
+    LogSettings,
+    PromptSettings,
+    RedisSettings,
+    ServerSettings,
+)
 
 _DEFAULTS: Final[Mapping[type, tuple[type, ...]]] = {
     Document: (ChatDefaults,),
@@ -37,6 +45,7 @@ _DEFAULTS: Final[Mapping[type, tuple[type, ...]]] = {
     ServerDocument: (ServerSettings,),
     DatabaseDocument: (DatabaseSettings,),
     RedisDocument: (RedisSettings,),
+    PromptDocument: (PromptSettings,),
     AuthDocument: (AuthSettings,),
     LogDocument: (LogSettings,),
     ModelDocument: (ModelSpec,),

@@ -44,6 +44,7 @@ def settings_view(settings: Settings) -> dict[str, Any]:
             **_plain(attrs.asdict(settings.redis)),
             "url": mask_url(settings.redis.url.reveal()) if settings.redis.url else None,
         },
+        "prompts": _plain(attrs.asdict(settings.prompts)),
         "auth": _plain(attrs.asdict(settings.auth)),
         "log": _plain(attrs.asdict(settings.log)),
     }
