@@ -1,9 +1,20 @@
 """Delete a version that nothing needs."""
 
+from typing import Final
+
 import attrs
 
+from application.ports.clock import Clock
+from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from application.services.prompt_lookup import demand_match, no_prompt, no_version
+from application.services.prompt_oven import PromptOven
+from domain.errors import NotFound, VersionInUse
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import VersionRef
+from domain.prompt.version import Prompt
+
+MAX_SHOWN: Final = 10
+"""Versions that pin the one in question, named in the refusal."""
 
 
 @attrs.frozen(kw_only=True)
@@ -15,7 +26,16 @@ class DeletePromptVersionCommand:
 
 @attrs.define(kw_only=True)
 class DeletePromptVersion:
-    """Deletes a version; the prompt goes with its last one."""
+    """Deletes a version; the prompt goes with its last one.
+
+    Numbers are not given again while the prompt exists. With its last version the whole prompt goes, numbers,
+    labels and links too: no chat, label or other prompt has then any trace of that version, so a prompt of the
+    same name may begin at v1 again. A prompt that still has a label never goes, as labels point at versions.
+    """
+
+    _unit_of_work: UnitOfWorkFactory
+    _oven: PromptOven
+    _clock: Clock
 
     async def execute(self, command: DeletePromptVersionCommand) -> None:
         """
@@ -25,4 +45,48 @@ class DeletePromptVersion:
             PreconditionFailed: somebody else changed the prompt first.
             StorageUnavailable: nothing was deleted.
         """
-        raise NotImplementedError
+        ref = command.ref
+        async with self._unit_of_work(command.tenant) as work:
+            head = await work.prompts.lock(ref.name)
+            demand_match(head, ref.name, command.if_match)
+            if head is None:
+                raise NotFound(await no_prompt(work, ref.name))
+            if not await work.prompts.find((ref,)):
+                raise NotFound(no_version(head, ref.number))
+            needs = await _needs(work, head, ref)
+            # Tried even where something needs it, to name a chat as well: the refusal rolls it back.
+            if not await work.prompts.delete_version(ref):
+                needs.insert(0, "a chat was answered with it, and its record must stay readable")
+            if needs:
+                raise VersionInUse(f"{ref} can't be deleted: " + "; ".join(needs))
+            latest = head.latest
+            if ref.number == latest:
+                remaining = await work.prompts.versions(ref.name, below=latest, limit=1)
+                latest = remaining[0].number if remaining else 0
+            if latest:
+                await work.prompts.put(
+                    attrs.evolve(
+                        head, latest=latest, revision=head.revision + 1, updated_at=self._clock.now()
+                    )
+                )
+            else:
+                await work.prompts.remove(ref.name)
+            await work.commit()
+        self._oven.changed(command.tenant, ref.name)
+
+
+async def _needs(work: UnitOfWork, head: Prompt, ref: VersionRef) -> list[str]:
+    """What needs the version, each with what to do about it."""
+    needs: list[str] = []
+    labels = [label.name for label in head.labels if any(number == ref.number for number, _ in label.weights)]
+    if labels:
+        names = ", ".join(f"`{name}`" for name in labels)
+        needs.append(
+            f"the label{'s' * (len(labels) > 1)} {names} point{'s' * (len(labels) == 1)} to it; move it first"
+        )
+    pinning = await work.prompts.including(ref, limit=MAX_SHOWN + 1)
+    if pinning:
+        names = ", ".join(str(each) for each in pinning[:MAX_SHOWN])
+        more = " and more" if len(pinning) > MAX_SHOWN else ""
+        needs.append(f"{names}{more} include{'s' * (len(pinning) == 1)} it; delete those first")
+    return needs

@@ -1,9 +1,13 @@
 """Fill in a prompt without asking a model: a dry run."""
 
+import asyncio
 from collections.abc import Mapping
 
 import attrs
 
+from application.ports.unit_of_work import UnitOfWorkFactory
+from application.services.prompt_oven import PromptOven
+from application.services.prompt_writing import Draft, PromptWriting
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.json_value import JSONValue
 from domain.prompt.compiled import RenderedPrompt
@@ -33,13 +37,21 @@ class TryPromptCommand:
 
 @attrs.define(kw_only=True)
 class RenderPrompt:
+    """Nothing that it does is stored, and no version counts as used by it."""
+
+    _unit_of_work: UnitOfWorkFactory
+    _writing: PromptWriting
+    _oven: PromptOven
+
     async def execute(self, command: RenderPromptCommand) -> RenderedPrompt:
         """
         Raises:
             NotFound: there is no such prompt, version or label.
             InvalidRequest: naming every variable that is undeclared, missing or of the wrong type.
         """
-        raise NotImplementedError
+        compiled = await self._oven.bake(command.reference, tenant=command.tenant, key=command.key)
+        # Up to 256 KiB of text and 100,000 iterations.
+        return await asyncio.to_thread(compiled.render, command.variables)
 
     async def try_out(self, command: TryPromptCommand) -> RenderedPrompt | None:
         """Compiles `source` as the next version of `name` would be, stores nothing, and renders it.
@@ -47,4 +59,10 @@ class RenderPrompt:
         Raises:
             InvalidRequest: naming every fault of the source, then of the variables.
         """
-        raise NotImplementedError
+        draft = Draft(tenant=command.tenant, name=command.name, source=command.source, made_by="api")
+        async with self._unit_of_work(command.tenant) as work:
+            head = await work.prompts.get(command.name)
+            checked = await self._writing.check(work, head, draft)
+        if command.variables is None:
+            return None
+        return await asyncio.to_thread(checked.compiled.render, command.variables)

@@ -1,11 +1,23 @@
 """Make a new version of a prompt."""
 
+from typing import Final
+
 import attrs
 
+from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from application.services.prompt_lookup import demand_match
+from application.services.prompt_oven import PromptOven
+from application.services.prompt_writing import Draft, PromptWriting
+from domain.errors import PreconditionFailed
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.source import PromptSource
 from domain.prompt.version import MadeBy, Prompt, PromptVersion
+
+MAX_LOOKED_BACK: Final = 10
+"""Older versions, besides those that labels point to, whose includers are looked for."""
+MAX_KEEPERS: Final = 100
+"""Includers looked at for each of them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +48,10 @@ class VersionedPrompt:
 class VersionPrompt:
     """Checks, compiles, pins the fragments and stores an immutable snapshot."""
 
+    _unit_of_work: UnitOfWorkFactory
+    _writing: PromptWriting
+    _oven: PromptOven
+
     async def execute(self, command: VersionPromptCommand) -> VersionedPrompt:
         """
         Raises:
@@ -43,4 +59,48 @@ class VersionPrompt:
             PreconditionFailed: somebody else changed the prompt first.
             StorageUnavailable: nothing was stored.
         """
-        raise NotImplementedError
+        async with self._unit_of_work(command.tenant) as work:
+            head = await self._writing.lock(work, command.name, command.source)
+            demand_match(head, command.name, command.if_match)
+            if command.if_none_match and head is not None:
+                raise PreconditionFailed(
+                    f"there is a prompt `{command.name}` already, its newest version is v{head.latest}; "
+                    "leave `If-None-Match` out to make another version of it, or choose another name"
+                )
+            written = await self._writing.write(
+                work,
+                head,
+                Draft(
+                    tenant=command.tenant,
+                    name=command.name,
+                    source=command.source,
+                    made_by=command.made_by,
+                    author=command.author,
+                    message=command.message,
+                ),
+            )
+            kept_by = await _keepers(work, head) if head is not None and written.created else ()
+            if written.changed:
+                await work.commit()
+        if written.changed:
+            self._oven.changed(command.tenant, command.name)
+        return VersionedPrompt(
+            version=written.version, prompt=written.prompt, created=written.created, kept_by=kept_by
+        )
+
+
+async def _keepers(work: UnitOfWork, before: Prompt) -> tuple[VersionRef, ...]:
+    """The newest versions of other prompts that pin one of the versions that there were `before`."""
+    labelled = {number for label in before.labels for number, _ in label.weights}
+    recent = range(before.latest, max(before.latest - MAX_LOOKED_BACK, 0), -1)
+    found: dict[PromptName, VersionRef] = {}
+    for number in sorted({*recent, *labelled}, reverse=True):
+        for ref in await work.prompts.including(VersionRef(before.name, number), limit=MAX_KEEPERS):
+            if ref.name not in found or found[ref.name].number < ref.number:
+                found[ref.name] = ref
+    heads = {name: await work.prompts.get(name) for name in found}
+    return tuple(
+        ref
+        for name, ref in sorted(found.items())
+        if (head := heads[name]) is not None and head.latest == ref.number
+    )

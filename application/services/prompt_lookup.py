@@ -1,0 +1,105 @@
+"""Which version a reference means to an editor, and what to say where it means none."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Final
+
+from application.ports.unit_of_work import UnitOfWork
+from domain.errors import NotFound, PreconditionFailed
+from domain.prompt.reference import LATEST, PRODUCTION, PromptName, PromptReference, VersionRef
+from domain.prompt.version import Prompt, PromptVersion
+
+MAX_SHOWN: Final = 20
+"""Of the names that there are, in an error."""
+MAX_SEARCHED: Final = 1_000
+"""Names among which one like the unknown one is looked for."""
+
+
+def definite_number(prompt: Prompt, reference: PromptReference) -> int | None:
+    """The one version that `reference` means, whoever asks; None where the prompt has no such label.
+
+    As in a chat, only that of a rollout it is the version with most weight, the older one of equals. That a
+    numbered version exists is not checked here.
+    """
+    if reference.version is not None:
+        return reference.version
+    if reference.label == LATEST:
+        return prompt.latest
+    label = prompt.label(reference.label or PRODUCTION)
+    if label is None:
+        return prompt.latest if reference.label is None else None
+    return max(label.weights, key=lambda each: (each[1], -each[0]))[0]
+
+
+async def existing_prompt(work: UnitOfWork, name: PromptName) -> Prompt:
+    """
+    Raises:
+        NotFound: there is no such prompt.
+    """
+    prompt = await work.prompts.get(name)
+    if prompt is None:
+        raise NotFound(await no_prompt(work, name))
+    return prompt
+
+
+async def existing_version(work: UnitOfWork, prompt: Prompt, reference: PromptReference) -> PromptVersion:
+    """
+    Raises:
+        NotFound: the prompt has no such version or label.
+    """
+    number = definite_number(prompt, reference)
+    if number is None:
+        raise NotFound(no_label(prompt, str(reference.label)))
+    found = await work.prompts.find((VersionRef(prompt.name, number),))
+    if not found:
+        raise NotFound(no_version(prompt, number))
+    return found[0]
+
+
+def demand_match(prompt: Prompt | None, name: PromptName, if_match: tuple[str, ...] | None) -> None:
+    """If-Match, as RFC 9110 has it (section 13.1.1): strong comparison, `*` is any that exists.
+
+    Raises:
+        PreconditionFailed: the prompt has none of these ETags.
+    """
+    if if_match is None:
+        return
+    if prompt is None:
+        raise PreconditionFailed(f"there is no prompt `{name}` any more; leave `If-Match` out to make it")
+    if prompt.etag not in if_match and "*" not in if_match:
+        raise PreconditionFailed(
+            f"the prompt `{name}` was changed by somebody else: its ETag is {prompt.etag} now; "
+            "read it again, and repeat the change on what it says"
+        )
+
+
+async def no_prompt(work: UnitOfWork, name: str) -> str:
+    """The sentence for a name that no prompt has."""
+    known = [prompt.name for prompt in await work.prompts.list(limit=MAX_SEARCHED)]
+    return f"there is no prompt `{name}`; " + _known(name, known, few="there are", none="there are none yet")
+
+
+def no_label(prompt: Prompt, label: str) -> str:
+    """The sentence for a label that `prompt` does not have."""
+    known = [LATEST, *(each.name for each in prompt.labels)]
+    return f"the prompt `{prompt.name}` has no label `{label}`; " + _known(
+        label, known, few="it has", none=""
+    )
+
+
+def no_version(prompt: Prompt, number: int) -> str:
+    """The sentence for a version that `prompt` does not have."""
+    gone = " was deleted" if number < prompt.next_number else " is not made yet"
+    return f"the prompt `{prompt.name}` has no version v{number}, which{gone}; its newest is v{prompt.latest}"
+
+
+def _known(asked: str, known: Iterable[str], *, few: str, none: str) -> str:
+    names = list(known)
+    if not names:
+        return none
+    folded = {name.casefold(): name for name in reversed(names)}
+    like = difflib.get_close_matches(asked.casefold(), folded, n=1, cutoff=0.7)
+    hint = f"did you mean `{folded[like[0]]}`? " if like else ""
+    shown = ", ".join(f"`{name}`" for name in names[:MAX_SHOWN])
+    more = f" and {len(names) - MAX_SHOWN:,} more" if len(names) > MAX_SHOWN else ""
+    return f"{hint}{few}: {shown}{more}"

@@ -1,0 +1,236 @@
+"""From what an author wrote to the next version of a prompt: pinned, checked, hashed and stored."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from application.ports.clock import Clock
+from application.ports.unit_of_work import UnitOfWork
+from application.services.prompt_closure import load_closure
+from application.services.prompt_lookup import definite_number, no_label, no_prompt, no_version
+from domain.clean_text import clean_value
+from domain.errors import Fault, InvalidRequest
+from domain.ids import DEFAULT_TENANT, Tenant
+from domain.prompt.compiled import CompiledPrompt
+from domain.prompt.compiler import compile_prompt, included
+from domain.prompt.content_hash import content_hash
+from domain.prompt.reference import PromptName, PromptReference, VersionRef
+from domain.prompt.source import PromptSource
+from domain.prompt.version import FileLink, MadeBy, Pin, Prompt, PromptVersion, RemoteLink
+
+SHORT_SOURCE: Final = 4_000
+"""Characters of templates that are compiled before anybody could notice; longer ones go to a thread."""
+
+
+@attrs.frozen(kw_only=True)
+class Draft:
+    """A version that is not made yet."""
+
+    tenant: Tenant = DEFAULT_TENANT
+    name: PromptName
+    source: PromptSource
+    made_by: MadeBy
+    author: str | None = None
+    message: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Checked:
+    """A draft as the next version, whole and sound."""
+
+    version: PromptVersion
+    compiled: CompiledPrompt
+    newest: PromptVersion | None
+    """The version before it."""
+
+    @property
+    def is_new(self) -> bool:
+        """False where the newest version has this very content."""
+        return self.newest is None or self.newest.hash != self.version.hash
+
+
+@attrs.frozen(kw_only=True)
+class Written:
+    version: PromptVersion
+    """The newest version now."""
+    prompt: Prompt
+    """The head now."""
+    created: bool
+    """False where the newest version had this very content already."""
+    changed: bool
+    """True where the head was written: tell the oven after the commit."""
+
+
+@attrs.define(kw_only=True)
+class PromptWriting:
+    """The steps that every maker of versions shares, inside the unit of work of the caller.
+
+    `lock`, then `write`, then the caller's `commit`, then `PromptOven.changed` if `Written.changed`.
+    """
+
+    _clock: Clock
+
+    async def lock(self, work: UnitOfWork, name: PromptName, source: PromptSource) -> Prompt | None:
+        """The head of `name`, which nobody else can change until `work` ends.
+
+        The fragments that `source` names are locked too, so that no version of theirs is deleted while it is
+        being pinned. Lock nothing else in this unit of work.
+
+        Raises:
+            InvalidRequest: with every fault of the templates' syntax.
+        """
+        names = {name, *(reference.name for reference in includes(source).values())}
+        heads = {each: await work.prompts.lock(each) for each in sorted(names)}
+        return heads[name]
+
+    async def check(
+        self,
+        work: UnitOfWork,
+        head: Prompt | None,
+        draft: Draft,
+        *,
+        pinned: Mapping[str, VersionRef] | None = None,
+    ) -> Checked:
+        """Stores nothing and needs no lock.
+
+        Args:
+            head: of `draft.name`.
+            pinned: for includes, as written, that mean another version than the store says.
+
+        Raises:
+            InvalidRequest: naming every fault: of syntax, else of what is included, else of the whole.
+        """
+        # What the store would change is changed before it is hashed, or the same text would be another version.
+        draft = clean_value(draft)
+        newest_ref = None if head is None else VersionRef(head.name, head.latest)
+        pins, newest = await self._pins(work, draft, pinned or {}, newest_ref)
+        version = PromptVersion(
+            tenant=draft.tenant,
+            name=draft.name,
+            number=1 if head is None else head.next_number,
+            hash=content_hash(draft.source, pins),
+            source=draft.source,
+            pins=pins,
+            made_by=draft.made_by,
+            author=draft.author,
+            message=draft.message,
+            created_at=self._clock.now(),
+        )
+        library = await load_closure(work, version)
+        length = sum(
+            len(turn.template) for each in (version, *library.values()) for turn in each.source.turns
+        )
+        if length <= SHORT_SOURCE:
+            compiled = compile_prompt(version, library)
+        else:
+            compiled = await asyncio.to_thread(compile_prompt, version, library)
+        return Checked(version=version, compiled=compiled, newest=newest)
+
+    async def write(
+        self,
+        work: UnitOfWork,
+        head: Prompt | None,
+        draft: Draft,
+        *,
+        pinned: Mapping[str, VersionRef] | None = None,
+        file_path: str | None = None,
+        assistant: RemoteLink | None = None,
+    ) -> Written:
+        """Adds the version, unless the newest one has this very content, and writes the head with it.
+
+        Args:
+            head: what `lock` returned.
+            pinned: as for `check`.
+            file_path: sets `Prompt.file`, with the hash of this content; None leaves it as it is.
+            assistant: sets `Prompt.assistant`; None leaves it as it is.
+
+        Raises:
+            InvalidRequest: as `check` does; nothing was written.
+        """
+        checked = await self.check(work, head, draft, pinned=pinned)
+        now = checked.version.created_at
+        version = checked.version
+        if head is None or checked.newest is None or checked.is_new:
+            await work.prompts.add_version(version)
+        else:
+            version = checked.newest
+        prompt = head or Prompt(
+            tenant=draft.tenant,
+            name=draft.name,
+            latest=version.number,
+            next_number=version.number + 1,
+            revision=0,
+            created_at=now,
+            updated_at=now,
+        )
+        prompt = attrs.evolve(
+            prompt,
+            latest=version.number,
+            next_number=max(prompt.next_number, version.number + 1),
+            file=prompt.file if file_path is None else FileLink(path=file_path, hash=version.hash),
+            assistant=prompt.assistant if assistant is None else assistant,
+        )
+        if prompt == head:
+            return Written(version=version, prompt=head, created=False, changed=False)
+        prompt = attrs.evolve(prompt, revision=prompt.revision + 1, updated_at=now)
+        await work.prompts.put(prompt)
+        return Written(version=version, prompt=prompt, created=version is checked.version, changed=True)
+
+    async def _pins(
+        self,
+        work: UnitOfWork,
+        draft: Draft,
+        pinned: Mapping[str, VersionRef],
+        newest_ref: VersionRef | None,
+    ) -> tuple[tuple[Pin, ...], PromptVersion | None]:
+        """The version that each include means now, and the prompt's own newest, in one read of versions."""
+        faults: list[Fault] = []
+        heads: dict[PromptName, Prompt] = {}
+        refs: dict[str, VersionRef] = {}
+        for written, reference in includes(draft.source).items():
+            name = reference.name
+            if name == draft.name:
+                message = f"a prompt can't include itself: {name} → {name}; include another one"
+                faults.append(fault_at(draft.source, written, message))
+                continue
+            if written in pinned:
+                refs[written] = pinned[written]
+                continue
+            head = heads.get(name) or await work.prompts.get(name)
+            if head is None:
+                message = await no_prompt(work, name)
+                faults.append(fault_at(draft.source, written, message))
+                continue
+            heads[name] = head
+            number = definite_number(head, reference)
+            if number is None:
+                faults.append(fault_at(draft.source, written, no_label(head, str(reference.label))))
+            else:
+                refs[written] = VersionRef(name, number)
+        wanted = {*refs.values()} if newest_ref is None else {*refs.values(), newest_ref}
+        found = {each.ref: each for each in await work.prompts.find(tuple(wanted))} if wanted else {}
+        for written, ref in refs.items():
+            if ref not in found:
+                head = heads.get(ref.name)
+                message = f"there is no {ref} any more" if head is None else no_version(head, ref.number)
+                faults.append(fault_at(draft.source, written, message))
+        if faults:
+            raise InvalidRequest.of(*faults)
+        pins = tuple(Pin(written=written, ref=ref, hash=found[ref].hash) for written, ref in refs.items())
+        return pins, None if newest_ref is None else found.get(newest_ref)
+
+
+def includes(source: PromptSource) -> dict[str, PromptReference]:
+    """The fragments that `source` names, as written, in order of first use.
+
+    Raises:
+        InvalidRequest: with every fault of the templates' syntax.
+    """
+    return {written: PromptReference.parse(written, path="template") for written in included(source)}
+
+
+def fault_at(source: PromptSource, written: str, message: str) -> Fault:
+    """A fault of an include, at the template that holds the first one written so."""
+    return Fault(path="template", message=message)
