@@ -23,12 +23,19 @@ from application.services.compilation import Compilation
 from application.services.failover import Failover
 from application.services.prompt_choice import PromptChoice
 from application.services.prompt_oven import PromptOven
+from application.services.prompt_writing import PromptWriting
 from application.services.request_assembly import RequestAssembly
 from application.services.route_health import RouteHealth
 from application.services.settlement import Settlement
+from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
+from application.use_cases.import_prompt_files import ImportPromptFiles
+from application.use_cases.label_prompt import LabelPrompt
+from application.use_cases.read_prompts import ReadPrompts
+from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.send_chat import SendChat
+from application.use_cases.version_prompt import VersionPrompt
 from domain.errors import Fault
 from domain.json_value import JSONObject
 from domain.model import ModelRef
@@ -191,3 +198,18 @@ class Container(containers.DeclarativeContainer):
         warnings=settings.provided.warnings,
         defaults=providers.Callable(_default_models, settings),
     )
+    prompt_writing = providers.Singleton(PromptWriting, clock=clock)
+    read_prompts = providers.Singleton(ReadPrompts, unit_of_work=store.provided.unit_of_work)
+    version_prompt = providers.Singleton(
+        VersionPrompt, unit_of_work=store.provided.unit_of_work, writing=prompt_writing, oven=oven
+    )
+    label_prompt = providers.Singleton(
+        LabelPrompt, unit_of_work=store.provided.unit_of_work, oven=oven, clock=clock
+    )
+    delete_prompt_version = providers.Singleton(
+        DeletePromptVersion, unit_of_work=store.provided.unit_of_work, oven=oven, clock=clock
+    )
+    render_prompt = providers.Singleton(
+        RenderPrompt, unit_of_work=store.provided.unit_of_work, writing=prompt_writing, oven=oven
+    )
+    import_prompt_files = providers.Singleton(ImportPromptFiles)
