@@ -8,8 +8,12 @@ from entrypoints.http.chat_body import CHAT
 from entrypoints.http.checks import Schemas
 from entrypoints.http.openapi_answers import ANSWER_SCHEMAS, EXAMPLE_ANSWER
 from entrypoints.http.openapi_events import EVENT_SCHEMAS, event_stream
+from entrypoints.http.openapi_operations import json_answer, operation
+from entrypoints.http.openapi_prompt_answers import PROMPT_SCHEMAS
+from entrypoints.http.openapi_prompts import prompt_paths
 from entrypoints.http.openapi_service import CONFIG_SCHEMAS, EXPLANATION_SCHEMAS
 from entrypoints.http.problems import CONTENT_TYPE, PROBLEMS
+from entrypoints.http.schema_parts import ref
 
 _REQUEST_ID: Final[JSONObject] = {
     "name": "X-Request-ID",
@@ -67,7 +71,8 @@ def document() -> dict[str, JSONValue]:
     """The whole document. Pure, and the same for every configuration."""
     schemas: Schemas = {}
     body = CHAT.schema(schemas)
-    for answered in (ANSWER_SCHEMAS, EVENT_SCHEMAS, EXPLANATION_SCHEMAS, CONFIG_SCHEMAS):
+    prompts = prompt_paths(schemas)
+    for answered in (ANSWER_SCHEMAS, EVENT_SCHEMAS, EXPLANATION_SCHEMAS, PROMPT_SCHEMAS, CONFIG_SCHEMAS):
         schemas.update(answered)
     return {
         "openapi": "3.1.0",
@@ -78,7 +83,7 @@ def document() -> dict[str, JSONValue]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "paths": _paths(body),
+        "paths": _paths(body, prompts),
         "components": {
             "schemas": schemas,
             "responses": {"Problem": _problem()},
@@ -90,14 +95,14 @@ def document() -> dict[str, JSONValue]:
     }
 
 
-def _paths(body: JSONObject) -> dict[str, JSONValue]:
+def _paths(body: JSONObject, prompts: JSONObject) -> dict[str, JSONValue]:
     request_body: JSONObject = {
         "required": True,
         "content": {"application/json": {"schema": body, "examples": _CHAT_EXAMPLES}},
     }
     return {
         "/chat": {
-            "post": _operation(
+            "post": operation(
                 "sendChat",
                 "Answer a chat",
                 "Compiles the request, has it answered by the first model that can, stores the answer and "
@@ -110,7 +115,7 @@ def _paths(body: JSONObject) -> dict[str, JSONValue]:
                         for name, text in _ANSWER_HEADERS.items()
                     },
                     "content": {
-                        "application/json": {"schema": _ref("Answer"), "example": EXAMPLE_ANSWER},
+                        "application/json": {"schema": ref("Answer"), "example": EXAMPLE_ANSWER},
                         "text/event-stream": event_stream(),
                     },
                 },
@@ -118,44 +123,45 @@ def _paths(body: JSONObject) -> dict[str, JSONValue]:
             )
         },
         "/chat/explain": {
-            "post": _operation(
+            "post": operation(
                 "explainChat",
                 "Explain a chat",
                 "Everything `POST /chat` would do up to the provider call; nothing is sent or stored.",
                 "chat",
-                _json("What would happen.", _ref("Explanation")),
+                json_answer("What would happen.", ref("Explanation")),
                 request_body=request_body,
             )
         },
+        **prompts,
         "/config": {
-            "get": _operation(
+            "get": operation(
                 "getConfig",
                 "What this lor3 offers",
                 "Models, limits, prices, health, defaults: what a UI needs to draw itself. Holds no secret.",
                 "service",
-                _json("The description.", _ref("Config")),
+                json_answer("The description.", ref("Config")),
             )
         },
         "/healthz": {
-            "get": _operation(
+            "get": operation(
                 "getHealth",
                 "Alive",
                 "Answers as long as the process does; touches nothing.",
                 "operations",
-                _json("Alive.", _ref("Status")),
+                json_answer("Alive.", ref("Status")),
             )
         },
         "/readyz": {
-            "get": _operation(
+            "get": operation(
                 "getReadiness",
                 "Ready",
                 "503 `not_ready` where chats can't be stored, 503 `shutting_down` from the signal to stop on.",
                 "operations",
-                _json("Ready to answer chats.", _ref("Status")),
+                json_answer("Ready to answer chats.", ref("Status")),
             )
         },
         "/metrics": {
-            "get": _operation(
+            "get": operation(
                 "getMetrics",
                 "Metrics",
                 "Prometheus' text exposition.",
@@ -164,16 +170,16 @@ def _paths(body: JSONObject) -> dict[str, JSONValue]:
             )
         },
         "/openapi.json": {
-            "get": _operation(
+            "get": operation(
                 "getOpenAPI",
                 "This document",
                 "OpenAPI 3.1.",
                 "service",
-                _json("The document.", {"type": "object"}),
+                json_answer("The document.", {"type": "object"}),
             )
         },
         "/docs": {
-            "get": _operation(
+            "get": operation(
                 "getDocs",
                 "These pages",
                 "This document, drawn.",
@@ -182,28 +188,6 @@ def _paths(body: JSONObject) -> dict[str, JSONValue]:
             )
         },
     }
-
-
-def _operation(
-    operation_id: str,
-    summary: str,
-    description: str,
-    tag: str,
-    ok: JSONObject,
-    *,
-    request_body: JSONObject | None = None,
-) -> dict[str, JSONValue]:
-    operation: dict[str, JSONValue] = {
-        "operationId": operation_id,
-        "summary": summary,
-        "description": description,
-        "tags": [tag],
-        "parameters": [{"$ref": "#/components/parameters/RequestID"}],
-    }
-    if request_body is not None:
-        operation["requestBody"] = request_body
-    operation["responses"] = {"200": ok, "default": {"$ref": "#/components/responses/Problem"}}
-    return operation
 
 
 def _problem() -> JSONObject:
@@ -215,13 +199,5 @@ def _problem() -> JSONObject:
                 "schema": {"type": "integer", "minimum": 1},
             }
         },
-        "content": {CONTENT_TYPE: {"schema": _ref("Problem")}},
+        "content": {CONTENT_TYPE: {"schema": ref("Problem")}},
     }
-
-
-def _json(description: str, schema: JSONObject) -> JSONObject:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _ref(name: str) -> JSONObject:
-    return {"$ref": f"#/components/schemas/{name}"}

@@ -45,7 +45,9 @@ EXPLANATION_SCHEMAS: Final[Mapping[str, JSONObject]] = {
         {
             "model": text("The model to ask first."),
             "fallbacks": list_of(TEXT, "The models to ask when that one fails, in order."),
-            "prompt": nullable("string", "The stored prompt's version, until the pass `system-prompt` puts it in."),
+            "prompt": nullable(
+                "string", "The stored prompt's version, until the pass `system-prompt` puts it in."
+            ),
             "system": nullable("string", "The system text."),
             "prelude": list_of(ref("MessageBody"), "The stored prompt's own turns, such as worked examples."),
             "history": list_of(ref("MessageBody"), "The turns before, oldest first."),

@@ -6,10 +6,11 @@ from typing import Final, Literal, TypeAlias
 import attrs
 from aiohttp.typedefs import Handler
 
-from entrypoints.http.routes import chat, documentation, service
+from entrypoints.http.routes import chat, documentation, prompt_labels, prompt_versions, prompts, service
 
-Policy: TypeAlias = Literal["public", "chat", "ops"]
-"""`public`: anybody, even where keys exist. `chat`: whoever may send chats. `ops`: probes and scrapers; never shed."""
+Policy: TypeAlias = Literal["public", "chat", "prompts", "ops"]
+"""`public`: anybody, even where keys exist. `chat`: whoever may send chats. `prompts`: whoever may read and write
+prompts. `ops`: probes and scrapers; never shed."""
 
 
 @attrs.frozen
@@ -23,6 +24,16 @@ class RouteEntry:
 ROUTES: Final = (
     RouteEntry("POST", "/chat", chat.send, "chat"),
     RouteEntry("POST", "/chat/explain", chat.explain, "chat"),
+    RouteEntry("GET", "/prompts", prompts.list_prompts, "prompts"),
+    RouteEntry("GET", "/prompts/{name}", prompts.show, "prompts"),
+    RouteEntry("POST", "/prompts/{name}/render", prompts.render, "prompts"),
+    RouteEntry("GET", "/prompts/{name}/versions", prompt_versions.list_versions, "prompts"),
+    RouteEntry("POST", "/prompts/{name}/versions", prompt_versions.create, "prompts"),
+    RouteEntry("GET", "/prompts/{name}/versions/{version}", prompt_versions.show, "prompts"),
+    RouteEntry("DELETE", "/prompts/{name}/versions/{version}", prompt_versions.delete, "prompts"),
+    RouteEntry("GET", "/prompts/{name}/labels/{label}", prompt_labels.show, "prompts"),
+    RouteEntry("PUT", "/prompts/{name}/labels/{label}", prompt_labels.put, "prompts"),
+    RouteEntry("DELETE", "/prompts/{name}/labels/{label}", prompt_labels.delete, "prompts"),
     RouteEntry("GET", "/config", service.config, "chat"),
     RouteEntry("GET", "/healthz", service.healthz, "ops"),
     RouteEntry("GET", "/readyz", service.readyz, "ops"),

@@ -1,0 +1,56 @@
+"""The cursors of lists: opaque to callers, who send them back as they came."""
+
+import base64
+import binascii
+from typing import Literal, TypeAlias
+
+from domain.errors import InvalidRequest
+from domain.prompt.reference import PromptName, prompt_name, version_number
+from entrypoints.http.checks import Faults, fault
+
+ListKind: TypeAlias = Literal["prompts", "versions"]
+"""Written into each cursor, so that it serves its own list alone."""
+
+
+def write_cursor(kind: ListKind, after: str) -> str:
+    """The cursor of the page that begins behind `after`."""
+    return base64.urlsafe_b64encode(f"{kind}:{after}".encode()).decode().rstrip("=")
+
+
+def read_name_cursor(cursor: str | None, faults: Faults) -> PromptName | None:
+    """The name after which the page begins."""
+    after = _read_cursor(cursor, "prompts", faults)
+    try:
+        return None if after is None else prompt_name(after)
+    except InvalidRequest:
+        _refuse(faults)
+        return None
+
+
+def read_version_cursor(cursor: str | None, faults: Faults) -> int | None:
+    """The number below which the page begins."""
+    below = _read_cursor(cursor, "versions", faults)
+    try:
+        return None if below is None else version_number(below)
+    except InvalidRequest:
+        _refuse(faults)
+        return None
+
+
+def _read_cursor(cursor: str | None, kind: ListKind, faults: Faults) -> str | None:
+    if cursor is None:
+        return None
+    padded = cursor + "=" * (-len(cursor) % 4)
+    try:
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):  # ValueError: characters beyond ASCII, bytes that are no UTF-8
+        text = ""
+    written, _, after = text.partition(":")
+    if written == kind:
+        return after
+    _refuse(faults)
+    return None
+
+
+def _refuse(faults: Faults) -> None:
+    fault(faults, "cursor", "is no cursor of this list; send `next_cursor` as it came, or leave it out")

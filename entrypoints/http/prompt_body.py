@@ -1,0 +1,209 @@
+"""The bodies of the routes of prompts: what they may hold, and the commands they become."""
+
+from collections.abc import Callable
+from typing import Final, get_args
+
+import attrs
+
+from application.use_cases.label_prompt import LabelPromptCommand
+from application.use_cases.render_prompt import RenderPromptCommand
+from application.use_cases.version_prompt import VersionPromptCommand
+from domain.errors import InvalidRequest
+from domain.json_value import JSONObject, JSONValue
+from domain.prompt.document import read_source
+from domain.prompt.reference import PromptName, PromptReference
+from domain.prompt.source import PromptSource, TurnRole, VariableType
+from domain.prompt.version import Weights
+from entrypoints.http.checks import (
+    AnyObject,
+    Boolean,
+    Choice,
+    Faults,
+    ListOf,
+    Schemas,
+    Text,
+    UUIDText,
+    fault,
+)
+from entrypoints.http.prompt_checks import LABEL_TEXT, VersionText, WeightMap
+from entrypoints.http.records import Record, given
+
+_MAX_TEMPLATE: Final = 256 * 1024
+AUTHOR: Final = Text(min_length=1, max_length=256)
+WHY: Final = Text(max_length=2000)
+_TYPE: Final = Choice(get_args(VariableType))
+
+
+@attrs.frozen
+class AsWritten:
+    """Kept as it is for `read_source`, which names the faults, as it does in files; here it is documented only."""
+
+    documented: Callable[[Schemas], JSONObject]
+
+    def read(self, value: JSONValue, path: str, faults: Faults) -> JSONValue:
+        return value
+
+    def schema(self, schemas: Schemas) -> JSONObject:
+        return self.documented(schemas)
+
+
+@attrs.frozen(kw_only=True)
+class TurnBody:
+    """One message of a chat template."""
+
+    role: TurnRole = given(Choice(get_args(TurnRole)), "Whose turn it is.", required=True)
+    content: str = given(
+        Text(max_length=_MAX_TEMPLATE), "The turn's template.", required=True, example="{{question}}"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class VariableBody:
+    """A variable's declaration; one without `default` has to be given."""
+
+    type: VariableType | None = given(_TYPE, "What its values are.", default="string")
+    default: JSONValue = given(AsWritten(lambda _: {}), "Stands in where it is left out; may be null.")
+    values: tuple[str, ...] | None = given(
+        ListOf(item=Text(max_length=256), max_items=100, min_items=1), "What an `enum` may be."
+    )
+    description: str | None = given(Text(max_length=2000), "What it is for.")
+
+
+def _declarations(schemas: Schemas) -> JSONObject:
+    declaration: JSONObject = {"oneOf": [_TYPE.schema(schemas), Record(VariableBody).schema(schemas)]}
+    return {"type": "object", "additionalProperties": declaration}
+
+
+@attrs.frozen(kw_only=True)
+class VersionBody:
+    """A version of a prompt. Exactly one of `template` and `messages` is given."""
+
+    template: JSONValue = given(
+        AsWritten(Text(max_length=_MAX_TEMPLATE).schema),
+        "A system text: `{{variable}}`, `{{> fragment}}`, `{{#section}}…{{/section}}`.",
+        example="You help {{name}}.",
+    )
+    messages: JSONValue = given(
+        AsWritten(ListOf(item=Record(TurnBody), min_items=1, max_items=100).schema),
+        "A chat template, turn by turn.",
+    )
+    variables: JSONValue = given(
+        AsWritten(_declarations),
+        "The variables that it uses, by name: a type, or a declaration.",
+        example={"name": {"type": "string", "description": "The customer's first name."}},
+    )
+    description: JSONValue = given(AsWritten(Text(max_length=2000).schema), "What the prompt is for.")
+    message: str | None = given(WHY, "Why this version is made.", example="Ask for the order's number.")
+    author: str | None = given(AUTHOR, "Who makes it.", example="ada@example.com")
+
+
+@attrs.frozen(kw_only=True)
+class LabelBody:
+    """Where a label points: `version`, or `weights`; neither where only its protection changes."""
+
+    version: int | None = given(VersionText(), "The version that it points to.", example="v2")
+    weights: Weights | None = given(
+        WeightMap(),
+        "A rollout: versions with their shares, whatever these add up to. Each user keeps to one of them, and "
+        "each thread where there is no user.",
+        example={"v3": 90, "v4": 10},
+    )
+    protected: bool | None = given(
+        Boolean(), "Whether it moves only by `force`; left out, that stays as it is."
+    )
+    force: bool | None = given(Boolean(), "Moves a protected label.", default=False)
+    message: str | None = given(WHY, "Why it moves.")
+    author: str | None = given(AUTHOR, "Who moves it.")
+
+
+@attrs.frozen(kw_only=True)
+class RenderBody:
+    """What to fill a prompt in with. At most one of `version` and `label`, or neither beside one in the path."""
+
+    variables: JSONObject | None = given(AnyObject(), "The prompt's variables.", example={"name": "Ada"})
+    version: int | None = given(VersionText(), "A version.", example="v3")
+    label: str | None = given(LABEL_TEXT, "The version that this label points to, or `latest`.")
+    user: str | None = given(
+        Text(max_length=256), "Chooses among the versions of a rollout, as it does for this user's chats."
+    )
+    thread_id: str | None = given(UUIDText(), "Chooses where there is no `user`.")
+
+
+VERSION: Final = Record(VersionBody)
+LABEL: Final = Record(LabelBody)
+RENDER: Final = Record(RenderBody)
+_SOURCE: Final = ("template", "messages", "variables", "description")
+
+
+def read_version(
+    value: JSONObject,
+    *,
+    name: PromptName,
+    if_match: tuple[str, ...] | None,
+    if_none_match: bool,
+    faults: Faults,
+) -> VersionPromptCommand:
+    """The command in a decoded body.
+
+    Raises:
+        InvalidRequest: with every fault at once, those in `faults` included.
+    """
+    body = VERSION.read(value, "", faults)
+    source = _source(value, faults)
+    if body is None or source is None or faults:
+        raise InvalidRequest.of(*faults)
+    return VersionPromptCommand(
+        name=name,
+        source=source,
+        made_by="api",
+        author=body.author,
+        message=body.message,
+        if_match=if_match,
+        if_none_match=if_none_match,
+    )
+
+
+def read_label(
+    value: JSONObject,
+    *,
+    name: PromptName,
+    label: str,
+    if_match: tuple[str, ...] | None,
+    faults: Faults,
+) -> LabelPromptCommand:
+    """As `read_version`."""
+    body = LABEL.read(value, "", faults)
+    chosen = [field for field in ("version", "weights") if value.get(field) is not None]
+    if len(chosen) == 2:
+        fault(faults, "weights", "give `version` or `weights`, not both")
+    elif not chosen and value.get("protected") is None:
+        fault(faults, "version", "is required: give `version`, `weights`, or `protected` alone")
+    if body is None or faults:
+        raise InvalidRequest.of(*faults)
+    return LabelPromptCommand(
+        name=name,
+        label=label,
+        weights=((body.version, 1),) if body.version is not None else body.weights,
+        protected=body.protected,
+        force=bool(body.force),
+        author=body.author,
+        message=body.message,
+        if_match=if_match,
+    )
+
+
+def read_render(body: RenderBody, reference: PromptReference) -> RenderPromptCommand:
+    return RenderPromptCommand(
+        reference=reference, variables=body.variables or {}, key=body.user or body.thread_id or ""
+    )
+
+
+def _source(value: JSONObject, faults: Faults) -> PromptSource | None:
+    """What `read_source` makes of the fields that are its own; null for one of them counts as left out."""
+    document = {field: value[field] for field in _SOURCE if value.get(field) is not None}
+    try:
+        return read_source(document)
+    except InvalidRequest as error:
+        for each in error.faults:
+            fault(faults, each.path, each.message)
+        return None
