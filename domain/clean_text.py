@@ -28,7 +28,7 @@ def clean(value: Any) -> Any:
 
 
 def clean_value(value: T) -> T:
-    """The same attrs value, or tuple or JSON of them, with every unfit character replaced in all it holds."""
+    """As `clean`, for attrs values and what they hold: every type stays what it is."""
     return cast("T", _cleaned(value))
 
 
@@ -37,8 +37,10 @@ def _cleaned(value: Any) -> Any:
         return UNFIT.sub(REPLACEMENT, value) if UNFIT.search(value) else value
     if isinstance(value, tuple):
         return tuple([_cleaned(item) for item in value])
-    if isinstance(value, (Mapping, list)):
-        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
     if attrs.has(type(value)):
         fields = attrs.fields(type(value))
         return attrs.evolve(value, **{field.alias: _cleaned(getattr(value, field.name)) for field in fields})

@@ -105,7 +105,7 @@ class InMemoryPrompts:
         return tuple(refs[: max(limit, 0)])
 
     async def note_move(self, move: LabelMove) -> None:
-        self._shelf()
+        self._demand(self._tenant, move.name)
         self._moves.append(clean_value(move))
 
     async def moves(self, name: PromptName, label: str, *, limit: int) -> tuple[LabelMove, ...]:

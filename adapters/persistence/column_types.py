@@ -14,6 +14,9 @@ Identifier = sa.String(36).with_variant(postgresql.UUID(as_uuid=False), "postgre
 
 JSONDocument = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
+PromptNameText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Sorted by code points, as Python and SQLite do, whatever the database's locale."""
+
 
 class Timestamp(TypeDecorator[datetime.datetime]):
     """An aware UTC time: `timestamptz` on PostgreSQL, ISO 8601 text with microseconds on SQLite, where it sorts."""

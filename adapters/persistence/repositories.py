@@ -1,4 +1,4 @@
-"""The reads. Each query goes through `Scope`, which adds the tenant: the one place where it is added."""
+"""The reads of chats. Each query goes through `Scope`, which adds the tenant."""
 
 import re
 from typing import Any, Final
@@ -6,11 +6,10 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from adapters.persistence.async_engine import AsyncConnection
-from adapters.persistence.failures import translated
 from adapters.persistence.rows import Row, message_of, session_of, thread_of
+from adapters.persistence.scope import Scope
 from adapters.persistence.tables import MESSAGES, SESSIONS, THREADS
-from domain.ids import MessageId, SessionId, Tenant, ThreadId
+from domain.ids import MessageId, SessionId, ThreadId
 from domain.thread import Session, StoredMessage, Thread
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
@@ -27,33 +26,11 @@ _TAIL: Final = (
 
 
 @attrs.frozen
-class Scope:
-    """A connection that sees one tenant."""
-
-    _connection: AsyncConnection
-    _tenant: Tenant
-
-    async def rows(self, select: sa.Select[Any], table: sa.Table, parameters: dict[str, Any]) -> list[Row]:
-        with translated():
-            result = await self._connection.execute(
-                select.where(table.c.tenant == sa.bindparam("tenant")), {**parameters, "tenant": self._tenant}
-            )
-            return [dict(row) for row in result.mappings()]
-
-    async def by_id(self, select: sa.Select[Any], table: sa.Table, row_id: str) -> Row | None:
-        key = _canonical(row_id)
-        if key is None:
-            return None
-        rows = await self.rows(select, table, {"id": key})
-        return rows[0] if rows else None
-
-
-@attrs.frozen
 class Sessions:
     _scope: Scope
 
     async def get(self, session_id: SessionId) -> Session | None:
-        row = await self._scope.by_id(_SESSION, SESSIONS, session_id)
+        row = await _by_id(self._scope, _SESSION, SESSIONS, session_id)
         return None if row is None else session_of(row)
 
 
@@ -62,7 +39,7 @@ class Threads:
     _scope: Scope
 
     async def get(self, thread_id: ThreadId) -> Thread | None:
-        row = await self._scope.by_id(_THREAD, THREADS, thread_id)
+        row = await _by_id(self._scope, _THREAD, THREADS, thread_id)
         return None if row is None else thread_of(row)
 
 
@@ -71,7 +48,7 @@ class Messages:
     _scope: Scope
 
     async def get(self, message_id: MessageId) -> StoredMessage | None:
-        row = await self._scope.by_id(_MESSAGE, MESSAGES, message_id)
+        row = await _by_id(self._scope, _MESSAGE, MESSAGES, message_id)
         return None if row is None else message_of(row)
 
     async def tail(self, thread_id: ThreadId, *, limit: int) -> tuple[StoredMessage, ...]:
@@ -80,6 +57,14 @@ class Messages:
             return ()
         rows = await self._scope.rows(_TAIL, MESSAGES, {"thread_id": key, "limit": limit})
         return tuple([message_of(row) for row in reversed(rows)])
+
+
+async def _by_id(scope: Scope, select: sa.Select[Any], table: sa.Table, row_id: str) -> Row | None:
+    key = _canonical(row_id)
+    if key is None:
+        return None
+    rows = await scope.rows(select, table, {"id": key})
+    return rows[0] if rows else None
 
 
 def _canonical(row_id: str) -> str | None:

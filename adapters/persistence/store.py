@@ -54,7 +54,9 @@ class SQLStore:
             check=self._demand_schema,
             readiness=Readiness(place=self._database.place),
         )
-        self._unit_of_work = unit_of_work_factory(self._pool)
+        self._unit_of_work = unit_of_work_factory(
+            self._pool, statement_timeout_s=self._database.config.statement_timeout_s
+        )
 
     @property
     def journal(self) -> ChatJournal:

@@ -8,7 +8,7 @@ tenant's messages, on a plan it then kept.)
 
 import sqlalchemy as sa
 
-from adapters.persistence.column_types import Identifier, JSONDocument, Money, Timestamp
+from adapters.persistence.column_types import Identifier, JSONDocument, Money, PromptNameText, Timestamp
 
 METADATA = sa.MetaData(
     naming_convention={
@@ -105,16 +105,72 @@ ATTEMPTS = sa.Table(
     _belongs_to("messages", "message_id"),
 )
 
+# Of prompts the tenant comes first: their names are read in order, and no other index begins with it.
+PROMPTS = sa.Table(
+    "prompts",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("name", PromptNameText, nullable=False),
+    sa.Column("latest", sa.BigInteger, nullable=False),
+    sa.Column("next_number", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("labels", JSONDocument, nullable=False),
+    sa.Column("file", JSONDocument),
+    sa.Column("assistant", JSONDocument),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("updated_at", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("tenant", "name"),
+)
+
 PROMPT_VERSIONS = sa.Table(
     "prompt_versions",
     METADATA,
     sa.Column("tenant", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("name", PromptNameText, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
-    sa.Column("template", JSONDocument, nullable=False),
+    # JSON as text: jsonb would lose the order of the variables, and with it what the hash was made of.
+    sa.Column("template", sa.Text, nullable=False),
+    sa.Column("declares", sa.Boolean, nullable=False),
+    sa.Column("pins", JSONDocument, nullable=False),
+    sa.Column("made_by", sa.Text, nullable=False),
     sa.Column("author", sa.Text),
-    sa.Column("note", sa.Text),
+    sa.Column("message", sa.Text),
     sa.Column("created_at", Timestamp, nullable=False),
-    sa.PrimaryKeyConstraint("tenant", "name", "version"),
+    # When a chat first used it; then it can't be deleted any more.
+    sa.Column("used_at", Timestamp),
+    sa.PrimaryKeyConstraint("tenant", "name", "number"),
+)
+
+# The pins once more, the other way round: which versions include this one is asked by its key alone.
+PROMPT_PINS = sa.Table(
+    "prompt_pins",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("pinned_name", PromptNameText, nullable=False),
+    sa.Column("pinned_number", sa.Integer, nullable=False),
+    sa.Column("name", PromptNameText, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("tenant", "pinned_name", "pinned_number", "name", "number"),
+    sa.ForeignKeyConstraint(
+        ["tenant", "name", "number"],
+        ["prompt_versions.tenant", "prompt_versions.name", "prompt_versions.number"],
+        ondelete="CASCADE",
+    ),
+    sa.Index(None, "name", "number", "tenant"),
+)
+
+PROMPT_LABEL_MOVES = sa.Table(
+    "prompt_label_moves",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("name", PromptNameText, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    # 1, 2, 3 … of this label: two moves may bear the same time.
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("weights", JSONDocument, nullable=False),
+    sa.Column("author", sa.Text),
+    sa.Column("message", sa.Text),
+    sa.Column("moved_at", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("tenant", "name", "label", "position"),
 )

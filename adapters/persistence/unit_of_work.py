@@ -3,52 +3,59 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
 import attrs
-from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
+from adapters.persistence.async_engine import AsyncEngine
 from adapters.persistence.failures import translated
-from adapters.persistence.repositories import Messages, Scope, Sessions, Threads
+from adapters.persistence.prompt_repository import Prompts
+from adapters.persistence.repositories import Messages, Sessions, Threads
+from adapters.persistence.scope import Scope
+from adapters.persistence.transaction import Transaction
+from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import MessageRepository, SessionRepository, ThreadRepository, UnitOfWork
 from domain.ids import Tenant
+
+_ROUND_TRIP_S: Final = 1.0
+"""On top of the server's own limit, before a silent server counts as gone."""
 
 
 @attrs.define
 class SQLUnitOfWork:
-    _connection: AsyncConnection
+    _transaction: Transaction
     sessions: SessionRepository
     threads: ThreadRepository
     messages: MessageRepository
+    prompts: PromptRepository
+    _unlock: Callable[[], None]
 
     async def commit(self) -> None:
-        with translated():
-            await self._connection.commit()
+        await self._transaction.commit()
+        self._unlock()
 
 
 def unit_of_work_factory(
-    engine: Callable[[], AsyncEngine],
+    engine: Callable[[], AsyncEngine], *, statement_timeout_s: float
 ) -> Callable[[Tenant], AbstractAsyncContextManager[UnitOfWork]]:
     @asynccontextmanager
     async def unit_of_work(tenant: Tenant) -> AsyncIterator[UnitOfWork]:
         connection = engine().connect()
         with translated():
             await connection.start()
+        transaction = Transaction(
+            connection=connection,
+            statement_timeout_s=statement_timeout_s,
+            limit_s=statement_timeout_s + _ROUND_TRIP_S,
+        )
         try:
-            scope = Scope(connection, tenant)
-            yield SQLUnitOfWork(connection, Sessions(scope), Threads(scope), Messages(scope))
+            scope = Scope(transaction, tenant)
+            prompts = Prompts(scope)
+            yield SQLUnitOfWork(
+                transaction, Sessions(scope), Threads(scope), Messages(scope), prompts, prompts.unlock
+            )
         finally:
             # A cancelled caller must not leave its connection half way back to the pool.
-            await asyncio.shield(asyncio.ensure_future(_leave(connection)))
+            await asyncio.shield(asyncio.ensure_future(transaction.leave()))
 
     return unit_of_work
-
-
-async def _leave(connection: AsyncConnection) -> None:
-    """Rolls back what was not committed."""
-    try:
-        await connection.close()
-    except SQLAlchemyError:
-        # The rollback could not be sent: the connection is gone, and the server rolls back by itself. The pool
-        # has thrown it away by now.
-        pass

@@ -53,7 +53,8 @@ class PromptRepository(Protocol):
     async def including(self, ref: VersionRef, *, limit: int) -> tuple[VersionRef, ...]:
         """Versions that pin `ref`: by name, the newest of each first."""
 
-    async def note_move(self, move: LabelMove) -> None: ...
+    async def note_move(self, move: LabelMove) -> None:
+        """The name must be locked."""
 
     async def moves(self, name: PromptName, label: str, *, limit: int) -> tuple[LabelMove, ...]:
         """Newest first."""

@@ -1,0 +1,125 @@
+"""A connection that commits each statement by itself, until a write or a lock begins a transaction."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapters.persistence import failures
+from adapters.persistence.async_engine import AsyncConnection
+from adapters.persistence.batch_writer import Blocked, Collision, RefusedRows, SchemaBehind, StoreRefused
+from domain.errors import StorageUnavailable
+
+Statement: TypeAlias = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
+Parameters: TypeAlias = dict[str, Any] | list[dict[str, Any]]
+
+BLOCKED: Final = "somebody else is changing the prompt; try again in a moment"
+_BEGIN: Final = {
+    # Whatever the server's default is: under READ COMMITTED each statement sees what others committed before it.
+    "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED",
+    # The write lock at once: a transaction that first reads and then writes would be refused, not made to wait.
+    "sqlite": "BEGIN IMMEDIATE",
+}
+
+
+@attrs.define(kw_only=True)
+class Transaction:
+    """What a unit of work does on its connection. `leave` it in any case."""
+
+    _connection: AsyncConnection
+    statement_timeout_s: float
+    _limit_s: float
+    """For a statement and the way there and back; the server's own limit is shorter."""
+    _is_open: bool = attrs.field(default=False, init=False)
+    _is_broken: bool = attrs.field(default=False, init=False)
+
+    @property
+    def database(self) -> str:
+        return self._connection.dialect.name
+
+    async def execute(self, statement: Statement, parameters: Parameters) -> CursorResult[Any]:
+        """
+        Raises:
+            StorageUnavailable: as `failures.translated` says; what was written so far can't be committed.
+        """
+        if not self._is_open:
+            with failures.translated():
+                return await self._connection.execute(statement, parameters)
+        with self._breaking():
+            async with asyncio.timeout(self._limit_s):
+                return await self._connection.execute(statement, parameters)
+
+    async def begin(self) -> None:
+        """From here on nothing counts before `commit`. A second call does nothing.
+
+        Raises:
+            StorageUnavailable: as for `execute`; on SQLite also where something else writes for too long.
+        """
+        if self._is_open:
+            return
+        self._is_open = True  # before it is: whether a cancelled BEGIN reached the server is unknown
+        with self._breaking():
+            await self._command(_BEGIN[self.database])
+
+    async def commit(self) -> None:
+        """
+        Raises:
+            StorageUnavailable: nothing was stored; or the connection ended meanwhile, and whether it was is unknown.
+        """
+        if not self._is_open:
+            return
+        if self._is_broken:
+            # PostgreSQL would answer COMMIT with a rollback, and no error.
+            raise StorageUnavailable("an earlier step failed, so nothing was stored; try again")
+        with self._breaking():
+            await self._command("COMMIT")
+        self._is_open = False
+
+    async def leave(self) -> None:
+        """Rolls back what was not committed, and gives the connection back."""
+        connection = self._connection
+        try:
+            if self._is_open and not connection.invalidated:
+                await self._command("ROLLBACK")
+        except (SQLAlchemyError, OSError):
+            # The connection is gone, or says nothing any more: the server rolls back by itself.
+            await connection.invalidate()
+        finally:
+            try:
+                await connection.close()
+            except SQLAlchemyError:
+                pass  # it was gone before; the pool has thrown it away by now
+
+    async def _command(self, text: str) -> None:
+        async with asyncio.timeout(self._limit_s):
+            await self._connection.exec_driver_sql(text)
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        try:
+            yield
+        except failures.FAILURES as error:
+            self._is_broken = True
+            raise StorageUnavailable(_told(error)) from error
+
+
+def _told(error: BaseException) -> str:
+    """As `translated` has it for chats, in words that fit a prompt."""
+    cause = getattr(error, "orig", None)
+    if getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+        return "something else is writing to the database; try again in a moment"
+    failure = failures.failure_of(error)
+    if isinstance(failure, Blocked):
+        return BLOCKED
+    if isinstance(failure, Collision):
+        return "another change was in the way; try again in a moment"
+    if isinstance(failure, RefusedRows):
+        return "the database can't take a value of the prompt"
+    if isinstance(failure, StoreRefused) and not isinstance(failure, SchemaBehind):
+        return "the database takes no changes now; try again in a moment"
+    return failure.told
