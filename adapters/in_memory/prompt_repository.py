@@ -30,6 +30,7 @@ class InMemoryPrompts:
     _used_at: dict[VersionRef, datetime.datetime] = attrs.field(factory=dict, init=False)
     _moves: list[LabelMove] = attrs.field(factory=list, init=False)
     _held: set[PromptName | VersionRef] = attrs.field(factory=set, init=False)
+    _is_broken: bool = attrs.field(default=False, init=False)
 
     async def get(self, name: PromptName) -> Prompt | None:
         return self._seen_heads().get(clean_value(name))
@@ -69,7 +70,8 @@ class InMemoryPrompts:
     async def add_version(self, version: PromptVersion) -> None:
         self._demand(version.tenant, version.name)
         if version.ref in self._seen_versions():
-            raise StorageUnavailable("the store refused the prompt: there is such a version already")
+            self._is_broken = True
+            raise StorageUnavailable("the store can't take a value of the prompt")
         source = version.source
         bare = attrs.evolve(source, turns=tuple([attrs.evolve(turn, origin=None) for turn in source.turns]))
         self._versions[version.ref] = clean_value(attrs.evolve(version, source=bare))
@@ -119,6 +121,8 @@ class InMemoryPrompts:
 
     async def commit(self) -> None:
         shelf = self._shelf()
+        if self._is_broken:
+            raise StorageUnavailable("an earlier step failed, so nothing was stored; try again")
         for name, head in self._heads.items():
             _set(shelf.heads, (self._tenant, name), head)
         for ref, version in self._versions.items():
@@ -159,7 +163,11 @@ class InMemoryPrompts:
 
     async def _hold(self, key: PromptName | VersionRef) -> None:
         if key not in self._held:
-            await self._shelf().hold((self._tenant, key))
+            try:
+                await self._shelf().hold((self._tenant, key))
+            except StorageUnavailable:
+                self._is_broken = True
+                raise
             self._held.add(key)
 
     def _demand(self, tenant: Tenant, name: PromptName) -> None:

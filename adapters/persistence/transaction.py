@@ -47,10 +47,7 @@ class Transaction:
         Raises:
             StorageUnavailable: as `failures.translated` says; what was written so far can't be committed.
         """
-        if not self._is_open:
-            with failures.translated():
-                return await self._connection.execute(statement, parameters)
-        with self._breaking():
+        with self._breaking() if self._is_open else failures.translated():
             async with asyncio.timeout(self._limit_s):
                 return await self._connection.execute(statement, parameters)
 

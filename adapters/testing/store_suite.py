@@ -15,6 +15,7 @@ from decimal import Decimal
 
 import attrs
 
+from adapters.testing.prompt_repository_suite import NOW, OTHER_TENANT, PromptRepositorySuite, Stores
 from application.ports.store import Store
 from domain.attempt import Attempt
 from domain.errors import NotFound
@@ -24,12 +25,7 @@ from domain.model import ModelRef
 from domain.thread import ChatRecord, Session, StoredMessage, Thread
 from domain.usage import Usage
 
-NOW = datetime.datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=datetime.UTC)
 MODEL = ModelRef("openai", "gpt-4")
-OTHER_TENANT = Tenant("other")
-
-Stores = tuple[Store, Store]
-"""Two started stores over the same data, as two replicas have them."""
 
 
 def new_id() -> str:
@@ -95,7 +91,9 @@ async def read_thread(store: Store, record: ChatRecord, *, limit: int = 1000) ->
         return await work.messages.tail(record.thread.id, limit=limit)
 
 
-class StoreSuite:
+class StoreSuite(PromptRepositorySuite):
+    """The prompts' part is in a file of its own."""
+
     async def test_committed_chat_reads_back_as_it_was(self, stores: Stores) -> None:
         """Every field of session, thread and messages survives; positions are the store's gift."""
         store, other = stores

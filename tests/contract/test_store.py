@@ -6,7 +6,8 @@ import pytest
 
 from adapters.in_memory.store import InMemoryStore
 from adapters.persistence.store import create
-from adapters.testing.store_suite import Stores, StoreSuite
+from adapters.testing.prompt_repository_suite import Stores
+from adapters.testing.store_suite import StoreSuite
 from tests.support.records import store_config
 
 
