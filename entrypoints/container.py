@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.prompt_cache import LocalPromptCache
 from adapters.prices.genai_price_book import GenaiPriceBook
+from adapters.prompts.files import FolderPromptFiles
 from adapters.system import SystemClock, SystemRandomness, UUID7Generator
 from adapters.telemetry.fan_out import FanOutTelemetry
 from adapters.telemetry.log import LogTelemetry
@@ -198,6 +199,7 @@ class Container(containers.DeclarativeContainer):
         warnings=settings.provided.warnings,
         defaults=providers.Callable(_default_models, settings),
     )
+    prompt_files = providers.Singleton(FolderPromptFiles, settings.provided.prompts.directory)
     prompt_writing = providers.Singleton(PromptWriting, clock=clock)
     read_prompts = providers.Singleton(ReadPrompts, unit_of_work=store.provided.unit_of_work)
     version_prompt = providers.Singleton(
