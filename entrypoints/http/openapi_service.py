@@ -142,7 +142,7 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "aliases": object_of(TEXT, "Other names for models: alias to model."),
             "formats": list_of(TEXT, "What `format` may be."),
             "passes": list_of(TEXT, "The compiler passes, in the order they run."),
-            "prompts": list_of(TEXT, "The stored prompts."),
+            "prompts": list_of(ref("ConfigPrompt"), "The first 100 stored prompts; `GET /prompts` has all."),
             "defaults": ref("Defaults", "What a chat gets where it says nothing."),
             "limits": ref("Limits", "What a request may be at most."),
             "features": object_of(FLAG, "What this version can do: feature to true or false."),
@@ -191,6 +191,15 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
                 "`degraded` is being tried again after failures, `down` is passed over because of them, `cooling` "
                 "waits as its provider asked, `unavailable` has no key.",
             ),
+        },
+    ),
+    "ConfigPrompt": record(
+        "A stored prompt that a chat may name as `system_prompt`.",
+        {
+            "name": text("Its name.", example="support_agent"),
+            "prompt_version": text("The version that the bare name means.", example="support_agent:v3"),
+            "labels": list_of(TEXT, "Its labels, which can be named too: `support_agent@staging`."),
+            "description": nullable("string", "What it is for."),
         },
     ),
     "ModelLimits": record(

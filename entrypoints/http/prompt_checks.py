@@ -5,6 +5,7 @@ from typing import Final
 
 import attrs
 
+from application.use_cases.label_prompt import MAX_VERSIONS, MAX_WEIGHT
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.reference import LABEL_PATTERN, version_number
@@ -12,8 +13,7 @@ from domain.prompt.version import Weights
 from entrypoints.http.checks import Faults, Integer, Schemas, Text, fault, kind_of
 from entrypoints.http.codec import shown
 
-MAX_ROLLOUT: Final = 20
-_WEIGHT: Final = Integer(minimum=1, maximum=1_000_000)
+_WEIGHT: Final = Integer(minimum=1, maximum=MAX_WEIGHT)
 LABEL_TEXT: Final = Text(
     max_length=64,
     pattern=LABEL_PATTERN,
@@ -47,8 +47,8 @@ class WeightMap:
         if not isinstance(value, Mapping):
             fault(faults, path, f'must be an object such as {{"v3": 90, "v4": 10}}, not {kind_of(value)}')
             return None
-        if not 1 <= len(value) <= MAX_ROLLOUT:
-            fault(faults, path, f"must have 1 to {MAX_ROLLOUT} versions; it has {len(value):,}")
+        if not 1 <= len(value) <= MAX_VERSIONS:
+            fault(faults, path, f"must have 1 to {MAX_VERSIONS} versions; it has {len(value):,}")
             return None
         found = []
         for name, item in value.items():
@@ -63,7 +63,7 @@ class WeightMap:
         return {
             "type": "object",
             "minProperties": 1,
-            "maxProperties": MAX_ROLLOUT,
+            "maxProperties": MAX_VERSIONS,
             "propertyNames": VersionText().schema(schemas),
             "additionalProperties": _WEIGHT.schema(schemas),
         }

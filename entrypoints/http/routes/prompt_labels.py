@@ -18,7 +18,7 @@ from entrypoints.http.query import NO_QUERY, FlagText, read_query, refuse_query
 from entrypoints.http.records import Record, given
 from entrypoints.http.request_body import read_body
 from entrypoints.http.state import STATE, cut_at_the_end
-from entrypoints.prompt_rendering import label_detail_json, labelled_json
+from entrypoints.prompt_rendering import label_detail_json, labelled_json, version_text
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +63,16 @@ async def put(request: web.Request) -> web.StreamResponse:
         if_match=if_match(request, faults),
         faults=faults,
     )
-    labelled = await state.application.label_prompt.execute(command)
+    try:
+        labelled = await state.application.label_prompt.execute(command)
+    except InvalidRequest as error:
+        if command.weights is None or value.get("weights") is None:
+            raise
+        # Weights of one version are a version to the application; here they were written as weights.
+        where = f"weights.{version_text(command.weights[0][0])}"
+        raise InvalidRequest.of(
+            *(attrs.evolve(each, path=where) if each.path == "version" else each for each in error.faults)
+        ) from None
     return tagged(request, labelled_json(labelled, command.label), labelled.prompt.etag)
 
 

@@ -1,12 +1,16 @@
 """What a UI, a probe and a scraper ask: `/config`, `/healthz`, `/readyz`, `/metrics`."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
 
 from application.ports.price_book import Price
 from application.use_cases.describe_service import ModelView
+from application.use_cases.read_prompts import PromptView
+from domain.errors import StorageUnavailable
+from domain.ids import DEFAULT_TENANT
 from domain.json_value import JSONValue
 from entrypoints.application import Application
 from entrypoints.http.chat_body import MAX_MESSAGES
@@ -18,11 +22,17 @@ from entrypoints.rendering import money, to_json
 
 _JSON: Final = "application/json"
 _CHECK_S: Final = 1.5
+_NO_PROMPTS: Final = "prompts: they can't be read right now, as the database is away; ask again shortly"
 
 
 async def config(request: web.Request) -> web.StreamResponse:
     """An allow-list: every key is written out here, so that a new setting is not shown by accident."""
-    return web.Response(body=to_json(config_json(request.app[STATE].application)), content_type=_JSON)
+    application = request.app[STATE].application
+    try:
+        prompts = (await application.read_prompts.page(DEFAULT_TENANT)).items
+    except StorageUnavailable:  # a UI can draw itself without them
+        prompts = None
+    return web.Response(body=to_json(config_json(application, prompts)), content_type=_JSON)
 
 
 async def healthz(request: web.Request) -> web.StreamResponse:
@@ -57,7 +67,11 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     )
 
 
-def config_json(application: Application) -> dict[str, JSONValue]:
+def config_json(application: Application, prompts: Sequence[PromptView] | None) -> dict[str, JSONValue]:
+    """
+    Args:
+        prompts: the first of them; None where they can't be read.
+    """
     described = application.describe_service.execute()
     chat, server = application.settings.chat, application.settings.server
     return {
@@ -65,7 +79,7 @@ def config_json(application: Application) -> dict[str, JSONValue]:
         "aliases": {name: str(ref) for name, ref in described.aliases},
         "formats": list(described.formats),
         "passes": list(described.passes),
-        "prompts": [],
+        "prompts": [_prompt(view) for view in prompts or ()],
         "defaults": {
             "model": chat.primary,
             "fallbacks": list(chat.fallbacks),
@@ -94,10 +108,20 @@ def config_json(application: Application) -> dict[str, JSONValue]:
             "tools": True,
             "images": True,
             "json_schema": True,
+            "prompts": True,
             "idempotency": False,
             "authentication": False,
         },
-        "warnings": list(described.warnings),
+        "warnings": [*described.warnings, *(() if prompts is not None else (_NO_PROMPTS,))],
+    }
+
+
+def _prompt(view: PromptView) -> dict[str, JSONValue]:
+    return {
+        "name": view.prompt.name,
+        "prompt_version": str(view.version.ref),
+        "labels": [label.name for label in view.prompt.labels],
+        "description": view.version.source.description,
     }
 
 

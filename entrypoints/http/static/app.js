@@ -23,7 +23,8 @@ function typeOf(schema) {
   if ("const" in schema) return el("code", {}, String(schema.const));
   if (schema.type === "array") return el("span", {}, "list of ", typeOf(schema.items || {}));
   if (Array.isArray(schema.type)) return el("span", {}, schema.type.join(" or "));
-  if (schema.type === "object" && schema.additionalProperties?.type) return el("span", {}, "object of ", typeOf(schema.additionalProperties));
+  const values = schema.additionalProperties;
+  if (schema.type === "object" && (values?.type || values?.$ref || values?.oneOf)) return el("span", {}, "object of ", typeOf(values));
   if (schema.type === "null") return el("span", {}, "null");
   const format = schema.format ? " (" + schema.format + ")" : "";
   return el("span", {}, (schema.type || "any") + format);
@@ -88,10 +89,25 @@ function body(content, schemas) {
   });
 }
 
-function tryIt(path, operation) {
+// What goes into the path, the query and the headers; X-Request-ID, which every route takes, is left out.
+function parameters(list) {
+  const own = (list || []).filter((one) => !one.$ref);
+  if (!own.length) return [];
+  return [el("h3", {}, "Parameters"), el("table", {},
+    el("thead", {}, el("tr", {}, el("th", {}, "Name"), el("th", {}, "In"), el("th", {}, "Type"), el("th", {}, "Meaning"))),
+    el("tbody", {}, own.map((one) => el("tr", {},
+      el("td", {}, el("code", {}, one.name), one.required ? el("span", { class: "required" }, "required") : null),
+      el("td", {}, one.in),
+      el("td", { class: "type" }, typeOf(one.schema)),
+      el("td", {}, ...rich(one.description), limitsOf(one.schema))))))];
+}
+
+function tryIt(path, method, operation) {
   const examples = Object.values(operation.requestBody.content["application/json"].examples);
   const text = el("textarea", { "aria-label": "Request body", spellcheck: "false" });
   const choose = el("select", { "aria-label": "Example" }, examples.map((one, index) => el("option", { value: index }, one.summary)));
+  const examplesOf = Object.fromEntries((operation.parameters || []).filter((one) => one.in === "path").map((one) => [one.name, one.example]));
+  const target = el("input", { type: "text", "aria-label": "Path", spellcheck: "false", value: path.replace(/\{(\w+)\}/g, (whole, name) => examplesOf[name] || whole) });
   const output = el("pre", { "aria-live": "polite" }, "The answer comes here.");
   const status = el("span", { class: "status" });
   const stop = el("button", { type: "button", disabled: "" }, "Stop");
@@ -99,8 +115,8 @@ function tryIt(path, operation) {
   const fill = () => { text.value = pretty(examples[choose.value].value); };
   choose.addEventListener("change", fill);
   stop.addEventListener("click", () => controller && controller.abort());
-  const form = el("form", {}, el("div", { class: "row" }, choose), text,
-    el("div", { class: "row" }, el("button", { class: "send", type: "submit" }, "Send " + path), stop, status), output);
+  const form = el("form", {}, el("div", { class: "row" }, choose, path.includes("{") ? target : null), text,
+    el("div", { class: "row" }, el("button", { class: "send", type: "submit" }, method.toUpperCase() + " " + path), stop, status), output);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     controller = new AbortController();
@@ -109,7 +125,7 @@ function tryIt(path, operation) {
     status.textContent = "waiting …";
     const started = performance.now();
     try {
-      const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: text.value, signal: controller.signal });
+      const response = await fetch(target.value, { method: method.toUpperCase(), headers: { "Content-Type": "application/json" }, body: text.value, signal: controller.signal });
       const report = () => { status.textContent = response.status + " · " + Math.round(performance.now() - started) + " ms · " + (response.headers.get("x-lor3-model") || response.headers.get("x-request-id") || ""); };
       report();
       if ((response.headers.get("content-type") || "").startsWith("text/event-stream")) {
@@ -147,7 +163,8 @@ function draw(api) {
   main.replaceChildren(el("h1", {}, "lor3 API"), el("p", { class: "lead" }, api.info.summary));
   for (const { path, method, operation } of operations) {
     const section = el("section", { id: operation.operationId }, el("h2", {}, badge(method), el("code", {}, path), operation.summary), el("p", {}, ...rich(operation.description)));
-    if (operation.requestBody) section.append(el("h3", {}, "Try it"), tryIt(path, operation), el("h3", {}, "Request"), ...body(operation.requestBody.content, schemas));
+    section.append(...parameters(operation.parameters));
+    if (operation.requestBody) section.append(el("h3", {}, "Try it"), tryIt(path, method, operation), el("h3", {}, "Request"), ...body(operation.requestBody.content, schemas));
     for (const [code, answer] of Object.entries(operation.responses)) {
       if (answer.$ref) continue;
       section.append(el("h3", {}, "Answer " + code), el("p", {}, ...rich(answer.description)), ...body(answer.content, schemas));

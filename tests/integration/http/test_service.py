@@ -16,19 +16,21 @@ from entrypoints.http.app import create_app
 from entrypoints.http.routes.table import ROUTES
 from entrypoints.http.server import check_parser, serve
 from entrypoints.settings import ServerSettings
-from tests.support.http import parse, serving
+from tests.support.http import Server, parse, serving
 
 CONFIG_KEYS = {
     "aliases.*", "defaults.context_depth", "defaults.fallbacks", "defaults.format", "defaults.max_tokens",
     "defaults.model", "defaults.on_disconnect", "defaults.seed", "defaults.stop", "defaults.stream",
     "defaults.temperature", "defaults.top_p", "features.authentication", "features.explain",
-    "features.idempotency", "features.images", "features.json_schema", "features.streaming", "features.tools",
+    "features.idempotency", "features.images", "features.json_schema", "features.prompts", "features.streaming",
+    "features.tools",
     "formats", "limits.deadline_s", "limits.max_attempts", "limits.max_body_bytes", "limits.max_context_depth",
     "limits.max_json_depth", "limits.max_messages", "limits.max_text_characters", "models.capabilities",
     "models.health", "models.id", "models.lifecycle.replaced_by", "models.lifecycle.retired",
     "models.lifecycle.retired_on", "models.limits.context_window", "models.limits.max_output_tokens",
     "models.price", "models.price.cached_input_per_mtok_usd", "models.price.input_per_mtok_usd",
-    "models.price.output_per_mtok_usd", "models.provider", "passes", "prompts", "warnings",
+    "models.price.output_per_mtok_usd", "models.provider", "passes", "prompts.description", "prompts.labels",
+    "prompts.name", "prompts.prompt_version", "warnings",
 }  # fmt: skip
 
 
@@ -57,9 +59,22 @@ class AwayStore:
         return self.reason
 
 
+def readable(path: str) -> bool:
+    return any((entry.method, entry.path) == ("GET", path) for entry in ROUTES)
+
+
+async def make_prompt(server: Server) -> None:
+    """The prompt `tone` with one version and the label `staging`."""
+    async with server.client.post("/prompts/tone/versions", json={"template": "Be kind."}) as made:
+        assert made.status == 201
+    async with server.client.put("/prompts/tone/labels/staging", json={"version": "v1"}) as moved:
+        assert moved.status == 200
+
+
 async def test_config_shows_exactly_the_allow_list(tmp_path: Path) -> None:
     """A new key has to be added here by hand (security 34)."""
     async with serving(tmp_path) as server:
+        await make_prompt(server)
         async with server.client.get("/config") as response:
             config = await response.json()
 
@@ -83,14 +98,16 @@ async def test_probes_and_metrics(tmp_path: Path) -> None:
 async def test_every_get_answers_head_without_a_body(tmp_path: Path) -> None:
     """As load balancers ask: the same head, and the connection goes on; a POST route does not know it."""
     async with serving(tmp_path) as server:
+        await make_prompt(server)
         for entry in ROUTES:
-            head = b"HEAD %s HTTP/1.1\r\nHost: x\r\n" % entry.path.encode()
+            path = entry.path.format(name="tone", version="v1", label="staging")
+            head = b"HEAD %s HTTP/1.1\r\nHost: x\r\n" % path.encode()
             answered = await server.raw(
                 head + b"\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
             )
             first, _, rest = answered.partition(b"\r\n\r\n")
 
-            assert int(first.split(b" ", 2)[1]) == (200 if entry.method == "GET" else 405), entry.path
+            assert int(first.split(b" ", 2)[1]) == (200 if readable(entry.path) else 405), entry.path
             assert parse(rest) == (200, {"status": "ok"})
         async with server.client.head("/config") as head_of, server.client.get("/config") as whole:
             assert head_of.headers["Content-Length"] == whole.headers["Content-Length"]
@@ -142,7 +159,7 @@ async def test_no_route_is_served_that_the_table_does_not_have(tmp_path: Path) -
     declared = {(entry.method, entry.path) for entry in ROUTES}
     heads = {("HEAD", path) for method, path in declared if method == "GET"}
     assert {route for route in served if route[0] != "OPTIONS"} == declared | heads
-    assert {entry.policy for entry in ROUTES} <= {"public", "chat", "ops"}
+    assert {entry.policy for entry in ROUTES} <= {"public", "chat", "prompts", "ops"}
     assert isinstance(app, web.Application)
 
 
@@ -170,12 +187,14 @@ async def test_what_a_ui_reads_fits_its_schema(tmp_path: Path) -> None:
         "tool_choice": "auto",
     }
     async with serving(tmp_path) as server:
+        await make_prompt(server)
         async with server.client.get("/openapi.json") as response:
             document = await response.json()
         async with server.client.get("/config") as response:
             config = await response.json()
         async with server.client.post("/chat/explain", json=body) as response:
             explanation = await response.json()
+    assert config["prompts"]
     schemas = document["components"]["schemas"]
     for schema in schemas.values():
         if "properties" in schema:
@@ -255,7 +274,10 @@ async def test_a_listed_origin_is_allowed_without_credentials(tmp_path: Path) ->
     for response in answers:
         assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
         assert "Access-Control-Allow-Credentials" not in response.headers
-    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    methods = preflight.headers["Access-Control-Allow-Methods"].split(", ")
+    assert {entry.method for entry in ROUTES} <= set(methods)
+    assert "If-Match" in preflight.headers["Access-Control-Allow-Headers"]
+    assert "ETag" in answers[1].headers["Access-Control-Expose-Headers"]
 
 
 async def test_without_a_list_no_origin_is_allowed(tmp_path: Path) -> None:
