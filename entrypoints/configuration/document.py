@@ -188,8 +188,8 @@ class Document:
     system_prompt: Name | None = _field(
         "The prompt that a chat gets where it names none: `name`, `name:v3` or `name@label`."
     )
-    variables: Mapping[Name, JSONValue] | None = _field(
-        "Variables of prompts, for those that a chat leaves out."
+    variables: Mapping[Name, object] | None = _field(
+        "Variables of prompts, any JSON, for those that a chat leaves out; text from the environment stays text."
     )
     reroute_retired: bool | None = _field("Answer by a switched-off model's replacement.")
     aliases: Mapping[Name, Name] | None = _field("Names of your own for models.")

@@ -129,6 +129,7 @@ _LEAVES: Final[Mapping[Any, dict[str, Any]]] = {
     bool: {"type": "boolean"},
     Decimal: {"type": ["number", "string"]},
     datetime.date: {"type": "string", "format": "date"},
+    object: {},
 }
 
 

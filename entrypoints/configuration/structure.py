@@ -179,7 +179,7 @@ def _mapping(value: object, target: Any) -> dict[str, Any]:
         raise Unfit("must hold values by name")
     _, inner = get_args(target)
     # `name:` with nothing after it is an entry with all its defaults.
-    entries = [(key, {} if item is None else item) for key, item in value.items()]
+    entries = [(key, {} if item is None and inner is not object else item) for key, item in value.items()]
     return dict(zip(value, _each(list(entries), inner), strict=True))
 
 
@@ -245,6 +245,21 @@ def _plain(value: Any) -> Any:
     return _read(value)
 
 
+def _json(value: Any, target: Any) -> Any:
+    """Any JSON value; what a file's other values would become is not for this to guess."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, list):
+        return _each(list(enumerate(value)), target)
+    if isinstance(value, dict):
+        return dict(zip(value, _each(list(value.items()), target), strict=True))
+    raise Unfit("must be text, a number, true, false, null, a list or an object; put dates in quotes")
+
+
 def _origin_is(*origins: object) -> Callable[[Any], bool]:
     return lambda target: get_origin(target) in origins
 
@@ -261,6 +276,7 @@ def _converter() -> Converter:
     )
     for leaf, hook in leaves:
         converter.register_structure_hook(leaf, hook)
+    converter.register_structure_hook_func(lambda target: target is object, _json)
     converter.register_structure_hook_func(_origin_is(Literal), _literal)
     converter.register_structure_hook_func(_origin_is(tuple), _tuple)
     converter.register_structure_hook_func(_origin_is(Mapping), _mapping)

@@ -253,3 +253,13 @@ def test_file_of_other_bytes_is_refused(tmp_path: Path) -> None:
 def test_fault_in_a_variable_is_named(tmp_path: Path, variable: str, value: str, path: str) -> None:
     """The environment is checked as strictly as a file."""
     assert path in faults(tmp_path, "", environ={variable: value})
+
+
+def test_default_prompt_is_a_reference_and_the_only_system_text(tmp_path: Path) -> None:
+    """Whether there is such a prompt, only the store knows; whether it can be one, the file."""
+    found = faults(tmp_path, "system_prompt: support agent\nvariables: [a]\n")
+    doubled = faults(tmp_path, "system_prompt: support_agent@staging\nsystem: Be brief.\n")
+
+    assert found["system_prompt"].startswith("`support agent` is no prompt reference; write `name`")
+    assert "variables" in found
+    assert "keep one of the two" in doubled["system_prompt"]

@@ -310,3 +310,12 @@ def test_origins_name_file_line_variable_and_flag(load: Load) -> None:
         "server.port": "lor3.yaml, line 5",
         "server.workers": "--workers",
     }
+
+
+def test_default_prompt_and_its_variables(load: Load) -> None:
+    """Variables are any JSON, and their texts may come from the environment."""
+    text = "system_prompt: support_agent:v3\nvariables: {name: '${WHO}', tags: [a, 1], deep: {x: null}}\n"
+    chat = load(text, environ={"WHO": "Ada"}).chat
+
+    assert chat.system_prompt == "support_agent:v3"
+    assert chat.variables == {"name": "Ada", "tags": ["a", 1], "deep": {"x": None}}
