@@ -1,17 +1,26 @@
 """A prompt as it is kept ready: flat, checked, with all its fragments in place."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
+from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONValue
 from domain.message import Message
+from domain.prompt.flat_text import flat_text
+from domain.prompt.program import Program
 from domain.prompt.reference import VersionRef
+from domain.prompt.rendering import MAX_OUTPUT_BYTES, Budget, run, too_long
 from domain.prompt.source import TurnRole, Variable
+from domain.prompt.suggestion import shown, suggestion
+from domain.prompt.variable_types import expected, misfit, printed, unprintable
 
-MAX_OUTPUT_BYTES: Final = 256 * 1024
-"""Of a rendered prompt, all turns together, in UTF-8."""
+__all__ = ["MAX_OUTPUT_BYTES", "CompiledPrompt", "CompiledTurn", "RenderedPrompt"]
+
+_PLAIN: Final[Mapping[str, type]] = {"string": str, "boolean": bool}
+"""Types of which every value of the Python type fits as it is."""
+_MAX_FAULTS: Final = 50
 
 
 @attrs.frozen(kw_only=True)
@@ -31,12 +40,18 @@ class RenderedPrompt:
 @attrs.frozen(kw_only=True)
 class CompiledTurn:
     role: TurnRole
-    program: tuple[object, ...]
+    program: Program
+    chomp: bool = False
+    """Whether the template's last newline is to be dropped while rendering: where it ends in a section, whose last
+    line has it."""
 
 
 @attrs.frozen(kw_only=True)
 class CompiledPrompt:
-    """What `compile_prompt` makes of a version and its fragments."""
+    """What `compile_prompt` makes of a version and its fragments.
+
+    One newline at the end of a template is not part of its text: files and YAML's block scalars have it.
+    """
 
     ref: VersionRef
     hash: str
@@ -44,11 +59,41 @@ class CompiledPrompt:
     variables: tuple[Variable, ...]
     """All it needs, its fragments' included."""
     fragments: tuple[VersionRef, ...]
+    is_chat: bool = False
+    untyped: tuple[str, ...] = ()
+    """Variables that a plain text uses and nobody declares: any JSON value fits."""
+    deferred: tuple[str, ...] = ()
+    """Variables that a fragment inside a section declares: they may come from the section's items instead, so that
+    they are missing only where one is printed and neither has it."""
+
+    _by_name: Mapping[str, Variable] = attrs.field(init=False, eq=False, repr=False)
+    _checks: tuple[tuple[str, type | None, Variable], ...] = attrs.field(init=False, eq=False, repr=False)
+    _straight: tuple[tuple[list[str], tuple[tuple[int, str], ...]] | None, ...] = attrs.field(
+        init=False, eq=False, repr=False
+    )
+    """For each turn that only prints texts and variables: its pieces, and where which variable goes."""
+
+    def __attrs_post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "_by_name", {variable.name: variable for variable in self.variables})
+        put(
+            self,
+            "_checks",
+            tuple((variable.name, _PLAIN.get(variable.type), variable) for variable in self.variables),
+        )
+        put(self, "_straight", tuple(_straight(turn) for turn in self.turns))
 
     @property
     def text(self) -> str:
-        """The flat template, for a person: one text, or each turn under its role."""
-        raise NotImplementedError
+        """The flat template, for a person: one text, or each turn under its role.
+
+        With the same variables declared, each text compiles to what renders the same.
+        """
+        if not self.is_chat:
+            return flat_text(self.turns[0].program, chomp=self.turns[0].chomp)
+        return "\n".join(
+            f"{turn.role}:\n{flat_text(turn.program, chomp=turn.chomp)}\n" for turn in self.turns
+        )
 
     def render(
         self, variables: Mapping[str, JSONValue], *, defaults: Mapping[str, JSONValue] | None = None
@@ -62,4 +107,104 @@ class CompiledPrompt:
             InvalidRequest: naming every variable that is undeclared, missing or of the wrong type, at
                 `variables.<name>`; or the output is beyond `MAX_OUTPUT_BYTES`.
         """
-        raise NotImplementedError
+        values = self._checked(variables, defaults)
+        budget = Budget()
+        system: str | None = None
+        turns: list[Message] = []
+        size = 0
+        for turn, straight in zip(self.turns, self._straight, strict=True):
+            if straight is None:
+                text = run(turn.program, values, budget, chomp=turn.chomp)
+            else:
+                template, holes = straight
+                pieces = template.copy()
+                for index, name in holes:
+                    value = values[name]
+                    pieces[index] = value if type(value) is str else printed(value)
+                if holes:
+                    budget.characters -= sum(map(len, pieces))
+                    if budget.characters < 0:
+                        raise too_long()
+                text = "".join(pieces)
+            size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+            if turn.role == "system":
+                system = text if system is None else f"{system}\n\n{text}"
+            else:
+                turns.append(Message.of(turn.role, text))
+        if size > MAX_OUTPUT_BYTES:
+            raise too_long()
+        return RenderedPrompt(
+            ref=self.ref, hash=self.hash, system=system, turns=tuple(turns), fragments=self.fragments
+        )
+
+    def _checked(
+        self, variables: Mapping[str, JSONValue], defaults: Mapping[str, JSONValue] | None
+    ) -> dict[str, JSONValue]:
+        """The value of every variable; a deferred one that nobody gave is left out."""
+        values: dict[str, JSONValue] = {}
+        faults: list[Fault] = []
+        given = 0
+        for name, plain, variable in self._checks:
+            if name in variables:
+                given += 1
+                value = variables[name]
+            elif defaults is not None and name in defaults:
+                value = defaults[name]
+            elif not variable.required:
+                if name not in self.deferred:
+                    values[name] = variable.default
+                continue
+            else:
+                faults.append(_missing(variable))
+                continue
+            if type(value) is not plain and (wrong := self._misfit(variable, value)) is not None:
+                faults.append(Fault(path=f"variables.{name}", message=wrong))
+            else:
+                values[name] = value
+        if given != len(variables):
+            faults.extend(self._undeclared(variables))
+        if faults:
+            raise InvalidRequest.of(*faults[:_MAX_FAULTS])
+        return values
+
+    def _misfit(self, variable: Variable, value: Any) -> str | None:
+        return unprintable(value) if variable.name in self.untyped else misfit(variable, value)
+
+    def _undeclared(self, variables: Mapping[str, JSONValue]) -> list[Fault]:
+        found: list[Fault] = []
+        for name in variables:
+            if name not in self._by_name:
+                declared = ", ".join(f"`{each}`" for each in list(self._by_name)[:20]) or "none"
+                found.append(
+                    Fault(
+                        path=f"variables.{shown(str(name))}",
+                        message=f"the prompt declares no such variable{suggestion(str(name), self._by_name)}"
+                        f"; declared: {declared}",
+                    )
+                )
+                if len(found) >= _MAX_FAULTS:
+                    break
+        return found
+
+
+def _missing(variable: Variable) -> Fault:
+    what = f": {variable.description}" if variable.description else ""
+    return Fault(
+        path=f"variables.{variable.name}", message=f"is missing; the prompt needs {expected(variable)}{what}"
+    )
+
+
+def _straight(turn: CompiledTurn) -> tuple[list[str], tuple[tuple[int, str], ...]] | None:
+    pieces: list[str] = []
+    holes: list[tuple[int, str]] = []
+    if turn.chomp:
+        return None
+    for index, operation in enumerate(turn.program):
+        if isinstance(operation, str):
+            pieces.append(operation)
+        elif isinstance(operation, tuple) and operation[:2] == ("value", "root") and "." not in operation[2]:
+            pieces.append("")
+            holes.append((index, operation[2]))
+        else:
+            return None
+    return pieces, tuple(holes)

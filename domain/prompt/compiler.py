@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 
+from domain.errors import Fault, InvalidRequest
 from domain.prompt.compiled import CompiledPrompt
+from domain.prompt.flattening import Flattening
+from domain.prompt.nodes import Include
 from domain.prompt.reference import VersionRef
 from domain.prompt.source import PromptSource
+from domain.prompt.template import parse
+from domain.prompt.template_fault import MAX_FAULTS, places
 from domain.prompt.version import PromptVersion
 
 
@@ -14,7 +19,15 @@ def included(source: PromptSource) -> tuple[str, ...]:
     Raises:
         InvalidRequest: with every fault of the templates' syntax.
     """
-    raise NotImplementedError
+    found: dict[str, None] = {}
+    faults: list[Fault] = []
+    for place in places(source, ""):
+        template = parse(place.text)
+        faults.extend(place.fault(at, message) for at, message in template.faults)
+        found.update((node.written, None) for node in template.nodes if isinstance(node, Include))
+    if faults:
+        raise InvalidRequest.of(*faults[:MAX_FAULTS])
+    return tuple(found)
 
 
 def compile_prompt(
@@ -29,4 +42,4 @@ def compile_prompt(
     Raises:
         InvalidRequest: with every fault: syntax, undeclared variables, unfit parameters, cycles by name, depth.
     """
-    raise NotImplementedError
+    return Flattening(version=version, library=library).compile(path)

@@ -1,0 +1,486 @@
+"""Puts fragments in their places, and finds out what every name means."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from domain.errors import Fault, InvalidRequest
+from domain.prompt.compiled import CompiledPrompt, CompiledTurn
+from domain.prompt.declarations import Declarations
+from domain.prompt.nodes import Close, Include, Node, Open, Parameter, Path, Quoted, Text, Value
+from domain.prompt.program import MAX_NODES, MAX_TEXT_BYTES
+from domain.prompt.reference import PromptName, PromptReference, VersionRef
+from domain.prompt.rendering import without_newline
+from domain.prompt.scope import Constant, Meaning, Reference, Scope, Section, may_bring_names
+from domain.prompt.source import TurnRole, Variable
+from domain.prompt.suggestion import shown, suggestion
+from domain.prompt.template import MAX_SECTION_DEPTH, Template, parse
+from domain.prompt.template_fault import MAX_FAULTS, Place, places
+from domain.prompt.variable_types import expected, fits_type, is_falsy, misfit, printed
+from domain.prompt.version import PromptVersion
+
+MAX_INCLUDE_DEPTH: Final = 10
+
+
+class _Stop(Exception):
+    """There is no point in looking for more faults."""
+
+
+@attrs.define(kw_only=True)
+class Flattening:
+    """One compilation; recurses only into fragments, of which at most `MAX_INCLUDE_DEPTH` are inside one another."""
+
+    version: PromptVersion
+    library: Mapping[VersionRef, PromptVersion]
+    _declarations: Declarations = attrs.field(factory=Declarations, init=False)
+    _faults: dict[tuple[str, str], Fault] = attrs.field(factory=dict, init=False)
+    _reported: set[tuple[str | None, str, str]] = attrs.field(factory=set, init=False)
+    """Undeclared names, each once a template."""
+    _fragments: dict[VersionRef, None] = attrs.field(factory=dict, init=False)
+    _templates: dict[VersionRef, Template] = attrs.field(factory=dict, init=False)
+    _inside: dict[VersionRef, tuple[PromptVersion, ...]] = attrs.field(factory=dict, init=False)
+    _program: list[Any] = attrs.field(factory=list, init=False)
+    _texts: list[str] = attrs.field(factory=list, init=False)
+    """Text that is not in the program yet."""
+    _nodes: int = attrs.field(default=0, init=False)
+    _text_bytes: int = attrs.field(default=0, init=False)
+    _depth: int = attrs.field(default=0, init=False)
+    """Of sections and parameters, through all fragments."""
+    _muted: int = attrs.field(default=0, init=False)
+    _open_ended: int = attrs.field(default=0, init=False)
+    """Sections around whose items may bring names."""
+    _by_name: int = attrs.field(default=0, init=False)
+    """`with`s around that are in the program, so that names are looked up while rendering."""
+
+    def compile(self, path: str) -> CompiledPrompt:
+        """Call it once."""
+        source = self.version.source
+        for variable in source.variables:
+            self._declarations.declare(variable, str(self.version.name))
+        turns: list[CompiledTurn] = []
+        try:
+            for turn, place in zip(source.turns, places(source, path), strict=True):
+                turns.append(self._turn(turn.role, place))
+        except _Stop:
+            if not self._faults:
+                raise
+        if self._faults:
+            raise InvalidRequest.of(*self._faults.values())
+        return CompiledPrompt(
+            ref=self.version.ref,
+            hash=self.version.hash,
+            turns=tuple(turns),
+            variables=self._declarations.variables,
+            fragments=tuple(self._fragments),
+            is_chat=source.is_chat,
+            untyped=self._declarations.untyped,
+            deferred=self._declarations.deferred,
+        )
+
+    def _turn(self, role: TurnRole, place: Place) -> CompiledTurn:
+        source = self.version.source
+        declared = frozenset(each.name for each in source.variables) if source.declares else None
+        template = parse(place.text)
+        for at, message in template.faults:
+            self._report(place, at, message)
+        if not template.faults:
+            scope = Scope(place=place, outer=None, declared=declared)
+            self._walk(template.nodes, scope, self.version, (self.version.name,), "")
+        self._put_text()
+        program, self._program = self._program, []
+        chomp = False
+        if program and place.text.endswith("\n"):
+            if isinstance(program[-1], str):
+                program[-1:] = filter(None, [without_newline(program[-1])])
+            else:
+                chomp = _ends_in_line(program)
+        return CompiledTurn(role=role, program=tuple(program), chomp=chomp)
+
+    def _walk(
+        self,
+        nodes: tuple[Node, ...],
+        scope: Scope,
+        version: PromptVersion,
+        names: tuple[PromptName, ...],
+        indent: str,
+    ) -> None:
+        for node in nodes:
+            self._count(scope)
+            if indent and node.starts_line and not isinstance(node, Text):
+                self._text(indent, scope)
+            if isinstance(node, Text):
+                self._text(_indented(node, indent) if indent else node.text, scope)
+            elif isinstance(node, Quoted):
+                self._text(node.text, scope)
+            elif isinstance(node, Value):
+                self._value(node, scope)
+            elif isinstance(node, Open):
+                scope = self._open(node, scope)
+            elif isinstance(node, Close):
+                scope = self._close(scope)
+            else:
+                inner = "" if node.indent is None else indent + node.indent
+                self._include(node, scope, version, names, inner)
+
+    # What names mean
+
+    def _meaning(self, path: str, at: int, scope: Scope) -> Meaning | None:
+        """None where a fault was reported."""
+        if path == ".":
+            section = next((each for each in reversed(scope.sections) if each.has_item), None)
+            if section is None:
+                self._report(
+                    scope.place,
+                    at,
+                    "`.` is the item of a section, and there is no section around it; name a variable",
+                )
+                return None
+            return section.constant or Reference("item", ".", section.item_type)
+        if self._open_ended:
+            return Reference("name", path)
+        first, dot, _ = path.partition(".")
+        if scope.may_use(first) is False:
+            self._report_undeclared(first, at, scope)
+            return None
+        meaning = scope.bound_to(first)
+        if meaning is None:
+            self._declarations.use_untyped(first, scope.place.fragment or str(self.version.name))
+            meaning = Reference("root", first, self._declarations.get(first))
+        if dot and meaning.type is not None and meaning.type.type != "object":
+            self._report(
+                scope.place,
+                at,
+                f"`{first}` is {expected(meaning.type)}, which has no parts; "
+                + (
+                    f"go through it: `{{{{#{first}}}}}…{{{{/{first}}}}}`"
+                    if meaning.type.type == "list"
+                    else "declare it as an object, or name a variable that is one"
+                ),
+            )
+            return None
+        if self._by_name:
+            return Reference("name", path, None if dot else meaning.type)
+        if isinstance(meaning, Constant) or not dot:
+            return meaning
+        return Reference(meaning.how, f"{meaning.path}{path[len(first) :]}")
+
+    def _report_undeclared(self, name: str, at: int, scope: Scope) -> None:
+        key = (scope.place.fragment, scope.place.path, name)
+        if key in self._reported:
+            return
+        self._reported.add(key)
+        remedy = suggestion(name, scope.known()) or "; declare it under `variables`"
+        if name == "else":
+            remedy = "; what is shown otherwise is a section of its own: `{{^name}}…{{/name}}`"
+        elif name == "this":
+            remedy = "; the item of a section is `{{.}}`"
+        self._report(scope.place, at, f"`{name}` is not declared{remedy}")
+
+    # Tags
+
+    def _value(self, node: Value, scope: Scope) -> None:
+        meaning = self._meaning(node.path, node.at, scope)
+        if isinstance(meaning, Constant):
+            self._text(printed(meaning.value), scope)
+        elif meaning is not None:
+            self._put("value", meaning.how, meaning.path)
+
+    def _open(self, node: Open, scope: Scope) -> Scope:
+        self._deepen(node.at, scope)
+        if node.kind == "with":
+            bound = self._bound(node.parameters, scope)
+            section = Section(index=self._put("with", _named(bound)), is_by_name=True)
+            scope = Scope(place=scope.place, outer=scope, bound=bound, sections=scope.sections)
+        else:
+            is_section = node.kind == "section"
+            meaning = self._meaning(node.path, node.at, scope)
+            if isinstance(meaning, Constant):
+                is_live = is_falsy(meaning.value) is not is_section
+                section = Section(has_item=is_section, constant=meaning, is_muted=not is_live)
+            elif meaning is None:
+                # One fault is enough: what is inside may use any name.
+                section = Section(has_item=is_section, is_open_ended=True)
+            else:
+                section = Section(
+                    index=self._put(node.kind, meaning.how, meaning.path),
+                    has_item=is_section,
+                    is_open_ended=is_section and not meaning.is_scalar,
+                    item_type=meaning.type if meaning.is_scalar else None,
+                )
+        scope.sections.append(section)
+        self._muted += section.is_muted
+        self._open_ended += section.is_open_ended
+        self._by_name += section.is_by_name
+        return scope
+
+    def _close(self, scope: Scope) -> Scope:
+        section = scope.sections.pop()
+        self._depth -= 1
+        self._muted -= section.is_muted
+        self._open_ended -= section.is_open_ended
+        self._by_name -= section.is_by_name
+        self._end(section.index)
+        if section.is_by_name and scope.outer is not None:
+            return scope.outer
+        return scope
+
+    def _include(
+        self,
+        node: Include,
+        scope: Scope,
+        version: PromptVersion,
+        names: tuple[PromptName, ...],
+        indent: str,
+    ) -> None:
+        fragment = self._fragment(node, scope, version, names)
+        if fragment is None:
+            return
+        template = self._template(fragment)
+        source = fragment.source
+        place = attrs.evolve(places(source, "")[0], path=scope.place.path, fragment=str(fragment.ref))
+        self._fragments[fragment.ref] = None
+        for at, message in template.faults:
+            self._report(place, at, message)
+        if template.faults:
+            return
+        bound = self._arguments(node, scope, fragment)
+        is_by_name = bool(bound) and bool(self._open_ended or self._by_name or self._brings_names(fragment))
+        self._deepen(node.at, scope)
+        index = self._put("with", _named(bound)) if is_by_name else None
+        self._by_name += is_by_name
+        inner = Scope(
+            place=place,
+            outer=scope,
+            bound=bound,
+            declared=frozenset(each.name for each in source.variables) if source.declares else None,
+        )
+        self._walk(template.nodes, inner, fragment, (*names, fragment.name), indent)
+        self._by_name -= is_by_name
+        self._depth -= 1
+        self._end(index)
+
+    def _fragment(
+        self, node: Include, scope: Scope, version: PromptVersion, names: tuple[PromptName, ...]
+    ) -> PromptVersion | None:
+        name = PromptReference.parse(node.written).name
+        if name in names:
+            circle = " → ".join((*names[names.index(name) :], name))
+            self._report(
+                scope.place, node.at, f"a prompt can't include itself: {circle}; take one of the steps out"
+            )
+            return None
+        if len(names) > MAX_INCLUDE_DEPTH:
+            way = " → ".join((*names, name))
+            self._report(
+                scope.place,
+                node.at,
+                f"fragments are included more than {MAX_INCLUDE_DEPTH} deep: {way}; join some of them",
+            )
+            return None
+        pin = next((each for each in version.pins if each.written == node.written), None)
+        fragment = self.library.get(pin.ref) if pin is not None else None
+        if fragment is None:
+            others = [each.written for each in version.pins]
+            self._report(
+                scope.place,
+                node.at,
+                f"there is no prompt `{shown(node.written)}` to include"
+                f"{suggestion(node.written, others) or '; make it first, or name one that exists'}",
+            )
+            return None
+        turns = fragment.source.turns
+        if len(turns) != 1 or turns[0].role != "system":
+            self._report(
+                scope.place,
+                node.at,
+                f"`{fragment.ref}` is a chat of {len(turns)} turns; only a prompt that is one system text can be included",
+            )
+            return None
+        return fragment
+
+    # Parameters
+
+    def _bound(self, parameters: tuple[Parameter, ...], scope: Scope) -> dict[str, Meaning]:
+        bound: dict[str, Meaning] = {}
+        for each in parameters:
+            meaning = (
+                self._meaning(each.value.text, each.at, scope)
+                if isinstance(each.value, Path)
+                else Constant(each.value)
+            )
+            bound[each.name] = meaning or Reference("name", each.name)
+        return bound
+
+    def _arguments(self, node: Include, scope: Scope, fragment: PromptVersion) -> dict[str, Meaning]:
+        """What the parameters of the tag mean; checks them, and declares what they leave open."""
+        source = fragment.source
+        declared = {variable.name: variable for variable in source.variables}
+        bound = self._bound(node.parameters, scope)
+        known = list(declared) if source.declares or not bound else self._used_names(fragment)
+        for parameter in node.parameters:
+            if parameter.name not in known:
+                self._report(
+                    scope.place,
+                    parameter.at,
+                    f"`{fragment.ref}` has no parameter `{parameter.name}`{suggestion(parameter.name, known)}"
+                    f"; it has: {', '.join(f'`{each}`' for each in known[:20]) or 'none'}",
+                )
+            elif (variable := declared.get(parameter.name)) is not None:
+                self._fit(variable, bound[parameter.name], parameter.at, scope, fragment)
+                meaning = bound[parameter.name]
+                if isinstance(meaning, Reference):
+                    bound[parameter.name] = attrs.evolve(meaning, type=variable)
+        if source.declares:
+            for name, variable in declared.items():
+                if name in bound:
+                    continue
+                outer = scope.bound_to(name)
+                if outer is not None:
+                    self._fit(variable, outer, node.at, scope, fragment)
+                    continue
+                wrong = self._declarations.need(variable, str(fragment.ref), deferred=self._open_ended > 0)
+                if wrong is not None:
+                    self._report(scope.place, node.at, wrong)
+        return bound
+
+    def _fit(
+        self, variable: Variable, meaning: Meaning, at: int, scope: Scope, fragment: PromptVersion
+    ) -> None:
+        what = f"the parameter `{variable.name}` of `{fragment.ref}`"
+        if isinstance(meaning, Constant):
+            if wrong := misfit(variable, meaning.value):
+                self._report(scope.place, at, f"{what} {wrong}")
+        elif meaning.type is not None and not fits_type(meaning.type, variable):
+            self._report(
+                scope.place,
+                at,
+                f"{what} must be {expected(variable)}, and `{shown(meaning.path)}` is {expected(meaning.type)}; "
+                "declare them alike",
+            )
+
+    # What fragments hold
+
+    def _template(self, fragment: PromptVersion) -> Template:
+        template = self._templates.get(fragment.ref)
+        if template is None:
+            template = self._templates[fragment.ref] = parse(fragment.source.turns[0].template)
+        return template
+
+    def _with_fragments(self, fragment: PromptVersion) -> tuple[PromptVersion, ...]:
+        """The fragment, and all that it includes."""
+        known = self._inside.get(fragment.ref)
+        if known is None:
+            found = {fragment.ref: fragment}
+            ahead = [fragment]
+            while ahead:
+                for pin in ahead.pop().pins:
+                    below = self.library.get(pin.ref)
+                    if below is not None and pin.ref not in found:
+                        found[pin.ref] = below
+                        ahead.append(below)
+            known = self._inside[fragment.ref] = tuple(found.values())
+        return known
+
+    def _brings_names(self, fragment: PromptVersion) -> bool:
+        return any(
+            may_bring_names(self._template(each).nodes, each.source)
+            for each in self._with_fragments(fragment)
+        )
+
+    def _used_names(self, fragment: PromptVersion) -> list[str]:
+        names: dict[str, None] = {}
+        for each in self._with_fragments(fragment):
+            for node in self._template(each).nodes:
+                paths = [node.path] if isinstance(node, Value | Open) else []
+                if isinstance(node, Open | Include):
+                    paths += [one.value.text for one in node.parameters if isinstance(one.value, Path)]
+                names.update((path.partition(".")[0], None) for path in paths)
+        names.pop("", None)  # the first name of `.`
+        return list(names)
+
+    # The program
+
+    def _put(self, *operation: Any) -> int | None:
+        """Adds an operation; returns its index, or None where it can never run."""
+        if self._muted:
+            return None
+        self._put_text()
+        self._program.append(operation)
+        return len(self._program) - 1
+
+    def _end(self, index: int | None) -> None:
+        if index is None:
+            return
+        self._put_text()
+        self._program[index] = (*self._program[index], len(self._program))
+        self._program.append(("end", index))
+
+    def _text(self, text: str, scope: Scope) -> None:
+        if self._muted or not text:
+            return
+        self._text_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if self._text_bytes > MAX_TEXT_BYTES:
+            self._stop(
+                scope,
+                f"with its fragments the prompt has more than {MAX_TEXT_BYTES} bytes of text; shorten it",
+            )
+        self._texts.append(text)
+
+    def _put_text(self) -> None:
+        if self._texts:
+            self._program.append("".join(self._texts))
+            self._texts.clear()
+
+    # Limits and faults
+
+    def _count(self, scope: Scope) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            self._stop(
+                scope, f"with its fragments the prompt has more than {MAX_NODES} texts and tags; include less"
+            )
+
+    def _deepen(self, at: int, scope: Scope) -> None:
+        self._depth += 1
+        if self._depth == MAX_SECTION_DEPTH + 1:
+            self._report(
+                scope.place,
+                at,
+                f"with its fragments the prompt has sections nested deeper than {MAX_SECTION_DEPTH}; flatten it",
+            )
+
+    def _report(self, place: Place, at: int, message: str) -> None:
+        self._add(place.fault(at, message))
+
+    def _stop(self, scope: Scope, message: str) -> None:
+        self._add(Fault(path=scope.place.path, message=message))
+        raise _Stop
+
+    def _add(self, fault: Fault) -> None:
+        self._faults[fault.path, fault.message] = fault
+        if len(self._faults) >= MAX_FAULTS:
+            raise _Stop
+
+
+def _indented(node: Text, indent: str) -> str:
+    """Its lines with `indent` in front; the line that begins after its last newline is the next node's."""
+    text = node.text.replace("\n", f"\n{indent}")
+    if node.text.endswith("\n"):
+        text = text.removesuffix(indent)
+    return f"{indent}{text}" if node.starts_line else text
+
+
+def _named(bound: Mapping[str, Meaning]) -> tuple[tuple[str, str, object], ...]:
+    return tuple(
+        (name, "const", meaning.value) if isinstance(meaning, Constant) else (name, meaning.how, meaning.path)
+        for name, meaning in bound.items()
+    )
+
+
+def _ends_in_line(program: list[Any]) -> bool:
+    """Whether the last thing inside the sections at the end is a newline."""
+    index = len(program) - 1
+    while isinstance(program[index], tuple) and program[index][0] == "end":
+        index -= 1
+    return isinstance(program[index], str) and program[index].endswith("\n")

@@ -1,0 +1,208 @@
+"""Runs a flat template: no recursion, no formatting language, and nothing of a value is ever parsed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from domain.errors import Fault, InvalidRequest
+from domain.json_value import JSONValue
+from domain.prompt.program import Program
+from domain.prompt.suggestion import shown
+from domain.prompt.variable_types import is_falsy, printed, unprintable
+
+MAX_OUTPUT_BYTES: Final = 256 * 1024
+"""Of a rendered prompt, all turns together, in UTF-8."""
+MAX_ITERATIONS: Final = 100_000
+"""Items that the sections of a prompt go through, together."""
+MAX_STEPS: Final = 2_000_000
+"""Operations in the sections of a prompt: about a second."""
+_MAX_FAULTS: Final = 50
+_MISSING: Final = object()
+
+
+class Budget:
+    """What one rendering may still spend, over all of its turns."""
+
+    __slots__ = ("characters", "iterations", "steps")
+
+    def __init__(self) -> None:
+        self.characters = MAX_OUTPUT_BYTES  # a character is at least a byte
+        self.iterations = MAX_ITERATIONS
+        self.steps = MAX_STEPS
+
+
+class _Loop:
+    """A section that is being repeated, or a `with`."""
+
+    __slots__ = ("index", "items", "path", "start")
+
+    def __init__(self, start: int, path: str, items: Sequence[Any] | None) -> None:
+        self.start = start
+        self.path = path
+        self.items = items
+        self.index = 0
+
+
+def too_long() -> InvalidRequest:
+    return InvalidRequest.of(
+        Fault(
+            path="variables",
+            message=f"the rendered prompt is larger than {MAX_OUTPUT_BYTES} bytes; shorten the variables or the template",
+        )
+    )
+
+
+def run(program: Program, values: Mapping[str, JSONValue], budget: Budget, *, chomp: bool = False) -> str:
+    """The text that `program` makes of `values`.
+
+    Args:
+        chomp: drop the newline at the end, if the last thing printed is text of the template that has one.
+
+    Raises:
+        InvalidRequest: a value that is printed is missing, or the budget is used up.
+    """
+    out: list[str] = []
+    frames: list[Any] = []
+    """The items of the sections around and the names of each `with`, innermost last."""
+    loops: list[_Loop] = []
+    faults: dict[str, Fault] = {}
+    text_end = 0
+    at, length = 0, len(program)
+    while at < length:
+        operation: Any = program[at]
+        if type(operation) is str:
+            budget.characters -= len(operation)
+            if budget.characters < 0:
+                raise too_long()
+            out.append(operation)
+            text_end = len(out)
+            at += 1
+            continue
+        kind = operation[0]
+        if kind == "value":
+            value = _look_up(operation[1], operation[2], values, frames, loops)
+            if value is _MISSING:
+                fault = _missing(operation[2], loops)
+                faults[fault.path] = fault
+                if len(faults) >= _MAX_FAULTS:
+                    break
+            elif value is not None:
+                text = value if type(value) is str else printed(value)
+                budget.characters -= len(text)
+                if budget.characters < 0:
+                    raise too_long()
+                out.append(text)
+            at += 1
+        elif kind == "section":
+            value = _look_up(operation[1], operation[2], values, frames, loops)
+            if value is _MISSING or is_falsy(value):
+                at = operation[3] + 1
+            else:
+                many = isinstance(value, list | tuple)
+                items: Sequence[Any] = value if many else (value,)
+                _spend(budget, operation[3] - at)
+                loops.append(_Loop(at, operation[2], items))
+                frames.append(items[0])
+                at += 1
+        elif kind == "end":
+            opened: Any = program[operation[1]]
+            if opened[0] != "inverted":
+                loop = loops[-1]
+                loop.index += 1
+                if loop.items is not None and loop.index < len(loop.items):
+                    _spend(budget, at - loop.start)
+                    frames[-1] = loop.items[loop.index]
+                    at = loop.start + 1
+                    continue
+                loops.pop()
+                frames.pop()
+            at += 1
+        elif kind == "inverted":
+            value = _look_up(operation[1], operation[2], values, frames, loops)
+            at = at + 1 if value is _MISSING or is_falsy(value) else operation[3] + 1
+        else:
+            frames.append(
+                {
+                    name: value if how == "const" else _look_up(how, value, values, frames, loops)
+                    for name, how, value in operation[1]
+                }
+            )
+            loops.append(_Loop(at, "", None))
+            at += 1
+    if faults:
+        raise InvalidRequest.of(*faults.values())
+    if chomp and out and text_end == len(out):
+        out[-1] = without_newline(out[-1])
+    return "".join(out)
+
+
+def without_newline(text: str) -> str:
+    """`text` without one newline at its end."""
+    return text[: -2 if text.endswith("\r\n") else -1] if text.endswith("\n") else text
+
+
+def _look_up(
+    how: str, path: str, values: Mapping[str, JSONValue], frames: list[Any], loops: list[_Loop]
+) -> Any:
+    if how == "item":
+        for frame, loop in zip(reversed(frames), reversed(loops), strict=True):
+            if loop.items is not None:
+                return frame
+        return _MISSING
+    first, dot, rest = path.partition(".")
+    value: Any = _MISSING
+    if how == "name":
+        for frame in reversed(frames):
+            if isinstance(frame, Mapping) and first in frame:
+                value = frame[first]
+                break
+        else:
+            value = values.get(first, _MISSING)
+    else:
+        value = values.get(first, _MISSING)
+    if dot:
+        for part in rest.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                return _MISSING
+            value = value[part]
+    return value
+
+
+def _spend(budget: Budget, steps: int) -> None:
+    budget.iterations -= 1
+    budget.steps -= steps
+    if budget.iterations < 0 or budget.steps < 0:
+        raise InvalidRequest.of(
+            Fault(
+                path="variables",
+                message=f"the sections of the prompt go through more than {MAX_ITERATIONS} items, or do more than "
+                f"{MAX_STEPS} operations; pass shorter lists",
+            )
+        )
+
+
+def _missing(path: str, loops: list[_Loop]) -> Fault:
+    around = [loop for loop in loops if loop.items is not None]
+    if not around:
+        return Fault(
+            path=f"variables.{path}",
+            message=f"`{path}` is missing; the template prints it, so give it, or put it into `{{{{#{path}}}}}…"
+            f"{{{{/{path}}}}}`",
+        )
+    loop = around[-1]
+    where = f"{shown(loop.path)}[{loop.index}]"
+    return Fault(
+        path=f"variables.{where}.{path}",
+        message=f"`{path}` is missing: item {loop.index} of `{shown(loop.path)}` has no such key, and no variable has "
+        f"this name; add it, or put it into `{{{{#{path}}}}}…{{{{/{path}}}}}`",
+    )
+
+
+__all__ = [
+    "MAX_ITERATIONS",
+    "MAX_OUTPUT_BYTES",
+    "Budget",
+    "run",
+    "too_long",
+    "unprintable",
+    "without_newline",
+]
