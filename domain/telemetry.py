@@ -77,6 +77,17 @@ class ModelMisconfigured:
 
 
 @attrs.frozen(kw_only=True)
+class PromptFilesRead:
+    """The folder of prompts was imported; each number counts files."""
+
+    made: int
+    """New versions."""
+    unchanged: int
+    diverged: int
+    broken: int
+
+
+@attrs.frozen(kw_only=True)
 class RequestServed:
     """An HTTP request ended."""
 
@@ -95,5 +106,6 @@ Event: TypeAlias = (
     | ChatRefused
     | BreakerMoved
     | ModelMisconfigured
+    | PromptFilesRead
     | RequestServed
 )

@@ -6,17 +6,19 @@ import attrs
 
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
+from application.ports.prompt_texts import PromptTexts
 from application.ports.store import Store
 from application.ports.telemetry import Telemetry
 from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
-from application.use_cases.import_prompt_files import ImportPromptFiles
+from application.use_cases.import_prompt_files import ImportPromptFiles, ImportReport
 from application.use_cases.label_prompt import LabelPrompt
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.send_chat import SendChat
 from application.use_cases.version_prompt import VersionPrompt
+from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.settings import Settings
 
 
@@ -32,10 +34,14 @@ class Application:
     delete_prompt_version: DeletePromptVersion
     render_prompt: RenderPrompt
     import_prompt_files: ImportPromptFiles
+    prompt_texts: PromptTexts
     store: Store
     telemetry: Telemetry
     clock: Clock
     ids: IdGenerator
+    prompt_report: Callable[[], ImportReport | None]
+    """What the last import of the prompt files found; None where there was none yet."""
+    prompt_reloader: PromptReloader
     metrics: Callable[[], bytes]
     """Prometheus' text exposition of this process."""
     scrape: Callable[[], Awaitable[bytes]] | None = None

@@ -60,6 +60,9 @@ async def running(
         container.oven()  # listens to the cache, from its start on
         stack.push_async_callback(prompt_cache.aclose)
         await prompt_cache.start()
+        prompt_reloader = container.prompt_reloader()
+        stack.push_async_callback(prompt_reloader.aclose)
+        await prompt_reloader.start()
         background = container.background()
         stack.push_async_callback(background.drain, within_s=DRAIN_S)
         yield Application(
@@ -73,10 +76,13 @@ async def running(
             delete_prompt_version=container.delete_prompt_version(),
             render_prompt=container.render_prompt(),
             import_prompt_files=container.import_prompt_files(),
+            prompt_texts=container.prompt_texts(),
             store=store,
             telemetry=container.telemetry(),
             clock=container.clock(),
             ids=container.ids(),
+            prompt_report=lambda: prompt_reloader.report,
+            prompt_reloader=prompt_reloader,
             metrics=container.prometheus().exposition,
         )
 

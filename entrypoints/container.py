@@ -41,6 +41,7 @@ from domain.errors import Fault
 from domain.json_value import JSONObject
 from domain.model import ModelRef
 from entrypoints.injection import containers, providers
+from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.resources import resource
 from entrypoints.settings import Settings
 
@@ -214,4 +215,18 @@ class Container(containers.DeclarativeContainer):
     render_prompt = providers.Singleton(
         RenderPrompt, unit_of_work=store.provided.unit_of_work, writing=prompt_writing, oven=oven
     )
-    import_prompt_files = providers.Singleton(ImportPromptFiles)
+    import_prompt_files = providers.Singleton(
+        ImportPromptFiles,
+        files=prompt_files,
+        unit_of_work=store.provided.unit_of_work,
+        writing=prompt_writing,
+        oven=oven,
+        clock=clock,
+    )
+    prompt_reloader = providers.Singleton(
+        PromptReloader,
+        files=prompt_files,
+        import_files=import_prompt_files,
+        telemetry=telemetry,
+        clock=clock,
+    )

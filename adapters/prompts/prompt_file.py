@@ -65,6 +65,8 @@ def _decoded(content: bytes) -> str:
 def _fragment(text: str, shown: str) -> PromptSource:
     # As YAML has it too: what a text says must not depend on the editor that saved it.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise Broken(Fault(path="", message=f"{shown}: is empty; write its text, or delete the file"))
     try:
         source = read_source({"template": text})
     except InvalidRequest as error:

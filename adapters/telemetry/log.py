@@ -24,6 +24,7 @@ from domain.telemetry import (
     Event,
     FallbackTaken,
     ModelMisconfigured,
+    PromptFilesRead,
     RequestServed,
 )
 
@@ -35,6 +36,7 @@ _EVENTS: Final[Mapping[type, tuple[str, str]]] = {
     ChatRefused: ("warning", "chat refused"),
     BreakerMoved: ("warning", "breaker moved"),
     ModelMisconfigured: ("error", "provider needs attention"),
+    PromptFilesRead: ("info", "prompt files read"),
     RequestServed: ("info", "request served"),
 }
 _QUOTES_REQUESTS: Final = ("aiohttp.server", "aiohttp.access", "aiohttp.web")
@@ -77,6 +79,8 @@ class LogTelemetry:
             level = "warning"
         elif isinstance(event, RequestServed) and event.route == "/chat" and event.status < 400:
             level = "debug"  # "chat answered" has said it, with more
+        elif isinstance(event, PromptFilesRead) and (event.broken or event.diverged):
+            level = "warning"
         if _LEVELS[level] >= self._threshold:
             at = time.time()
             self._writer.put(lambda: self._line(at, level, message, _fields(event)))
