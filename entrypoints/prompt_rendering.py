@@ -38,7 +38,7 @@ def prompt_detail_json(view: PromptView, compiled: CompiledPrompt | None = None)
     detail = {**prompt_json(view), **version_json(view.version), "etag": view.prompt.etag}
     if compiled is not None:
         detail["compiled"] = compiled.text
-        detail["needs"] = variables_json(compiled.variables)
+        detail["needs"] = needs_json(compiled)
         detail["includes"] = refs_json(compiled.fragments)
     return detail
 
@@ -79,6 +79,13 @@ def source_json(source: PromptSource) -> dict[str, JSONValue]:
 def variables_json(variables: Sequence[Variable]) -> dict[str, JSONValue]:
     """Declarations by name, in the shape in which they are posted: one without `default` is required."""
     return {each.name: _variable(each) for each in variables}
+
+
+def needs_json(compiled: CompiledPrompt) -> dict[str, JSONValue]:
+    """All variables that a prompt needs. One without a `type` is used by a plain text, and may be any value."""
+    return {
+        each.name: {} if each.name in compiled.untyped else _variable(each) for each in compiled.variables
+    }
 
 
 def versioned_json(versioned: VersionedPrompt) -> dict[str, JSONValue]:

@@ -89,7 +89,7 @@ PROMPT_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "compiled": text("With `compiled`: the flat template, all fragments in place."),
             "needs": object_of(
                 ref("VariableBody"),
-                "With `compiled`: all variables that it needs, those of its fragments too.",
+                "With `compiled`: all variables that it needs, those of its fragments too; one without a type may be any value.",
             ),
             "includes": list_of(TEXT, "With `compiled`: every fragment in it, in order of first use."),
         },

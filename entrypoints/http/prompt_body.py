@@ -10,9 +10,16 @@ from application.use_cases.render_prompt import RenderPromptCommand
 from application.use_cases.version_prompt import VersionPromptCommand
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
-from domain.prompt.document import read_source
+from domain.prompt.document import (
+    MAX_DESCRIPTION,
+    MAX_ENUM_VALUES,
+    MAX_TURNS,
+    MAX_VARIABLES,
+    read_source,
+)
 from domain.prompt.reference import PromptName, PromptReference
 from domain.prompt.source import PromptSource, TurnRole, VariableType
+from domain.prompt.template import MAX_TEMPLATE_BYTES
 from domain.prompt.version import Weights
 from entrypoints.http.checks import (
     AnyObject,
@@ -28,7 +35,8 @@ from entrypoints.http.checks import (
 from entrypoints.http.prompt_checks import LABEL_TEXT, VersionText, WeightMap
 from entrypoints.http.records import Record, given
 
-_MAX_TEMPLATE: Final = 256 * 1024
+_TEMPLATE: Final = Text(max_length=MAX_TEMPLATE_BYTES)
+_DESCRIPTION: Final = Text(max_length=MAX_DESCRIPTION)
 AUTHOR: Final = Text(min_length=1, max_length=256)
 WHY: Final = Text(max_length=2000)
 _TYPE: Final = Choice(get_args(VariableType))
@@ -52,26 +60,30 @@ class TurnBody:
     """One message of a chat template."""
 
     role: TurnRole = given(Choice(get_args(TurnRole)), "Whose turn it is.", required=True)
-    content: str = given(
-        Text(max_length=_MAX_TEMPLATE), "The turn's template.", required=True, example="{{question}}"
-    )
+    content: str = given(_TEMPLATE, "The turn's template.", required=True, example="{{question}}")
 
 
 @attrs.frozen(kw_only=True)
 class VariableBody:
     """A variable's declaration; one without `default` has to be given."""
 
-    type: VariableType | None = given(_TYPE, "What its values are.", default="string")
+    type: VariableType | None = given(
+        _TYPE, "What its values are. `enum` is understood where `values` are given.", default="string"
+    )
     default: JSONValue = given(AsWritten(lambda _: {}), "Stands in where it is left out; may be null.")
     values: tuple[str, ...] | None = given(
-        ListOf(item=Text(max_length=256), max_items=100, min_items=1), "What an `enum` may be."
+        ListOf(item=_TEMPLATE, max_items=MAX_ENUM_VALUES, min_items=1), "What an `enum` may be."
     )
-    description: str | None = given(Text(max_length=2000), "What it is for.")
+    enum: tuple[str, ...] | None = given(
+        ListOf(item=_TEMPLATE, max_items=MAX_ENUM_VALUES, min_items=1),
+        "The same as `values`, which may be left out then.",
+    )
+    description: str | None = given(_DESCRIPTION, "What it is for.")
 
 
 def _declarations(schemas: Schemas) -> JSONObject:
     declaration: JSONObject = {"oneOf": [_TYPE.schema(schemas), Record(VariableBody).schema(schemas)]}
-    return {"type": "object", "additionalProperties": declaration}
+    return {"type": "object", "maxProperties": MAX_VARIABLES, "additionalProperties": declaration}
 
 
 @attrs.frozen(kw_only=True)
@@ -79,12 +91,12 @@ class VersionBody:
     """A version of a prompt. Exactly one of `template` and `messages` is given."""
 
     template: JSONValue = given(
-        AsWritten(Text(max_length=_MAX_TEMPLATE).schema),
+        AsWritten(_TEMPLATE.schema),
         "A system text: `{{variable}}`, `{{> fragment}}`, `{{#section}}…{{/section}}`.",
         example="You help {{name}}.",
     )
     messages: JSONValue = given(
-        AsWritten(ListOf(item=Record(TurnBody), min_items=1, max_items=100).schema),
+        AsWritten(ListOf(item=Record(TurnBody), min_items=1, max_items=MAX_TURNS).schema),
         "A chat template, turn by turn.",
     )
     variables: JSONValue = given(
@@ -92,7 +104,7 @@ class VersionBody:
         "The variables that it uses, by name: a type, or a declaration.",
         example={"name": {"type": "string", "description": "The customer's first name."}},
     )
-    description: JSONValue = given(AsWritten(Text(max_length=2000).schema), "What the prompt is for.")
+    description: JSONValue = given(AsWritten(_DESCRIPTION.schema), "What the prompt is for.")
     message: str | None = given(WHY, "Why this version is made.", example="Ask for the order's number.")
     author: str | None = given(AUTHOR, "Who makes it.", example="ada@example.com")
 

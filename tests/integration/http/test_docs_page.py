@@ -17,6 +17,11 @@ EXPECTED = [
     r'"injected":2',
     r"event: start\n(.|\n)*event: done\n",
     r'"candidates":\[',
+    r'"prompt_version":"tone:v1"(.|\n)*"prompt_version":"helper:v1"',
+    r'"text":"Be kind and brief\. You help Ada\."',
+    r'"label":"production","version":"v1"(.|\n)*"compiled":"Be kind and brief\.',
+    r'"prompt_version":"helper:v1"',
+    r'"code":"precondition_failed"',
     r'"code":"invalid_request".*did you mean `prompt`.*"path":"temperature"',
 ]
 """What each example prints, in order."""
