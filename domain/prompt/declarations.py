@@ -28,19 +28,24 @@ class Declarations:
 
     def use_untyped(self, name: str, owner: str) -> None:
         """By a plain text, which can't declare it."""
-        if name not in self._entries:
+        entry = self._entries.get(name)
+        if entry is None:
             self._entries[name] = _Entry(Variable(name=name), owner, is_untyped=True)
+        elif entry.is_deferred:
+            # Here no section's item can have it.
+            entry.variable = attrs.evolve(entry.variable, required=True)
+            entry.is_deferred = False
 
     def need(self, variable: Variable, owner: str, *, deferred: bool) -> str | None:
         """By a fragment; returns what is wrong with it. With `deferred` the items of a section around may have it."""
-        deferred = deferred and variable.required
         entry = self._entries.get(variable.name)
-        if entry is None or entry.is_untyped:
-            self._entries[variable.name] = _Entry(
-                attrs.evolve(variable, required=variable.required and not deferred),
-                owner,
-                is_deferred=deferred,
-            )
+        if entry is None:
+            deferred = deferred and variable.required
+            optional = attrs.evolve(variable, required=False) if deferred else variable
+            self._entries[variable.name] = _Entry(optional, owner, is_deferred=deferred)
+            return None
+        if entry.is_untyped:
+            self._entries[variable.name] = _Entry(variable, owner)
             return None
         if (entry.variable.type, set(entry.variable.values)) != (variable.type, set(variable.values)):
             return (
@@ -51,6 +56,7 @@ class Declarations:
             entry.variable = attrs.evolve(entry.variable, required=True, default=None)
             entry.is_deferred = False
         elif entry.is_deferred and not variable.required:
+            # With a default it is never missing.
             entry.variable = attrs.evolve(entry.variable, default=variable.default)
             entry.is_deferred = False
         return None

@@ -43,6 +43,19 @@ def read_source(value: JSONValue, *, path: str = "") -> PromptSource:
     return source
 
 
+def read_variables(value: JSONValue, *, path: str = "variables") -> tuple[Variable, ...]:
+    """What stands under `variables`, in its order.
+
+    Raises:
+        InvalidRequest: naming every fault.
+    """
+    reader = _Reader()
+    variables = reader.variables(value, path)
+    if reader.faults:
+        raise InvalidRequest.of(*reader.faults[:MAX_FAULTS])
+    return variables
+
+
 def write_source(source: PromptSource) -> JSONObject:
     """The document that `read_source` reads as `source`; nothing that is a default is written."""
     document: dict[str, JSONValue] = {}
@@ -51,13 +64,14 @@ def write_source(source: PromptSource) -> JSONObject:
     else:
         document["template"] = source.turns[0].template
     if source.variables:
-        document["variables"] = {variable.name: _written(variable) for variable in source.variables}
+        document["variables"] = {variable.name: write_variable(variable) for variable in source.variables}
     if source.description is not None:
         document["description"] = source.description
     return document
 
 
-def _written(variable: Variable) -> JSONObject:
+def write_variable(variable: Variable) -> JSONObject:
+    """What stands under the variable's name."""
     document: dict[str, JSONValue] = {"type": variable.type}
     if not variable.required:
         document["default"] = variable.default
@@ -90,7 +104,7 @@ class _Reader:
         return PromptSource(
             turns=turns,
             is_chat=is_chat,
-            variables=self._variables(document.get("variables"), _at(path, "variables")),
+            variables=self.variables(document.get("variables"), _at(path, "variables")),
             description=self._description(document.get("description"), _at(path, "description")),
         )
 
@@ -123,7 +137,7 @@ class _Reader:
             )
         return value
 
-    def _variables(self, value: JSONValue, path: str) -> tuple[Variable, ...]:
+    def variables(self, value: JSONValue, path: str) -> tuple[Variable, ...]:
         if value is None:
             return ()
         if not isinstance(value, Mapping):

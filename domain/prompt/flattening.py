@@ -246,8 +246,10 @@ class Flattening:
             return
         bound = self._arguments(node, scope, fragment)
         is_by_name = bool(bound) and bool(self._open_ended or self._by_name or self._brings_names(fragment))
-        self._deepen(node.at, scope)
-        index = self._put("with", _named(bound)) if is_by_name else None
+        index = None
+        if is_by_name:
+            self._deepen(node.at, scope)
+            index = self._put("with", _named(bound))
         self._by_name += is_by_name
         inner = Scope(
             place=place,
@@ -257,7 +259,7 @@ class Flattening:
         )
         self._walk(template.nodes, inner, fragment, (*names, fragment.name), indent)
         self._by_name -= is_by_name
-        self._depth -= 1
+        self._depth -= is_by_name
         self._end(index)
 
     def _fragment(

@@ -6,15 +6,14 @@ from typing import Any, Final
 from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONValue
 from domain.prompt.program import Program
-from domain.prompt.suggestion import shown
-from domain.prompt.variable_types import is_falsy, printed, unprintable
+from domain.prompt.variable_types import is_falsy, printed
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
 """Of a rendered prompt, all turns together, in UTF-8."""
 MAX_ITERATIONS: Final = 100_000
 """Items that the sections of a prompt go through, together."""
-MAX_STEPS: Final = 2_000_000
-"""Operations in the sections of a prompt: about a second."""
+MAX_STEPS: Final = 1_000_000
+"""Operations in the sections of a prompt, which may print nothing and so escape the other limits."""
 _MAX_FAULTS: Final = 50
 _MISSING: Final = object()
 
@@ -33,12 +32,14 @@ class Budget:
 class _Loop:
     """A section that is being repeated, or a `with`."""
 
-    __slots__ = ("index", "items", "path", "start")
+    __slots__ = ("index", "items", "path", "source", "start")
 
-    def __init__(self, start: int, path: str, items: Sequence[Any] | None) -> None:
+    def __init__(self, start: int, path: str, source: Any, items: Sequence[Any] | None) -> None:
         self.start = start
         self.path = path
+        self.source = source
         self.items = items
+        """None for a `with`."""
         self.index = 0
 
 
@@ -97,10 +98,9 @@ def run(program: Program, values: Mapping[str, JSONValue], budget: Budget, *, ch
             if value is _MISSING or is_falsy(value):
                 at = operation[3] + 1
             else:
-                many = isinstance(value, list | tuple)
-                items: Sequence[Any] = value if many else (value,)
+                items: Sequence[Any] = value if isinstance(value, list | tuple) else (value,)
                 _spend(budget, operation[3] - at)
-                loops.append(_Loop(at, operation[2], items))
+                loops.append(_Loop(at, operation[2], value, items))
                 frames.append(items[0])
                 at += 1
         elif kind == "end":
@@ -126,7 +126,7 @@ def run(program: Program, values: Mapping[str, JSONValue], budget: Budget, *, ch
                     for name, how, value in operation[1]
                 }
             )
-            loops.append(_Loop(at, "", None))
+            loops.append(_Loop(at, "", None, None))
             at += 1
     if faults:
         raise InvalidRequest.of(*faults.values())
@@ -188,21 +188,15 @@ def _missing(path: str, loops: list[_Loop]) -> Fault:
             message=f"`{path}` is missing; the template prints it, so give it, or put it into `{{{{#{path}}}}}…"
             f"{{{{/{path}}}}}`",
         )
-    loop = around[-1]
-    where = f"{shown(loop.path)}[{loop.index}]"
+    where = ""
+    for loop in reversed(around):
+        if isinstance(loop.source, list | tuple):
+            where = f"[{loop.index}]{where}"
+        if loop.path != ".":
+            where = f"{loop.path}{where}"
+            break
     return Fault(
         path=f"variables.{where}.{path}",
-        message=f"`{path}` is missing: item {loop.index} of `{shown(loop.path)}` has no such key, and no variable has "
-        f"this name; add it, or put it into `{{{{#{path}}}}}…{{{{/{path}}}}}`",
+        message=f"`{path}` is missing: `{where}` has no such key, and no variable has this name; add it, or put "
+        f"it into `{{{{#{path}}}}}…{{{{/{path}}}}}`",
     )
-
-
-__all__ = [
-    "MAX_ITERATIONS",
-    "MAX_OUTPUT_BYTES",
-    "Budget",
-    "run",
-    "too_long",
-    "unprintable",
-    "without_newline",
-]

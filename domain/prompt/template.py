@@ -11,7 +11,7 @@ Takes time linear in the text, whatever the text, and stops at `MAX_FAULTS`.
 
 import json
 import re
-from typing import Final, Literal
+from typing import Final
 
 import attrs
 
@@ -35,7 +35,7 @@ _WORD: Final = re.compile(r"[^ \t\r\n{}\"'=]++")
 _EQUALS: Final = re.compile(r"[ \t\r\n]*+=[ \t\r\n]*+")
 VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}+\Z")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?\Z")
-_PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}+(?:\.[A-Za-z0-9_\-]{1,64}+)*+\Z")
+VALUE_PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}+(?:\.[A-Za-z0-9_\-]{1,64}+)*+\Z")
 _HELPER: Final = re.compile(r"(?P<helper>if|unless|each)[ \t]++(?P<name>[A-Za-z_][A-Za-z0-9_.]{0,63}+)\Z")
 
 _REFUSED: Final = {
@@ -96,7 +96,7 @@ class _Parser:
         else:
             self.opened.clear()
         self._flush(len(self.text))
-        for name, at in self.opened:
+        for name, at in self.opened[:MAX_FAULTS]:
             self.faults.append(
                 (at, f"`{{{{#{shown(name)}}}}}` is never closed; add `{{{{/{shown(name)}}}}}`")
             )
@@ -217,8 +217,9 @@ class _Parser:
 
     def _close(self, start: int, at: int) -> int:
         content, end = self._content(start, at + 1, "}}")
-        name = content if content == "with" else self._path(start, content)
-        if not any(name == each for each, _ in self.opened):
+        name = self._path(start, content)
+        # The innermost first: all else is a fault, and those are few, so no text takes quadratic time.
+        if not (self.opened and self.opened[-1][0] == name) and all(name != each for each, _ in self.opened):
             what = (
                 f"; `{{{{#{shown(self.opened[-1][0])}}}}}` is what is open here"
                 if self.opened
@@ -259,7 +260,7 @@ class _Parser:
     def _starts_line(self, at: int) -> bool:
         return at == 0 or self.text[at - 1] == "\n"
 
-    def _content(self, start: int, inner: int, closing: Literal["}}", "}}}"] | str) -> tuple[str, int]:
+    def _content(self, start: int, inner: int, closing: str) -> tuple[str, int]:
         """What stands in a tag without quotes, and where the tag ends."""
         close = self.text.find(closing, inner)
         nested = self.text.find("{{", inner, close if close >= 0 else len(self.text))
@@ -278,7 +279,7 @@ class _Parser:
     def _path(self, start: int, content: str) -> str:
         if content == ".":
             return content
-        if len(content) > 64 * _MAX_PATH_PARTS or not _PATH.match(content):
+        if len(content) > 64 * _MAX_PATH_PARTS or not VALUE_PATH.match(content):
             raise _Bad(start, _bad_name(content))
         if content.count(".") >= _MAX_PATH_PARTS:
             raise _Bad(start, f"a path has at most {_MAX_PATH_PARTS} names")
@@ -335,7 +336,7 @@ class _Parser:
             if isinstance(number, float) and number in (float("inf"), float("-inf")):
                 raise _Bad(at, f"`{word[0]}` is too large for a number")
             return number, word.end()
-        if word[0] != "." and not _PATH.match(word[0]):
+        if word[0] != "." and not VALUE_PATH.match(word[0]):
             raise _Bad(
                 at,
                 f"`{shown(word[0])}` is no value; write a text in quotes, a number, true, false or a variable's name",
