@@ -51,6 +51,8 @@ def print_footer(answer: "ChatAnswer", settings: "Settings") -> None:
         "cost unknown" if cost is None else f"${cost}",
         f"thread {answer.thread_id}",
     ]
+    if answer.prompt_version is not None:
+        parts.insert(1, str(answer.prompt_version))
     if answer.finish_reason != "stop":
         parts.insert(1, f"ended by {answer.finish_reason}")
     failed = [f"{each.model} {each.outcome}" for each in answer.attempts if each.outcome != "ok"]

@@ -68,6 +68,7 @@ Set OPENAI_API_KEY or ANTHROPIC_API_KEY for real answers.
     lazy={
         "serve": ("entrypoints.cli.serve:serve", "Serve the HTTP API."),
         "run": ("entrypoints.cli.run:run", "Answer one prompt."),
+        "prompt": ("entrypoints.cli.prompt:prompt", "Keep, compile and label prompts."),
         "config": ("entrypoints.cli.config:config", "Check and show the configuration."),
         "db": ("entrypoints.cli.db:db", "Migrate and check the database."),
     },

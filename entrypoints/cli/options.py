@@ -25,6 +25,15 @@ def common(command: _F) -> _F:
     )(command)
 
 
+def quiet(settings: "Settings") -> "Settings":
+    """Logs errors only, unless a log level was asked for: what else there is to say, the command says."""
+    import attrs
+
+    if "log.level" in settings.origins:
+        return settings
+    return attrs.evolve(settings, log=attrs.evolve(settings.log, level="error"))
+
+
 def settings_from(config_path: Path | None, flags: Mapping[str, object] | None = None) -> "Settings":
     """
     Raises:

@@ -1,22 +1,22 @@
 """`lor3 run`: one chat from the command line, by the same path as `POST /chat`."""
 
 import asyncio
-import json
 import sys
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import click
 
 from entrypoints.cli.answer import close_line, print_footer, print_output, print_tool_calls, write
+from entrypoints.cli.ask import Ask, chat_command, read_schema, thread_id
 from entrypoints.cli.main import INTERRUPTED
-from entrypoints.cli.options import common, settings_from
+from entrypoints.cli.options import common, quiet, settings_from
 from entrypoints.cli.output import print_json, say, unsaid, warn
 from entrypoints.cli.prompt_text import prompt_from
+from entrypoints.cli.variables import texts_from, variable_options
 
 if TYPE_CHECKING:
     from application.use_cases.chat_command import SendChatCommand
@@ -24,21 +24,6 @@ if TYPE_CHECKING:
     from domain.explanation import Explanation
     from entrypoints.application import Application
     from entrypoints.settings import Settings
-
-
-@attrs.frozen(kw_only=True)
-class Ask:
-    """What the command line asked for; None means "as configured"."""
-
-    prompt: str
-    model: str | None
-    format: str | None
-    schema: dict[str, Any] | None
-    thread: str | None
-    context_depth: int | None
-    max_tokens: int | None
-    temperature: float | None
-    stream: bool
 
 
 @attrs.define(kw_only=True)
@@ -67,6 +52,7 @@ Examples:
   lor3 run --prompt "Why is the sky blue?"
   git diff | lor3 run "Summarise this diff" --model claude:opus --format markdown
   lor3 run --prompt "Three colours" --schema colours.json --json
+  lor3 run "Where is my parcel?" --system support_agent:v3 --var name=Ada
 """
 )
 @click.argument("words", nargs=-1, metavar="[PROMPT]")
@@ -74,6 +60,12 @@ Examples:
 @click.option(
     "--model", metavar="MODEL", help="provider:model or an alias. [default: the configured primary]"
 )
+@click.option(
+    "--system",
+    metavar="REFERENCE",
+    help="A prompt: name, name:v3 or name@label. [default: as configured]",
+)
+@variable_options
 @click.option(
     "--format", "output_format", metavar="NAME", help="raw, markdown or json. [default: as configured]"
 )
@@ -97,6 +89,9 @@ def run(
     words: tuple[str, ...],
     prompt: str | None,
     model: str | None,
+    system: str | None,
+    variables: tuple[str, ...],
+    variable_files: tuple[str, ...],
     output_format: str | None,
     schema_path: Path | None,
     thread: str | None,
@@ -114,16 +109,20 @@ def run(
         raise click.UsageError("--schema goes with --format json")
     ask = Ask(
         prompt=prompt_from(prompt, words),
+        system=system,
+        variables=texts_from(variables, variable_files),
         model=model,
         format="json" if schema_path else output_format,
-        schema=_schema(schema_path) if schema_path else None,
-        thread=_thread(thread) if thread is not None else None,
+        schema=read_schema(schema_path) if schema_path else None,
+        thread=thread_id(thread) if thread is not None else None,
         context_depth=context_depth,
         max_tokens=max_tokens,
         temperature=temperature,
         stream=sys.stdout.isatty() and not as_json if stream is None else stream,
     )
-    settings = _quiet(settings_from(config_path))
+    settings = quiet(settings_from(config_path))
+    if ask.variables and (system or settings.chat.system_prompt) is None:
+        raise click.UsageError("--var fills in a prompt; name one with --system")
     warn(settings.warnings)
     if explain:
         _print_explanation(asyncio.run(_explain(settings, ask)), settings, as_json=as_json)
@@ -144,71 +143,20 @@ def run(
     return 0
 
 
-def _quiet(settings: "Settings") -> "Settings":
-    """Logs errors only, unless a log level was asked for: what else there is to say, the command says."""
-    if "log.level" in settings.origins:
-        return settings
-    return attrs.evolve(settings, log=attrs.evolve(settings.log, level="error"))
-
-
-def _thread(text: str) -> str:
-    """
-    Raises:
-        InvalidRequest: it is no UUID.
-    """
-    from domain.errors import Fault, InvalidRequest
-
-    try:
-        return str(uuid.UUID(text))
-    except ValueError as error:
-        raise InvalidRequest.of(
-            Fault(path="--thread", message="must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057")
-        ) from error
-
-
-def _schema(path: Path) -> dict[str, Any]:
-    try:
-        schema = json.loads(path.read_bytes())
-    except (ValueError, RecursionError, OSError) as error:
-        raise click.UsageError(f"{path} can't be read as JSON: {error}") from error
-    if not isinstance(schema, dict):
-        raise click.UsageError(f"{path} must hold a JSON object")
-    return schema
-
-
-def _command(application: "Application", ask: Ask) -> "SendChatCommand":
-    from application.use_cases.chat_command import SendChatCommand
-    from domain.ids import ThreadId
-    from domain.message import Message
-
-    return SendChatCommand(
-        request_id=application.ids.new(),
-        messages=(Message.of("user", ask.prompt),),
-        thread_id=ThreadId(ask.thread) if ask.thread else None,
-        model=ask.model,
-        format=ask.format,
-        schema=ask.schema,
-        context_depth=ask.context_depth,
-        max_tokens=ask.max_tokens,
-        temperature=ask.temperature,
-        stream=ask.stream,
-        on_disconnect="cancel",
-    )
-
-
 async def _explain(settings: "Settings", ask: Ask) -> "Explanation":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
+        command = await chat_command(application, ask)
         with _own_words(ask):
-            return await application.explain_chat.execute(_command(application, ask))
+            return await application.explain_chat.execute(command)
 
 
 async def _send(settings: "Settings", ask: Ask, live: Live) -> "ChatAnswer":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
-        command = _command(application, ask)
+        command = await chat_command(application, ask)
         try:
             with _own_words(ask):
                 if not ask.stream:
@@ -227,7 +175,7 @@ def _own_words(ask: Ask) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        # The command line names no session, so it is the thread that is not there.
+        # The command line names no session, and its prompt has been looked up: it is the thread that is not there.
         raise NotFound(f"there is no thread {ask.thread}; leave `--thread` out to start one") from error
 
 

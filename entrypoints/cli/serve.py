@@ -19,6 +19,7 @@ import click
 
 from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import say, warn
+from entrypoints.cli.reloading import HangUp, reloading
 from entrypoints.cli.worker_metrics import WorkerMetrics
 
 if TYPE_CHECKING:
@@ -31,17 +32,19 @@ _POLL_S: Final = 0.02
 @click.command(
     help="""Serve the HTTP API until SIGTERM or Ctrl-C, then finish what is under way.
 
-Without API keys lor3 listens to this machine only.
+Without API keys lor3 listens to this machine only. SIGHUP reads the prompt files again.
 
 \b
 Examples:
   lor3 serve
+  lor3 serve --watch
   lor3 serve --port 8080 --workers 4 --config lor3.yaml
 """
 )
 @click.option("--host", help="The address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one. [default: 3000]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that share the port. [default: 1]")
+@click.option("--watch", is_flag=True, help="Read the prompt files again when one of them changes.")
 @click.option(
     "--worker", type=int, hidden=True, help="The number of this one of several; its parent holds stdin open."
 )
@@ -56,16 +59,23 @@ def serve(
     host: str | None,
     port: int | None,
     workers: int | None,
+    watch: bool,
     worker: int | None,
     meeting_place: Path | None,
     config_path: Path | None,
     as_json: bool,
 ) -> int:
+    hang_up = HangUp()
     _collect_rarely()
-    flags = {"server.host": host, "server.port": port, "server.workers": workers}
+    flags = {
+        "server.host": host,
+        "server.port": port,
+        "server.workers": workers,
+        "prompts.watch": watch or None,
+    }
     settings = settings_from(config_path, flags)
     if worker is not None:
-        return _run(_serve_while_parent_lives(settings, worker, meeting_place))
+        return _run(_serve_while_parent_lives(settings, worker, meeting_place, hang_up))
     warn(settings.warnings)
     with _claim(settings.server.host, settings.server.port) as claimed:
         port = claimed.getsockname()[1]
@@ -78,8 +88,9 @@ def serve(
                     workers=settings.server.workers,
                     grace_s=settings.server.drain_s + 15.0,
                     announce=_announce_when_up(settings, port, as_json=as_json),
+                    hang_up=hang_up,
                 )
-    return _run(_serve_announced(settings, port, as_json=as_json))
+    return _run(_serve_announced(settings, port, hang_up, as_json=as_json))
 
 
 def _collect_rarely() -> None:
@@ -182,22 +193,27 @@ def _worker_arguments(
     address = ["--host", server.host, "--port", str(port), "--workers", str(server.workers)]
     config = ["--config", str(config_path)] if config_path else []
     place = ["--meeting-place", folder] if folder else []
-    return ["serve", *address, *config, *place, "--worker"]
+    watch = ["--watch"] if settings.prompts.watch else []
+    return ["serve", *address, *config, *place, *watch, "--worker"]
 
 
-async def _serve_announced(settings: "Settings", port: int, *, as_json: bool) -> None:
+async def _serve_announced(settings: "Settings", port: int, hang_up: HangUp, *, as_json: bool) -> None:
     announcing = asyncio.create_task(_announce_when_up(settings, port, as_json=as_json))
     try:
         async with _started(settings) as application:
-            await _listen(application, port, reuse_port=False)
+            with reloading(application.prompt_reloader, hang_up, watch=settings.prompts.watch):
+                await _listen(application, port, reuse_port=False)
     finally:
         announcing.cancel()
         await asyncio.gather(announcing, return_exceptions=True)
 
 
-async def _serve_while_parent_lives(settings: "Settings", number: int, folder: Path | None) -> None:
+async def _serve_while_parent_lives(
+    settings: "Settings", number: int, folder: Path | None, hang_up: HangUp
+) -> None:
     """Serves; where the parent dies without a word, its end of our stdin closes and we drain and stop."""
-    asyncio.get_running_loop().add_reader(0, _stop_at_end_of_stdin)
+    line = ParentLine()
+    asyncio.get_running_loop().add_reader(0, line.read)
     async with _started(settings) as application, AsyncExitStack() as stack:
         if folder is not None:
             metrics = WorkerMetrics(
@@ -208,13 +224,36 @@ async def _serve_while_parent_lives(settings: "Settings", number: int, folder: P
             )
             await stack.enter_async_context(metrics.shared())
             application = attrs.evolve(application, scrape=metrics.scrape)
-        await _listen(application, settings.server.port, reuse_port=True)
+        prompts = application.prompt_reloader
+        line.listen(prompts.reload)
+        with reloading(prompts, hang_up, watch=settings.prompts.watch):
+            await _listen(application, settings.server.port, reuse_port=True)
 
 
-def _stop_at_end_of_stdin() -> None:
-    if os.read(0, 1024) == b"":
-        asyncio.get_running_loop().remove_reader(0)
-        os.kill(os.getpid(), signal.SIGTERM)
+@attrs.define
+class ParentLine:
+    """What comes over stdin from the supervisor: any byte asks for a reload, its end for our own.
+
+    Bytes rather than SIGHUP, which would end a worker that is still about to start.
+    """
+
+    _asked: bool = False
+    _reload: Callable[[], None] | None = None
+
+    def listen(self, reload: Callable[[], None]) -> None:
+        """From now on calls `reload`, once at once where it was asked for already."""
+        self._reload = reload
+        if self._asked:
+            reload()
+
+    def read(self) -> None:
+        if os.read(0, 1024) == b"":
+            asyncio.get_running_loop().remove_reader(0)
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif self._reload is not None:
+            self._reload()
+        else:
+            self._asked = True
 
 
 @asynccontextmanager

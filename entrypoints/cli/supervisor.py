@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from entrypoints.cli.output import say
+from entrypoints.cli.reloading import HangUp
 
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 30.0
@@ -21,18 +22,24 @@ _CUT_S: Final = 5.0
 
 
 def supervise(
-    *, arguments: list[str], workers: int, grace_s: float, announce: Coroutine[Any, Any, None]
+    *,
+    arguments: list[str],
+    workers: int,
+    grace_s: float,
+    announce: Coroutine[Any, Any, None],
+    hang_up: HangUp,
 ) -> int:
     """Runs `workers` processes of `lor3` with `arguments` and their number, from 0, until SIGTERM or SIGINT.
 
     One that dies is started again, sooner or later by how long it lived. On the first signal all are told
     to finish, on the second to cut what is under way. Those left `grace_s` after the first, a few seconds
-    after the second, or at the third are killed. `announce` runs beside them.
+    after the second, or at the third are killed. SIGHUP has each of them reload. `announce` runs beside them.
 
     Returns:
         0 where all finished by themselves, else 1.
     """
-    return asyncio.run(Supervisor(arguments=arguments, workers=workers, grace_s=grace_s).run(announce))
+    supervisor = Supervisor(arguments=arguments, workers=workers, grace_s=grace_s)
+    return asyncio.run(supervisor.run(announce, hang_up))
 
 
 @attrs.define(kw_only=True)
@@ -47,16 +54,17 @@ class Supervisor:
     _killing: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _alive: dict[int, Process] = attrs.field(factory=dict, init=False)
 
-    async def run(self, announce: Coroutine[Any, Any, None]) -> int:
+    async def run(self, announce: Coroutine[Any, Any, None], hang_up: HangUp) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
-        async with asyncio.TaskGroup() as group:
-            slots = [group.create_task(self._keep(slot)) for slot in range(self.workers)]
-            beside = [group.create_task(self._end()), group.create_task(announce)]
-            codes = await asyncio.gather(*slots)
-            for task in beside:
-                task.cancel()
+        with hang_up.handled(self._reload):
+            async with asyncio.TaskGroup() as group:
+                slots = [group.create_task(self._keep(slot)) for slot in range(self.workers)]
+                beside = [group.create_task(self._end()), group.create_task(announce)]
+                codes = await asyncio.gather(*slots)
+                for task in beside:
+                    task.cancel()
         return 0 if all(code == 0 for code in codes) else 1
 
     def _signalled(self) -> None:
@@ -66,6 +74,12 @@ class Supervisor:
             self._cutting.set()
         self._stopping.set()
         self._send(signal.SIGTERM)
+
+    def _reload(self) -> None:
+        """Over stdin, which waits for a worker that is about to start: a SIGHUP would end it."""
+        for process in self._alive.values():
+            if process.returncode is None and process.stdin is not None:
+                process.stdin.write(b"\n")
 
     def _send(self, number: signal.Signals) -> None:
         for process in self._alive.values():

@@ -1,0 +1,75 @@
+"""`lor3 prompt delete`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from entrypoints.cli.options import common
+from entrypoints.cli.output import print_json
+from entrypoints.cli.prompt_store import etags, matching, on_lor3, reference_to
+
+if TYPE_CHECKING:
+    from domain.prompt.reference import VersionRef
+    from entrypoints.application import Application
+
+
+@click.command(
+    help="""Delete a version that no chat used, no label points to and no other prompt includes.
+
+The prompt goes with its last version. Asks first on a terminal; elsewhere --yes is needed.
+
+\b
+Example:
+  lor3 prompt delete support_agent v2 --yes
+"""
+)
+@click.argument("name")
+@click.argument("version")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@matching
+@common
+def delete(
+    name: str, version: str, yes: bool, if_match: str | None, config_path: Path | None, as_json: bool
+) -> int:
+    from domain.prompt.reference import VersionRef
+
+    reference = reference_to(name, version)
+    if reference.version is None:
+        raise click.UsageError(f"`{version}` is no version; write it as `v2`")
+    ref = VersionRef(reference.name, reference.version)
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise click.UsageError("there is nobody to ask; add --yes")
+        last = on_lor3(config_path, lambda application: _is_last(application, ref))
+        what = f"{ref}, the last version, and the prompt with it" if last else str(ref)
+        if not click.confirm(f"Delete {what}?", err=True):
+            return 1
+
+    async def run(application: "Application") -> None:
+        from application.use_cases.delete_prompt_version import DeletePromptVersionCommand
+
+        await application.delete_prompt_version.execute(
+            DeletePromptVersionCommand(ref=ref, if_match=etags(if_match))
+        )
+
+    on_lor3(config_path, run)
+    if as_json:
+        print_json({"deleted": str(ref)})
+    else:
+        click.echo(f"deleted {ref}")
+    return 0
+
+
+async def _is_last(application: "Application", ref: "VersionRef") -> bool:
+    """
+    Raises:
+        NotFound: there is no such version.
+    """
+    from domain.ids import DEFAULT_TENANT
+    from domain.prompt.reference import PromptReference
+
+    await application.read_prompts.one(DEFAULT_TENANT, PromptReference(name=ref.name, version=ref.number))
+    page = await application.read_prompts.versions(DEFAULT_TENANT, ref.name, limit=2)
+    return len(page.items) == 1

@@ -1,0 +1,138 @@
+"""What the commands of `lor3 prompt` share: lor3 running for one of them, and how they name things."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from entrypoints.cli.options import quiet, settings_from
+from entrypoints.cli.output import say, warn
+
+if TYPE_CHECKING:
+    from application.use_cases.import_prompt_files import ImportReport
+    from domain.prompt.reference import PromptReference
+    from domain.prompt.version import Prompt, Weights
+    from entrypoints.application import Application
+
+_T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def on_lor3(config_path: Path | None, action: "Callable[[Application], Awaitable[_T]]") -> _T:
+    """Runs `action` on lor3 as the server is wired, on its database.
+
+    Raises:
+        LorError: the configuration's faults, or what `action` raises.
+    """
+    settings = quiet(settings_from(config_path))
+
+    async def run() -> _T:
+        from entrypoints.bootstrap import running
+
+        async with running(settings) as application:
+            return await action(application)
+
+    return asyncio.run(run())
+
+
+def tell_files(report: "ImportReport | None", *, name: str | None = None) -> None:
+    """Says on stderr which files can't be used, and what to do; of `name` alone where one is given."""
+    if report is None:
+        return
+    for broken in report.broken:
+        if name in {None, broken.name}:
+            faults = "\n".join(f"  {_place(fault.path)}{fault.message}" for fault in broken.faults)
+            warn([f"{broken.path} can't be used; the prompt stays as it was\n{faults}"])
+    for diverged in report.diverged:
+        if name in {None, diverged.name}:
+            warn(
+                [
+                    f"{diverged.path} and the prompt `{diverged.name}` both changed; the prompt stays as it is "
+                    f"until `lor3 prompt sync {diverged.name}` says which one counts"
+                ]
+            )
+
+
+def authored(command: _F) -> _F:
+    """Adds `--author` and `--message`."""
+    command = click.option("--message", "-m", metavar="TEXT", help="Why, for the history.")(command)
+    return click.option(
+        "--author",
+        default=_who,
+        metavar="NAME",
+        help="Who, for the history. [default: $GIT_AUTHOR_NAME, else the login name]",
+    )(command)
+
+
+def matching(command: _F) -> _F:
+    """Adds `--if-match`."""
+    return click.option(
+        "--if-match",
+        metavar="ETAG",
+        help="Do it only if the prompt is still at this ETag, as `show --json` gave it.",
+    )(command)
+
+
+def etags(if_match: str | None) -> tuple[str, ...] | None:
+    """`4`, `"4"` and `*` as the use cases take them."""
+    if if_match is None:
+        return None
+    text = if_match.strip()
+    return (text if text == "*" else f'"{text.strip(chr(34))}"',)
+
+
+def reference_to(name: str, which: str | None, *, path: str = "version") -> "PromptReference":
+    """`which` of the prompt `name`: `v3` or `3`, a label, or `latest`; None is what the name alone means.
+
+    Raises:
+        InvalidRequest: either is not one.
+    """
+    from domain.prompt.reference import LATEST, PromptReference, label_name, prompt_name, version_number
+
+    named = prompt_name(name)
+    if which is None:
+        return PromptReference(name=named)
+    digits = which.removeprefix("v")
+    if digits.isascii() and digits.isdigit():
+        return PromptReference(name=named, version=version_number(f"v{digits}", path=path))
+    return PromptReference(name=named, label=which if which == LATEST else label_name(which, path=path))
+
+
+def weights_text(weights: "Weights") -> str:
+    """`v3`, or `v3 90%, v4 10%`; `nothing` where a label points nowhere."""
+    if not weights:
+        return "nothing"
+    if len(weights) == 1:
+        return f"v{weights[0][0]}"
+    total = sum(weight for _, weight in weights)
+    return ", ".join(f"v{number} {100 * weight / total:.4g}%" for number, weight in weights)
+
+
+def served_text(prompt: "Prompt") -> str:
+    """What the bare name means."""
+    from domain.prompt.reference import PRODUCTION
+
+    label = prompt.label(PRODUCTION)
+    return f"v{prompt.latest}" if label is None else weights_text(label.weights)
+
+
+def footnote(*parts: str) -> None:
+    say(" · ".join(parts), dim=True)
+
+
+def _who() -> str | None:
+    named = os.environ.get("GIT_AUTHOR_NAME", "").strip()
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return None  # a container's user id without a name
+
+
+def _place(path: str) -> str:
+    return f"{path}: " if path else ""

@@ -1,0 +1,114 @@
+"""`--var name=value` and `--var-file name=path`: the variables of a prompt."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from domain.json_value import JSONValue
+    from domain.prompt.source import Variable
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_TEXTS: Final = frozenset({"string", "enum"})
+_EXAMPLES: Final = {
+    "integer": "3",
+    "number": "0.5",
+    "boolean": "true",
+    "list": '["a", "b"]',
+    "object": '{"a": 1}',
+}
+
+
+def variable_options(command: _F) -> _F:
+    """Adds `--var` and `--var-file`."""
+    command = click.option(
+        "--var-file",
+        "variable_files",
+        multiple=True,
+        metavar="NAME=FILE",
+        help="A variable whose value is the text of a file. Repeatable.",
+    )(command)
+    return click.option(
+        "--var",
+        "variables",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A variable: text where the prompt declares a string or an enum, else JSON. Repeatable.",
+    )(command)
+
+
+def texts_from(variables: Sequence[str], files: Sequence[str]) -> dict[str, str]:
+    """The values as written, by name.
+
+    Raises:
+        click.UsageError: not `name=value`, a name given twice, or a file that can't be read as text.
+    """
+    texts: dict[str, str] = {}
+    for option, given in (
+        *(("--var", each) for each in variables),
+        *(("--var-file", each) for each in files),
+    ):
+        name, equals, value = given.partition("=")
+        if not equals or not name.strip():
+            what = "FILE" if option == "--var-file" else "VALUE"
+            raise click.UsageError(f"{option} wants NAME={what}, such as {option} name=…")
+        name = name.strip()
+        if name in texts:
+            raise click.UsageError(f"the variable `{name}` is given twice; keep one")
+        text = value if option == "--var" else _read(Path(value), name)
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise click.UsageError(f"the variable `{name}` is not UTF-8 text")
+        texts[name] = text
+    return texts
+
+
+def typed(texts: Mapping[str, str], declared: "Sequence[Variable]") -> "dict[str, JSONValue]":
+    """Each text as the type that is declared for it wants it; of one that is not declared, as it is.
+
+    Raises:
+        InvalidRequest: naming every value that had to be JSON and is not.
+    """
+    from domain.errors import Fault, InvalidRequest
+
+    types = {variable.name: variable.type for variable in declared}
+    values: dict[str, JSONValue] = {}
+    faults: list[Fault] = []
+    for name, text in texts.items():
+        wanted = types.get(name, "string")
+        if wanted in _TEXTS:
+            values[name] = text
+            continue
+        try:
+            values[name] = json.loads(text, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            example = f"--var {name}={_quoted(_EXAMPLES[wanted])}"
+            article = "an" if wanted[0] in "aeiou" else "a"
+            faults.append(
+                Fault(
+                    path=f"variables.{name}",
+                    message=f"the prompt declares {article} {wanted}; write it as JSON: {example}",
+                )
+            )
+    if faults:
+        raise InvalidRequest.of(*faults)
+    return values
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise click.UsageError(f"{path} can't be read for `{name}`: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{path} is not UTF-8 text") from error
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(word)
+
+
+def _quoted(example: str) -> str:
+    return f"'{example}'" if '"' in example else example

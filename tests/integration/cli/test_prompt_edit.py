@@ -1,0 +1,293 @@
+"""`lor3 prompt edit` with real editors: small programs that change the file as a person would."""
+
+import json
+import os
+import pty
+import re
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import attrs
+import pytest
+
+from entrypoints.cli.main import run_command
+
+_LIMIT_S = 60
+_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "DATABASE_URL", "REDIS_URL", "LOR3_CONFIG", "VISUAL")
+
+
+@attrs.frozen
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+Run: TypeAlias = Callable[..., Done]
+
+
+@pytest.fixture
+def lor3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in an empty folder, with pipes for streams; texts are kept in `kept`."""
+    monkeypatch.chdir(tmp_path)
+    for name in _VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "kept").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "kept"))
+
+    def run(*arguments: str) -> Done:
+        capsys.readouterr()
+        code = run_command(["prompt", *arguments])
+        return Done(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes a shell script the editor; its `$1` is the file."""
+
+    def editor(script: str) -> None:
+        path = tmp_path / "my editor"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o700)
+        monkeypatch.setenv("EDITOR", f"'{path}'")
+
+    return editor
+
+
+Editor: TypeAlias = Callable[[str], None]
+
+
+def _kept(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "kept").iterdir())
+
+
+def test_new_prompt_starts_from_a_skeleton(lor3: Run, editor: Editor, tmp_path: Path) -> None:
+    """Which compiles as it is, explains itself, and is saved once it is changed."""
+    editor(f'cp "$1" {tmp_path}/seen; sed -i \'s/helpful/brief/\' "$1"')
+    done = lor3("edit", "support", "--message", "First", "--author", "Ada")
+    detail = json.loads(lor3("show", "support", "--json").out)
+
+    assert (done.code, done.out) == (0, "support:v1\n")
+    assert (tmp_path / "seen").read_text().startswith("# A new prompt, support.\n")
+    assert detail["template"] == "You are a brief assistant. You are talking to {{name}}.\n"
+    assert (detail["made_by"], detail["author"], detail["message"]) == ("cli", "Ada", "First")
+    assert _kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("script", ["true", 'touch "$1"', 'echo "# a comment" >> "$1"', ': > "$1"'])
+def test_nothing_changed_saves_nothing(lor3: Run, editor: Editor, tmp_path: Path, script: str) -> None:
+    """Closed at once, only comments, or emptied to give up."""
+    editor('sed -i s/helpful/brief/ "$1"')
+    lor3("edit", "support")
+    editor(script)
+    done = lor3("edit", "support")
+
+    assert (done.code, done.out) == (0, "")
+    assert "nothing is saved" in done.err
+    assert json.loads(lor3("show", "support", "--json").out)["latest"] == "v1"
+    assert _kept(tmp_path) == []
+
+
+def test_version_that_no_label_points_to_says_how_to_serve_it(lor3: Run, editor: Editor) -> None:
+    """Making a version moves no label."""
+    editor('sed -i s/helpful/brief/ "$1"')
+    lor3("edit", "support")
+    lor3("label", "support", "production", "v1")
+    editor('sed -i s/brief/kind/ "$1"')
+    done = lor3("edit", "support")
+
+    assert done.out == "support:v2\n"
+    assert "still means v1" in done.err
+    assert "lor3 prompt label support production v2" in done.err
+
+
+def test_refused_text_is_kept_with_its_faults(lor3: Run, editor: Editor, tmp_path: Path) -> None:
+    """Without a terminal nobody is asked: it says where the text is. The lines are those of the kept file."""
+    editor("sed -i 's/{{name}}/{{nmae}} {{> absent}}/' \"$1\"")
+    done = lor3("edit", "support")
+    (kept,) = _kept(tmp_path)
+    text = kept.read_text()
+    lines = text.splitlines()
+    place = re.search(r"support\.yaml, line (\d+), column (\d+)", done.err)
+
+    assert (done.code, done.out) == (1, "")
+    assert f"--from-file {kept}" in done.err
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert lines[0].startswith("#! refused")
+    assert any(line.startswith("#! ") and "nmae" in line for line in lines)
+    assert place is not None, done.err
+    assert "{{nmae}}" in lines[int(place[1]) - 1]
+    assert lines[int(place[1]) - 1][int(place[2]) - 1 :].startswith("{{")
+
+
+def test_kept_text_can_be_saved(lor3: Run, editor: Editor, tmp_path: Path) -> None:
+    """With the lines about its faults still in it."""
+    editor("sed -i 's/{{name}}/{{nmae}}/' \"$1\"")
+    lor3("edit", "support")
+    (kept,) = _kept(tmp_path)
+    kept.write_text(kept.read_text().replace("name: string", "nmae: string"))
+    done = lor3("edit", "support", "--from-file", str(kept))
+
+    assert (done.code, done.out) == (0, "support:v1\n"), done.err
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_concurrent_edit_is_not_overwritten(lor3: Run, editor: Editor, tmp_path: Path, new: bool) -> None:
+    """Whoever saves second is told, and keeps the text."""
+    (tmp_path / "theirs.yaml").write_text("template: theirs\n")
+    if not new:
+        lor3("edit", "support", "--from-file", "theirs.yaml")
+        (tmp_path / "theirs.yaml").write_text("template: theirs again\n")
+    editor(
+        f"'{sys.executable}' -m lor3 prompt edit support --from-file {tmp_path}/theirs.yaml >/dev/null;"
+        " printf 'template: mine\\n' > \"$1\""
+    )
+    done = lor3("edit", "support")
+    (kept,) = _kept(tmp_path)
+
+    assert (done.code, done.out) == (1, "")
+    assert "somebody else changed `support`" in done.err
+    assert str(kept) in done.err
+    assert kept.read_text() == "template: mine\n"
+    assert "theirs" in json.loads(lor3("show", "support@latest", "--json").out)["template"]
+
+
+def test_json_tells_where_the_text_is_kept(lor3: Run, editor: Editor, tmp_path: Path) -> None:
+    """One object on stderr, with the faults."""
+    editor("sed -i 's/{{name}}/{{nmae}}/' \"$1\"")
+    done = lor3("edit", "support", "--json")
+    problem = json.loads(done.err)
+
+    assert (done.code, problem["code"]) == (1, "invalid_request")
+    assert str(_kept(tmp_path)[0]) in problem["detail"]
+    assert problem["errors"]
+
+
+def test_failed_editor_loses_nothing(lor3: Run, editor: Editor, tmp_path: Path) -> None:
+    """As after `:cq`: nothing is saved, and a changed text is kept."""
+    editor('echo "template: half" > "$1"; exit 1')
+    changed = lor3("edit", "support")
+    (kept,) = _kept(tmp_path)
+    kept.unlink()
+    editor("exit 1")
+    unchanged = lor3("edit", "support")
+
+    assert (changed.code, unchanged.code) == (1, 1)
+    assert str(kept) in changed.err
+    assert _kept(tmp_path) == []
+
+
+def test_dead_database_keeps_the_text(
+    lor3: Run, editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when the editor opened, and is gone when it closes."""
+    editor(f"printf 'template: mine\\n' > \"$1\"; rm -f {tmp_path}/lor3.db*; mkdir {tmp_path}/lor3.db")
+    done = lor3("edit", "support")
+    (kept,) = _kept(tmp_path)
+
+    assert done.code == 1
+    assert kept.read_text() == "template: mine\n"
+    assert str(kept) in done.err
+
+
+def test_no_editor_is_misuse(lor3: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read."""
+    monkeypatch.setenv("EDITOR", "no-such-editor")
+    done = lor3("edit", "support")
+
+    assert done.code == 2
+    assert "no such program" in done.err
+
+
+def test_document_can_be_piped_in(tmp_path: Path) -> None:
+    """As YAML or JSON; a faulty one names its lines."""
+    good = _piped(tmp_path, '{"template": "Hi {{n}}", "variables": {"n": "integer"}}')
+    bad = _piped(tmp_path, "template: |\n  Hi\n  {{#a}}\n")
+    none = _piped(tmp_path, "template: \xff".encode("latin-1"))
+
+    assert (good.returncode, good.stdout) == (0, b"piped:v1\n"), good.stderr
+    assert bad.returncode == 1
+    assert b"stdin, line 3" in bad.stderr
+    assert b"Traceback" not in bad.stderr
+    assert none.returncode == 2
+
+
+def _piped(cwd: Path, text: str | bytes) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-m", "lor3", "prompt", "edit", "piped", "--from-file", "-"],
+        cwd=cwd,
+        input=text.encode() if isinstance(text, str) else text,
+        capture_output=True,
+        timeout=_LIMIT_S,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 0), ("n", 1)])
+def test_terminal_is_asked_to_open_it_again(tmp_path: Path, answer: str, code: int) -> None:
+    """The first try is refused; the second finds the faults on top, and mends the text."""
+    script = tmp_path / "editor"
+    script.write_text(
+        "#!/bin/sh\n"
+        f'if grep -q \'^#! \' "$1"; then cp "$1" {tmp_path}/second; sed -i -e s/nmae/name/ -e s/helpful/brief/ "$1";\n'
+        "else sed -i 's/{{name}}/{{nmae}}/' \"$1\"; fi\n"
+    )
+    script.chmod(0o700)
+    shown, ended = _in_terminal(
+        tmp_path, script, ["prompt", "edit", "support"], {b"Open it again?": answer.encode() + b"\r"}
+    )
+
+    assert ended == code, shown
+    assert ("support:v1" in shown) == (code == 0)
+    assert ("your text is kept in" in shown) == (code == 1)
+    assert (tmp_path / "second").exists() == (code == 0)
+
+
+def test_terminal_is_asked_before_deleting(tmp_path: Path) -> None:
+    """The last version takes the prompt with it, and the question says so."""
+    _piped(tmp_path, "template: a\n")
+    shown, ended = _in_terminal(
+        tmp_path, Path("/bin/true"), ["prompt", "delete", "piped", "v1"], {b"[y/N]": b"n\r"}
+    )
+
+    assert "Delete piped:v1, the last version, and the prompt with it? [y/N]" in shown
+    assert ended == 1
+
+
+def _in_terminal(
+    cwd: Path, editor: Path, arguments: list[str], answers: dict[bytes, bytes]
+) -> tuple[str, int]:
+    """What a terminal of 100 columns shows, and the exit code; each answer is typed when its question comes."""
+    ours, theirs = pty.openpty()
+    clean = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lor3", *arguments],
+        cwd=cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**clean, "EDITOR": str(editor), "TMPDIR": str(cwd), "COLUMNS": "100"},
+    )
+    os.close(theirs)
+    shown = b""
+    deadline = time.monotonic() + _LIMIT_S
+    try:
+        while time.monotonic() < deadline:
+            try:
+                shown += os.read(ours, 4096)
+            except OSError:
+                break  # the other end is closed: it has ended
+            for question in [each for each in answers if each in shown]:
+                os.write(ours, answers.pop(question))
+        return shown.decode(), process.wait(timeout=_LIMIT_S)
+    finally:
+        os.close(ours)
+        process.kill()
+        process.wait()
