@@ -18,7 +18,7 @@ import attrs
 
 from bench import database, profiler, servers
 from bench.processes import ROOT, BenchFailure, cores, rss_mb
-from bench.report import LOR3, Result, Target, fastest, scenario_table
+from bench.report import LOR3, WITH_PROMPT, Result, Target, fastest, scenario_table
 from bench.scenarios import Bench, Outcome, Scenario, scenarios
 
 _COLD_STARTS = 5
@@ -36,8 +36,8 @@ def _parser() -> argparse.ArgumentParser:
         "--only",
         action="append",
         metavar="WHAT",
-        choices=("throughput", "latency", "stream", "start"),
-        help="throughput, latency, stream or start (cold start); may be given again",
+        choices=("throughput", "latency", "prompt", "stream", "start"),
+        help="throughput, latency, prompt, stream or start (cold start); may be given again",
     )
     parser.add_argument(
         "--gateway",
@@ -125,12 +125,19 @@ class _Run:
             lor3 = self.stack.enter_context(config.serve())
         outcomes = {}
         for each in wanted:
-            compared = [*proxies, *([lor3] if lor3 else [])]
+            compared = [*([] if each.with_prompt else proxies), *([lor3] if lor3 else [])]
+            if each.with_prompt and lor3:
+                compared.append(attrs.evolve(lor3, name=WITH_PROMPT, dialect="lor3 with a prompt"))
             outcomes[each.name] = self.bench.compare(each, compared, progress=_progress)
             print(scenario_table(each, outcomes[each.name], direct[each.name]), end="\n\n")
         memory = rss_mb(lor3.pid) if lor3 else None
         # Each start of lor3 was proven by one answer.
-        loads = [servers_of[LOR3] for servers_of in outcomes.values() if LOR3 in servers_of]
+        loads = [
+            load
+            for servers_of in outcomes.values()
+            for name, load in servers_of.items()
+            if name in (LOR3, WITH_PROMPT)
+        ]
         answers = sum(each.answers for each in loads) + (2 + len(cold) if lor3 else 0)
         rows = store.count_answers() if store else None
         if rows is not None and rows != answers:
@@ -207,6 +214,17 @@ def _targets(
                 name=f"requests/s, as a multiple of the {yardstick.server}",
                 value=ratio,
                 bound=0.45,
+                sense="at least",
+                unit="x",
+            )
+        )
+    if WITH_PROMPT in (prompted := outcomes.get("prompt", {})):
+        ratio = prompted[WITH_PROMPT].multiple_of(prompted[LOR3], lambda each: each.requests_per_s)
+        targets.append(
+            Target(
+                name="requests/s with a composed prompt, as a multiple of those without",
+                value=ratio,
+                bound=0.95,
                 sense="at least",
                 unit="x",
             )

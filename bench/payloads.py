@@ -4,8 +4,10 @@ import itertools
 import json
 from typing import Literal, TypeAlias
 
-Dialect: TypeAlias = Literal["openai", "lor3"]
-"""How a server is spoken to: OpenAI's chat completions, or lor3's own `POST /chat`."""
+from bench import composed
+
+Dialect: TypeAlias = Literal["openai", "lor3", "lor3 with a prompt"]
+"""How a server is spoken to: OpenAI's chat completions, or lor3's own `POST /chat`, without or with a stored prompt."""
 
 MODEL = "gpt-5-mini"
 PROMPT = (
@@ -107,6 +109,8 @@ def request(dialect: Dialect, *, stream: bool, port: int) -> bytes:
         body = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], "stream": stream}
     else:
         body = {"prompt": PROMPT, "stream": stream}
+        if dialect != "lor3":
+            body |= {"system_prompt": composed.NAME, "variables": composed.VARIABLES}
     payload = json.dumps(body).encode()
     head = (
         f"POST {path(dialect)} HTTP/1.1\r\n"

@@ -10,6 +10,7 @@ import attrs
 from bench.scenarios import Outcome, Scenario
 
 LOR3 = "lor3"
+WITH_PROMPT = "lor3 with a prompt"
 Sense = Literal["at least", "at most"]
 
 
@@ -98,7 +99,8 @@ def machine() -> str:
 def fastest(outcomes: Mapping[str, Outcome]) -> Outcome:
     """The quickest yardstick: the headline is held against it."""
     return max(
-        (each for each in outcomes.values() if each.server != LOR3), key=lambda each: each.requests_per_s
+        (each for each in outcomes.values() if not each.server.startswith(LOR3)),
+        key=lambda each: each.requests_per_s,
     )
 
 

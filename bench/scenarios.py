@@ -17,6 +17,8 @@ class Scenario:
     title: str
     connections: int
     stream: bool = False
+    with_prompt: bool = False
+    """Compares lor3 with itself: chats with a composed prompt and chats without."""
 
 
 def scenarios(connections: int) -> tuple[Scenario, ...]:
@@ -25,6 +27,12 @@ def scenarios(connections: int) -> tuple[Scenario, ...]:
             name="throughput", title=f"not streamed, {connections} connections", connections=connections
         ),
         Scenario(name="latency", title="not streamed, 1 connection", connections=1),
+        Scenario(
+            name="prompt",
+            title=f"not streamed, {connections} connections, with a composed prompt and without",
+            connections=connections,
+            with_prompt=True,
+        ),
         Scenario(name="stream", title="50 chunks in a burst, 8 connections", connections=8, stream=True),
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 
+from bench import composed
 from bench.database import Database
 from bench.payloads import MODEL, Dialect, request
 from bench.processes import BenchFailure, free_port, pinned, running, tail, wait_for_200
@@ -97,9 +98,11 @@ class Lor3:
             },
             "database": {"url": "${BENCH_DATABASE_URL}", "auto_migrate": True},
             "server": {"host": "127.0.0.1", "port": port},
+            "prompts": {"directory": str(self.folder / "prompts")},
         }
         if self.redis_url:
             settings["redis"] = {"url": self.redis_url}
+        composed.write(self.folder / "prompts")
         path = self.folder / f"lor3-{port}.json"
         path.write_text(json.dumps(settings, indent=2))
         return ["serve", "--config", str(path)]
