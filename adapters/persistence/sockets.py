@@ -1,6 +1,8 @@
-"""Whether an idle connection's other end has hung up."""
+"""What the drivers do not tell or do about a connection's socket."""
 
+import os
 import select
+import socket
 
 
 def was_spoken_to(file_descriptor: int) -> bool:
@@ -13,3 +15,14 @@ def was_spoken_to(file_descriptor: int) -> bool:
     poll = select.poll()
     poll.register(file_descriptor, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def hang_up(file_descriptor: int) -> None:
+    """Ends the connection at once: whoever waits for its answer reads its end. The socket stays its owner's."""
+    if file_descriptor < 0:
+        return
+    try:
+        with socket.socket(fileno=os.dup(file_descriptor)) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has ended already

@@ -6,13 +6,23 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 import attrs
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.persistence import failures
 from adapters.persistence.async_engine import AsyncConnection
-from adapters.persistence.batch_writer import Blocked, Collision, RefusedRows, SchemaBehind, StoreRefused
+from adapters.persistence.batch_writer import (
+    BatchFailure,
+    Blocked,
+    Collision,
+    ConnectionLost,
+    RefusedRows,
+    SchemaBehind,
+    StoreRefused,
+)
+from adapters.persistence.sockets import hang_up
 from domain.errors import StorageUnavailable
 
 Statement: TypeAlias = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
@@ -34,9 +44,11 @@ class Transaction:
     _connection: AsyncConnection
     statement_timeout_s: float
     _limit_s: float
-    """For a statement and the way there and back; the server's own limit is shorter."""
+    """For a statement and the way there and back; a server's own limit is shorter."""
     _is_open: bool = attrs.field(default=False, init=False)
     _is_broken: bool = attrs.field(default=False, init=False)
+    _is_lost: bool = attrs.field(default=False, init=False)
+    """The connection ended, or leads to a server that takes no writes any more."""
 
     @property
     def database(self) -> str:
@@ -48,7 +60,7 @@ class Transaction:
             StorageUnavailable: as `failures.translated` says; what was written so far can't be committed.
         """
         with self._breaking() if self._is_open else failures.translated():
-            async with asyncio.timeout(self._limit_s):
+            with self._limited():
                 return await self._connection.execute(statement, parameters)
 
     async def begin(self) -> None:
@@ -81,7 +93,9 @@ class Transaction:
         """Rolls back what was not committed, and gives the connection back."""
         connection = self._connection
         try:
-            if self._is_open and not connection.invalidated:
+            if self._is_lost:
+                await connection.invalidate()
+            elif self._is_open and not connection.invalidated:
                 await self._command("ROLLBACK")
         except (SQLAlchemyError, OSError):
             # The connection is gone, or says nothing any more: the server rolls back by itself.
@@ -93,24 +107,47 @@ class Transaction:
                 pass  # it was gone before; the pool has thrown it away by now
 
     async def _command(self, text: str) -> None:
-        async with asyncio.timeout(self._limit_s):
+        with self._limited():
             await self._connection.exec_driver_sql(text)
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Hangs up on a server that is silent past the limit.
+
+        A cancellation would ask the server first: 10 s of psycopg's when it is frozen.
+        """
+        timer = asyncio.get_running_loop().call_later(self._limit_s, self._hang_up)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _hang_up(self) -> None:
+        connection = self._connection.sync_connection
+        if self.database != "postgresql" or connection is None or connection.invalidated:
+            return
+        driver_connection: Any = connection.connection.driver_connection
+        try:
+            hang_up(driver_connection.pgconn.socket)
+        except psycopg.Error:
+            pass  # closed already
 
     @contextmanager
     def _breaking(self) -> Iterator[None]:
         try:
             yield
         except failures.FAILURES as error:
+            failure = failures.failure_of(error)
             self._is_broken = True
-            raise StorageUnavailable(_told(error)) from error
+            self._is_lost = self.database == "postgresql" and isinstance(failure, ConnectionLost)
+            raise StorageUnavailable(_told(failure, error)) from error
 
 
-def _told(error: BaseException) -> str:
+def _told(failure: BatchFailure, error: BaseException) -> str:
     """As `translated` has it for chats, in words that fit a prompt."""
     cause = getattr(error, "orig", None)
     if getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
         return "something else is writing to the database; try again in a moment"
-    failure = failures.failure_of(error)
     if isinstance(failure, Blocked):
         return BLOCKED
     if isinstance(failure, Collision):
