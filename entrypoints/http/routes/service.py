@@ -18,6 +18,7 @@ from entrypoints.http.codec import MAX_DEPTH
 from entrypoints.http.message_body import MAX_TEXT
 from entrypoints.http.problems import HTTPFault, shutting_down
 from entrypoints.http.state import STATE
+from entrypoints.prompt_reloader import prompt_file_warnings
 from entrypoints.rendering import money, to_json
 
 _JSON: Final = "application/json"
@@ -112,7 +113,11 @@ def config_json(application: Application, prompts: Sequence[PromptView] | None) 
             "idempotency": False,
             "authentication": False,
         },
-        "warnings": [*described.warnings, *(() if prompts is not None else (_NO_PROMPTS,))],
+        "warnings": [
+            *described.warnings,
+            *prompt_file_warnings(application.prompt_report()),
+            *(() if prompts is not None else (_NO_PROMPTS,)),
+        ],
     }
 
 
