@@ -13,6 +13,7 @@ from adapters.in_memory.clock import ManualClock
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.id_generator import SequentialIds
 from adapters.in_memory.price_book import FixedPriceBook
+from adapters.in_memory.prompt_cache import LocalPromptCache, PromptExchange
 from adapters.in_memory.randomness import FixedRandomness
 from adapters.in_memory.scripted_provider import Script, ScriptedAnswer, ScriptedProvider
 from adapters.in_memory.store import InMemoryStore
@@ -28,6 +29,7 @@ from adapters.testing.chat_provider_suite import (
 from adapters.testing.cooldown_board_suite import CooldownBoardSuite
 from adapters.testing.formatter_suite import FormatterSuite
 from adapters.testing.price_book_suite import PriceBookSuite
+from adapters.testing.prompt_cache_suite import PromptCacheSuite
 from adapters.testing.store_suite import StoreSuite
 from adapters.testing.token_meter_suite import TokenMeterSuite
 from application.ports.chat_provider import ChatProvider
@@ -50,8 +52,11 @@ __all__ = [
     "FormatterSuite",
     "InMemoryStore",
     "LocalCooldownBoard",
+    "LocalPromptCache",
     "ManualClock",
     "PriceBookSuite",
+    "PromptCacheSuite",
+    "PromptExchange",
     "ProviderBench",
     "RecordingTelemetry",
     "Script",

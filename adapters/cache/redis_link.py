@@ -109,7 +109,7 @@ class RedisLink:
 
     def _open(self) -> "redis.asyncio.Redis":
         try:
-            return redis.asyncio.Redis.from_url(
+            client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
                 self._url.reveal(),
                 socket_timeout=self.timeout_s,
                 socket_connect_timeout=self.timeout_s * _OPERATION_TIMEOUTS,
@@ -123,6 +123,9 @@ class RedisLink:
             raise ConfigurationError.of(
                 Fault(path="redis.url", message="is not a Redis URL; write `redis://host:6379/0`")
             ) from None
+        # A URL may ask for text, in a parameter that wins over the caller's; entries are bytes.
+        client.connection_pool.connection_kwargs["decode_responses"] = False
+        return client
 
     async def _listen(self) -> None:
         while self._client is not None:

@@ -8,7 +8,8 @@ from domain.prompt.compiled import CompiledPrompt
 from domain.prompt.reference import PromptName
 
 Listener = Callable[[Tenant, PromptName | None], None]
-"""Called on the event loop with what changed; None means that any may have, such as after a lost connection."""
+"""Called on the event loop with what changed; None means that any may have, such as after a lost connection: of any
+tenant, whichever is given."""
 
 
 class PromptCache(Protocol):
