@@ -10,6 +10,7 @@ from application.ports.clock import Clock
 from application.ports.prompt_cache import PromptCache
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.prompt_closure import load_closure
+from application.services.prompt_lookup import no_label, no_prompt, no_version
 from domain.errors import NotFound, StorageUnavailable
 from domain.ids import Tenant
 from domain.prompt.compiled import CompiledPrompt
@@ -81,8 +82,7 @@ class PromptOven:
             raise await self._nothing(tenant, reference.name)
         number = choose_version(prompt, reference, key=key)
         if number is None:
-            labels = ", ".join(f"`{label.name}`" for label in prompt.labels) or "none"
-            raise NotFound(f"the prompt `{prompt.name}` has no label `{reference.label}`; it has: {labels}")
+            raise NotFound(no_label(prompt, str(reference.label)))
         compiled = shelf.compiled.get(number)
         if compiled is None or (use and number not in shelf.used):
             compiled = await self._load(shelf, prompt, number, use=use)
@@ -141,7 +141,7 @@ class PromptOven:
                 async with self._unit_of_work(prompt.tenant) as work:
                     found = await work.prompts.find((ref,))
                     if not found:
-                        raise _no_version(prompt, number)
+                        raise NotFound(no_version(prompt, number))
                     compiled = await self._compile(work, found[0])
                 while len(shelf.compiled) >= MAX_COMPILED:
                     del shelf.compiled[next(iter(shelf.compiled))]
@@ -152,7 +152,7 @@ class PromptOven:
                     await work.commit()
                 if ref not in marked:
                     del shelf.compiled[number]
-                    raise _no_version(prompt, number)
+                    raise NotFound(no_version(prompt, number))
                 shelf.used.add(number)
         return compiled
 
@@ -169,15 +169,4 @@ class PromptOven:
 
     async def _nothing(self, tenant: Tenant, name: PromptName) -> NotFound:
         async with self._unit_of_work(tenant) as work:
-            known = await work.prompts.list(limit=20)
-        return no_prompt(name, known)
-
-
-def no_prompt(name: str, known: tuple[Prompt, ...]) -> NotFound:
-    """The error for a name that no prompt has, with those that there are."""
-    names = ", ".join(f"`{prompt.name}`" for prompt in known) or "none yet"
-    return NotFound(f"there is no prompt `{name}`; there are: {names}")
-
-
-def _no_version(prompt: Prompt, number: int) -> NotFound:
-    return NotFound(f"the prompt `{prompt.name}` has no version v{number}; its newest is v{prompt.latest}")
+            return NotFound(await no_prompt(work, name))

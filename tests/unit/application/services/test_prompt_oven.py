@@ -156,9 +156,9 @@ async def test_store_that_is_away_does_not_take_known_prompts_along(bench: Promp
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("agnt", "there is no prompt `agnt`; there are: `agent`"),
-        ("agent:v7", "the prompt `agent` has no version v7; its newest is v1"),
-        ("agent@staging", "the prompt `agent` has no label `staging`; it has: `production`"),
+        ("agnt", "there is no prompt `agnt`; there are: `agent`; did you mean `agent`?"),
+        ("agent:v7", "the prompt `agent` has no version v7, it is not made yet; its newest is v1"),
+        ("agent@staging", "the prompt `agent` has no label `staging`; it has: `latest`, `production`"),
     ],
 )
 async def test_what_is_not_there_is_said_with_what_is(bench: PromptBench, asked: str, said: str) -> None:
