@@ -98,8 +98,12 @@ def _cooldowns(redis_link: "RedisLink | None", clock: SystemClock) -> CooldownBo
     return RedisCooldownBoard(link=redis_link, clock=clock)
 
 
-def _prompt_cache() -> PromptCache:
-    return LocalPromptCache()
+def _prompt_cache(redis_link: "RedisLink | None", clock: SystemClock) -> PromptCache:
+    if redis_link is None:
+        return LocalPromptCache()
+    from adapters.cache.redis_prompt_cache import RedisPromptCache  # as above
+
+    return RedisPromptCache(link=redis_link, clock=clock)
 
 
 class Container(containers.DeclarativeContainer):
@@ -121,7 +125,7 @@ class Container(containers.DeclarativeContainer):
     telemetry = providers.Singleton(FanOutTelemetry, providers.List(prometheus, log))
     redis_link = providers.Singleton(_redis_link, settings, clock)
     cooldowns = providers.Singleton(_cooldowns, redis_link, clock)
-    prompt_cache = providers.Singleton(_prompt_cache)
+    prompt_cache = providers.Singleton(_prompt_cache, redis_link, clock)
 
     health = providers.Singleton(
         RouteHealth,
