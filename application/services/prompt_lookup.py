@@ -1,17 +1,17 @@
 """Which version a reference means to an editor, and what to say where it means none."""
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from application.ports.unit_of_work import UnitOfWork
 from domain.errors import NotFound, PreconditionFailed
 from domain.prompt.reference import LATEST, PRODUCTION, PromptName, PromptReference, VersionRef
+from domain.prompt.suggestion import suggestion
 from domain.prompt.version import Prompt, PromptVersion
 
 MAX_SHOWN: Final = 20
 """Of the names that there are, in an error."""
-MAX_SEARCHED: Final = 1_000
+MAX_SEARCHED: Final = 200
 """Names among which one like the unknown one is looked for."""
 
 
@@ -73,33 +73,32 @@ def demand_match(prompt: Prompt | None, name: PromptName, if_match: tuple[str, .
         )
 
 
-async def no_prompt(work: UnitOfWork, name: str) -> str:
-    """The sentence for a name that no prompt has."""
-    known = [prompt.name for prompt in await work.prompts.list(limit=MAX_SEARCHED)]
-    return f"there is no prompt `{name}`; " + _known(name, known, few="there are", none="there are none yet")
+async def no_prompt(work: UnitOfWork, name: str, *, beside: Iterable[PromptName] = ()) -> str:
+    """The sentence for a name that no prompt has.
+
+    Args:
+        beside: names that might have been meant as well as those in the store.
+    """
+    stored = [prompt.name for prompt in await work.prompts.list(limit=MAX_SEARCHED)]
+    known = sorted({*beside, *stored})
+    return f"there is no prompt `{name}`; " + (
+        f"there are: {_known(name, known)}" if known else "none at all yet"
+    )
 
 
 def no_label(prompt: Prompt, label: str) -> str:
     """The sentence for a label that `prompt` does not have."""
     known = [LATEST, *(each.name for each in prompt.labels)]
-    return f"the prompt `{prompt.name}` has no label `{label}`; " + _known(
-        label, known, few="it has", none=""
-    )
+    return f"the prompt `{prompt.name}` has no label `{label}`; it has: {_known(label, known)}"
 
 
 def no_version(prompt: Prompt, number: int) -> str:
     """The sentence for a version that `prompt` does not have."""
-    gone = " was deleted" if number < prompt.next_number else " is not made yet"
-    return f"the prompt `{prompt.name}` has no version v{number}, which{gone}; its newest is v{prompt.latest}"
+    why = "was deleted" if number < prompt.next_number else "is not made yet"
+    return f"the prompt `{prompt.name}` has no version v{number}, it {why}; its newest is v{prompt.latest}"
 
 
-def _known(asked: str, known: Iterable[str], *, few: str, none: str) -> str:
-    names = list(known)
-    if not names:
-        return none
-    folded = {name.casefold(): name for name in reversed(names)}
-    like = difflib.get_close_matches(asked.casefold(), folded, n=1, cutoff=0.7)
-    hint = f"did you mean `{folded[like[0]]}`? " if like else ""
-    shown = ", ".join(f"`{name}`" for name in names[:MAX_SHOWN])
-    more = f" and {len(names) - MAX_SHOWN:,} more" if len(names) > MAX_SHOWN else ""
-    return f"{hint}{few}: {shown}{more}"
+def _known(asked: str, names: Sequence[str]) -> str:
+    listed = ", ".join(f"`{name}`" for name in names[:MAX_SHOWN])
+    more = " and more" if len(names) > MAX_SHOWN else ""
+    return f"{listed}{more}{suggestion(asked, names)}"

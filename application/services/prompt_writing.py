@@ -1,7 +1,7 @@
 """From what an author wrote to the next version of a prompt: pinned, checked, hashed and stored."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import attrs
@@ -16,8 +16,11 @@ from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.compiled import CompiledPrompt
 from domain.prompt.compiler import compile_prompt, included
 from domain.prompt.content_hash import content_hash
+from domain.prompt.nodes import Include
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
 from domain.prompt.source import PromptSource
+from domain.prompt.template import parse
+from domain.prompt.template_fault import places
 from domain.prompt.version import FileLink, MadeBy, Pin, Prompt, PromptVersion, RemoteLink
 
 SHORT_SOURCE: Final = 4_000
@@ -92,12 +95,14 @@ class PromptWriting:
         draft: Draft,
         *,
         pinned: Mapping[str, VersionRef] | None = None,
+        beside: Collection[PromptName] = (),
     ) -> Checked:
         """Stores nothing and needs no lock.
 
         Args:
             head: of `draft.name`.
             pinned: for includes, as written, that mean another version than the store says.
+            beside: names that an unknown one may have been meant to be, besides those in the store.
 
         Raises:
             InvalidRequest: naming every fault: of syntax, else of what is included, else of the whole.
@@ -105,7 +110,7 @@ class PromptWriting:
         # What the store would change is changed before it is hashed, or the same text would be another version.
         draft = clean_value(draft)
         newest_ref = None if head is None else VersionRef(head.name, head.latest)
-        pins, newest = await self._pins(work, draft, pinned or {}, newest_ref)
+        pins, newest = await self._pins(work, draft, pinned or {}, beside, newest_ref)
         version = PromptVersion(
             tenant=draft.tenant,
             name=draft.name,
@@ -138,27 +143,44 @@ class PromptWriting:
         file_path: str | None = None,
         assistant: RemoteLink | None = None,
     ) -> Written:
-        """Adds the version, unless the newest one has this very content, and writes the head with it.
+        """Checks the draft and stores it.
 
         Args:
             head: what `lock` returned.
             pinned: as for `check`.
-            file_path: sets `Prompt.file`, with the hash of this content; None leaves it as it is.
-            assistant: sets `Prompt.assistant`; None leaves it as it is.
+            file_path, assistant: as for `store`.
 
         Raises:
             InvalidRequest: as `check` does; nothing was written.
         """
         checked = await self.check(work, head, draft, pinned=pinned)
-        now = checked.version.created_at
+        return await self.store(work, head, checked, file_path=file_path, assistant=assistant)
+
+    async def store(
+        self,
+        work: UnitOfWork,
+        head: Prompt | None,
+        checked: Checked,
+        *,
+        file_path: str | None = None,
+        assistant: RemoteLink | None = None,
+    ) -> Written:
+        """Adds the version, unless the newest one has this very content, and writes the head with it.
+
+        Args:
+            head: what `lock` returned, and `check` was given.
+            file_path: sets `Prompt.file`, with the hash of this content; None leaves it as it is.
+            assistant: sets `Prompt.assistant`; None leaves it as it is.
+        """
         version = checked.version
-        if head is None or checked.newest is None or checked.is_new:
+        now = version.created_at
+        if checked.newest is None or checked.is_new:
             await work.prompts.add_version(version)
         else:
             version = checked.newest
         prompt = head or Prompt(
-            tenant=draft.tenant,
-            name=draft.name,
+            tenant=version.tenant,
+            name=version.name,
             latest=version.number,
             next_number=version.number + 1,
             revision=0,
@@ -183,30 +205,30 @@ class PromptWriting:
         work: UnitOfWork,
         draft: Draft,
         pinned: Mapping[str, VersionRef],
+        beside: Collection[PromptName],
         newest_ref: VersionRef | None,
     ) -> tuple[tuple[Pin, ...], PromptVersion | None]:
         """The version that each include means now, and the prompt's own newest, in one read of versions."""
-        faults: list[Fault] = []
+        wrong: dict[str, str] = {}
         heads: dict[PromptName, Prompt] = {}
         refs: dict[str, VersionRef] = {}
-        for written, reference in includes(draft.source).items():
+        named = includes(draft.source)
+        for written, reference in named.items():
             name = reference.name
             if name == draft.name:
-                message = f"a prompt can't include itself: {name} → {name}; include another one"
-                faults.append(fault_at(draft.source, written, message))
+                wrong[written] = f"a prompt can't include itself: {name} → {name}; include another one"
                 continue
             if written in pinned:
                 refs[written] = pinned[written]
                 continue
             head = heads.get(name) or await work.prompts.get(name)
             if head is None:
-                message = await no_prompt(work, name)
-                faults.append(fault_at(draft.source, written, message))
+                wrong[written] = await no_prompt(work, name, beside=beside)
                 continue
             heads[name] = head
             number = definite_number(head, reference)
             if number is None:
-                faults.append(fault_at(draft.source, written, no_label(head, str(reference.label))))
+                wrong[written] = no_label(head, str(reference.label))
             else:
                 refs[written] = VersionRef(name, number)
         wanted = {*refs.values()} if newest_ref is None else {*refs.values(), newest_ref}
@@ -214,10 +236,13 @@ class PromptWriting:
         for written, ref in refs.items():
             if ref not in found:
                 head = heads.get(ref.name)
-                message = f"there is no {ref} any more" if head is None else no_version(head, ref.number)
-                faults.append(fault_at(draft.source, written, message))
-        if faults:
-            raise InvalidRequest.of(*faults)
+                wrong[written] = (
+                    f"there is no {ref} any more" if head is None else no_version(head, ref.number)
+                )
+        if wrong:
+            raise InvalidRequest.of(
+                *(fault_at(draft.source, written, wrong[written]) for written in named if written in wrong)
+            )
         pins = tuple(Pin(written=written, ref=ref, hash=found[ref].hash) for written, ref in refs.items())
         return pins, None if newest_ref is None else found.get(newest_ref)
 
@@ -232,5 +257,9 @@ def includes(source: PromptSource) -> dict[str, PromptReference]:
 
 
 def fault_at(source: PromptSource, written: str, message: str) -> Fault:
-    """A fault of an include, at the template that holds the first one written so."""
-    return Fault(path="template", message=message)
+    """A fault of an include, where `source` first has it: with line, column and the line itself."""
+    for place in places(source, ""):
+        for node in parse(place.text).nodes:
+            if isinstance(node, Include) and node.written == written:
+                return place.fault(node.at, message)
+    return Fault(path="", message=message)

@@ -82,11 +82,15 @@ async def _needs(work: UnitOfWork, head: Prompt, ref: VersionRef) -> list[str]:
     if labels:
         names = ", ".join(f"`{name}`" for name in labels)
         needs.append(
-            f"the label{'s' * (len(labels) > 1)} {names} point{'s' * (len(labels) == 1)} to it; move it first"
+            f"the label {names} points to it; move it first"
+            if len(labels) == 1
+            else f"the labels {names} point to it; move them first"
         )
     pinning = await work.prompts.including(ref, limit=MAX_SHOWN + 1)
-    if pinning:
+    if len(pinning) == 1:
+        needs.append(f"{pinning[0]} includes it; delete that one first")
+    elif pinning:
         names = ", ".join(str(each) for each in pinning[:MAX_SHOWN])
         more = " and more" if len(pinning) > MAX_SHOWN else ""
-        needs.append(f"{names}{more} include{'s' * (len(pinning) == 1)} it; delete those first")
+        needs.append(f"{names}{more} include it; delete those first")
     return needs
