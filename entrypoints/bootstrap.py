@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from application.ports.chat_provider import ChatProvider
+from application.ports.assistants import Assistants
+from application.ports.chat_provider import ChatProvider, ProviderConfig
 from application.ports.store import Store, StoreConfig
 from domain.output.formatter import Formatter
 from domain.passes.compiler_pass import Pass
@@ -25,6 +26,7 @@ async def running(
     store: Store | None = None,
     chat_providers: Mapping[str, ChatProvider] | None = None,
     container: Container | None = None,
+    import_files: bool = True,
 ) -> AsyncIterator[Application]:
     """lor3, wired and started; leaving stores what is under way and closes every connection.
 
@@ -32,6 +34,7 @@ async def running(
         store: in place of the one that `settings.database` names.
         chat_providers: in place of the ones that `settings.providers` names, by name.
         container: one with overrides of its own.
+        import_files: False leaves the folder of prompt files unread, for whoever decides about each file itself.
 
     Raises:
         ConfigurationError: a plugin is missing or refuses its settings. That the database or Redis is away
@@ -62,7 +65,8 @@ async def running(
         await prompt_cache.start()
         prompt_reloader = container.prompt_reloader()
         stack.push_async_callback(prompt_reloader.aclose)
-        await prompt_reloader.start()
+        if import_files:
+            await prompt_reloader.start()
         background = container.background()
         stack.push_async_callback(background.drain, within_s=DRAIN_S)
         yield Application(
@@ -76,6 +80,12 @@ async def running(
             delete_prompt_version=container.delete_prompt_version(),
             render_prompt=container.render_prompt(),
             import_prompt_files=container.import_prompt_files(),
+            sync_prompt_with_file=container.sync_prompt_with_file(),
+            sync_prompt_with_assistant=lambda assistants: container.sync_prompt_with_assistant(
+                assistants=assistants
+            ),
+            import_document=container.import_document(),
+            import_assistant=lambda assistants: container.import_assistant(assistants=assistants),
             prompt_texts=container.prompt_texts(),
             store=store,
             telemetry=container.telemetry(),
@@ -105,6 +115,13 @@ def open_store(settings: Settings) -> Store:
         )
     )
     return opened
+
+
+def open_assistants(config: ProviderConfig) -> Assistants:
+    """A server that speaks the Assistants wire; nothing is sent before it is asked something."""
+    from adapters.assistants.openai_assistants import OpenAIAssistants
+
+    return OpenAIAssistants(config)
 
 
 def _open_providers(settings: Settings) -> dict[str, ChatProvider]:

@@ -10,6 +10,8 @@ from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.prompt_cache import LocalPromptCache
 from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.prompts.files import FolderPromptFiles
+from adapters.prompts.foreign_documents import ForeignDocuments
+from adapters.prompts.texts import DocumentTexts
 from adapters.system import SystemClock, SystemRandomness, UUID7Generator
 from adapters.telemetry.fan_out import FanOutTelemetry
 from adapters.telemetry.log import LogTelemetry
@@ -31,11 +33,14 @@ from application.services.settlement import Settlement
 from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
+from application.use_cases.import_prompt import ImportAssistant, ImportDocument
 from application.use_cases.import_prompt_files import ImportPromptFiles
 from application.use_cases.label_prompt import LabelPrompt
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.send_chat import SendChat
+from application.use_cases.sync_prompt_with_assistant import SyncPromptWithAssistant
+from application.use_cases.sync_prompt_with_file import SyncPromptWithFile
 from application.use_cases.version_prompt import VersionPrompt
 from domain.errors import Fault
 from domain.json_value import JSONObject
@@ -204,6 +209,7 @@ class Container(containers.DeclarativeContainer):
         warnings=settings.provided.warnings,
         defaults=providers.Callable(_default_models, settings),
     )
+    prompt_texts = providers.Singleton(DocumentTexts)
     prompt_files = providers.Singleton(FolderPromptFiles, settings.provided.prompts.directory)
     prompt_writing = providers.Singleton(PromptWriting, clock=clock)
     read_prompts = providers.Singleton(ReadPrompts, unit_of_work=store.provided.unit_of_work)
@@ -233,4 +239,33 @@ class Container(containers.DeclarativeContainer):
         import_files=import_prompt_files,
         telemetry=telemetry,
         clock=clock,
+    )
+    sync_prompt_with_file = providers.Singleton(
+        SyncPromptWithFile,
+        files=prompt_files,
+        unit_of_work=store.provided.unit_of_work,
+        writing=prompt_writing,
+        oven=oven,
+        clock=clock,
+    )
+    import_document = providers.Singleton(
+        ImportDocument,
+        documents=providers.Singleton(ForeignDocuments),
+        unit_of_work=store.provided.unit_of_work,
+        writing=prompt_writing,
+        oven=oven,
+    )
+    # Made for each call, with the `assistants` of the server that the call names.
+    sync_prompt_with_assistant = providers.Factory(
+        SyncPromptWithAssistant,
+        unit_of_work=store.provided.unit_of_work,
+        writing=prompt_writing,
+        oven=oven,
+        clock=clock,
+    )
+    import_assistant = providers.Factory(
+        ImportAssistant,
+        unit_of_work=store.provided.unit_of_work,
+        writing=prompt_writing,
+        oven=oven,
     )

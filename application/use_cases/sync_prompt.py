@@ -18,6 +18,8 @@ class SyncPromptCommand:
     prefer: Literal["local", "remote"] | None = None
     """Which side counts where both changed; `local` is lor3's database."""
     author: str | None = None
+    dry_run: bool = False
+    """True: says what would be done, and does nothing."""
 
 
 @attrs.frozen(kw_only=True)
@@ -27,3 +29,13 @@ class SyncedPrompt:
     """The version that both sides hold now."""
     where: str
     """The file's path or the assistant's id."""
+    notes: tuple[str, ...] = ()
+    """What else was done or has to be known, a sentence each."""
+
+
+@attrs.frozen(kw_only=True)
+class SyncPromptWithAssistantCommand(SyncPromptCommand):
+    assistant_id: str | None = None
+    """The assistant to link the prompt to, in place of the one that it is linked to."""
+    model: str | None = None
+    """For an assistant that has to be made."""

@@ -114,7 +114,12 @@ class _Conversion:
 
     def turns(self) -> tuple[Turn, ...]:
         written = ((role, "".join(parts).strip()) for role, parts in self._parts)
-        return tuple(Turn(role=role, template=template) for role, template in written if template)
+        # A line break at the end is not part of the text, and belongs to a block that ends there.
+        return tuple(
+            Turn(role=role, template=template + "\n" if "\n" in template else template)
+            for role, template in written
+            if template
+        )
 
     def inferred(self) -> tuple[Variable, ...]:
         return tuple(

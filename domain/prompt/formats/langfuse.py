@@ -14,7 +14,7 @@ import attrs
 from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.formats.imported import ImportedPrompt, fault_in, name_from, printed
-from domain.prompt.formats.literal import literal
+from domain.prompt.formats.literal import literal, whole
 from domain.prompt.formats.plain_variables import IDENTIFIER, declared, tags
 from domain.prompt.reference import LABEL_PATTERN
 from domain.prompt.source import PromptSource, Turn, TurnRole
@@ -124,7 +124,7 @@ class _Reading:
             at = match.end()
         self._look_for_leftovers(text, at, len(text), path)
         made.append(literal(text[at:]))
-        return "".join(made)
+        return whole("".join(made))
 
     def _tag(self, text: str, match: "re.Match[str]", path: str) -> str:
         if match.re is _INCLUDE:

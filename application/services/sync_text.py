@@ -1,0 +1,50 @@
+"""What both sides of a diverged prompt say, one beside the other."""
+
+import difflib
+import json
+from typing import Final
+
+from domain.errors import Diverged
+from domain.prompt.source import PromptSource
+from domain.prompt.version import Pin
+
+_MAX_LINES: Final = 400
+
+
+class SidesDiverged(Diverged):
+    """Both sides changed; `diff` is what separates them, in unified form."""
+
+    def __init__(self, detail: str, *, diff: str) -> None:
+        super().__init__(detail)
+        self.diff = diff
+
+
+def unified(local: str, remote: str, *, local_name: str, remote_name: str) -> str:
+    """From the local text to the other one; empty where they are the same."""
+    lines = list(
+        difflib.unified_diff(
+            local.splitlines(), remote.splitlines(), fromfile=local_name, tofile=remote_name, lineterm=""
+        )
+    )
+    if len(lines) > _MAX_LINES:
+        lines[_MAX_LINES:] = [f"… and {len(lines) - _MAX_LINES} more lines"]
+    return "\n".join(lines)
+
+
+def source_text(source: PromptSource, pins: tuple[Pin, ...]) -> str:
+    """A source as lines for a diff: what is declared, the fragments' versions, and the text of each turn."""
+    lines = [] if source.description is None else [f"description: {source.description}"]
+    for variable in source.variables:
+        facts: dict[str, object] = {"type": variable.type}
+        if not variable.required:
+            facts["default"] = variable.default
+        if variable.values:
+            facts["values"] = variable.values
+        if variable.description is not None:
+            facts["description"] = variable.description
+        lines.append(f"variable {variable.name}: {json.dumps(facts, ensure_ascii=False)}")
+    lines += [f"fragment {pin.written}: {pin.ref.name} {pin.hash[:12]}" for pin in pins]
+    for turn in source.turns:
+        lines += [f"{turn.role}:"] if source.is_chat else [""] if lines else []
+        lines += turn.template.splitlines()
+    return "\n".join(lines)
