@@ -41,7 +41,7 @@ def read_object(body: bytes) -> JSONObject:
     except RecursionError:
         raise _invalid(_TOO_DEEP) from None
     if not isinstance(value, dict):
-        raise _invalid('the body must be a JSON object, such as {"prompt": "Hello"}')
+        raise _invalid("the body must be a JSON object: fields between `{` and `}`")
     # Fewer brackets than levels, and no escape, mean that there is nothing to look for.
     if text.count("{") + text.count("[") > MAX_DEPTH or "\\u" in text:
         _inspect(value)

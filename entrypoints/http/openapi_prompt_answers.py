@@ -168,7 +168,7 @@ PROMPT_SCHEMAS: Final[Mapping[str, JSONObject]] = {
     "RenderedPrompt": record(
         "A prompt with its variables filled in.",
         {
-            "prompt_version": _PROMPT_VERSION,
+            "prompt_version": nullable("string", "The version; null for a draft."),
             "hash": _HASH,
             "text": text("All in one: the system text, or each turn of a chat template under its role."),
             "system": nullable("string", "All system turns, joined by blank lines; null without any."),

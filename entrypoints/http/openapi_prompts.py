@@ -69,6 +69,13 @@ _LABEL_EXAMPLES: Final[Mapping[str, tuple[str, JSONValue]]] = {
 _RENDER_EXAMPLES: Final[Mapping[str, tuple[str, JSONValue]]] = {
     "defaults": ("With its defaults", {}),
     "variables": ("A version, with a variable", {"variables": {"language": "French"}, "version": "v2"}),
+    "draft": (
+        "A draft",
+        {
+            "draft": {"template": "Hi {{name}}.", "variables": {"name": "string"}},
+            "variables": {"name": "Ada"},
+        },
+    ),
 }
 
 
@@ -101,7 +108,8 @@ def prompt_paths(schemas: Schemas) -> dict[str, JSONValue]:
                 "renderPrompt",
                 "Fill a prompt in",
                 "A dry run: no provider is asked, nothing is stored. Every variable that is missing, undeclared or "
-                "of the wrong type is named, at `variables.<name>`.",
+                "of the wrong type is named, at `variables.<name>`. An editor tries a text as `draft` before it makes a "
+                "version of it.",
                 "prompts",
                 json_answer("The texts.", ref("RenderedPrompt")),
                 parameters=[_REFERENCE],

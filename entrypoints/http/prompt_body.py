@@ -6,7 +6,7 @@ from typing import Final, get_args
 import attrs
 
 from application.use_cases.label_prompt import LabelPromptCommand
-from application.use_cases.render_prompt import RenderPromptCommand
+from application.use_cases.render_prompt import RenderPromptCommand, TryPromptCommand
 from application.use_cases.version_prompt import VersionPromptCommand
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
@@ -87,8 +87,8 @@ def _declarations(schemas: Schemas) -> JSONObject:
 
 
 @attrs.frozen(kw_only=True)
-class VersionBody:
-    """A version of a prompt. Exactly one of `template` and `messages` is given."""
+class DraftBody:
+    """A prompt as written. Exactly one of `template` and `messages` is given."""
 
     template: JSONValue = given(
         AsWritten(_TEMPLATE.schema),
@@ -105,6 +105,28 @@ class VersionBody:
         example={"name": {"type": "string", "description": "The customer's first name."}},
     )
     description: JSONValue = given(AsWritten(_DESCRIPTION.schema), "What the prompt is for.")
+
+
+@attrs.frozen
+class Draft:
+    """An object that `read_source` reads."""
+
+    def read(self, value: JSONValue, path: str, faults: Faults) -> PromptSource | None:
+        try:
+            return read_source(value, path=path)
+        except InvalidRequest as error:
+            for each in error.faults:
+                fault(faults, each.path, each.message)
+            return None
+
+    def schema(self, schemas: Schemas) -> JSONObject:
+        return Record(DraftBody).schema(schemas)
+
+
+@attrs.frozen(kw_only=True)
+class VersionBody(DraftBody):
+    """A version of a prompt. Exactly one of `template` and `messages` is given."""
+
     message: str | None = given(WHY, "Why this version is made.", example="Ask for the order's number.")
     author: str | None = given(AUTHOR, "Who makes it.", example="ada@example.com")
 
@@ -130,11 +152,15 @@ class LabelBody:
 
 @attrs.frozen(kw_only=True)
 class RenderBody:
-    """What to fill a prompt in with. At most one of `version` and `label`, or neither beside one in the path."""
+    """What to fill a prompt in with. At most one of `version`, `label` and `draft`; none beside one in the path."""
 
     variables: JSONObject | None = given(AnyObject(), "The prompt's variables.", example={"name": "Ada"})
     version: int | None = given(VersionText(), "A version.", example="v3")
     label: str | None = given(LABEL_TEXT, "The version that this label points to, or `latest`.")
+    draft: PromptSource | None = given(
+        Draft(),
+        "A text to try in place of a version, as the next one would be made of it; it is not stored.",
+    )
     user: str | None = given(
         Text(max_length=256), "Chooses among the versions of a rollout, as it does for this user's chats."
     )
@@ -144,7 +170,8 @@ class RenderBody:
 VERSION: Final = Record(VersionBody)
 LABEL: Final = Record(LabelBody)
 RENDER: Final = Record(RenderBody)
-_SOURCE: Final = ("template", "messages", "variables", "description")
+SOURCE: Final = ("template", "messages", "variables", "description")
+"""The fields of a body that are a prompt's source."""
 
 
 def read_version(
@@ -205,16 +232,29 @@ def read_label(
 
 
 def read_render(body: RenderBody, reference: PromptReference) -> RenderPromptCommand:
+    """The command for a version that is stored."""
     return RenderPromptCommand(
         reference=reference, variables=body.variables or {}, key=body.user or body.thread_id or ""
     )
 
 
+def read_draft(source: PromptSource, body: RenderBody, name: PromptName) -> TryPromptCommand:
+    """The command for a draft."""
+    return TryPromptCommand(name=name, source=source, variables=body.variables or {})
+
+
+def source_in(value: JSONObject, fields: tuple[str, ...] = SOURCE) -> PromptSource:
+    """What `read_source` makes of those of its fields; null for one of them counts as left out.
+
+    Raises:
+        InvalidRequest: as `read_source` does.
+    """
+    return read_source({field: value[field] for field in fields if value.get(field) is not None})
+
+
 def _source(value: JSONObject, faults: Faults) -> PromptSource | None:
-    """What `read_source` makes of the fields that are its own; null for one of them counts as left out."""
-    document = {field: value[field] for field in _SOURCE if value.get(field) is not None}
     try:
-        return read_source(document)
+        return source_in(value)
     except InvalidRequest as error:
         for each in error.faults:
             fault(faults, each.path, each.message)

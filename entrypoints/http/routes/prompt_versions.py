@@ -3,14 +3,17 @@
 from aiohttp import web
 
 from application.use_cases.delete_prompt_version import DeletePromptVersionCommand
-from domain.errors import InvalidRequest
+from application.use_cases.render_prompt import RenderPrompt, TryPromptCommand
+from domain.errors import Fault, InvalidRequest, LorError
 from domain.ids import DEFAULT_TENANT
+from domain.json_value import JSONObject
+from domain.prompt.compiler import included
 from domain.prompt.reference import PromptName, PromptReference, prompt_name
-from entrypoints.http.checks import Faults
+from entrypoints.http.checks import MAX_FAULTS, Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.conditional import if_match, if_none_match_any, tagged
 from entrypoints.http.cursors import read_version_cursor, write_cursor
-from entrypoints.http.prompt_body import read_version
+from entrypoints.http.prompt_body import read_version, source_in
 from entrypoints.http.prompt_path import MAX_PAGE, PAGE, name_in, version_in
 from entrypoints.http.query import NO_QUERY, read_query, refuse_query
 from entrypoints.http.request_body import read_body
@@ -57,13 +60,19 @@ async def create(request: web.Request) -> web.StreamResponse:
     value = read_object(body)
     faults: Faults = []
     read_query(request, NO_QUERY, faults)
-    command = read_version(
-        value,
-        name=_new_name(request, faults),
-        if_match=if_match(request, faults),
-        if_none_match=if_none_match_any(request, faults),
-        faults=faults,
-    )
+    name = _new_name(request, faults)
+    try:
+        command = read_version(
+            value,
+            name=name or PromptName(""),
+            if_match=if_match(request, faults),
+            if_none_match=if_none_match_any(request, faults),
+            faults=faults,
+        )
+    except InvalidRequest as error:
+        further = await _template_faults(value, name or PromptName(""), state.application.render_prompt)
+        faults = list(dict.fromkeys((*error.faults, *further)))  # some are found by both
+        raise InvalidRequest.of(*faults[:MAX_FAULTS]) from None
     versioned = await state.application.version_prompt.execute(command)
     ref = versioned.version.ref
     return tagged(
@@ -89,11 +98,29 @@ async def delete(request: web.Request) -> web.StreamResponse:
     return web.Response(status=204)
 
 
-def _new_name(request: web.Request, faults: Faults) -> PromptName:
-    """The name in the path, which may be new: where it can't be one, the caller is told the rule."""
+def _new_name(request: web.Request, faults: Faults) -> PromptName | None:
+    """The name in the path, which may be new; None where it can't be one, and the caller is told the rule."""
     text = request.match_info["name"]
     try:
         return prompt_name(text)
     except InvalidRequest as error:
         faults.extend(error.faults)
-        return PromptName(text)
+        return None
+
+
+async def _template_faults(value: JSONObject, name: PromptName, renderer: RenderPrompt) -> tuple[Fault, ...]:
+    """What is wrong with the templates of a body that has other faults: a caller is to mend all of them at once.
+
+    Where the variables can't be read, only the syntax can be judged.
+    """
+    try:
+        await renderer.try_out(TryPromptCommand(name=name, source=source_in(value)))
+    except InvalidRequest as error:
+        try:
+            included(source_in(value, ("template", "messages")))
+        except InvalidRequest as syntax:
+            return syntax.faults
+        return error.faults
+    except LorError:
+        pass  # such as a database that is away: the faults found so far are reason enough
+    return ()

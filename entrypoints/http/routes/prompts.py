@@ -1,15 +1,18 @@
 """`GET /prompts`, `GET /prompts/{name}` and `POST /prompts/{name}/render`."""
 
+import attrs
 from aiohttp import web
 
-from domain.errors import InvalidRequest
+from application.use_cases.render_prompt import RenderPrompt, RenderPromptCommand, TryPromptCommand
+from domain.errors import Fault, InvalidRequest, LorError
 from domain.ids import DEFAULT_TENANT
+from domain.json_value import JSONObject, JSONValue
 from domain.prompt.reference import PromptReference
-from entrypoints.http.checks import Faults
+from entrypoints.http.checks import MAX_FAULTS, Faults, fault
 from entrypoints.http.codec import read_object
 from entrypoints.http.conditional import tagged
 from entrypoints.http.cursors import read_name_cursor, write_cursor
-from entrypoints.http.prompt_body import RENDER, read_render
+from entrypoints.http.prompt_body import RENDER, read_draft, read_render
 from entrypoints.http.prompt_path import MAX_PAGE, PAGE, SHOW, reference_in
 from entrypoints.http.query import NO_QUERY, read_query
 from entrypoints.http.request_body import read_body
@@ -68,16 +71,55 @@ async def render(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     with cut_at_the_end(state):
         body = await read_body(request, state.application.settings.server)
+    value = read_object(body)
     faults: Faults = []
     read_query(request, NO_QUERY, faults)
-    given = RENDER.read(read_object(body), "", faults)
-    reference = reference_in(
-        request,
-        version=None if given is None else given.version,
-        label=None if given is None else given.label,
-        faults=faults,
-    )
+    given = RENDER.read(value, "", faults)
+    version, label = RENDER.field("version", value), RENDER.field("label", value)
+    reference = reference_in(request, version=version, label=label, faults=faults)
+    if reference is not None and value.get("draft") is not None and (reference.version or reference.label):
+        fault(faults, "draft", "stands in for a version; leave out the draft, or the version or label")
+    renderer = state.application.render_prompt
     if given is None or reference is None or faults:
-        raise InvalidRequest.of(*faults)
-    rendered = await state.application.render_prompt.execute(read_render(given, reference))
-    return web.Response(body=to_json(rendered_json(rendered)), content_type=_JSON)
+        if reference is not None:
+            faults += await _variable_faults(value, reference, renderer, faults)
+        raise InvalidRequest.of(*faults[:MAX_FAULTS])
+    if given.draft is None:
+        shown = rendered_json(await renderer.execute(read_render(given, reference)))
+    else:
+        shown = await _try_out(renderer, read_draft(given.draft, given, reference.name))
+    return web.Response(body=to_json(shown), content_type=_JSON)
+
+
+async def _variable_faults(
+    value: JSONObject, reference: PromptReference, renderer: RenderPrompt, faults: Faults
+) -> tuple[Fault, ...]:
+    """What is wrong with the variables of a body that has other faults, as far as it lets one see."""
+    if value.get("draft") is not None or {"variables", "version", "label"} & {each.path for each in faults}:
+        return ()
+    variables = RENDER.field("variables", value) or {}
+    try:
+        await renderer.execute(RenderPromptCommand(reference=reference, variables=variables))
+    except InvalidRequest as error:
+        return error.faults
+    except LorError:
+        pass  # such as a prompt that is not there: the faults found so far come first
+    return ()
+
+
+async def _try_out(renderer: RenderPrompt, command: TryPromptCommand) -> dict[str, JSONValue]:
+    """A draft filled in. It has a hash, but no version yet."""
+    try:
+        rendered = await renderer.try_out(command)
+    except InvalidRequest as error:
+        # What is wrong with the text is wrong inside the body's `draft`; `variables` stand beside it.
+        raise InvalidRequest.of(
+            *(
+                each
+                if each.path.partition(".")[0] == "variables"
+                else attrs.evolve(each, path=f"draft.{each.path}".rstrip("."))
+                for each in error.faults
+            )
+        ) from None
+    assert rendered is not None  # noqa: S101 - the command has variables
+    return {**rendered_json(rendered), "prompt_version": None}

@@ -1,12 +1,25 @@
 """Listing, showing and filling in prompts."""
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
+from application.ports.unit_of_work import UnitOfWork
+from application.use_cases.read_prompts import ReadPrompts
+from domain.errors import StorageUnavailable
+from domain.ids import Tenant
+from entrypoints.application import Application
 from tests.support.http import serving
 from tests.support.prompt_api import PromptAPI
+
+
+def away(tenant: Tenant) -> AbstractAsyncContextManager[UnitOfWork]:
+    """As where the database is away."""
+    raise StorageUnavailable("the database is away; try again shortly")
+
 
 GREETING = {
     "template": "{{> tone}} You help {{name}}.",
@@ -264,10 +277,13 @@ async def test_variables_that_do_not_fit_are_named_all_at_once(tmp_path: Path) -
     async with serving(tmp_path) as server:
         api = PromptAPI(server)
         await api.version("p", source)
-        refused = await api.render("p", variables={"age": "old", "mood": "grim", "nmae": "x"})
+        ill = {"age": "old", "mood": "grim", "nmae": "x"}
+        refused = await api.render("p", variables=ill)
+        with_others = await api.render("p", variables=ill, usr="x")
 
     assert (refused.status, refused.code) == (400, "invalid_request")
     assert {"variables.name", "variables.age", "variables.mood", "variables.nmae"} == set(refused.paths)
+    assert {*refused.paths, "usr"} == set(with_others.paths)
 
 
 async def test_a_variable_of_a_megabyte_is_refused_with_the_limit(tmp_path: Path) -> None:
@@ -301,6 +317,66 @@ async def test_a_body_that_can_not_be_filled_in_is_refused(
         refused = await api.call("POST", "/prompts/p/render", body)
 
     assert (refused.status, refused.paths) == (400, paths)
+
+
+async def test_while_the_database_is_away_prompts_are_unavailable_and_the_rest_is_not(tmp_path: Path) -> None:
+    """503 with Retry-After; `/config` says what it lacks."""
+
+    def without_database(application: Application) -> Application:
+        return attrs.evolve(application, read_prompts=ReadPrompts(unit_of_work=away))
+
+    async with serving(tmp_path, change=without_database) as server:
+        api = PromptAPI(server)
+        refused = [await api.get(path) for path in ("/prompts", "/prompts/p", "/prompts/p/versions")]
+        config = await api.get("/config")
+
+    assert [(503, "storage_unavailable")] * 3 == [(each.status, each.code) for each in refused]
+    assert {"1"} == {each.headers["Retry-After"] for each in refused}
+    assert (config.status, config.body["prompts"]) == (200, [])
+    assert any(warning.startswith("prompts: ") for warning in config.body["warnings"])
+
+
+async def test_a_draft_is_tried_without_being_stored(tmp_path: Path) -> None:
+    """As the next version would be, of a prompt that there is or is not yet; with the hash that it would have."""
+    draft = {"template": "{{> tone}} Hi {{name}}.", "variables": {"name": "string"}}
+    async with serving(tmp_path) as server:
+        api = PromptAPI(server)
+        await api.version("tone", "Be kind.")
+        for name in ("tone2", "new"):
+            tried = await api.render(name, draft=draft, variables={"name": "Ada"})
+            absent = await api.get(f"/prompts/{name}")
+            made = await api.version(name, draft)
+
+            assert (tried.status, absent.status) == (200, 404)
+            assert (tried.body["text"], tried.body["prompt_version"]) == ("Be kind. Hi Ada.", None)
+            assert (tried.body["hash"], tried.body["fragments"]) == (made.body["hash"], ["tone:v1"])
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        ({"draft": {"template": "{{a"}}, {"draft.template"}),
+        ({"draft": {"messages": [{"role": "user", "content": "{{a}}"}]}}, {"draft.messages[0].content"}),
+        ({"draft": {"template": "x", "variables": {"a": "strng"}, "message": "no"}, "nope": 1},
+         {"draft.variables.a.type", "draft.message", "nope"}),
+        ({"draft": {}}, {"draft.template"}),
+        ({"draft": "x"}, {"draft"}),
+        ({"draft": {"template": "x"}, "version": "v1"}, {"draft"}),
+        ({"draft": {"template": "{{a}}", "variables": {"a": "integer"}}, "variables": {"a": "x", "b": 1}},
+         {"variables.a", "variables.b"}),
+        ({"draft": {"template": "{{> p}}"}}, {"draft.template"}),
+    ],
+)  # fmt: skip
+async def test_a_faulty_draft_is_refused_at_its_own_paths(
+    body: dict[str, Any], paths: set[str], tmp_path: Path
+) -> None:
+    """Inside `draft`; the values beside it at `variables`."""
+    async with serving(tmp_path) as server:
+        api = PromptAPI(server)
+        await api.version("p", "x")
+        refused = await api.call("POST", "/prompts/p/render", body)
+
+    assert (refused.status, set(refused.paths)) == (400, paths)
 
 
 async def test_a_user_keeps_to_one_version_of_a_rollout(tmp_path: Path) -> None:
