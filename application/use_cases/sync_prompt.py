@@ -18,6 +18,8 @@ class SyncPromptCommand:
     prefer: Literal["local", "remote"] | None = None
     """Which side counts where both changed; `local` is lor3's database."""
     author: str | None = None
+    message: str | None = None
+    """Why, for a version that is pulled."""
     dry_run: bool = False
     """True: says what would be done, and does nothing."""
 

@@ -158,7 +158,7 @@ class SyncPromptWithAssistant:
             source=source_with(assistant.instructions, local.newest, local.compiled),
             made_by="import",
             author=command.author,
-            message=f"pulled from {assistant.id}",
+            message=command.message or f"pulled from {assistant.id}",
         )
         async with self._unit_of_work(command.tenant) as work:
             if command.dry_run:

@@ -192,7 +192,7 @@ class SyncPromptWithFile:
             source=file.source,
             made_by="file",
             author=command.author,
-            message=f"read from {file.path}",
+            message=command.message or f"read from {file.path}",
         )
         return head, await self._writing.check(work, head, draft, pinned=pinned)
 

@@ -24,6 +24,8 @@ Examples:
         "diff": ("entrypoints.cli.prompt_diff:diff", "Compare two versions."),
         "render": ("entrypoints.cli.prompt_render:render", "Fill in the variables; ask no model."),
         "label": ("entrypoints.cli.prompt_label:label", "Show and move labels."),
+        "sync": ("entrypoints.cli.prompt_sync:sync", "Bring a prompt and its file or assistant in step."),
+        "import": ("entrypoints.cli.prompt_import:import_prompt", "Bring a prompt here from another tool."),
         "delete": ("entrypoints.cli.prompt_delete:delete", "Delete a version that nothing needs."),
     },
 )

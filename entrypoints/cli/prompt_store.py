@@ -3,7 +3,8 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,8 +23,16 @@ _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def on_lor3(config_path: Path | None, action: "Callable[[Application], Awaitable[_T]]") -> _T:
+def on_lor3(
+    config_path: Path | None,
+    action: "Callable[[Application], Awaitable[_T]]",
+    *,
+    import_files: bool = True,
+) -> _T:
     """Runs `action` on lor3 as the server is wired, on its database.
+
+    Args:
+        import_files: as in `bootstrap.running`.
 
     Raises:
         LorError: the configuration's faults, or what `action` raises.
@@ -33,7 +42,7 @@ def on_lor3(config_path: Path | None, action: "Callable[[Application], Awaitable
     async def run() -> _T:
         from entrypoints.bootstrap import running
 
-        async with running(settings) as application:
+        async with running(settings, import_files=import_files) as application:
             return await action(application)
 
     return asyncio.run(run())
@@ -118,6 +127,11 @@ def served_text(prompt: "Prompt") -> str:
 
     label = prompt.label(PRODUCTION)
     return f"v{prompt.latest}" if label is None else weights_text(label.weights)
+
+
+def lines(cells: "Sequence[str]") -> str:
+    """For one cell of a table: one a line on a terminal, else all on one."""
+    return ("\n" if sys.stdout.isatty() else "; ").join(cells)
 
 
 def footnote(*parts: str) -> None:
