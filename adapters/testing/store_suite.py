@@ -15,7 +15,9 @@ from decimal import Decimal
 
 import attrs
 
-from adapters.testing.prompt_repository_suite import NOW, OTHER_TENANT, PromptRepositorySuite, Stores
+from adapters.testing.prompt_locking_suite import PromptLockingSuite
+from adapters.testing.prompt_repository_suite import PromptRepositorySuite
+from adapters.testing.prompts_to_store import NOW, OTHER_TENANT, Stores
 from application.ports.store import Store
 from domain.attempt import Attempt
 from domain.errors import NotFound
@@ -91,8 +93,8 @@ async def read_thread(store: Store, record: ChatRecord, *, limit: int = 1000) ->
         return await work.messages.tail(record.thread.id, limit=limit)
 
 
-class StoreSuite(PromptRepositorySuite):
-    """The prompts' part is in a file of its own."""
+class StoreSuite(PromptRepositorySuite, PromptLockingSuite):
+    """Chats here, prompts in the files of the two others."""
 
     async def test_committed_chat_reads_back_as_it_was(self, stores: Stores) -> None:
         """Every field of session, thread and messages survives; positions are the store's gift."""

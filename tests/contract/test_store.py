@@ -6,7 +6,7 @@ import pytest
 
 from adapters.in_memory.store import InMemoryStore
 from adapters.persistence.store import create
-from adapters.testing.prompt_repository_suite import Stores
+from adapters.testing.prompts_to_store import Stores
 from adapters.testing.store_suite import StoreSuite
 from tests.support.records import store_config
 

@@ -20,7 +20,7 @@ from adapters.persistence.prompt_rows import (
     version_row,
 )
 from adapters.persistence.tables import PROMPT_LABEL_MOVES, PROMPT_PINS, PROMPT_VERSIONS, PROMPTS
-from adapters.testing.prompt_repository_suite import new_head, new_move, new_version, system_text
+from adapters.testing.prompts_to_store import new_head, new_move, new_version, system_text
 from domain.errors import StorageUnavailable
 from domain.ids import DEFAULT_TENANT
 from domain.prompt.reference import PromptName, VersionRef
