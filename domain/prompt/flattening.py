@@ -1,5 +1,6 @@
 """Puts fragments in their places, and finds out what every name means."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -59,12 +60,11 @@ class Flattening:
         for variable in source.variables:
             self._declarations.declare(variable, str(self.version.name))
         turns: list[CompiledTurn] = []
-        try:
-            for turn, place in zip(source.turns, places(source, path), strict=True):
-                turns.append(self._turn(turn.role, place))
-        except _Stop:
-            if not self._faults:
-                raise
+        with contextlib.suppress(_Stop):
+            turns.extend(
+                self._turn(turn.role, place)
+                for turn, place in zip(source.turns, places(source, path), strict=True)
+            )
         if self._faults:
             raise InvalidRequest.of(*self._faults.values())
         return CompiledPrompt(
