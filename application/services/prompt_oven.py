@@ -8,7 +8,7 @@ import attrs
 
 from application.ports.clock import Clock
 from application.ports.prompt_cache import PromptCache
-from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.prompt_closure import load_closure
 from application.services.prompt_lookup import no_label, no_prompt, no_version
 from domain.errors import NotFound, StorageUnavailable
@@ -140,9 +140,9 @@ class PromptOven:
             if compiled is None:
                 async with self._unit_of_work(prompt.tenant) as work:
                     found = await work.prompts.find((ref,))
-                    if not found:
-                        raise NotFound(no_version(prompt, number))
-                    compiled = await self._compile(work, found[0])
+                if not found:
+                    raise NotFound(no_version(prompt, number))
+                compiled = await self._compile(found[0])
                 while len(shelf.compiled) >= MAX_COMPILED:
                     del shelf.compiled[next(iter(shelf.compiled))]
                 shelf.compiled[number] = compiled
@@ -156,12 +156,16 @@ class PromptOven:
                 shelf.used.add(number)
         return compiled
 
-    async def _compile(self, work: UnitOfWork, version: PromptVersion) -> CompiledPrompt:
+    async def _compile(self, version: PromptVersion) -> CompiledPrompt:
+        # No connection to the database is held meanwhile: the cache may take its time to fail.
         cached = await self._cache.get(version.hash)
         # Two versions may have the same content, and each has its own name to show.
         if cached is not None and cached.ref == version.ref and cached.hash == version.hash:
             return cached
-        library = await load_closure(work, version)
+        library: dict[VersionRef, PromptVersion] = {}
+        if version.pins:
+            async with self._unit_of_work(version.tenant) as work:
+                library = await load_closure(work, version)
         # Milliseconds for a long one.
         compiled = await asyncio.to_thread(compile_prompt, version, library)
         self._cache.put(compiled)
