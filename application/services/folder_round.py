@@ -8,8 +8,8 @@ import attrs
 from application.ports.prompt_files import BrokenFile
 from application.ports.unit_of_work import UnitOfWork
 from application.services.prompt_folder import PlannedFile
+from application.services.prompt_includes import faults_at
 from application.services.prompt_lookup import definite_number
-from application.services.prompt_writing import fault_at
 from domain.clean_text import clean_value
 from domain.errors import Fault
 from domain.prompt.content_hash import content_hash
@@ -65,16 +65,13 @@ class FolderRound:
 
     def faults(self, planned: PlannedFile) -> tuple[Fault, ...]:
         """One for each include of a broken file."""
-        return tuple(
-            fault_at(
-                planned.file.source,
-                written,
-                f"the file of `{name}`, {self.broken[name].path}, is broken, and so is what includes it; "
-                "mend that one",
-            )
+        wrong = {
+            written: f"the file of `{name}`, {self.broken[name].path}, is broken, and so is what includes it; "
+            "mend that one"
             for written, name in self.beside(planned).items()
             if name in self.broken
-        )
+        }
+        return faults_at(planned.file.source, wrong) if wrong else ()
 
     def content(self, planned: PlannedFile) -> str | None:
         """The hash of what the file holds now; None where it names what the store did not have at the beginning.

@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 import attrs
 
 from application.ports.prompt_files import BrokenFile, PromptFile
-from application.services.prompt_writing import fault_at, includes
+from application.services.prompt_includes import faults_at, includes
 from domain.errors import InvalidRequest
 from domain.prompt.reference import PromptName, PromptReference
 
@@ -84,8 +84,8 @@ def _circle(planned: dict[PromptName, PlannedFile], cycle: list[PromptName]) -> 
         written = next(text for text, reference in plan.includes.items() if reference.name == following)
         who = "these files include one another" if len(path) > 1 else "this file includes itself"
         message = f"{who}: {spelled}; take one of the includes out"
-        fault = fault_at(plan.file.source, written, message)
-        broken.append(BrokenFile(name=name, path=plan.file.path, faults=(fault,)))
+        faults = faults_at(plan.file.source, {written: message})
+        broken.append(BrokenFile(name=name, path=plan.file.path, faults=faults))
     return broken
 
 

@@ -1,6 +1,6 @@
 """Which version a reference means to an editor, and what to say where it means none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from application.ports.unit_of_work import UnitOfWork
@@ -73,14 +73,18 @@ def demand_match(prompt: Prompt | None, name: PromptName, if_match: tuple[str, .
         )
 
 
-async def no_prompt(work: UnitOfWork, name: str, *, beside: Iterable[PromptName] = ()) -> str:
-    """The sentence for a name that no prompt has.
+async def known_names(work: UnitOfWork) -> tuple[PromptName, ...]:
+    """Enough of them to find the one that was meant."""
+    return tuple(prompt.name for prompt in await work.prompts.list(limit=MAX_SEARCHED))
 
-    Args:
-        beside: names that might have been meant as well as those in the store.
-    """
-    stored = [prompt.name for prompt in await work.prompts.list(limit=MAX_SEARCHED)]
-    known = sorted({*beside, *stored})
+
+async def no_prompt(work: UnitOfWork, name: str) -> str:
+    """The sentence for a name that no prompt has."""
+    return no_prompt_among(name, await known_names(work))
+
+
+def no_prompt_among(name: str, known: Sequence[PromptName]) -> str:
+    """The same for whoever has the names at hand."""
     return f"there is no prompt `{name}`; " + (
         f"there are: {_known(name, known)}" if known else "none at all yet"
     )

@@ -2,29 +2,21 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
-from typing import Final
 
 import attrs
 
 from application.ports.clock import Clock
 from application.ports.unit_of_work import UnitOfWork
 from application.services.prompt_closure import load_closure
-from application.services.prompt_lookup import definite_number, no_label, no_prompt, no_version
+from application.services.prompt_includes import SHORT_SOURCE, length, read_includes, resolve_includes
 from domain.clean_text import clean_value
-from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.compiled import CompiledPrompt
-from domain.prompt.compiler import compile_prompt, included
+from domain.prompt.compiler import compile_prompt
 from domain.prompt.content_hash import content_hash
-from domain.prompt.nodes import Include
-from domain.prompt.reference import PromptName, PromptReference, VersionRef
+from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.source import PromptSource
-from domain.prompt.template import parse
-from domain.prompt.template_fault import places
-from domain.prompt.version import FileLink, MadeBy, Pin, Prompt, PromptVersion, RemoteLink
-
-SHORT_SOURCE: Final = 4_000
-"""Characters of templates that are compiled before anybody could notice; longer ones go to a thread."""
+from domain.prompt.version import FileLink, MadeBy, Prompt, PromptVersion, RemoteLink
 
 
 @attrs.frozen(kw_only=True)
@@ -84,7 +76,8 @@ class PromptWriting:
         Raises:
             InvalidRequest: with every fault of the templates' syntax.
         """
-        names = {name, *(reference.name for reference in includes(source).values())}
+        named = await read_includes(source)
+        names = {name, *(reference.name for reference in named.values())}
         heads = {each: await work.prompts.lock(each) for each in sorted(names)}
         return heads[name]
 
@@ -110,7 +103,9 @@ class PromptWriting:
         # What the store would change is changed before it is hashed, or the same text would be another version.
         draft = clean_value(draft)
         newest_ref = None if head is None else VersionRef(head.name, head.latest)
-        pins, newest = await self._pins(work, draft, pinned or {}, beside, newest_ref)
+        pins, newest = await resolve_includes(
+            work, draft.name, draft.source, pinned=pinned or {}, beside=beside, also=newest_ref
+        )
         version = PromptVersion(
             tenant=draft.tenant,
             name=draft.name,
@@ -124,10 +119,7 @@ class PromptWriting:
             created_at=self._clock.now(),
         )
         library = await load_closure(work, version)
-        length = sum(
-            len(turn.template) for each in (version, *library.values()) for turn in each.source.turns
-        )
-        if length <= SHORT_SOURCE:
+        if length(version.source, *(each.source for each in library.values())) <= SHORT_SOURCE:
             compiled = compile_prompt(version, library)
         else:
             compiled = await asyncio.to_thread(compile_prompt, version, library)
@@ -199,67 +191,3 @@ class PromptWriting:
         prompt = attrs.evolve(prompt, revision=prompt.revision + 1, updated_at=now)
         await work.prompts.put(prompt)
         return Written(version=version, prompt=prompt, created=version is checked.version, changed=True)
-
-    async def _pins(
-        self,
-        work: UnitOfWork,
-        draft: Draft,
-        pinned: Mapping[str, VersionRef],
-        beside: Collection[PromptName],
-        newest_ref: VersionRef | None,
-    ) -> tuple[tuple[Pin, ...], PromptVersion | None]:
-        """The version that each include means now, and the prompt's own newest, in one read of versions."""
-        wrong: dict[str, str] = {}
-        heads: dict[PromptName, Prompt] = {}
-        refs: dict[str, VersionRef] = {}
-        named = includes(draft.source)
-        for written, reference in named.items():
-            name = reference.name
-            if name == draft.name:
-                wrong[written] = f"a prompt can't include itself: {name} → {name}; include another one"
-                continue
-            if written in pinned:
-                refs[written] = pinned[written]
-                continue
-            head = heads.get(name) or await work.prompts.get(name)
-            if head is None:
-                wrong[written] = await no_prompt(work, name, beside=beside)
-                continue
-            heads[name] = head
-            number = definite_number(head, reference)
-            if number is None:
-                wrong[written] = no_label(head, str(reference.label))
-            else:
-                refs[written] = VersionRef(name, number)
-        wanted = {*refs.values()} if newest_ref is None else {*refs.values(), newest_ref}
-        found = {each.ref: each for each in await work.prompts.find(tuple(wanted))} if wanted else {}
-        for written, ref in refs.items():
-            if ref not in found:
-                head = heads.get(ref.name)
-                wrong[written] = (
-                    f"there is no {ref} any more" if head is None else no_version(head, ref.number)
-                )
-        if wrong:
-            raise InvalidRequest.of(
-                *(fault_at(draft.source, written, wrong[written]) for written in named if written in wrong)
-            )
-        pins = tuple(Pin(written=written, ref=ref, hash=found[ref].hash) for written, ref in refs.items())
-        return pins, None if newest_ref is None else found.get(newest_ref)
-
-
-def includes(source: PromptSource) -> dict[str, PromptReference]:
-    """The fragments that `source` names, as written, in order of first use.
-
-    Raises:
-        InvalidRequest: with every fault of the templates' syntax.
-    """
-    return {written: PromptReference.parse(written, path="template") for written in included(source)}
-
-
-def fault_at(source: PromptSource, written: str, message: str) -> Fault:
-    """A fault of an include, where `source` first has it: with line, column and the line itself."""
-    for place in places(source, ""):
-        for node in parse(place.text).nodes:
-            if isinstance(node, Include) and node.written == written:
-                return place.fault(node.at, message)
-    return Fault(path="", message=message)

@@ -29,8 +29,9 @@ class DeletePromptVersion:
     """Deletes a version; the prompt goes with its last one.
 
     Numbers are not given again while the prompt exists. With its last version the whole prompt goes, numbers,
-    labels and links too: no chat, label or other prompt has then any trace of that version, so a prompt of the
-    same name may begin at v1 again. A prompt that still has a label never goes, as labels point at versions.
+    and links too: neither a chat nor a label nor another prompt refers to any version of it then, so a prompt of
+    the same name may begin at v1 again. Only the history of its labels stays. A prompt that still has a label
+    never goes, as labels point at versions.
     """
 
     _unit_of_work: UnitOfWorkFactory

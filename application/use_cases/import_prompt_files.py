@@ -66,7 +66,8 @@ class ImportPromptFiles:
     fragment makes new versions of the files that include it. No label is ever moved.
 
     Where a fragment has diverged, the files that include it pin what its file held when the two last agreed.
-    A prompt whose file is gone stays. Files that did not change are neither locked nor read from the database:
+    What an include means in the database counts as content too, so a moved label makes a new version of a file
+    that names it. A prompt whose file is gone stays. Files that did not change are neither locked nor read from the database:
     all heads are read at once, and contents are compared by hash.
     """
 
