@@ -61,7 +61,7 @@ def _literal(text: str, indent: int) -> str:
     hint = "2" if body.startswith((" ", "\n")) else ""
     ends = len(text) - len(body)
     chomp = "-" if ends == 0 else "" if ends == 1 else "+"
-    lines = text.removesuffix("\n").split("\n") if chomp else text.split("\n")
+    lines = text.removesuffix("\n").split("\n")
     return f"|{hint}{chomp}\n" + "\n".join(f"{' ' * indent}{line}" if line else "" for line in lines)
 
 
