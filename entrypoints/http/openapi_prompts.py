@@ -39,6 +39,7 @@ _IF_NONE_MATCH: Final = header_parameter(
     "If-None-Match", "`*`: only where there is no such prompt yet; else 412 `precondition_failed`."
 )
 _ETAG: Final = {"ETag": "The prompt's; it changes with each version and each move of a label."}
+_MADE: Final = {**_ETAG, "Location": "The version's path."}
 _VERSION_EXAMPLES: Final[Mapping[str, tuple[str, JSONValue]]] = {
     "text": (
         "A system text with a variable",
@@ -131,14 +132,14 @@ def prompt_paths(schemas: Schemas) -> dict[str, JSONValue]:
                 "Checks and compiles the text, pins the versions of its fragments, and stores an immutable snapshot; "
                 "the first one makes the prompt. No label moves. Faults of a template point at line and column.",
                 "prompts",
-                json_answer("The newest version has this very content.", ref("MadeVersion"), headers=_ETAG),
+                json_answer("The newest version has this very content.", ref("MadeVersion"), headers=_MADE),
                 parameters=[_NAME, _IF_MATCH, _IF_NONE_MATCH],
                 request_body=json_body(version, _VERSION_EXAMPLES),
                 others={
                     "201": json_answer(
                         "The version is made.",
                         ref("MadeVersion"),
-                        headers={**_ETAG, "Location": "The version's path."},
+                        headers=_MADE,
                     )
                 },
             ),

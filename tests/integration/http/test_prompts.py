@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import jsonschema
 import pytest
 
 from application.ports.unit_of_work import UnitOfWork
@@ -377,6 +378,49 @@ async def test_a_faulty_draft_is_refused_at_its_own_paths(
         refused = await api.call("POST", "/prompts/p/render", body)
 
     assert (refused.status, set(refused.paths)) == (400, paths)
+
+
+async def test_every_answer_fits_what_is_documented(tmp_path: Path) -> None:
+    """Nothing is missing, and nothing is undocumented."""
+    async with serving(tmp_path) as server:
+        api = PromptAPI(server)
+        document = (await api.get("/openapi.json")).body
+        await api.version("tone", "Be kind.")
+        calls = [
+            ("post", "/prompts/{name}/versions", await api.version("p", GREETING)),
+            ("post", "/prompts/{name}/versions", await api.version("p", GREETING)),
+            ("put", "/prompts/{name}/labels/{label}", await api.label("p", "staging", {"version": "v1"})),
+            ("get", "/prompts/{name}/labels/{label}", await api.get("/prompts/p/labels/staging")),
+            ("get", "/prompts", await api.get("/prompts?limit=1")),
+            ("get", "/prompts/{name}", await api.get("/prompts/p?compiled=true")),
+            ("get", "/prompts/{name}/versions", await api.get("/prompts/p/versions")),
+            ("get", "/prompts/{name}/versions/{version}", await api.get("/prompts/p/versions/v1")),
+            ("post", "/prompts/{name}/render", await api.render("p", variables={"name": "Ada"})),
+            ("post", "/prompts/{name}/render", await api.render("p", draft={"template": "x"})),
+            (
+                "delete",
+                "/prompts/{name}/labels/{label}",
+                await api.call("DELETE", "/prompts/p/labels/staging"),
+            ),
+            (
+                "delete",
+                "/prompts/{name}/versions/{version}",
+                await api.call("DELETE", "/prompts/p/versions/v1"),
+            ),
+        ]
+    components = document["components"]
+    for schema in components["schemas"].values():
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+
+    assert [201, 200] == [answered.status for _, _, answered in calls[:2]]
+    for method, path, answered in calls:
+        documented = document["paths"][path][method]["responses"][str(answered.status)]
+        sent = {name for name in ("ETag", "Location") if name in answered.headers}
+        assert set(documented.get("headers", {})) == sent, path
+        if answered.status != 204:
+            schema = documented["content"]["application/json"]["schema"]
+            jsonschema.validate(answered.body, {**schema, "components": components})
 
 
 async def test_a_user_keeps_to_one_version_of_a_rollout(tmp_path: Path) -> None:
