@@ -173,12 +173,18 @@ async def serving(
     *,
     send_chat: ScriptedSendChat | None = None,
     server: ServerSettings | None = None,
+    database_url: str | None = None,
     change: Callable[[Application], Application] = lambda application: application,
 ) -> AsyncIterator[Server]:
-    """Runs lor3 in `folder` on a free port, as `lor3 serve` would with no configuration."""
+    """Runs lor3 in `folder` on a free port, as `lor3 serve` would with no configuration.
+
+    Args:
+        database_url: in place of a file in `folder`; the same for several is that of replicas.
+    """
     settings = load_settings(config_path=None, environ={}, cwd=folder)
     database = attrs.evolve(
-        settings.database, url=type(settings.database.url)(f"sqlite:///{folder / 'lor3.db'}")
+        settings.database,
+        url=type(settings.database.url)(database_url or f"sqlite:///{folder / 'lor3.db'}"),
     )
     settings = attrs.evolve(settings, database=database, server=server or settings.server)
     telemetry = Recorder()
