@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from entrypoints.cli.variables import typed
+from entrypoints.cli.variables import Typed, typed
 
 if TYPE_CHECKING:
     from application.use_cases.chat_command import SendChatCommand
-    from domain.json_value import JSONValue
     from entrypoints.application import Application
 
 
@@ -60,7 +59,7 @@ def read_schema(path: Path) -> dict[str, Any]:
     return schema
 
 
-async def chat_command(application: "Application", ask: Ask) -> "SendChatCommand":
+def chat_command(application: "Application", ask: Ask, given: Typed) -> "SendChatCommand":
     from application.use_cases.chat_command import SendChatCommand
     from domain.ids import ThreadId
     from domain.message import Message
@@ -70,7 +69,7 @@ async def chat_command(application: "Application", ask: Ask) -> "SendChatCommand
         messages=(Message.of("user", ask.prompt),),
         thread_id=ThreadId(ask.thread) if ask.thread else None,
         system_prompt=ask.system,
-        variables=await _variables(application, ask),
+        variables=given.values,
         model=ask.model,
         format=ask.format,
         schema=ask.schema,
@@ -82,19 +81,18 @@ async def chat_command(application: "Application", ask: Ask) -> "SendChatCommand
     )
 
 
-async def _variables(application: "Application", ask: Ask) -> "dict[str, JSONValue]":
+async def typed_variables(application: "Application", ask: Ask) -> Typed:
     """The values as the prompt declares them.
 
     Raises:
         NotFound: there is no such prompt, version or label.
-        InvalidRequest: one that had to be JSON is not.
     """
     from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import PromptReference
 
     named = ask.system or application.settings.chat.system_prompt
     if named is None:
-        return {}
+        return typed({}, ())
     reference = PromptReference.parse(named, path="--system")
     compiled = await application.read_prompts.compiled(DEFAULT_TENANT, reference)
-    return typed(ask.variables, compiled.variables)
+    return typed(ask.variables, compiled.variables, prompt=reference.name)

@@ -1,7 +1,8 @@
 """The options that every command has, and the settings they lead to."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +33,21 @@ def quiet(settings: "Settings") -> "Settings":
     if "log.level" in settings.origins:
         return settings
     return attrs.evolve(settings, log=attrs.evolve(settings.log, level="error"))
+
+
+@contextmanager
+def untold_files(settings: "Settings") -> Iterator[None]:
+    """Keeps the log silent of prompt files, unless a log level was asked for: the commands tell what concerns them."""
+    import logging
+
+    log = logging.getLogger("lor3.prompts")
+    before = log.level
+    if "log.level" not in settings.origins:
+        log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def settings_from(config_path: Path | None, flags: Mapping[str, object] | None = None) -> "Settings":

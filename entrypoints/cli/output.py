@@ -22,10 +22,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     """A rich table on a terminal; in a pipe a line a row, separated by tabs, without a head."""
     if sys.stdout.isatty():
         from rich.box import SIMPLE_HEAD
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
-        table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+        # Folded: rich would cut a path or a name off, which nobody could then copy.
+        heads = [Column(column, overflow="fold") for column in columns]
+        table = Table(*heads, box=SIMPLE_HEAD, pad_edge=False)
         for row in rows:
             table.add_row(*(Text(_cell(cell)) for cell in row))
         console().print(table)
@@ -77,7 +79,8 @@ def print_error(error: "LorError", *, as_json: bool) -> None:
             f"  {fault.path}: {fault.message}" if fault.path else f"  {fault.message}" for fault in faults
         ]
         click.echo(f"{head}{len(faults)} things are wrong", err=True)
-        click.echo("\n".join(printable(line) for line in lines), err=True)
+        # A fault may have more lines, such as the one it is on with a caret beneath: they stay below each other.
+        click.echo("\n".join(printable(line).replace("\n", "\n    ") for line in lines), err=True)
     else:
         click.echo(head + printable(error.detail), err=True)
 

@@ -27,6 +27,7 @@ somebody else changes the prompt meanwhile, yours is not saved over theirs, and 
 Examples:
   lor3 prompt edit support_agent --message "Shorter greeting"
   lor3 prompt edit support_agent --from-file support_agent.yaml
+  lor3 prompt edit support_agent --refresh
   lor3 prompt show support_agent --yaml | sed s/Hello/Hi/ | lor3 prompt edit support_agent --from-file -
 """
 )
@@ -37,12 +38,18 @@ Examples:
     metavar="FILE",
     help="Save this YAML or JSON document, and open no editor; - is stdin.",
 )
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Take up what the fragments are now, and leave the text as it is; opens no editor.",
+)
 @authored
 @matching
 @common
 def edit(
     name: str,
     from_file: str | None,
+    refresh: bool,
     author: str | None,
     message: str | None,
     if_match: str | None,
@@ -50,9 +57,14 @@ def edit(
     as_json: bool,
 ) -> int:
     from domain.prompt.reference import prompt_name
-    from entrypoints.cli.prompt_editing import Editing, Save, store
+    from entrypoints.cli.prompt_editing import Editing, Save, refreshed, store
 
     save = Save(name=prompt_name(name), author=author, message=message, if_match=etags(if_match))
+    if refresh:
+        if from_file is not None:
+            raise click.UsageError("--refresh keeps the text as it is; leave out --from-file")
+        _print(on_lor3(config_path, lambda application: refreshed(application, save)), as_json=as_json)
+        return 0
     if from_file is None:
         from entrypoints.cli.editor import editor_command
 
@@ -100,7 +112,7 @@ def _print(saved: "VersionedPrompt", *, as_json: bool) -> None:
     else:
         click.echo(str(ref))
     if not saved.created:
-        say(f"the text says what {ref} says, so nothing is saved")
+        say(f"{ref} says the same already, so nothing is saved")
         return
     serves = served_text(prompt)
     if serves != f"v{ref.number}":
@@ -110,4 +122,7 @@ def _print(saved: "VersionedPrompt", *, as_json: bool) -> None:
         )
     if saved.kept_by:
         kept = ", ".join(map(str, saved.kept_by))
-        say(f"these keep the version that they were made with: {kept}; edit them to take up the new one")
+        say(
+            f"these keep the version that they were made with: {kept}; to take up the new one: "
+            f"lor3 prompt edit {saved.kept_by[0].name} --refresh"
+        )

@@ -26,10 +26,12 @@ _HELP: Final = """\
 # %s
 # Save and close to make a new version; close without a change to make none.
 #
-#   {{name}}       a variable, declared below as `name: string`, or with more to say of it as
-#                  name: {type: string|integer|number|boolean|list|object|enum, default: …, description: …}
-#   {{#items}} … {{.}} … {{/items}}   for each, or if so      {{^items}} … {{/items}}   if none, or if not
-#   {{> tone}}  {{> tone:v2}}  {{> tone@staging}}  {{> greet name="Ada"}}   another prompt in this place
+#   {{name}}                       a variable, declared under `variables` as `name: string`,
+#                                  or `name: {type: integer, default: 5, description: What for}`;
+#                                  string, integer, number, boolean, list, object, enum
+#   {{#items}}…{{.}}…{{/items}}    for each, or where there is any
+#   {{^items}}…{{/items}}          where there is none
+#   {{> tone}}  {{> tone:v2}}      another prompt in this place, with values: {{> greet name="Ada"}}
 
 """
 _SKELETON: Final = """\
@@ -211,6 +213,23 @@ async def store(application: "Application", save: Save, text: str, *, file: str)
     source = read(application, save, text, file=file)
     if save.base is not None and source == save.base.source:
         return None
+    return await _version(application, save, source)
+
+
+async def refreshed(application: "Application", save: Save) -> VersionedPrompt:
+    """A version of the newest text with its fragments as they are now.
+
+    Raises:
+        NotFound: there is no such prompt.
+        InvalidRequest: the fragments do not fit any more.
+        PreconditionFailed: somebody else changed the prompt meanwhile.
+    """
+    view = await application.read_prompts.one(DEFAULT_TENANT, PromptReference(name=save.name, label=LATEST))
+    save = attrs.evolve(save, if_match=save.if_match or (view.prompt.etag,))
+    return await _version(application, save, view.version.source)
+
+
+async def _version(application: "Application", save: Save, source: PromptSource) -> VersionedPrompt:
     return await application.version_prompt.execute(
         VersionPromptCommand(
             name=save.name,

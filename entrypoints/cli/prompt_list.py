@@ -8,7 +8,7 @@ import click
 
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, print_table, say
-from entrypoints.cli.prompt_store import on_lor3, served_text, tell_files, weights_text
+from entrypoints.cli.prompt_store import lines, on_lor3, served_text, tell_files, weights_text
 
 if TYPE_CHECKING:
     from application.use_cases.import_prompt_files import ImportReport
@@ -42,14 +42,9 @@ def list_prompts(config_path: Path | None, as_json: bool) -> None:
         say("there is no prompt yet; `lor3 prompt edit NAME` makes one, and so does a file in config/prompts")
         return
     print_table(
-        ("name", "latest", "serves", "labels", "source", "updated (UTC)"),
+        ("name", "latest", "serves", "labels", "source", "updated"),
         [_row(view.prompt) for view in views],
     )
-
-
-def labels_text(prompt: "Prompt") -> str:
-    """A label a line on a terminal, else all on one."""
-    return ("\n" if sys.stdout.isatty() else "; ").join(map(_label, prompt.labels))
 
 
 def _label(label: "Label") -> str:
@@ -61,9 +56,9 @@ def _row(prompt: "Prompt") -> tuple[str, ...]:
         prompt.name,
         f"v{prompt.latest}",
         served_text(prompt),
-        labels_text(prompt),
+        lines([_label(label) for label in prompt.labels]),
         "database" if prompt.file is None else prompt.file.path,
-        prompt.updated_at.strftime("%Y-%m-%d %H:%M"),
+        prompt.updated_at.strftime("%Y-%m-%d" if sys.stdout.isatty() else "%Y-%m-%d %H:%M"),
     )
 
 

@@ -53,9 +53,11 @@ def render(
 
         named = PromptReference.parse(reference, path="name")
         declared = (await application.read_prompts.compiled(DEFAULT_TENANT, named)).variables if texts else ()
-        return await application.render_prompt.execute(
-            RenderPromptCommand(reference=named, variables=typed(texts, declared), key=key)
-        )
+        given = typed(texts, declared)
+        with given.hinting():
+            return await application.render_prompt.execute(
+                RenderPromptCommand(reference=named, variables=given.values, key=key)
+            )
 
     rendered = on_lor3(config_path, run)
     if as_json:

@@ -8,7 +8,7 @@ import click
 
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, print_table, printable
-from entrypoints.cli.prompt_store import on_lor3, reference_to, tell_files, weights_text
+from entrypoints.cli.prompt_store import lines, on_lor3, reference_to, tell_files, weights_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +141,7 @@ def _print_version(view: "PromptView") -> None:
             *([("assistant", prompt.assistant.id)] if prompt.assistant is not None else []),
             (
                 "made",
-                f"{_time(version)} by {version.author or 'nobody named'}, from {_MADE_BY[version.made_by]}",
+                f"{_time(version)}{f' by {version.author}' if version.author else ''}, from {_MADE_BY[version.made_by]}",
             ),
             *([("why", version.message)] if version.message else []),
             ("hash", version.hash),
@@ -172,10 +172,10 @@ def _print_history(prompt: "Prompt", versions: "Sequence[PromptVersion]") -> Non
         [
             (
                 f"v{version.number}",
-                ", ".join(_labels_of(prompt, version.number)),
+                lines(_labels_of(prompt, version.number)),
                 version.created_at.strftime("%Y-%m-%d %H:%M"),
                 version.author or "",
-                _MADE_BY[version.made_by],
+                version.made_by,
                 version.message or "",
                 version.hash[:12],
             )

@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from entrypoints.cli.options import quiet, settings_from
+from entrypoints.cli.options import quiet, settings_from, untold_files
 from entrypoints.cli.output import say, warn
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def on_lor3(
         async with running(settings, import_files=import_files) as application:
             return await action(application)
 
-    return asyncio.run(run())
+    with untold_files(settings):
+        return asyncio.run(run())
 
 
 def tell_files(report: "ImportReport | None", *, name: str | None = None) -> None:
@@ -54,14 +56,16 @@ def tell_files(report: "ImportReport | None", *, name: str | None = None) -> Non
         return
     for broken in report.broken:
         if name in {None, broken.name}:
-            faults = "\n".join(f"  {_place(fault.path)}{fault.message}" for fault in broken.faults)
-            warn([f"{broken.path} can't be used; the prompt stays as it was\n{faults}"])
+            faults = "\n".join(f"{_place(fault.path)}{fault.message}" for fault in broken.faults)
+            warn([f"{broken.path} can't be used; its prompt stays as it was:\n{indent(faults, '  ')}"])
     for diverged in report.diverged:
         if name in {None, diverged.name}:
+            sync = f"lor3 prompt sync {diverged.name} --prefer"
             warn(
                 [
-                    f"{diverged.path} and the prompt `{diverged.name}` both changed; the prompt stays as it is "
-                    f"until `lor3 prompt sync {diverged.name}` says which one counts"
+                    f"{diverged.path} and the prompt `{diverged.name}` in the database both changed; the prompt "
+                    f"stays as it is until you say which one counts:\n"
+                    f"  {sync} local   for the database's\n  {sync} remote  for the file's"
                 ]
             )
 

@@ -11,10 +11,11 @@ import attrs
 import click
 
 from entrypoints.cli.answer import close_line, print_footer, print_output, print_tool_calls, write
-from entrypoints.cli.ask import Ask, chat_command, read_schema, thread_id
+from entrypoints.cli.ask import Ask, chat_command, read_schema, thread_id, typed_variables
 from entrypoints.cli.main import INTERRUPTED
-from entrypoints.cli.options import common, quiet, settings_from
+from entrypoints.cli.options import common, quiet, settings_from, untold_files
 from entrypoints.cli.output import print_json, say, unsaid, warn
+from entrypoints.cli.prompt_store import tell_files
 from entrypoints.cli.prompt_text import prompt_from
 from entrypoints.cli.variables import texts_from, variable_options
 
@@ -125,11 +126,14 @@ def run(
         raise click.UsageError("--var fills in a prompt; name one with --system")
     warn(settings.warnings)
     if explain:
-        _print_explanation(asyncio.run(_explain(settings, ask)), settings, as_json=as_json)
+        with untold_files(settings):
+            explanation = asyncio.run(_explain(settings, ask))
+        _print_explanation(explanation, settings, as_json=as_json)
         return 0
     live = Live(thread=ask.thread)
     try:
-        answer = asyncio.run(_send(settings, ask, live))
+        with untold_files(settings):
+            answer = asyncio.run(_send(settings, ask, live))
     except KeyboardInterrupt:
         say(f"\n{live.stopped}")
         return INTERRUPTED
@@ -147,8 +151,10 @@ async def _explain(settings: "Settings", ask: Ask) -> "Explanation":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
-        command = await chat_command(application, ask)
-        with _own_words(ask):
+        given = await typed_variables(application, ask)
+        command = chat_command(application, ask, given)
+        tell_files(application.prompt_report(), name=given.prompt or "")
+        with _own_words(ask), given.hinting():
             return await application.explain_chat.execute(command)
 
 
@@ -156,9 +162,11 @@ async def _send(settings: "Settings", ask: Ask, live: Live) -> "ChatAnswer":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
-        command = await chat_command(application, ask)
+        given = await typed_variables(application, ask)
+        command = chat_command(application, ask, given)
+        tell_files(application.prompt_report(), name=given.prompt or "")
         try:
-            with _own_words(ask):
+            with _own_words(ask), given.hinting():
                 if not ask.stream:
                     return await application.send_chat.execute(command)
                 return await _stream(application, command, live)

@@ -1,10 +1,12 @@
 """`--var name=value` and `--var-file name=path`: the variables of a prompt."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import attrs
 import click
 
 if TYPE_CHECKING:
@@ -65,36 +67,49 @@ def texts_from(variables: Sequence[str], files: Sequence[str]) -> dict[str, str]
     return texts
 
 
-def typed(texts: Mapping[str, str], declared: "Sequence[Variable]") -> "dict[str, JSONValue]":
-    """Each text as the type that is declared for it wants it; of one that is not declared, as it is.
+@attrs.frozen
+class Typed:
+    """Values as a prompt declares them."""
 
-    Raises:
-        InvalidRequest: naming every value that had to be JSON and is not.
-    """
-    from domain.errors import Fault, InvalidRequest
+    values: "Mapping[str, JSONValue]"
+    hints: Mapping[str, str]
+    """What to say of those that had to be JSON and are not, by name. They are passed on as text, for the prompt
+    to refuse them together with all else that is wrong."""
+    prompt: str | None = None
+    """Its name, where there is one."""
 
+    @contextmanager
+    def hinting(self) -> Iterator[None]:
+        """Says in the command line's terms what the prompt refused as the wrong type."""
+        from domain.errors import InvalidRequest
+
+        try:
+            yield
+        except InvalidRequest as error:
+            hints = {f"variables.{name}": hint for name, hint in self.hints.items()}
+            if hints.keys().isdisjoint(fault.path for fault in error.faults):
+                raise
+            raise InvalidRequest.of(
+                *(attrs.evolve(each, message=hints.get(each.path, each.message)) for each in error.faults)
+            ) from error
+
+
+def typed(texts: Mapping[str, str], declared: "Sequence[Variable]", *, prompt: str | None = None) -> Typed:
+    """Each text as the type that is declared for it wants it; of one that is not declared, as it is."""
     types = {variable.name: variable.type for variable in declared}
-    values: dict[str, JSONValue] = {}
-    faults: list[Fault] = []
+    values: dict[str, JSONValue] = dict(texts)
+    hints: dict[str, str] = {}
     for name, text in texts.items():
         wanted = types.get(name, "string")
         if wanted in _TEXTS:
-            values[name] = text
             continue
         try:
             values[name] = json.loads(text, parse_constant=_no_number)
         except (ValueError, RecursionError):
             example = f"--var {name}={_quoted(_EXAMPLES[wanted])}"
             article = "an" if wanted[0] in "aeiou" else "a"
-            faults.append(
-                Fault(
-                    path=f"variables.{name}",
-                    message=f"the prompt declares {article} {wanted}; write it as JSON: {example}",
-                )
-            )
-    if faults:
-        raise InvalidRequest.of(*faults)
-    return values
+            hints[name] = f"the prompt declares {article} {wanted}; write it as JSON: {example}"
+    return Typed(values, hints, prompt)
 
 
 def _read(path: Path, name: str) -> str:

@@ -205,14 +205,17 @@ def test_diff_of_the_same_says_so(lor3: Run) -> None:
 def test_diff_shows_changed_fragments(lor3: Run, save: Save) -> None:
     """The document is the same; the fragment's version, and so the flat text, is not."""
     save("tone", "template: |\n  Be brief.\n")
-    save("support_agent", lor3("show", "support_agent", "--yaml").out)
+    refreshed = lor3("edit", "support_agent", "--refresh")
+    again = lor3("edit", "support_agent", "--refresh")
     documents = lor3("diff", "support_agent", "v2", "v3").out
     flat = lor3("diff", "support_agent", "v2", "v3", "--compiled").out
 
-    assert [line.split(" (")[0] for line in documents.splitlines() if line[1:4] == "   "] == [
+    assert (refreshed.out, again.out) == ("support_agent:v3\n", "support_agent:v3\n")
+    assert "nothing is saved" in again.err
+    assert [line.split(" (")[0] for line in documents.splitlines()[-2:]] == [
         "-#   tone → tone:v1",
         "+#   tone → tone:v2",
-    ] or "+#   tone → tone:v2" in documents
+    ]
     assert "-Be kind." in flat
     assert "+Be brief." in flat
 
@@ -243,10 +246,11 @@ def test_render_puts_turns_under_their_roles(lor3: Run, save: Save) -> None:
 def test_render_names_every_wrong_variable(lor3: Run) -> None:
     """Missing and unknown ones at once, or those that are no JSON."""
     missing = json.loads(lor3("render", "support_agent", "--var", "nmae=Ada", "--json").err)
-    untyped = lor3("render", "support_agent", "--var", "name=Ada", "--var", "vip=yes")
+    untyped = lor3("render", "support_agent", "--var", "vip=yes")
 
     assert {"variables.nmae", "variables.name"} == {each["path"] for each in missing["errors"]}
     assert untyped.code == 1
+    assert "variables.name: is missing" in untyped.err
     assert "variables.vip: the prompt declares a boolean; write it as JSON: --var vip=true" in untyped.err
 
 
@@ -355,3 +359,29 @@ def test_refusal_is_one_clear_error(lor3: Run, arguments: tuple[str, ...], code:
     assert (text.code, text.out, as_json.code, as_json.out) == (code, "", code, "")
     assert says in text.err
     assert says in json.loads(as_json.err)["detail"]
+
+
+def test_files_are_listed_and_broken_ones_told(lor3: Run, tmp_path: Path) -> None:
+    """Once, on stderr, with what to do; and where it matters: of one prompt only its own."""
+    folder = tmp_path / "config" / "prompts"
+    folder.mkdir(parents=True)
+    (folder / "good.yaml").write_text("template: Fine.\n")
+    (folder / "torn.yaml").write_text("template: Fine.\n")
+    lor3("list")
+    (tmp_path / "document.yaml").write_text("template: Changed here.\n")
+    lor3("edit", "torn", "--from-file", str(tmp_path / "document.yaml"))
+    (folder / "torn.yaml").write_text("template: Changed there.\n")
+    (folder / "bad.yaml").write_text('template: "{{x"\n')
+    listed, shown = lor3("list"), lor3("show", "good")
+    own = lor3("show", "torn")
+
+    assert [line.split("\t")[4] for line in listed.out.splitlines()] == [
+        "prompts/good.yaml",
+        "prompts/torn.yaml",
+    ]
+    assert listed.err.count("warning: ") == 2
+    assert "bad.yaml can't be used" in listed.err
+    assert listed.err.count("bad.yaml, line 1, column 12") == 1
+    assert "lor3 prompt sync torn --prefer remote" in listed.err
+    assert shown.err == ""
+    assert own.err.count("warning: ") == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from domain.errors import InvalidRequest
+from domain.errors import Fault, InvalidRequest
 from domain.prompt.source import Variable
 from entrypoints.cli.variables import texts_from, typed
 
@@ -14,7 +14,7 @@ def test_text_stays_text_for_strings_and_enums() -> None:
     """Though it looks like JSON."""
     declared = (Variable(name="a"), Variable(name="b", type="enum", values=("1", "2")))
 
-    assert {"a": "12", "b": "1"} == typed({"a": "12", "b": "1"}, declared)
+    assert {"a": "12", "b": "1"} == typed({"a": "12", "b": "1"}, declared).values
 
 
 @pytest.mark.parametrize(
@@ -32,32 +32,46 @@ def test_other_types_are_json(kind: str, text: str, value: object) -> None:
     """Whether the value fits the type, the prompt checks."""
     declared = (Variable(name="a", type=kind),)  # type: ignore[arg-type] # the parameters are of the type
 
-    assert {"a": value} == typed({"a": text}, declared)
+    assert {"a": value} == typed({"a": text}, declared).values
 
 
-def test_all_that_is_no_json_is_named_at_once() -> None:
-    """Each with an example of what to write."""
+def test_what_is_no_json_is_explained_when_the_prompt_refuses_it() -> None:
+    """Together with all else that is wrong, each with an example of what to write."""
     declared = (Variable(name="n", type="integer"), Variable(name="l", type="list"), Variable(name="s"))
-    with pytest.raises(InvalidRequest) as refused:
-        typed({"n": "three", "l": "a,b", "s": "fine"}, declared)
+    given = typed({"n": "three", "l": "a,b", "s": "fine"}, declared)
+    refusal = InvalidRequest.of(*(Fault(path=f"variables.{name}", message="no") for name in ("n", "l", "x")))
+    with pytest.raises(InvalidRequest) as refused, given.hinting():
+        raise refusal
     faults = {fault.path: fault.message for fault in refused.value.faults}
 
+    assert {"n": "three", "l": "a,b", "s": "fine"} == given.values
     assert {
         "variables.n": "the prompt declares an integer; write it as JSON: --var n=3",
         "variables.l": 'the prompt declares a list; write it as JSON: --var l=\'["a", "b"]\'',
+        "variables.x": "no",
     } == faults
 
 
+def test_other_refusals_pass_as_they_are() -> None:
+    """Such as one of a prompt that is too long."""
+    refusal = InvalidRequest.of(Fault(path="messages", message="no"))
+    with pytest.raises(InvalidRequest) as refused, typed({"a": "x"}, ()).hinting():
+        raise refusal
+
+    assert refused.value is refusal
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "[" * 100_000, "1" * 5000])
-def test_numbers_that_json_has_not_are_refused(text: str) -> None:
+def test_what_only_python_reads_as_json_stays_text(text: str) -> None:
     """Nor does depth or length bring it down."""
-    with pytest.raises(InvalidRequest):
-        typed({"a": text}, (Variable(name="a", type="list"),))
+    given = typed({"a": text}, (Variable(name="a", type="list"),))
+
+    assert ({"a": text}, {"a"}) == (given.values, set(given.hints))
 
 
 def test_undeclared_name_is_passed_on_as_text() -> None:
     """The prompt then says that it declares no such variable."""
-    assert {"nmae": "Ada"} == typed({"nmae": "Ada"}, (Variable(name="name"),))
+    assert {"nmae": "Ada"} == typed({"nmae": "Ada"}, (Variable(name="name"),)).values
 
 
 def test_value_may_hold_anything(tmp_path: Path) -> None:
