@@ -17,6 +17,7 @@ from entrypoints.configuration.load import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+PROMPTS = (ROOT / "docs" / "prompts.md").read_text("utf-8")
 BIN = Path(sys.executable).parent
 
 
@@ -62,7 +63,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
     lor3 = shutil.which("lor3", path=environ["PATH"])
     assert lor3 is not None
     work = folder / "work"
-    work.mkdir()
+    shutil.copytree(ROOT / "config" / "prompts", work / "config" / "prompts")
     server = subprocess.Popen(
         [lor3, "serve", "--port", str(port)],
         cwd=work,
@@ -88,11 +89,11 @@ def _wait_until_ready(port: int) -> None:
     raise AssertionError("lor3 serve was not ready after 30 s")
 
 
-@pytest.mark.parametrize(("command", "output"), _console(README))
-def test_commands_of_the_readme_print_what_it_shows(
+@pytest.mark.parametrize(("command", "output"), _console(README) + _console(PROMPTS))
+def test_commands_of_the_readme_and_of_the_page_on_prompts_print_what_is_shown(
     environment: tuple[Path, dict[str, str], int], command: str, output: str
 ) -> None:
-    """Run in order, in one folder, against one server."""
+    """Run in order, in one folder that holds the example prompts, against one server."""
     folder, environ, port = environment
     done = subprocess.run(
         ["/bin/sh", "-c", command.replace(":3000", f":{port}")],
@@ -105,7 +106,7 @@ def test_commands_of_the_readme_print_what_it_shows(
     )
 
     assert _matches(output, done.stdout), (
-        f"the README shows\n{output}\nbut it prints\n{done.stdout}\n{done.stderr}"
+        f"the page shows\n{output}\nbut it prints\n{done.stdout}\n{done.stderr}"
     )
 
 

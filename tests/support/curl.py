@@ -1,4 +1,4 @@
-"""As much of curl as the README uses, for machines that have none: `-s`, `-N`, `-H` and `-d`."""
+"""As much of curl as the pages use, for machines that have none: `-s`, `-N`, `-X`, `-H` and `-d`."""
 
 import sys
 import urllib.error
@@ -10,17 +10,21 @@ def main(arguments: list[str]) -> int:
     headers: dict[str, str] = {}
     data: bytes | None = None
     url = ""
+    method: str | None = None
     rest = iter(arguments)
     for argument in rest:
         if argument == "-H":
             name, _, value = next(rest).partition(":")
             headers[name] = value.strip()
+        elif argument == "-X":
+            method = next(rest)
         elif argument == "-d":
             data = next(rest).encode()
         elif not argument.startswith("-"):
             url = argument
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - the pages' own URLs
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers)) as answer:  # noqa: S310 - the README's own URLs
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
             sys.stdout.buffer.write(answer.read())
     except urllib.error.HTTPError as refused:
         sys.stdout.buffer.write(refused.read())
