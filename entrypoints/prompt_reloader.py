@@ -39,7 +39,8 @@ class PromptReloader:
     """The fingerprint of what was read last."""
     _asked: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _tried: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
-    _tasks: list[asyncio.Task[None]] = attrs.field(factory=list, init=False)
+    _worker: asyncio.Task[None] | None = attrs.field(default=None, init=False)
+    _watcher: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     @property
     def report(self) -> ImportReport | None:
@@ -60,19 +61,21 @@ class PromptReloader:
 
     def reload(self) -> None:
         """Asks for another import and returns at once."""
-        if not self._tasks:
-            self._tasks.append(asyncio.get_running_loop().create_task(self._work(), name="prompt import"))
+        if self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(self._work(), name="prompt import")
         self._asked.set()
 
     def watch(self) -> None:
         """From now on asks for an import whenever a file changes; within about a second."""
-        self._tasks.append(asyncio.get_running_loop().create_task(self._watch(), name="prompt watch"))
+        if self._watcher is None:
+            self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="prompt watch")
 
     async def aclose(self) -> None:
         """Ends what is under way; an import that is cut short stores nothing by halves."""
-        for task in self._tasks:
+        tasks = [task for task in (self._watcher, self._worker) if task is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self) -> None:
         while True:
