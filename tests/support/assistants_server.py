@@ -2,8 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import queue
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -150,3 +152,25 @@ async def assistants_server() -> AsyncIterator[AssistantsServer]:
         yield server
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def assistants_server_in_thread() -> Iterator[AssistantsServer]:
+    """The same beside a test that has an event loop of its own to run."""
+    started: queue.SimpleQueue[AssistantsServer] = queue.SimpleQueue()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with assistants_server() as server:
+            started.put(server)
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    try:
+        yield started.get(timeout=10)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()

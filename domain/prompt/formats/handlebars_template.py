@@ -231,6 +231,7 @@ class _Conversion:
     def _sound_block(self, tag: Tag, name: str, written: str, *, chained: bool) -> _Open:
         found = self._found(written, use={"each": "list", "with": "object"}.get(name, "truth"))
         kind = found.shape.type if found.shape else None
+        is_plain = name not in ("if", "unless", "each", "with")
         is_inverted = tag.kind == "inverted" or name == "unless"
         if name == "each" and kind not in (None, "list"):
             raise NoEquivalent(
@@ -249,7 +250,8 @@ class _Conversion:
             path=found.path,
             is_inverted=is_inverted,
             shape=(found.shape.items if found.shape else None) if is_list else found.shape,
-            kind="each" if is_list else "with" if name not in ("if", "unless") else "if",
+            # A section without a helper enters objects; where nothing is known of it, it is a plain condition.
+            kind="each" if is_list else "with" if name == "with" or (is_plain and kind == "object") else "if",
             chained=chained,
         )
 
