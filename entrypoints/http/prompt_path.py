@@ -88,14 +88,15 @@ def label_in(request: web.Request) -> str:
     """The label that the path names.
 
     Raises:
-        NotFound: there can be none of that name.
+        NotFound: there can be none of that name, or no such prompt.
     """
+    name = name_in(request)
     text = request.match_info["label"]
     try:
         return label_name(text)
     except InvalidRequest:
         raise NotFound(
-            f"there is no label `{shown(text)}`; GET /prompts/{{name}} shows those there are"
+            f"`{name}` has no label `{shown(text)}`; GET /prompts/{name} shows those it has"
         ) from None
 
 
