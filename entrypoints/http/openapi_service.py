@@ -155,6 +155,7 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "model": text("The model to ask first."),
             "fallbacks": list_of(TEXT, "The models to ask when that one fails, in order."),
             "format": text("The format of the answer."),
+            "system_prompt": nullable("string", "The stored prompt to begin with; null: none."),
             "context_depth": count("How many of the thread's last messages to inject."),
             "max_tokens": nullable("integer", "The longest answer, in tokens; null: the model's own limit."),
             "temperature": nullable("number", "Randomness; null: the provider's default."),

@@ -85,6 +85,7 @@ def config_json(application: Application, prompts: Sequence[PromptView] | None) 
             "model": chat.primary,
             "fallbacks": list(chat.fallbacks),
             "format": chat.format,
+            "system_prompt": chat.system_prompt,
             "context_depth": chat.context_depth,
             "max_tokens": chat.max_tokens,
             "temperature": chat.temperature,

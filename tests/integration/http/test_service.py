@@ -21,6 +21,7 @@ from tests.support.http import Server, parse, serving
 CONFIG_KEYS = {
     "aliases.*", "defaults.context_depth", "defaults.fallbacks", "defaults.format", "defaults.max_tokens",
     "defaults.model", "defaults.on_disconnect", "defaults.seed", "defaults.stop", "defaults.stream",
+    "defaults.system_prompt",
     "defaults.temperature", "defaults.top_p", "features.authentication", "features.explain",
     "features.idempotency", "features.images", "features.json_schema", "features.prompts", "features.streaming",
     "features.tools",
