@@ -49,7 +49,7 @@ class PromptReloader:
 
     async def start(self, *, within_s: float = FIRST_WITHIN_S) -> None:
         """Imports the folder, if there is one; what takes longer than `within_s` goes on behind."""
-        self._seen = await self._files.fingerprint()
+        self._seen = await self._fingerprint()
         if not self._seen:
             return
         self.reload()
@@ -123,11 +123,17 @@ class PromptReloader:
         last = self._seen
         while True:
             await self._clock.sleep(_POLL_S)
-            now = await self._files.fingerprint()
+            now = await self._fingerprint()
             if now == last and now != self._seen:
                 self._seen = now
                 self.reload()
             last = now
+
+    async def _fingerprint(self) -> str:
+        try:
+            return await self._files.fingerprint()
+        except OSError as error:  # the import meets it too, and says so
+            return f"unreadable: {error.errno}"
 
 
 def prompt_file_warnings(report: ImportReport | None) -> tuple[str, ...]:

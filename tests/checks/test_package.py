@@ -54,6 +54,7 @@ def test_wheel_holds_the_packages_and_the_data_and_no_tests(wheel: Path) -> None
     assert set(PACKAGES) == tops
     assert all((wheel / package / "py.typed").exists() for package in PACKAGES)
     assert (wheel / "lor3/data/config/models.yaml").exists()
+    assert (wheel / "lor3/data/config/prompts/support_agent.yaml").exists()
     assert list((wheel / "lor3/data/migrations/versions").glob("0001*.py"))
     assert (wheel / "entrypoints/http/static").is_dir()
 
