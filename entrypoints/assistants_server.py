@@ -36,7 +36,10 @@ def assistants_server(
     if len(speaking) == 1:
         return speaking[0]
     if not speaking:
-        message = "no server of assistants is configured; set OPENAI_API_KEY, or name one with --base-url"
+        message = (
+            "no server of assistants is configured; name one with --base-url, or set OPENAI_API_KEY. OpenAI's own API "
+            "was switched off on 2026-08-26; `lor3 prompt import --from-file` takes an assistant's JSON saved earlier"
+        )
         raise ConfigurationError.of(Fault(path="providers", message=message))
     urls = ", ".join(f"{provider.base_url} ({provider.name})" for provider in speaking)
     raise ConfigurationError.of(

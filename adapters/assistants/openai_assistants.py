@@ -16,6 +16,8 @@ from adapters.assistants.failures import failure_of, garbage, no_answer_in_time
 from application.ports.assistants import Assistant
 from application.ports.chat_provider import ProviderConfig
 from domain.errors import Fault, InvalidRequest
+from domain.json_value import JSONValue
+from domain.prompt.formats.assistant import left_over
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -24,6 +26,9 @@ OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 _TOTAL_S: Final = 60.0
 """Of one call. A chat may take minutes; these answers are a few kilobytes that nobody has to think about."""
 _MAX_TEXT: Final = 1024 * 1024
+_OTHER_FIELDS: Final = (
+    "model", "tools", "tool_resources", "temperature", "top_p", "response_format", "reasoning_effort", "metadata"
+)  # fmt: skip
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}\Z")
 
 
@@ -119,6 +124,7 @@ class OpenAIAssistants:
             instructions=instructions or "",
             model=_text(answer, "model"),
             description=_text(answer, "description"),
+            left_over=_left_over(answer),
         )
 
     def _opened(self) -> "AsyncOpenAI":
@@ -142,6 +148,16 @@ def checked_id(text: str) -> str:
             )
         )
     return text
+
+
+def _left_over(answer: object) -> tuple[str, ...]:
+    document: dict[str, JSONValue] = {}
+    for field in _OTHER_FIELDS:
+        value = getattr(answer, field, None)
+        is_plain = value is None or isinstance(value, str | int | float | list | dict)
+        # What is left is an object of the SDK's, which may be empty.
+        document[field] = value if is_plain else dict.fromkeys(getattr(value, "model_fields_set", ("",)))
+    return left_over(document)
 
 
 def _text(answer: object, field: str) -> str | None:

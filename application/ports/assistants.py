@@ -14,6 +14,8 @@ class Assistant:
     instructions: str
     model: str | None
     description: str | None = None
+    left_over: tuple[str, ...] = ()
+    """What of it no prompt has a place for, such as its tools: a sentence each."""
 
 
 class Assistants(Protocol):

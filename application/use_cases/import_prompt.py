@@ -17,7 +17,7 @@ from domain.errors import Conflict, Fault, InvalidRequest, NotFound
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.compiled import CompiledPrompt
 from domain.prompt.compiler import compile_prompt
-from domain.prompt.formats.assistant import assistant_source
+from domain.prompt.formats.assistant import assistant_source, braces_note
 from domain.prompt.formats.imported import name_from
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.version import Prompt, RemoteLink
@@ -151,10 +151,7 @@ class ImportAssistant:
             author=command.author,
             message=command.message or f"imported from {assistant.id}",
         )
-        model = (
-            f"`model` ({assistant.model}) is not carried over: choose it as `model` of a chat or as `primary`"
-        )
-        notes = (model,) if assistant.model else ()
+        notes = assistant.left_over + (() if command.variables else braces_note(assistant.instructions))
         async with self._unit_of_work(command.tenant) as work:
             if command.dry_run:
                 head = await work.prompts.get(name)

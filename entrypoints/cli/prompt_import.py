@@ -148,9 +148,9 @@ def _print(imported: "ImportedVersion", *, dry_run: bool, as_json: bool) -> None
             }
         )
         return
-    for note in imported.notes:
-        say(f"note: {printable(note)}")
     if not imported.created:
         click.echo(f"nothing new: {imported.ref} has it already")
-    else:
-        click.echo(f"{'would make' if dry_run else 'made'} {imported.ref}")
+        return
+    click.echo(f"{'would make' if dry_run else 'made'} {imported.ref}")
+    for note in imported.notes:
+        say(f"note: {printable(note)}")

@@ -5,7 +5,7 @@ from typing import Final
 
 from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONObject, JSONValue
-from domain.prompt.formats.imported import ImportedPrompt
+from domain.prompt.formats.imported import ImportedPrompt, printed
 from domain.prompt.formats.literal import literal, whole
 from domain.prompt.formats.plain_variables import declared, with_variables
 from domain.prompt.source import PromptSource, Turn
@@ -75,16 +75,27 @@ def read_assistant(document: JSONObject, *, variables: bool = False) -> Imported
             description=description if isinstance(description, str) else None,
             variables=variables,
         ),
-        notes=_notes(document),
+        notes=left_over(document) + (() if variables else braces_note(instructions)),
     )
 
 
-def _notes(document: JSONObject) -> tuple[str, ...]:
+def left_over(document: JSONObject) -> tuple[str, ...]:
+    """What of an assistant no prompt has a place for, and is not just what the API fills in: a sentence each."""
     notes = []
     for field, value in document.items():
         if field in _CARRIED or any(value == default for default in _DEFAULTS.get(field, (None,))):
             continue
         place = _PLACES.get(field)
-        shown = f" ({value})" if field == "model" and isinstance(value, str) and len(value) <= 64 else ""
-        notes.append(f"`{field}`{shown} is not carried over" + (f": {place}" if place else ""))
+        shown = f" ({printed(value)})" if field == "model" and isinstance(value, str) else ""
+        notes.append(f"`{printed(field)}`{shown} is not carried over" + (f": {place}" if place else ""))
     return tuple(notes)
+
+
+def braces_note(instructions: str) -> tuple[str, ...]:
+    """What to know of instructions that look like a template and are taken as text."""
+    _, names = with_variables(instructions)
+    if not names:
+        return ()
+    return (
+        f"`{{{{{printed(names[0])}}}}}` stays text, as it was for the assistant; `--variables` makes it a variable",
+    )

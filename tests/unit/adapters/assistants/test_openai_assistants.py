@@ -45,7 +45,18 @@ async def test_get_reads_what_makes_a_prompt(server: AssistantsServer, assistant
     """Id, name, instructions and model come as the server has them, in one request with the beta header."""
     got = await assistants.get("asst_1")
 
-    assert Assistant(id="asst_1", name="Math Tutor", instructions="Tutor patiently.", model="gpt-4o") == got
+    assert got is not None
+    assert (
+        Assistant(
+            id="asst_1",
+            name="Math Tutor",
+            instructions="Tutor patiently.",
+            model="gpt-4o",
+            left_over=got.left_over,
+        )
+        == got
+    )
+    assert ["model"] == [each.split("`")[1] for each in got.left_over]
     assert [("GET", "/v1/assistants/asst_1")] == server.requests
     assert "assistants=v2" == server.headers[0]["OpenAI-Beta"]
 
@@ -60,6 +71,30 @@ async def test_get_reads_absent_instructions_as_empty(
 
     assert got is not None
     assert ("", None) == (got.instructions, got.name)
+
+
+async def test_get_names_what_is_left_over(server: AssistantsServer, assistants: Assistants) -> None:
+    """What the API fills in by itself aside."""
+    resources = {"code_interpreter": {"file_ids": ["file-1"]}}
+    server.add(
+        "asst_2",
+        "x",
+        tools=[{"type": "code_interpreter"}],
+        tool_resources=resources,
+        temperature=0.2,
+        response_format={"type": "json_object"},
+        metadata={"team": "a"},
+    )
+    server.add("asst_3", "x", tool_resources={}, tools=[{"type": "unheard_of", "x": [{}]}], metadata=None)
+
+    full, odd = await assistants.get("asst_2"), await assistants.get("asst_3")
+
+    assert full is not None
+    assert odd is not None
+    assert ["model", "tools", "tool_resources", "temperature", "response_format", "metadata"] == [
+        each.split("`")[1] for each in full.left_over
+    ]
+    assert ["model", "tools"] == [each.split("`")[1] for each in odd.left_over]
 
 
 async def test_get_says_none_of_an_unknown_assistant(assistants: Assistants) -> None:

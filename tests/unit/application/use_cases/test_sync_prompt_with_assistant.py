@@ -77,7 +77,7 @@ async def test_import_makes_the_first_version_once(bench: PromptBench, remote: I
 
     assert ("math_tutor:v1", True) == (str(first.ref), first.created)
     assert ("math_tutor:v1", False) == (str(again.ref), again.created)
-    assert "`model` (gpt-4o)" in first.notes[0]
+    assert "`{{answer}}` stays text" in first.notes[0]
     head = await bench.head("math_tutor")
     assert head.assistant is not None
     assert "asst_1" == head.assistant.id

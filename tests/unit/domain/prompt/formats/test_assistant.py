@@ -49,7 +49,7 @@ def test_variables_are_variables_where_that_is_asked_for() -> None:
 
 def test_what_has_no_place_is_noted() -> None:
     """Not what the API filled in by itself."""
-    assert ["model", "tools", "temperature"] == [
+    assert ["model", "tools", "temperature", "{{answer}}"] == [
         note.split("`")[1] for note in read_assistant(ASSISTANT).notes
     ]
 
