@@ -52,4 +52,4 @@ class PromptFiles(Protocol):
         """
 
     async def fingerprint(self) -> str:
-        """Changes whenever a file does: cheap enough to ask twice a second."""
+        """Changes whenever a file does: cheap enough to ask twice a second. Empty where there is no folder."""

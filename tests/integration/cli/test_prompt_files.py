@@ -201,8 +201,9 @@ def test_second_start_makes_nothing(start: Start, folder: Path, tmp_path: Path) 
     assert rows == [("a", 1), ("tone", 1)]
 
 
-def test_closing_the_terminal_ends_the_server(tmp_path: Path, folder: Path) -> None:
-    """SIGHUP means two things: a server must not outlive its window, and hold on to the port."""
+@pytest.mark.parametrize("nohup", [False, True])
+def test_closing_the_terminal_ends_the_server(tmp_path: Path, folder: Path, nohup: bool) -> None:
+    """SIGHUP means two things: a server must not outlive its window and hold on to the port, but under nohup."""
     (folder / "a.yaml").write_text(GOOD)
     leader, follower = pty.openpty()
     process = subprocess.Popen(
@@ -211,7 +212,7 @@ def test_closing_the_terminal_ends_the_server(tmp_path: Path, folder: Path) -> N
         stdin=follower,
         stdout=follower,
         stderr=follower,
-        preexec_fn=_own_the_terminal,
+        preexec_fn=_own_the_terminal_under_nohup if nohup else _own_the_terminal,
     )
     os.close(follower)
     try:
@@ -224,6 +225,10 @@ def test_closing_the_terminal_ends_the_server(tmp_path: Path, folder: Path) -> N
         time.sleep(0.5)
         lives = process.poll() is None
         os.close(leader)
+        if nohup:
+            time.sleep(0.5)
+            assert process.poll() is None
+            process.terminate()
         code = process.wait(_LIMIT_S)
     finally:
         process.kill()
@@ -236,6 +241,11 @@ def test_closing_the_terminal_ends_the_server(tmp_path: Path, folder: Path) -> N
 def _own_the_terminal() -> None:
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _own_the_terminal_under_nohup() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _own_the_terminal()
 
 
 def test_one_command_reads_the_folder_too(tmp_path: Path, folder: Path) -> None:
