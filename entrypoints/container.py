@@ -223,7 +223,11 @@ class Container(containers.DeclarativeContainer):
         DeletePromptVersion, unit_of_work=store.provided.unit_of_work, oven=oven, clock=clock
     )
     render_prompt = providers.Singleton(
-        RenderPrompt, unit_of_work=store.provided.unit_of_work, writing=prompt_writing, oven=oven
+        RenderPrompt,
+        unit_of_work=store.provided.unit_of_work,
+        writing=prompt_writing,
+        oven=oven,
+        defaults=settings.provided.chat.variables,
     )
     import_prompt_files = providers.Singleton(
         ImportPromptFiles,

@@ -42,6 +42,8 @@ class RenderPrompt:
     _unit_of_work: UnitOfWorkFactory
     _writing: PromptWriting
     _oven: PromptOven
+    _defaults: Mapping[str, JSONValue] = attrs.field(factory=dict)
+    """The configured variables, which stand in here as they do in a chat."""
 
     async def execute(self, command: RenderPromptCommand) -> RenderedPrompt:
         """
@@ -51,7 +53,7 @@ class RenderPrompt:
         """
         compiled = await self._oven.bake(command.reference, tenant=command.tenant, key=command.key)
         # Up to 256 KiB of text and 100,000 iterations.
-        return await asyncio.to_thread(compiled.render, command.variables)
+        return await asyncio.to_thread(compiled.render, command.variables, defaults=self._defaults)
 
     async def try_out(self, command: TryPromptCommand) -> RenderedPrompt | None:
         """Compiles `source` as the next version of `name` would be, stores nothing, and renders it.
@@ -65,4 +67,4 @@ class RenderPrompt:
             checked = await self._writing.check(work, head, draft)
         if command.variables is None:
             return None
-        return await asyncio.to_thread(checked.compiled.render, command.variables)
+        return await asyncio.to_thread(checked.compiled.render, command.variables, defaults=self._defaults)

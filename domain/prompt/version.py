@@ -111,8 +111,11 @@ class Prompt:
 
     @property
     def etag(self) -> str:
-        """As in the headers `ETag` and `If-Match` (RFC 9110, section 8.8.3)."""
-        return f'"{self.revision}"'
+        """As in the headers `ETag` and `If-Match` (RFC 9110, section 8.8.3).
+
+        With the time the prompt was made: one that is deleted and made again begins its revisions anew.
+        """
+        return f'"{self.revision}-{round(self.created_at.timestamp() * 1000):x}"'
 
     def label(self, name: str) -> Label | None:
         return next((label for label in self.labels if label.name == name), None)

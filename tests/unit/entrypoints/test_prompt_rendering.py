@@ -136,7 +136,7 @@ def test_a_detail_is_of_the_version_that_was_asked_for() -> None:
         "v4",
     )
     assert (detail["etag"], detail["source"], detail["file"]) == (
-        '"7"',
+        PROMPT.etag,
         "file",
         "config/prompts/support_agent.yaml",
     )

@@ -75,3 +75,11 @@ def test_label_and_prompt_draw_apart() -> None:
     )
 
     assert 800 < same < 1_200
+
+
+def test_etag_of_a_prompt_that_was_made_anew_is_another() -> None:
+    """Its revisions begin again, and an editor of the old one must not match."""
+    again = attrs.evolve(PLAIN, created_at=NOW + datetime.timedelta(seconds=1))
+
+    assert PLAIN.etag != again.etag
+    assert PLAIN.etag != attrs.evolve(PLAIN, revision=2).etag

@@ -173,9 +173,18 @@ def test_a_fault_hides_no_other(body: dict[str, Any], expected: list[str]) -> No
 def test_names_are_read_from_a_body_with_faults() -> None:
     """Those that are names; a schema only where its format can be told."""
     assert names_in({"format": "xml", "model": 5, "fallbacks": ["a:b"], "schema": {}, "nope": 1}) == Names(
-        format="xml", schema={}, model=None, fallbacks=("a:b",)
+        format="xml", schema={}, model=None, fallbacks=("a:b",), system_prompt=None, variables={}
     )
     assert names_in({"format": 5, "schema": {}}).schema is None
+
+
+def test_variables_are_judged_only_with_a_prompt_that_can_be_read() -> None:
+    """Else every one of them would seem undeclared."""
+    readable = names_in({"system_prompt": "agent", "variables": {"name": "Ada"}, "nope": 1})
+
+    assert (readable.system_prompt, readable.variables) == ("agent", {"name": "Ada"})
+    assert names_in({"system_prompt": 5, "variables": {"name": "Ada"}}).variables is None
+    assert names_in({"system_prompt": "agent", "variables": [1]}).variables is None
 
 
 def test_options_are_carried_over() -> None:
