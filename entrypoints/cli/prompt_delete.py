@@ -26,18 +26,19 @@ Example:
 """
 )
 @click.argument("name")
-@click.argument("version")
+@click.argument("version", required=False, metavar="VERSION")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @matching
 @common
 def delete(
-    name: str, version: str, yes: bool, if_match: str | None, config_path: Path | None, as_json: bool
+    name: str, version: str | None, yes: bool, if_match: str | None, config_path: Path | None, as_json: bool
 ) -> int:
     from domain.prompt.reference import VersionRef
 
-    reference = reference_to(name, version)
+    reference = reference_to(name, name if version is None and ":" in name else version)
     if reference.version is None:
-        raise click.UsageError(f"`{version}` is no version; write it as `v2`")
+        wrong = "say which version" if version is None else f"`{version}` is no version"
+        raise click.UsageError(f"{wrong}, such as: lor3 prompt delete {reference.name} v2")
     ref = VersionRef(reference.name, reference.version)
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -43,9 +43,14 @@ def diff(
     config_path: Path | None,
     as_json: bool,
 ) -> None:
-    from domain.prompt.reference import LATEST
+    from domain.prompt.reference import LATEST, PromptReference
 
-    references = (reference_to(name, before), reference_to(name, after or LATEST))
+    named = PromptReference.parse(name, path="name")
+    if named != PromptReference(name=named.name):  # `support_agent:v1 v2`: the first is in the name
+        if after is not None:
+            raise click.UsageError("say each version once: NAME v2 v3, or NAME:v2 v3")
+        before, after = name, before
+    references = (reference_to(named.name, before), reference_to(named.name, after or LATEST))
     (old, old_text), (new, new_text) = on_lor3(
         config_path, lambda application: _texts(application, references, compiled=compiled)
     )

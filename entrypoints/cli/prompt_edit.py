@@ -59,6 +59,8 @@ def edit(
     from domain.prompt.reference import prompt_name
     from entrypoints.cli.prompt_editing import Editing, Save, refreshed, store
 
+    if ":" in name or "@" in name:
+        raise click.UsageError("the newest version is edited, and a new one made of it: write the name alone")
     save = Save(name=prompt_name(name), author=author, message=message, if_match=etags(if_match))
     if refresh:
         if from_file is not None:
@@ -86,6 +88,7 @@ def _read(path: str) -> str:
     Raises:
         click.UsageError: it can't be read, is too large or is not UTF-8 text.
     """
+    shown = "stdin" if path == "-" else path
     try:
         if path == "-":
             content = sys.stdin.buffer.read(_MAX_BYTES + 1)
@@ -95,11 +98,11 @@ def _read(path: str) -> str:
     except OSError as error:
         raise click.UsageError(f"{path} can't be read: {error.strerror}") from error
     if len(content) > _MAX_BYTES:
-        raise click.UsageError(f"{path} is larger than 1 MiB; a prompt is at most 256 KiB")
+        raise click.UsageError(f"{shown} is larger than 1 MiB; a prompt is at most 256 KiB")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+        raise click.UsageError(f"{shown} is not UTF-8 text; save it as UTF-8") from error
 
 
 def _print(saved: "VersionedPrompt", *, as_json: bool) -> None:

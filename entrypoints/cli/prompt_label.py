@@ -168,11 +168,19 @@ async def _aimed_like(
     application: "Application", command: "LabelPromptCommand", target: str
 ) -> "LabelPromptCommand":
     """To where another label points, which must not move meanwhile."""
-    from domain.errors import NotFound
+    from domain.errors import Fault, InvalidRequest, NotFound
     from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import LATEST, PromptReference, label_name
 
-    name = target if target == LATEST else label_name(target, path="version")
+    try:
+        name = target if target == LATEST else label_name(target)
+    except InvalidRequest as error:
+        raise InvalidRequest.of(
+            Fault(
+                path="version",
+                message=f"`{target}` is no version, weight or label; write `v3`, `v3=90 v4=10` or `staging`",
+            )
+        ) from error
     view = await application.read_prompts.one(DEFAULT_TENANT, PromptReference(name=command.name, label=name))
     other = view.prompt.label(name)
     weights = other.weights if other is not None else ((view.prompt.latest, 1),)

@@ -99,13 +99,16 @@ def etags(if_match: str | None) -> tuple[str, ...] | None:
 
 
 def reference_to(name: str, which: str | None, *, path: str = "version") -> "PromptReference":
-    """`which` of the prompt `name`: `v3` or `3`, a label, or `latest`; None is what the name alone means.
+    """`which` of the prompt `name`: `v3` or `3`, a label, `latest`, or a whole reference; None is what the name
+    alone means.
 
     Raises:
         InvalidRequest: either is not one.
     """
     from domain.prompt.reference import LATEST, PromptReference, label_name, prompt_name, version_number
 
+    if which is not None and (":" in which or "@" in which):
+        return PromptReference.parse(which, path=path)
     named = prompt_name(name)
     if which is None:
         return PromptReference(name=named)

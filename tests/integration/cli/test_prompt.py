@@ -185,6 +185,8 @@ def test_diff_shows_what_changed(lor3: Run) -> None:
     assert "-  You are talking to {{name}}.{{#vip}} They are important.{{/vip}}" in whole.out.splitlines()
     for arguments in [("1",), ("production", "staging"), ("production",), ()]:
         assert lor3("diff", "support_agent", *arguments) == whole
+    assert lor3("diff", "support_agent:v1") == whole
+    assert lor3("diff", "support_agent@production", "support_agent:v2") == whole
     assert json.loads(lor3("diff", "support_agent", "--json").out) == {
         "from": "support_agent:v1",
         "to": "support_agent:v2",
@@ -311,7 +313,7 @@ def test_delete_wants_a_yes(lor3: Run) -> None:
     """And says what needs a version that it keeps."""
     nobody = lor3("delete", "support_agent", "v1")
     used = lor3("delete", "tone", "v1", "--yes")
-    gone = lor3("delete", "support_agent", "v1", "--yes")
+    gone = lor3("delete", "support_agent:v1", "--yes")
     again = lor3("delete", "support_agent", "v1", "--yes", "--json")
 
     assert (nobody.code, "add --yes" in nobody.err) == (2, True)
@@ -348,7 +350,15 @@ def test_delete_wants_a_yes(lor3: Run) -> None:
         (("label", "support_agent", "--force"), 2, "say where"),
         (("label", "nope"), 1, "nope"),
         (("delete", "support_agent", "production", "-y"), 2, "is no version"),
-        (("edit", "support_agent:v1", "--from-file", "document.yaml"), 1, "no prompt name"),
+        (("label", "support_agent", "production", "v1,v2"), 1, "`v1,v2` is no version, weight or label"),
+        (("label", "support_agent", "production", "v1=-5"), 1, "`v1=-5` is no version, weight or label"),
+        (("label", "support_agent", "nope", "--protect"), 1, "nope"),
+        (("diff", "support_agent:v1", "v1", "v2"), 2, "say each version once"),
+        (("delete", "support_agent", "-y"), 2, "say which version"),
+        (("edit", "support_agent:v1", "--from-file", "document.yaml"), 2, "write the name alone"),
+        (("edit", "../x", "--from-file", "document.yaml"), 1, "no prompt name"),
+        (("edit", "support_agent", "--refresh", "--from-file", "x"), 2, "leave out --from-file"),
+        (("edit", "nope", "--refresh"), 1, "nope"),
         (("edit", "support_agent", "--from-file", "absent.yaml"), 2, "absent.yaml can't be read"),
     ],
 )

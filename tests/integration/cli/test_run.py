@@ -280,3 +280,82 @@ def test_dead_database_is_named_without_its_password(tmp_path: Path, command: st
     assert b"database" in done.stdout + done.stderr
     assert b"hunter2CANARY" not in done.stdout + done.stderr
     assert b"Traceback" not in done.stderr
+
+
+_AGENT = b"""\
+template: |
+  You talk to {{name}} about {{#topics}}{{.}} {{/topics}}.
+variables:
+  name: string
+  topics: {type: list, default: [orders]}
+"""
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose database has a prompt of two versions, the older of them in production."""
+    folder = tmp_path_factory.mktemp("agent")
+    for text in (_AGENT, _AGENT.replace(b"talk", b"write")):
+        done = lor3(folder, "prompt", "edit", "agent", "--from-file", "-", stdin=text)
+        assert done.returncode == 0, done.stderr
+    lor3(folder, "prompt", "label", "agent", "production", "v1")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("reference", "version", "system"),
+    [
+        ("agent", "agent:v1", "You talk to 12 about refunds ."),
+        ("agent:v2", "agent:v2", "You write to 12 about refunds ."),
+        ("agent@latest", "agent:v2", "You write to 12 about refunds ."),
+    ],
+)
+def test_system_prompt_is_filled_in(agent: Path, reference: str, version: str, system: str) -> None:
+    """By the types that the prompt declares: a string that looks like a number, and a list as JSON."""
+    variables = ("--var", "name=12", "--var", 'topics=["refunds"]')
+    explained = json.loads(
+        lor3(agent, "run", "--explain", "--json", "hi", "--system", reference, *variables).stdout
+    )
+    answered = lor3(agent, "run", "hi", "--json", "--system", reference, *variables)
+
+    assert explained["prompt_version"] == version
+    assert explained["compiled"]["system"].strip() == system
+    assert json.loads(answered.stdout)["prompt_version"] == version
+    assert version.encode() in answered.stderr
+
+
+def test_configured_prompt_takes_variables_too(agent: Path, tmp_path: Path) -> None:
+    """`--system` is not needed where the configuration names one."""
+    (tmp_path / "lor3.yaml").write_text("system_prompt: agent@latest\n")
+    done = lor3(agent, "run", "hi", "--json", "--var", "name=Ada", "--config", str(tmp_path / "lor3.yaml"))
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["prompt_version"] == "agent:v2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--system", "agnet", "--var", "name=Ada"), 1, "did you mean `agent`"),
+        (("--system", "agent:v9", "--var", "name=Ada"), 1, "no version v9"),
+        (("--system", "agent@nope", "--var", "name=Ada"), 1, "nope"),
+        (("--system", "a b"), 1, "write `name`, `name:v3` or `name@label`"),
+        (("--system", "agent"), 1, "variables.name"),
+        (("--system", "agent", "--var", "name=A", "--var", "topics=x"), 1, "write it as JSON"),
+        (("--system", "agent", "--var", "nmae=A"), 1, "variables.nmae"),
+        (("--var", "name=Ada"), 2, "name one with --system"),
+        (
+            ("--system", "agent", "--var", "name=A", "--thread", "0190a6d8-0000-7000-8000-000000000000"),
+            1,
+            "leave `--thread` out",
+        ),
+    ],
+)
+def test_wrong_prompt_or_variable_is_named(
+    agent: Path, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    """Nothing is sent, and the fault is the one that was made."""
+    done = lor3(agent, "run", "hi", "--json", *arguments)
+
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert says in json.loads(done.stderr)["detail"]
