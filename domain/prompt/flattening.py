@@ -11,7 +11,7 @@ from domain.prompt.compiled import CompiledPrompt, CompiledTurn
 from domain.prompt.declarations import Declarations
 from domain.prompt.nodes import Close, Include, Node, Open, Parameter, Path, Quoted, Text, Value
 from domain.prompt.program import MAX_NODES, MAX_TEXT_BYTES
-from domain.prompt.reference import PromptName, PromptReference, VersionRef
+from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.rendering import without_newline
 from domain.prompt.scope import Constant, Meaning, Reference, Scope, Section, may_bring_names
 from domain.prompt.source import TurnRole, Variable
@@ -39,6 +39,8 @@ class Flattening:
     _reported: set[tuple[str | None, str, str]] = attrs.field(factory=set, init=False)
     """Undeclared names, each once a template."""
     _fragments: dict[VersionRef, None] = attrs.field(factory=dict, init=False)
+    _pins: dict[VersionRef, dict[str, VersionRef]] = attrs.field(factory=dict, init=False)
+    """By what is written."""
     _templates: dict[VersionRef, Template] = attrs.field(factory=dict, init=False)
     _inside: dict[VersionRef, tuple[PromptVersion, ...]] = attrs.field(factory=dict, init=False)
     _program: list[Any] = attrs.field(factory=list, init=False)
@@ -265,7 +267,7 @@ class Flattening:
     def _fragment(
         self, node: Include, scope: Scope, version: PromptVersion, names: tuple[PromptName, ...]
     ) -> PromptVersion | None:
-        name = PromptReference.parse(node.written).name
+        name = PromptName(node.written.partition("@")[0].partition(":")[0])
         if name in names:
             circle = " → ".join((*names[names.index(name) :], name))
             self._report(
@@ -280,15 +282,16 @@ class Flattening:
                 f"fragments are included more than {MAX_INCLUDE_DEPTH} deep: {way}; join some of them",
             )
             return None
-        pin = next((each for each in version.pins if each.written == node.written), None)
-        fragment = self.library.get(pin.ref) if pin is not None else None
+        pins = self._pins.get(version.ref)
+        if pins is None:
+            pins = self._pins[version.ref] = {each.written: each.ref for each in version.pins}
+        fragment = self.library.get(pins[node.written]) if node.written in pins else None
         if fragment is None:
-            others = [each.written for each in version.pins]
             self._report(
                 scope.place,
                 node.at,
                 f"there is no prompt `{shown(node.written)}` to include"
-                f"{suggestion(node.written, others) or '; make it first, or name one that exists'}",
+                f"{suggestion(node.written, pins) or '; make it first, or name one that exists'}",
             )
             return None
         turns = fragment.source.turns

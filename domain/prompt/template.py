@@ -17,6 +17,7 @@ import attrs
 
 from domain.errors import InvalidRequest
 from domain.prompt.nodes import Close, Include, Node, Open, OpenKind, Parameter, Path, Quoted, Text, Value
+from domain.prompt.program import MAX_NODES
 from domain.prompt.reference import PromptReference
 from domain.prompt.suggestion import shown
 from domain.prompt.template_fault import MAX_FAULTS
@@ -80,14 +81,18 @@ class _Parser:
     """Names and offsets of the sections that are open."""
     pending: int = 0
     """Where the text begins that no node holds yet."""
-    too_deep: bool = False
+    gave_up: bool = False
 
     def parse(self) -> Template:
         position = 0
-        while len(self.faults) < MAX_FAULTS:
+        while len(self.faults) < MAX_FAULTS and not self.gave_up:
             start = self.text.find("{{", position)
             if start < 0:
                 break
+            if len(self.nodes) > MAX_NODES:
+                self._give_up(
+                    start, f"the template has more than {MAX_NODES} texts and tags; split or shorten it"
+                )
             try:
                 position = self._tag(start)
             except _Bad as bad:
@@ -96,12 +101,17 @@ class _Parser:
         else:
             self.opened.clear()
         self._flush(len(self.text))
-        for name, at in self.opened[:MAX_FAULTS]:
+        for name, at in self.opened:
             self.faults.append(
                 (at, f"`{{{{#{shown(name)}}}}}` is never closed; add `{{{{/{shown(name)}}}}}`")
             )
         self.faults.sort()
         return Template(nodes=tuple(self.nodes), faults=tuple(self.faults[:MAX_FAULTS]))
+
+    def _give_up(self, at: int, message: str) -> None:
+        """What comes behind is not looked at: in a text of this kind it would be thousands of faults of one kind."""
+        self.gave_up = True
+        self.faults.append((at, message))
 
     def _behind(self, at: int) -> int:
         """Where to go on after a fault at `at`."""
@@ -205,11 +215,8 @@ class _Parser:
         else:
             content, end = self._content(start, at, "}}")
             path = self._path(start, content)
-        if len(self.opened) >= MAX_SECTION_DEPTH and not self.too_deep:
-            self.too_deep = True
-            self.faults.append(
-                (start, f"sections are nested deeper than {MAX_SECTION_DEPTH}; use a fragment")
-            )
+        if len(self.opened) >= MAX_SECTION_DEPTH:
+            self._give_up(start, f"sections are nested deeper than {MAX_SECTION_DEPTH}; use a fragment")
         self.opened.append((path or "with", start))
         standalone = self._block_tag(start, end) is not None
         self.nodes.append(Open(kind, path, parameters, start, not standalone and self._starts_line(start)))
@@ -218,8 +225,7 @@ class _Parser:
     def _close(self, start: int, at: int) -> int:
         content, end = self._content(start, at + 1, "}}")
         name = self._path(start, content)
-        # The innermost first: all else is a fault, and those are few, so no text takes quadratic time.
-        if not (self.opened and self.opened[-1][0] == name) and all(name != each for each, _ in self.opened):
+        if all(name != each for each, _ in self.opened):
             what = (
                 f"; `{{{{#{shown(self.opened[-1][0])}}}}}` is what is open here"
                 if self.opened

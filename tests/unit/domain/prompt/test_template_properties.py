@@ -5,10 +5,11 @@ import re
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import Fault, InvalidRequest
+from domain.prompt.compiled import MAX_OUTPUT_BYTES
 from domain.prompt.compiled_codec import from_json, to_json
 from domain.prompt.compiler import compile_prompt
 from tests.support.templates import Missing, compiled, family, oracle
@@ -90,7 +91,7 @@ _VALUES: Final = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_templates(["one", "two"]), _fragments([]), _fragments(["one"]), _VALUES)
 def test_rendering_is_what_the_oracle_says(main: str, one: str, two: str, values: dict[str, Any]) -> None:
     """Flattened, checked and run, a template prints what a naive reading of its text prints."""
@@ -101,6 +102,7 @@ def test_rendering_is_what_the_oracle_says(main: str, one: str, two: str, values
         with pytest.raises(InvalidRequest, match="is missing"):
             prompt.render(values)
         return
+    assume(len(expected) < MAX_OUTPUT_BYTES // 4)
 
     text = prompt.render(values).system
 
@@ -109,7 +111,7 @@ def test_rendering_is_what_the_oracle_says(main: str, one: str, two: str, values
     assert expected == text or (main.endswith("\n") and expected in (f"{text}\n", f"{text}\r\n"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_templates(["one", "two"]), _fragments([]), _fragments(["one"]), _VALUES)
 def test_flat_text_renders_the_same(main: str, one: str, two: str, values: dict[str, Any]) -> None:
     """The flat text is a template of its own, without fragments."""
@@ -117,16 +119,17 @@ def test_flat_text_renders_the_same(main: str, one: str, two: str, values: dict[
     flat = compiled({"template": prompt.text, "variables": _DECLARED})
     try:
         expected = prompt.render(values).system
-    except InvalidRequest:
-        with pytest.raises(InvalidRequest, match="is missing"):
+    except InvalidRequest as error:
+        with pytest.raises(InvalidRequest) as caught:
             flat.render(values)
+        assert error.faults[0].path == caught.value.faults[0].path  # noqa: PT017 - either may happen
         return
 
     assert expected == flat.render(values).system
     assert () == flat.fragments
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(_templates(["one"]), _fragments([]))
 def test_compiling_is_deterministic_and_survives_json(main: str, one: str) -> None:
     """Two compilations are equal, and equal to what comes back from the cache."""
@@ -171,7 +174,7 @@ _NOISE: Final = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(_NOISE)
 def test_any_text_compiles_or_says_where_it_is_wrong(text: str) -> None:
     """Every fault stands at a line and a column of the text."""
