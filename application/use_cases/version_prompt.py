@@ -8,7 +8,7 @@ from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.prompt_lookup import demand_match
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import Draft, PromptWriting
-from domain.errors import PreconditionFailed
+from domain.errors import PreconditionFailed, StorageUnavailable
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.source import PromptSource
@@ -79,14 +79,25 @@ class VersionPrompt:
                     message=command.message,
                 ),
             )
-            kept_by = await _keepers(work, head) if head is not None and written.created else ()
             if written.changed:
                 await work.commit()
         if written.changed:
             self._oven.changed(command.tenant, command.name)
         return VersionedPrompt(
-            version=written.version, prompt=written.prompt, created=written.created, kept_by=kept_by
+            version=written.version,
+            prompt=written.prompt,
+            created=written.created,
+            kept_by=await self._keepers(head) if head is not None and written.created else (),
         )
+
+    async def _keepers(self, before: Prompt) -> tuple[VersionRef, ...]:
+        """Outside the transaction, in which others would wait for these dozen reads."""
+        try:
+            async with self._unit_of_work(before.tenant) as work:
+                return await _keepers(work, before)
+        except StorageUnavailable:
+            # The version is stored: an error would say that it is not. These are a hint.
+            return ()
 
 
 async def _keepers(work: UnitOfWork, before: Prompt) -> tuple[VersionRef, ...]:

@@ -9,7 +9,7 @@ from adapters.in_memory.clock import ManualClock
 from adapters.in_memory.prompt_cache import LocalPromptCache
 from adapters.in_memory.store import InMemoryStore
 from application.ports.prompt_files import BrokenFile, FolderReading, PromptFile
-from application.ports.store import Store
+from application.ports.store import Store, StoreConfig
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import PromptWriting
 from application.use_cases.delete_prompt_version import DeletePromptVersion, DeletePromptVersionCommand
@@ -22,6 +22,7 @@ from domain.ids import DEFAULT_TENANT
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.source import Origin, PromptSource, Turn, Variable, VariableType
 from domain.prompt.version import Prompt
+from tests.support.records import store_config
 
 
 def system(template: str, **variables: VariableType) -> PromptSource:
@@ -36,6 +37,11 @@ def chat(*templates: str, **variables: VariableType) -> PromptSource:
         for index, template in enumerate(templates)
     )
     return PromptSource(turns=turns, is_chat=True, variables=_declared(variables))
+
+
+def patient(url: str) -> StoreConfig:
+    """For tests in which many wait for one lock, on a machine that may be busy otherwise."""
+    return store_config(url, acquire_timeout_s=60.0, statement_timeout_s=60.0)
 
 
 def ref(text: str) -> VersionRef:

@@ -20,8 +20,7 @@ from domain.errors import Fault, StorageUnavailable
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, PromptReference
 from domain.prompt.version import FileLink
-from tests.support.prompt_bench import PromptBench, path_of, ref
-from tests.support.records import store_config
+from tests.support.prompt_bench import PromptBench, path_of, patient, ref
 
 
 @pytest.fixture
@@ -460,7 +459,7 @@ class _OnDatabase:
 
     @pytest.fixture
     async def benches(self, url: str) -> AsyncIterator[Callable[[], PromptBench]]:
-        stores = [create(store_config(url)) for _ in range(3)]
+        stores = [create(patient(url)) for _ in range(3)]
         for store in stores:
             await store.start()
         unused = iter(stores)
