@@ -197,7 +197,7 @@ async def test_if_match_of_another_state_is_refused(bench: PromptBench) -> None:
     first = await bench.make("support", "Help.")
     await bench.make("support", "Help well.", if_match=(first.prompt.etag,))
 
-    with pytest.raises(PreconditionFailed, match='its ETag is "2-.*" now; read it again'):
+    with pytest.raises(PreconditionFailed, match=r'its ETag is "2-.*" now; read it again'):
         await bench.make("support", "Help badly.", if_match=(first.prompt.etag,))
 
     assert 2 == (await bench.head("support")).latest
