@@ -1,4 +1,5 @@
 """`python -m bench`: lor3 beside a bare aiohttp proxy. `python -m bench profile`: where lor3's time goes.
+`python -m bench prompts`: what a composed prompt costs.
 
 Exits 1 where the run can't be trusted (a request failed, an answer was wrong or not stored); a missed target is
 printed as MISSED and exits 0.
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import attrs
 
-from bench import database, profiler, servers
+from bench import database, profiler, prompts, servers
 from bench.processes import ROOT, BenchFailure, cores, rss_mb
 from bench.report import LOR3, WITH_PROMPT, Result, Target, fastest, scenario_table
 from bench.scenarios import Bench, Outcome, Scenario, scenarios
@@ -28,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("command", nargs="?", choices=("run", "profile"), default="run")
+    parser.add_argument("command", nargs="?", choices=("run", "profile", "prompts"), default="run")
     parser.add_argument("--seconds", type=float, help="measured time of a round (default 2, for profile 10)")
     parser.add_argument("--rounds", type=int, default=6, help="rounds of each server (default 6)")
     parser.add_argument("--connections", type=int, default=32, help="of the throughput scenario (default 32)")
@@ -60,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    if options.command == "prompts":
+        print("\n".join(map(str, prompts.targets())))
+        return 0
     options.seconds = options.seconds or (10.0 if options.command == "profile" else 2.0)
     try:
         with tempfile.TemporaryDirectory(prefix="lor3-bench-") as folder, contextlib.ExitStack() as stack:
