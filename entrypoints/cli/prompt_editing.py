@@ -140,7 +140,7 @@ class Editing:
         return shown, error
 
     async def _check(self, application: "Application", text: str) -> None:
-        source = read(application, self.save, text, file=self._file)
+        source = read(application, text, self.save.base, file=self._file)
         await application.render_prompt.try_out(TryPromptCommand(name=self.save.name, source=source))
 
     @property
@@ -186,34 +186,43 @@ class Editing:
     async def _open(self, application: "Application") -> "tuple[PromptView | None, str]":
         """The newest version and its text; of a new prompt a skeleton."""
         name = self.save.name
-        try:
-            view = await application.read_prompts.one(
-                DEFAULT_TENANT, PromptReference(name=name, label=LATEST)
-            )
-        except NotFound:
+        view = await _newest(application, name)
+        if view is None:
             return None, _HELP % f"A new prompt, {name}." + _SKELETON
         document = application.prompt_texts.write(view.version.source)
         return view, _HELP % f"{view.version.ref}, the newest version." + document
 
 
-def read(application: "Application", save: Save, text: str, *, file: str) -> PromptSource:
+def read(application: "Application", text: str, base: PromptVersion | None, *, file: str) -> PromptSource:
     """
     Raises:
         InvalidRequest: naming every fault of the text.
     """
     source = application.prompt_texts.read(text, file=file)
-    if save.base is not None and not save.base.source.declares and not source.variables:
-        # A plain text declares nothing: those that include it do.
+    if base is not None and not base.source.declares and not source.variables:
+        # A plain text declares nothing, those that include it do; and its document does not say that it is one.
         return attrs.evolve(source, declares=source.is_chat)
     return source
 
 
 async def store(application: "Application", save: Save, text: str, *, file: str) -> VersionedPrompt | None:
     """Makes the version; None where the text says what `save.base` says. Raises as `VersionPrompt.execute` does."""
-    source = read(application, save, text, file=file)
+    base = save.base
+    if base is None and not save.if_none_match:
+        view = await _newest(application, save.name)
+        base = view.version if view is not None else None
+    source = read(application, text, base, file=file)
     if save.base is not None and source == save.base.source:
         return None
     return await _version(application, save, source)
+
+
+async def _newest(application: "Application", name: PromptName) -> "PromptView | None":
+    reference = PromptReference(name=name, label=LATEST)
+    try:
+        return await application.read_prompts.one(DEFAULT_TENANT, reference)
+    except NotFound:
+        return None
 
 
 async def refreshed(application: "Application", save: Save) -> VersionedPrompt:

@@ -371,6 +371,19 @@ def test_refusal_is_one_clear_error(lor3: Run, arguments: tuple[str, ...], code:
     assert says in json.loads(as_json.err)["detail"]
 
 
+def test_plain_text_stays_one(lor3: Run, tmp_path: Path) -> None:
+    """It declares nothing, wherever its text comes from: those that include it do."""
+    (tmp_path / "tone.md").write_text("Be {{how}}.\n")
+    lor3("edit", "tone", "--from-file", "tone.md")
+    (tmp_path / "tone.yaml").write_text(lor3("show", "tone", "--yaml").out)
+    same = lor3("edit", "tone", "--from-file", "tone.yaml")
+    (tmp_path / "tone.yaml").write_text("template: Be very {{how}}.\n")
+    changed = lor3("edit", "tone", "--from-file", "tone.yaml")
+
+    assert (same.out, changed.out) == ("tone:v1\n", "tone:v2\n")
+    assert json.loads(lor3("show", "tone", "--json").out)["variables"] is None
+
+
 def test_files_are_listed_and_broken_ones_told(lor3: Run, tmp_path: Path) -> None:
     """Once, on stderr, with what to do; and where it matters: of one prompt only its own."""
     folder = tmp_path / "config" / "prompts"
