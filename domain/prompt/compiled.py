@@ -11,15 +11,16 @@ from domain.message import Message
 from domain.prompt.flat_text import flat_text
 from domain.prompt.program import Program
 from domain.prompt.reference import VersionRef
-from domain.prompt.rendering import MAX_OUTPUT_BYTES, Budget, run, too_long
+from domain.prompt.rendering import MAX_OUTPUT_BYTES, Budget, Steps, run, too_long
 from domain.prompt.source import TurnRole, Variable
 from domain.prompt.suggestion import shown, suggestion
 from domain.prompt.variable_types import expected, misfit, printed, unprintable
 
 __all__ = ["MAX_OUTPUT_BYTES", "CompiledPrompt", "CompiledTurn", "RenderedPrompt"]
 
-_PLAIN: Final[Mapping[str, type]] = {"string": str, "boolean": bool}
-"""Types of which every value of the Python type fits as it is."""
+_PLAIN: Final[Mapping[str, type]] = {"string": str, "boolean": bool, "integer": int}
+"""Types whose values of the Python type fit as they are; large integers are looked at twice."""
+_SMALL: Final = 2**63
 _MAX_FAULTS: Final = 50
 
 
@@ -73,6 +74,8 @@ class CompiledPrompt:
     )
     """For each turn that only prints texts and variables: its pieces, and where which variable goes."""
 
+    _steps: tuple[Steps, ...] = attrs.field(init=False, eq=False, repr=False)
+
     def __attrs_post_init__(self) -> None:
         put = object.__setattr__
         put(self, "_by_name", {variable.name: variable for variable in self.variables})
@@ -82,6 +85,7 @@ class CompiledPrompt:
             tuple((variable.name, _PLAIN.get(variable.type), variable) for variable in self.variables),
         )
         put(self, "_straight", tuple(_straight(turn) for turn in self.turns))
+        put(self, "_steps", tuple(Steps.of(turn.program) for turn in self.turns))
 
     @property
     def text(self) -> str:
@@ -112,9 +116,9 @@ class CompiledPrompt:
         system: str | None = None
         turns: list[Message] = []
         size = 0
-        for turn, straight in zip(self.turns, self._straight, strict=True):
+        for turn, straight, steps in zip(self.turns, self._straight, self._steps, strict=True):
             if straight is None:
-                text = run(turn.program, values, budget, chomp=turn.chomp)
+                text = run(steps, values, budget, chomp=turn.chomp)
             else:
                 template, holes = straight
                 pieces = template.copy()
@@ -157,7 +161,9 @@ class CompiledPrompt:
             else:
                 faults.append(_missing(variable))
                 continue
-            if type(value) is not plain and (wrong := self._misfit(variable, value)) is not None:
+            if type(value) is plain and (plain is not int or -_SMALL < value < _SMALL):  # type: ignore[operator]  # an int
+                values[name] = value
+            elif (wrong := self._misfit(variable, value)) is not None:
                 faults.append(Fault(path=f"variables.{name}", message=wrong))
             else:
                 values[name] = value

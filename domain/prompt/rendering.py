@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import attrs
+
 from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONValue
 from domain.prompt.program import Program
-from domain.prompt.variable_types import is_falsy, printed
+from domain.prompt.variable_types import printed
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
 """Of a rendered prompt, all turns together, in UTF-8."""
@@ -16,6 +18,7 @@ MAX_STEPS: Final = 1_000_000
 """Operations in the sections of a prompt, which may print nothing and so escape the other limits."""
 _MAX_FAULTS: Final = 50
 _MISSING: Final = object()
+_VALUE, _SECTION, _INVERTED, _END, _PASS, _WITH = range(6)
 
 
 class Budget:
@@ -52,7 +55,46 @@ def too_long() -> InvalidRequest:
     )
 
 
-def run(program: Program, values: Mapping[str, JSONValue], budget: Budget, *, chomp: bool = False) -> str:
+@attrs.frozen
+class Steps:
+    """A program as `run` wants it, its paths taken apart."""
+
+    steps: tuple[Any, ...]
+    """A text, or (kind, how, first name, further names, path, end); what a kind has no use for is None. A `with` has
+    (name, how, first name or value, further names) for each name in the place of `how`."""
+
+    @classmethod
+    def of(cls, program: Program) -> "Steps":
+        return cls(tuple(_step(program, each) for each in program))
+
+
+def _step(program: Program, operation: Any) -> Any:
+    if isinstance(operation, str):
+        return operation
+    match operation[0]:
+        case "value":
+            _, how, path = operation
+            return _VALUE, how, *_parts(path), path, None
+        case "section" | "inverted":
+            kind, how, path, end = operation
+            return _SECTION if kind == "section" else _INVERTED, how, *_parts(path), path, end
+        case "with":
+            named = tuple(
+                (name, how, value, ()) if how == "const" else (name, how, *_parts(value))
+                for name, how, value in operation[1]
+            )
+            return _WITH, named, None, None, None, operation[2]
+        case _:
+            opened: Any = program[operation[1]]
+            return _END if opened[0] != "inverted" else _PASS, None, None, None, None, operation[1]
+
+
+def _parts(path: str) -> tuple[str, tuple[str, ...]]:
+    first, *rest = path.split(".") if path != "." else (path,)
+    return first, tuple(rest)
+
+
+def run(program: Steps, values: Mapping[str, JSONValue], budget: Budget, *, chomp: bool = False) -> str:
     """The text that `program` makes of `values`.
 
     Args:
@@ -66,68 +108,75 @@ def run(program: Program, values: Mapping[str, JSONValue], budget: Budget, *, ch
     """The items of the sections around and the names of each `with`, innermost last."""
     loops: list[_Loop] = []
     faults: dict[str, Fault] = {}
+    characters = budget.characters
     text_end = 0
-    at, length = 0, len(program)
+    steps = program.steps
+    at, length = 0, len(steps)
     while at < length:
-        operation: Any = program[at]
-        if type(operation) is str:
-            budget.characters -= len(operation)
-            if budget.characters < 0:
+        step: Any = steps[at]
+        if type(step) is str:
+            characters -= len(step)
+            if characters < 0:
                 raise too_long()
-            out.append(operation)
+            out.append(step)
             text_end = len(out)
             at += 1
             continue
-        kind = operation[0]
-        if kind == "value":
-            value = _look_up(operation[1], operation[2], values, frames, loops)
-            if value is _MISSING:
-                fault = _missing(operation[2], loops)
-                faults[fault.path] = fault
-                if len(faults) >= _MAX_FAULTS:
-                    break
-            elif value is not None:
-                text = value if type(value) is str else printed(value)
-                budget.characters -= len(text)
-                if budget.characters < 0:
-                    raise too_long()
-                out.append(text)
-            at += 1
-        elif kind == "section":
-            value = _look_up(operation[1], operation[2], values, frames, loops)
-            if value is _MISSING or is_falsy(value):
-                at = operation[3] + 1
+        kind, how, first, rest, path, end = step
+        if kind <= _INVERTED:
+            if how == "root" and not rest:
+                value: Any = values.get(first, _MISSING)
+            else:
+                value = _look_up(how, first, rest, values, frames, loops)
+            if kind == _VALUE:
+                at += 1
+                if value is _MISSING:
+                    fault = _missing(path, loops)
+                    faults[fault.path] = fault
+                    if len(faults) >= _MAX_FAULTS:
+                        break
+                elif value is not None:
+                    text = value if type(value) is str else printed(value)
+                    characters -= len(text)
+                    if characters < 0:
+                        raise too_long()
+                    out.append(text)
+                continue
+            falsy = value is _MISSING or (not value and not isinstance(value, Mapping))
+            if kind == _INVERTED:
+                at = at + 1 if falsy else end + 1
+            elif falsy:
+                at = end + 1
             else:
                 items: Sequence[Any] = value if isinstance(value, list | tuple) else (value,)
-                _spend(budget, operation[3] - at)
-                loops.append(_Loop(at, operation[2], value, items))
+                _spend(budget, end - at)
+                loops.append(_Loop(at, path, value, items))
                 frames.append(items[0])
                 at += 1
-        elif kind == "end":
-            opened: Any = program[operation[1]]
-            if opened[0] != "inverted":
-                loop = loops[-1]
-                loop.index += 1
-                if loop.items is not None and loop.index < len(loop.items):
-                    _spend(budget, at - loop.start)
-                    frames[-1] = loop.items[loop.index]
-                    at = loop.start + 1
-                    continue
+        elif kind == _END:
+            loop = loops[-1]
+            loop.index += 1
+            if loop.items is not None and loop.index < len(loop.items):
+                _spend(budget, at - end)
+                frames[-1] = loop.items[loop.index]
+                at = end + 1
+            else:
                 loops.pop()
                 frames.pop()
-            at += 1
-        elif kind == "inverted":
-            value = _look_up(operation[1], operation[2], values, frames, loops)
-            at = at + 1 if value is _MISSING or is_falsy(value) else operation[3] + 1
+                at += 1
         else:
-            frames.append(
-                {
-                    name: value if how == "const" else _look_up(how, value, values, frames, loops)
-                    for name, how, value in operation[1]
-                }
-            )
-            loops.append(_Loop(at, "", None, None))
+            if kind == _WITH:
+                frames.append(
+                    {
+                        name: named
+                        if source == "const"
+                        else _look_up(source, named, parts, values, frames, loops)
+                        for name, source, named, parts in how
+                    }
+                )
+                loops.append(_Loop(at, "", None, None))
             at += 1
+    budget.characters = characters
     if faults:
         raise InvalidRequest.of(*faults.values())
     if chomp and out and text_end == len(out):
@@ -141,14 +190,18 @@ def without_newline(text: str) -> str:
 
 
 def _look_up(
-    how: str, path: str, values: Mapping[str, JSONValue], frames: list[Any], loops: list[_Loop]
+    how: str,
+    first: str,
+    rest: tuple[str, ...],
+    values: Mapping[str, JSONValue],
+    frames: list[Any],
+    loops: list[_Loop],
 ) -> Any:
     if how == "item":
         for frame, loop in zip(reversed(frames), reversed(loops), strict=True):
             if loop.items is not None:
                 return frame
         return _MISSING
-    first, dot, rest = path.partition(".")
     value: Any = _MISSING
     if how == "name":
         for frame in reversed(frames):
@@ -159,11 +212,10 @@ def _look_up(
             value = values.get(first, _MISSING)
     else:
         value = values.get(first, _MISSING)
-    if dot:
-        for part in rest.split("."):
-            if not isinstance(value, Mapping) or part not in value:
-                return _MISSING
-            value = value[part]
+    for part in rest:
+        if not isinstance(value, Mapping) or part not in value:
+            return _MISSING
+        value = value[part]
     return value
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from domain.json_value import JSONValue
 from domain.prompt.source import Variable, VariableType
@@ -24,6 +24,8 @@ TYPE_NAMES: Final[tuple[VariableType, ...]] = (
     "object",
     "enum",
 )
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict)
+"""Made once: making one takes longer than printing a number."""
 _ARTICLES: Final = {"integer": "an", "object": "an", "enum": "an"}
 
 
@@ -97,7 +99,9 @@ def printed(value: JSONValue) -> str:
         return value
     if value is None:
         return ""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_as_dict)
+    if type(value) is int:
+        return str(value)
+    return _ENCODER.encode(value)
 
 
 def fits_type(source: Variable, target: Variable) -> bool:
@@ -143,7 +147,3 @@ def _kind(value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     return f"a {type(value).__name__}"
-
-
-def _as_dict(value: Any) -> dict[str, Any]:
-    return dict(value)
