@@ -10,7 +10,6 @@ from domain.ids import DEFAULT_TENANT, SessionId, Tenant, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 
-
 NO_VARIABLES: Final[Mapping[str, JSONValue]] = {}
 
 
