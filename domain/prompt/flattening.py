@@ -1,22 +1,25 @@
-"""Puts fragments in their places, and finds out what every name means."""
+"""Puts fragments in their places, and finds out what every name means.
+
+Longer than other files: what a name means hangs on all that is open around it, so the walk and its state are one.
+"""
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
 from domain.errors import Fault, InvalidRequest
 from domain.prompt.compiled import CompiledPrompt, CompiledTurn
 from domain.prompt.declarations import Declarations
+from domain.prompt.fragments import Fragments
 from domain.prompt.nodes import Close, Include, Node, Open, Parameter, Path, Quoted, Text, Value
-from domain.prompt.program import MAX_NODES, MAX_TEXT_BYTES
+from domain.prompt.program_writer import ProgramWriter, TooMuch
 from domain.prompt.reference import PromptName, VersionRef
-from domain.prompt.rendering import without_newline
-from domain.prompt.scope import Constant, Meaning, Reference, Scope, Section, may_bring_names
+from domain.prompt.scope import Constant, Meaning, Reference, Scope, Section
 from domain.prompt.source import TurnRole, Variable
 from domain.prompt.suggestion import shown, suggestion
-from domain.prompt.template import MAX_SECTION_DEPTH, Template, parse
+from domain.prompt.template import MAX_SECTION_DEPTH, parse
 from domain.prompt.template_fault import MAX_FAULTS, Place, places
 from domain.prompt.variable_types import expected, fits_type, is_falsy, misfit, printed
 from domain.prompt.version import PromptVersion
@@ -38,19 +41,13 @@ class Flattening:
     _faults: dict[tuple[str, str], Fault] = attrs.field(factory=dict, init=False)
     _reported: set[tuple[str | None, str, str]] = attrs.field(factory=set, init=False)
     """Undeclared names, each once a template."""
+    _known: Fragments = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Fragments(self.library), takes_self=True)
+    )
     _fragments: dict[VersionRef, None] = attrs.field(factory=dict, init=False)
-    _pins: dict[VersionRef, dict[str, VersionRef]] = attrs.field(factory=dict, init=False)
-    """By what is written."""
-    _templates: dict[VersionRef, Template] = attrs.field(factory=dict, init=False)
-    _inside: dict[VersionRef, tuple[PromptVersion, ...]] = attrs.field(factory=dict, init=False)
-    _program: list[Any] = attrs.field(factory=list, init=False)
-    _texts: list[str] = attrs.field(factory=list, init=False)
-    """Text that is not in the program yet."""
-    _nodes: int = attrs.field(default=0, init=False)
-    _text_bytes: int = attrs.field(default=0, init=False)
+    _writer: ProgramWriter = attrs.field(factory=ProgramWriter, init=False)
     _depth: int = attrs.field(default=0, init=False)
     """Of sections and parameters, through all fragments."""
-    _muted: int = attrs.field(default=0, init=False)
     _open_ended: int = attrs.field(default=0, init=False)
     """Sections around whose items may bring names."""
     _by_name: int = attrs.field(default=0, init=False)
@@ -88,16 +85,13 @@ class Flattening:
             self._report(place, at, message)
         if not template.faults:
             scope = Scope(place=place, outer=None, declared=declared)
-            self._walk(template.nodes, scope, self.version, (self.version.name,), "")
-        self._put_text()
-        program, self._program = self._program, []
-        chomp = False
-        if program and place.text.endswith("\n"):
-            if isinstance(program[-1], str):
-                program[-1:] = filter(None, [without_newline(program[-1])])
-            else:
-                chomp = _ends_in_line(program)
-        return CompiledTurn(role=role, program=tuple(program), chomp=chomp)
+            try:
+                self._walk(template.nodes, scope, self.version, (self.version.name,), "")
+            except TooMuch as exc:
+                self._add(Fault(path=place.path, message=str(exc)))
+                raise _Stop from exc
+        program, chomp = self._writer.take(ends_in_newline=place.text.endswith("\n"))
+        return CompiledTurn(role=role, program=program, chomp=chomp)
 
     def _walk(
         self,
@@ -108,13 +102,13 @@ class Flattening:
         indent: str,
     ) -> None:
         for node in nodes:
-            self._count(scope)
+            self._writer.count()
             if indent and node.starts_line and not isinstance(node, Text):
-                self._text(indent, scope)
+                self._writer.text(indent)
             if isinstance(node, Text):
-                self._text(_indented(node, indent) if indent else node.text, scope)
+                self._writer.text(_indented(node, indent) if indent else node.text)
             elif isinstance(node, Quoted):
-                self._text(node.text, scope)
+                self._writer.text(node.text)
             elif isinstance(node, Value):
                 self._value(node, scope)
             elif isinstance(node, Open):
@@ -184,15 +178,15 @@ class Flattening:
     def _value(self, node: Value, scope: Scope) -> None:
         meaning = self._meaning(node.path, node.at, scope)
         if isinstance(meaning, Constant):
-            self._text(printed(meaning.value), scope)
+            self._writer.text(printed(meaning.value))
         elif meaning is not None:
-            self._put("value", meaning.how, meaning.path)
+            self._writer.put("value", meaning.how, meaning.path)
 
     def _open(self, node: Open, scope: Scope) -> Scope:
         self._deepen(node.at, scope)
         if node.kind == "with":
             bound = self._bound(node.parameters, scope)
-            section = Section(index=self._put("with", _named(bound)), is_by_name=True)
+            section = Section(index=self._writer.put("with", _named(bound)), is_by_name=True)
             scope = Scope(place=scope.place, outer=scope, bound=bound, sections=scope.sections)
         else:
             is_section = node.kind == "section"
@@ -205,13 +199,13 @@ class Flattening:
                 section = Section(has_item=is_section, is_open_ended=True)
             else:
                 section = Section(
-                    index=self._put(node.kind, meaning.how, meaning.path),
+                    index=self._writer.put(node.kind, meaning.how, meaning.path),
                     has_item=is_section,
                     is_open_ended=is_section and not meaning.is_scalar,
                     item_type=meaning.type if meaning.is_scalar else None,
                 )
         scope.sections.append(section)
-        self._muted += section.is_muted
+        self._writer.muted += section.is_muted
         self._open_ended += section.is_open_ended
         self._by_name += section.is_by_name
         return scope
@@ -219,10 +213,10 @@ class Flattening:
     def _close(self, scope: Scope) -> Scope:
         section = scope.sections.pop()
         self._depth -= 1
-        self._muted -= section.is_muted
+        self._writer.muted -= section.is_muted
         self._open_ended -= section.is_open_ended
         self._by_name -= section.is_by_name
-        self._end(section.index)
+        self._writer.end(section.index)
         if section.is_by_name and scope.outer is not None:
             return scope.outer
         return scope
@@ -238,7 +232,7 @@ class Flattening:
         fragment = self._fragment(node, scope, version, names)
         if fragment is None:
             return
-        template = self._template(fragment)
+        template = self._known.template(fragment)
         source = fragment.source
         place = attrs.evolve(places(source, "")[0], path=scope.place.path, fragment=str(fragment.ref))
         self._fragments[fragment.ref] = None
@@ -247,11 +241,13 @@ class Flattening:
         if template.faults:
             return
         bound = self._arguments(node, scope, fragment)
-        is_by_name = bool(bound) and bool(self._open_ended or self._by_name or self._brings_names(fragment))
+        is_by_name = bool(bound) and bool(
+            self._open_ended or self._by_name or self._known.bring_names(fragment)
+        )
         index = None
         if is_by_name:
             self._deepen(node.at, scope)
-            index = self._put("with", _named(bound))
+            index = self._writer.put("with", _named(bound))
         self._by_name += is_by_name
         inner = Scope(
             place=place,
@@ -262,7 +258,7 @@ class Flattening:
         self._walk(template.nodes, inner, fragment, (*names, fragment.name), indent)
         self._by_name -= is_by_name
         self._depth -= is_by_name
-        self._end(index)
+        self._writer.end(index)
 
     def _fragment(
         self, node: Include, scope: Scope, version: PromptVersion, names: tuple[PromptName, ...]
@@ -282,16 +278,13 @@ class Flattening:
                 f"fragments are included more than {MAX_INCLUDE_DEPTH} deep: {way}; join some of them",
             )
             return None
-        pins = self._pins.get(version.ref)
-        if pins is None:
-            pins = self._pins[version.ref] = {each.written: each.ref for each in version.pins}
-        fragment = self.library.get(pins[node.written]) if node.written in pins else None
+        fragment = self._known.find(version, node.written)
         if fragment is None:
             self._report(
                 scope.place,
                 node.at,
                 f"there is no prompt `{shown(node.written)}` to include"
-                f"{suggestion(node.written, pins) or '; make it first, or name one that exists'}",
+                f"{suggestion(node.written, self._known.pins(version)) or '; make it first, or name one that exists'}",
             )
             return None
         turns = fragment.source.turns
@@ -322,7 +315,7 @@ class Flattening:
         source = fragment.source
         declared = {variable.name: variable for variable in source.variables}
         bound = self._bound(node.parameters, scope)
-        known = list(declared) if source.declares or not bound else self._used_names(fragment)
+        known = list(declared) if source.declares or not bound else self._known.used_names(fragment)
         for parameter in node.parameters:
             if parameter.name not in known:
                 self._report(
@@ -364,87 +357,7 @@ class Flattening:
                 "declare them alike",
             )
 
-    # What fragments hold
-
-    def _template(self, fragment: PromptVersion) -> Template:
-        template = self._templates.get(fragment.ref)
-        if template is None:
-            template = self._templates[fragment.ref] = parse(fragment.source.turns[0].template)
-        return template
-
-    def _with_fragments(self, fragment: PromptVersion) -> tuple[PromptVersion, ...]:
-        """The fragment, and all that it includes."""
-        known = self._inside.get(fragment.ref)
-        if known is None:
-            found = {fragment.ref: fragment}
-            ahead = [fragment]
-            while ahead:
-                for pin in ahead.pop().pins:
-                    below = self.library.get(pin.ref)
-                    if below is not None and pin.ref not in found:
-                        found[pin.ref] = below
-                        ahead.append(below)
-            known = self._inside[fragment.ref] = tuple(found.values())
-        return known
-
-    def _brings_names(self, fragment: PromptVersion) -> bool:
-        return any(
-            may_bring_names(self._template(each).nodes, each.source)
-            for each in self._with_fragments(fragment)
-        )
-
-    def _used_names(self, fragment: PromptVersion) -> list[str]:
-        names: dict[str, None] = {}
-        for each in self._with_fragments(fragment):
-            for node in self._template(each).nodes:
-                paths = [node.path] if isinstance(node, Value | Open) else []
-                if isinstance(node, Open | Include):
-                    paths += [one.value.text for one in node.parameters if isinstance(one.value, Path)]
-                names.update((path.partition(".")[0], None) for path in paths)
-        names.pop("", None)  # the first name of `.`
-        return list(names)
-
-    # The program
-
-    def _put(self, *operation: Any) -> int | None:
-        """Adds an operation; returns its index, or None where it can never run."""
-        if self._muted:
-            return None
-        self._put_text()
-        self._program.append(operation)
-        return len(self._program) - 1
-
-    def _end(self, index: int | None) -> None:
-        if index is None:
-            return
-        self._put_text()
-        self._program[index] = (*self._program[index], len(self._program))
-        self._program.append(("end", index))
-
-    def _text(self, text: str, scope: Scope) -> None:
-        if self._muted or not text:
-            return
-        self._text_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        if self._text_bytes > MAX_TEXT_BYTES:
-            self._stop(
-                scope,
-                f"with its fragments the prompt has more than {MAX_TEXT_BYTES} bytes of text; shorten it",
-            )
-        self._texts.append(text)
-
-    def _put_text(self) -> None:
-        if self._texts:
-            self._program.append("".join(self._texts))
-            self._texts.clear()
-
     # Limits and faults
-
-    def _count(self, scope: Scope) -> None:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            self._stop(
-                scope, f"with its fragments the prompt has more than {MAX_NODES} texts and tags; include less"
-            )
 
     def _deepen(self, at: int, scope: Scope) -> None:
         self._depth += 1
@@ -457,10 +370,6 @@ class Flattening:
 
     def _report(self, place: Place, at: int, message: str) -> None:
         self._add(place.fault(at, message))
-
-    def _stop(self, scope: Scope, message: str) -> None:
-        self._add(Fault(path=scope.place.path, message=message))
-        raise _Stop
 
     def _add(self, fault: Fault) -> None:
         self._faults[fault.path, fault.message] = fault
@@ -481,11 +390,3 @@ def _named(bound: Mapping[str, Meaning]) -> tuple[tuple[str, str, object], ...]:
         (name, "const", meaning.value) if isinstance(meaning, Constant) else (name, meaning.how, meaning.path)
         for name, meaning in bound.items()
     )
-
-
-def _ends_in_line(program: list[Any]) -> bool:
-    """Whether the last thing inside the sections at the end is a newline."""
-    index = len(program) - 1
-    while isinstance(program[index], tuple) and program[index][0] == "end":
-        index -= 1
-    return isinstance(program[index], str) and program[index].endswith("\n")

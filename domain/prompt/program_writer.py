@@ -1,0 +1,95 @@
+"""Builds a flat program, within its limits."""
+
+from typing import Any, Final
+
+import attrs
+
+from domain.prompt.program import MAX_NODES, MAX_TEXT_BYTES, Program
+from domain.prompt.rendering import without_newline
+
+_TOO_MANY: Final = f"with its fragments the prompt has more than {MAX_NODES} texts and tags; include less"
+_TOO_LONG: Final = f"with its fragments the prompt has more than {MAX_TEXT_BYTES} bytes of text; shorten it"
+
+
+class TooMuch(Exception):
+    """The prompt is larger than it may be; `str()` says how and what to do."""
+
+
+@attrs.define
+class ProgramWriter:
+    """The limits are those of all turns together."""
+
+    muted: int = attrs.field(default=0, init=False)
+    """While it is not 0, what is written is left out."""
+    _program: list[Any] = attrs.field(factory=list, init=False)
+    _texts: list[str] = attrs.field(factory=list, init=False)
+    """Text that is not in the program yet."""
+    _nodes: int = attrs.field(default=0, init=False)
+    _bytes: int = attrs.field(default=0, init=False)
+
+    def count(self) -> None:
+        """Called for each node of each template that is used, be it left out.
+
+        Raises:
+            TooMuch: so that fragments inside fragments are never expanded beyond the limit.
+        """
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise TooMuch(_TOO_MANY)
+
+    def text(self, text: str) -> None:
+        """
+        Raises:
+            TooMuch: it is more than a prompt may have.
+        """
+        if self.muted or not text:
+            return
+        self._bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if self._bytes > MAX_TEXT_BYTES:
+            raise TooMuch(_TOO_LONG)
+        self._texts.append(text)
+
+    def put(self, *operation: Any) -> int | None:
+        """Adds an operation, without its `end`; returns its index, or None where it is left out."""
+        if self.muted:
+            return None
+        self._put_text()
+        self._program.append(operation)
+        return len(self._program) - 1
+
+    def end(self, index: int | None) -> None:
+        """Closes what `put` returned."""
+        if index is None:
+            return
+        self._put_text()
+        self._program[index] = (*self._program[index], len(self._program))
+        self._program.append(("end", index))
+
+    def take(self, *, ends_in_newline: bool) -> tuple[Program, bool]:
+        """The program of one turn, and whether its last newline is to be dropped while rendering.
+
+        Args:
+            ends_in_newline: of the template, which is without that newline then.
+        """
+        self._put_text()
+        program, self._program = self._program, []
+        chomp = False
+        if program and ends_in_newline:
+            if isinstance(program[-1], str):
+                program[-1:] = filter(None, [without_newline(program[-1])])
+            else:
+                chomp = _ends_in_line(program)
+        return tuple(program), chomp
+
+    def _put_text(self) -> None:
+        if self._texts:
+            self._program.append("".join(self._texts))
+            self._texts.clear()
+
+
+def _ends_in_line(program: list[Any]) -> bool:
+    """Whether the last thing inside the sections at the end is a newline."""
+    index = len(program) - 1
+    while isinstance(program[index], tuple) and program[index][0] == "end":
+        index -= 1
+    return isinstance(program[index], str) and program[index].endswith("\n")
