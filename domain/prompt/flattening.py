@@ -41,6 +41,8 @@ class Flattening:
     _faults: dict[tuple[str, str], Fault] = attrs.field(factory=dict, init=False)
     _reported: set[tuple[str | None, str, str]] = attrs.field(factory=set, init=False)
     """Undeclared names, each once a template."""
+    _settled: set[tuple[VersionRef, bool, tuple[str, ...]]] = attrs.field(factory=set, init=False)
+    """Uses of fragments whose open variables are declared: a fragment may be included thousands of times."""
     _known: Fragments = attrs.field(
         init=False, default=attrs.Factory(lambda self: Fragments(self.library), takes_self=True)
     )
@@ -329,7 +331,9 @@ class Flattening:
                 meaning = bound[parameter.name]
                 if isinstance(meaning, Reference):
                     bound[parameter.name] = attrs.evolve(meaning, type=variable)
-        if source.declares:
+        settled = (fragment.ref, self._open_ended > 0, tuple(bound))
+        if source.declares and not (settled in self._settled and not scope.binds):
+            self._settled.add(settled)
             for name, variable in declared.items():
                 if name in bound:
                     continue

@@ -61,6 +61,16 @@ class Scope:
     sections: "list[Section]" = attrs.field(factory=list)
     """Those open in this template, shared by the scopes of its `with`s."""
 
+    @property
+    def binds(self) -> bool:
+        """Whether any parameter is in sight."""
+        scope: Scope | None = self
+        while scope is not None:
+            if scope.bound:
+                return True
+            scope = scope.outer
+        return False
+
     def bound_to(self, name: str) -> Meaning | None:
         scope: Scope | None = self
         while scope is not None:
