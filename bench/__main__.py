@@ -165,7 +165,12 @@ class _Run:
         return not self.options.only or name in self.options.only
 
     def _wanted(self) -> list[Scenario]:
-        return [each for each in scenarios(self.options.connections) if self._wants(each.name)]
+        without_lor3 = self.options.gateway == "none"
+        return [
+            each
+            for each in scenarios(self.options.connections)
+            if self._wants(each.name) and not (each.with_prompt and without_lor3)
+        ]
 
     def _upstream(self) -> servers.Server:
         return self.stack.enter_context(servers.upstream(core=self.cores[1], folder=self.folder))

@@ -115,7 +115,8 @@ def test_lor3_is_measured_and_every_answer_is_stored(
     (written,) = tmp_path.glob("*.json")
     result = json.loads(written.read_text())
     assert result["answers"] == result["rows"] > 0
-    assert len(result["targets"]) == 4
+    assert len(result["targets"]) == 5
+    assert set(result["scenarios"]["prompt"]) == {"lor3", "lor3 with a prompt"}
 
 
 @pytest.mark.parametrize("flags", [[], ["--calls"]])
