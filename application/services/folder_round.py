@@ -9,11 +9,11 @@ from application.ports.prompt_files import BrokenFile
 from application.ports.unit_of_work import UnitOfWork
 from application.services.prompt_folder import PlannedFile
 from application.services.prompt_includes import faults_at
-from application.services.prompt_lookup import definite_number
 from domain.clean_text import clean_value
 from domain.errors import Fault
 from domain.prompt.content_hash import content_hash
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
+from domain.prompt.rollout import heaviest_version
 from domain.prompt.version import Pin, Prompt
 
 HEADS_AT_A_TIME: Final = 500
@@ -111,5 +111,5 @@ def next_step(head: Prompt | None, newest: str, content: str, path: str) -> Step
 def meant(heads: Mapping[PromptName, Prompt], reference: PromptReference) -> VersionRef | None:
     """The version that `reference` means in the store, as far as `heads` say."""
     head = heads.get(reference.name)
-    number = None if head is None else definite_number(head, reference)
+    number = None if head is None else heaviest_version(head, reference)
     return None if number is None else VersionRef(reference.name, number)

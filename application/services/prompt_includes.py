@@ -6,7 +6,6 @@ from typing import Final
 
 from application.ports.unit_of_work import UnitOfWork
 from application.services.prompt_lookup import (
-    definite_number,
     known_names,
     no_label,
     no_prompt_among,
@@ -16,6 +15,7 @@ from domain.errors import Fault, InvalidRequest
 from domain.prompt.compiler import included
 from domain.prompt.nodes import Include
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
+from domain.prompt.rollout import heaviest_version
 from domain.prompt.source import PromptSource
 from domain.prompt.template import parse
 from domain.prompt.template_fault import MAX_FAULTS, places
@@ -87,7 +87,7 @@ async def resolve_includes(
             known = known or sorted({*beside, *await known_names(work)})
             wrong[written] = no_prompt_among(name, known)
             continue
-        number = definite_number(head, reference)
+        number = heaviest_version(head, reference)
         if number is None:
             wrong[written] = no_label(head, str(reference.label))
         else:

@@ -5,7 +5,8 @@ from typing import Final
 
 from application.ports.unit_of_work import UnitOfWork
 from domain.errors import NotFound, PreconditionFailed
-from domain.prompt.reference import LATEST, PRODUCTION, PromptName, PromptReference, VersionRef
+from domain.prompt.reference import LATEST, PromptName, PromptReference, VersionRef
+from domain.prompt.rollout import heaviest_version
 from domain.prompt.suggestion import suggestion
 from domain.prompt.version import Prompt, PromptVersion
 
@@ -13,22 +14,6 @@ MAX_SHOWN: Final = 20
 """Of the names that there are, in an error."""
 MAX_SEARCHED: Final = 200
 """Names among which one like the unknown one is looked for."""
-
-
-def definite_number(prompt: Prompt, reference: PromptReference) -> int | None:
-    """The one version that `reference` means, whoever asks; None where the prompt has no such label.
-
-    As in a chat, only that of a rollout it is the version with most weight, the older one of equals. That a
-    numbered version exists is not checked here.
-    """
-    if reference.version is not None:
-        return reference.version
-    if reference.label == LATEST:
-        return prompt.latest
-    label = prompt.label(reference.label or PRODUCTION)
-    if label is None:
-        return prompt.latest if reference.label is None else None
-    return max(label.weights, key=lambda each: (each[1], -each[0]))[0]
 
 
 async def existing_prompt(work: UnitOfWork, name: PromptName) -> Prompt:
@@ -47,7 +32,7 @@ async def existing_version(work: UnitOfWork, prompt: Prompt, reference: PromptRe
     Raises:
         NotFound: the prompt has no such version or label.
     """
-    number = definite_number(prompt, reference)
+    number = heaviest_version(prompt, reference)
     if number is None:
         raise NotFound(no_label(prompt, str(reference.label)))
     found = await work.prompts.find((VersionRef(prompt.name, number),))

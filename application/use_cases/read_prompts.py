@@ -7,7 +7,6 @@ import attrs
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.prompt_closure import load_closure
 from application.services.prompt_lookup import (
-    definite_number,
     existing_prompt,
     existing_version,
     no_label,
@@ -17,6 +16,7 @@ from domain.ids import Tenant
 from domain.prompt.compiled import CompiledPrompt
 from domain.prompt.compiler import compile_prompt
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
+from domain.prompt.rollout import heaviest_version
 from domain.prompt.version import LabelMove, Prompt, PromptVersion
 
 
@@ -118,5 +118,5 @@ async def _views(work: UnitOfWork, heads: tuple[Prompt, ...]) -> tuple[PromptVie
 
 
 def _meant(head: Prompt) -> VersionRef:
-    number = definite_number(head, PromptReference(name=head.name))
+    number = heaviest_version(head, PromptReference(name=head.name))
     return VersionRef(head.name, head.latest if number is None else number)

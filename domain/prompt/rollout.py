@@ -19,17 +19,29 @@ def choose_version(prompt: Prompt, reference: PromptReference, *, key: str) -> i
     Args:
         key: whoever must see the same version each time, such as a thread's id.
     """
+    weights = _meant(prompt, reference)
+    if weights is None or len(weights) == 1:
+        return None if weights is None else weights[0][0]
+    return _pick(weights, f"{prompt.tenant}\n{prompt.name}\n{reference.label or PRODUCTION}\n{key}")
+
+
+def heaviest_version(prompt: Prompt, reference: PromptReference) -> int | None:
+    """The one version that `reference` means to an editor, whoever asks: of a rollout the one with most weight,
+    the older one of equals. Else as `choose_version`.
+    """
+    weights = _meant(prompt, reference)
+    return None if weights is None else max(weights, key=lambda each: (each[1], -each[0]))[0]
+
+
+def _meant(prompt: Prompt, reference: PromptReference) -> Weights | None:
     if reference.version is not None:
-        return reference.version
+        return ((reference.version, 1),)
     if reference.label == LATEST:
-        return prompt.latest
+        return ((prompt.latest, 1),)
     label = prompt.label(reference.label or PRODUCTION)
-    if label is None:
-        return prompt.latest if reference.label is None else None
-    weights = label.weights
-    if len(weights) == 1:
-        return weights[0][0]
-    return _pick(weights, f"{prompt.tenant}\n{prompt.name}\n{label.name}\n{key}")
+    if label is not None:
+        return label.weights
+    return ((prompt.latest, 1),) if reference.label is None else None
 
 
 def _pick(weights: Weights, key: str) -> int:
