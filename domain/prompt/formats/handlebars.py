@@ -6,6 +6,8 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from domain.prompt.template_fault import MAX_FAULTS
+
 TagKind: TypeAlias = Literal["value", "open", "inverted", "else", "close", "partial", "comment", "unknown"]
 
 _WORD: Final = re.compile(
@@ -63,7 +65,7 @@ def pieces(text: str) -> "tuple[Piece, ...]":
 
 
 def _cut(text: str) -> "Iterator[Piece]":
-    at = 0
+    at = endless = 0
     while at < len(text):
         start = text.find("{{", at)
         if start < 0:
@@ -83,6 +85,10 @@ def _cut(text: str) -> "Iterator[Piece]":
         tag = _tag(text, start)
         yield tag
         at = start + len(tag.raw)
+        endless += tag.raw == "{{"
+        if endless >= MAX_FAULTS:
+            # Each was looked for up to the end of the text, and there are faults enough to show.
+            return
 
 
 def _tag(text: str, start: int) -> Tag:

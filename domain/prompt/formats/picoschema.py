@@ -16,6 +16,7 @@ from domain.prompt.formats.imported import printed
 from domain.prompt.formats.plain_variables import IDENTIFIER
 from domain.prompt.formats.shape import Shape
 from domain.prompt.source import Variable, VariableType
+from domain.prompt.template_fault import MAX_FAULTS
 
 _KEY: Final = re.compile(
     r"(?P<name>[^?(]+?)(?P<optional>\?)?\s*(?:\((?P<kind>[^,)]*)(?:,(?P<description>[^)]*))?\))?\s*\Z"
@@ -93,7 +94,8 @@ class _Reading:
     faults: list[Fault] = attrs.field(factory=list)
 
     def fault(self, path: str, message: str) -> None:
-        self.faults.append(Fault(path=path, message=message))
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(Fault(path=path, message=message))
 
     def pico(self, schema: JSONObject, path: str) -> tuple[_Field, ...]:
         fields = []

@@ -290,3 +290,12 @@ def test_system_role_alone_is_a_system_text() -> None:
     prompt = dotprompt('{{role "system"}}Be brief.')
 
     assert (False, "Be brief.") == (prompt.source.is_chat, compiled(prompt.source).render({}).system)
+
+
+@pytest.mark.parametrize("piece", ["{{", "{{{", "{{!--", '{{"', "\\{{", "{{a.", "{{#if a}}", "{{/if}}"])
+def test_long_nonsense_is_refused_in_linear_time(piece: str) -> None:
+    """A file may have a megabyte of it; fifty faults are shown."""
+    with pytest.raises(InvalidRequest) as caught:
+        dotprompt(piece * (500_000 // len(piece)))
+
+    assert len(caught.value.faults) <= 51
