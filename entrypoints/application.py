@@ -1,10 +1,10 @@
 """What the entrypoints are given: lor3, wired and running."""
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import attrs
 
-from application.ports.assistants import Assistants
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.ports.prompt_texts import PromptTexts
@@ -13,17 +13,17 @@ from application.ports.telemetry import Telemetry
 from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
-from application.use_cases.import_prompt import ImportAssistant, ImportDocument
 from application.use_cases.import_prompt_files import ImportPromptFiles, ImportReport
 from application.use_cases.label_prompt import LabelPrompt
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.send_chat import SendChat
-from application.use_cases.sync_prompt_with_assistant import SyncPromptWithAssistant
-from application.use_cases.sync_prompt_with_file import SyncPromptWithFile
 from application.use_cases.version_prompt import VersionPrompt
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    from entrypoints.prompt_transfer import PromptTransfer
 
 
 @attrs.frozen(kw_only=True)
@@ -38,11 +38,8 @@ class Application:
     delete_prompt_version: DeletePromptVersion
     render_prompt: RenderPrompt
     import_prompt_files: ImportPromptFiles
-    sync_prompt_with_file: SyncPromptWithFile
-    sync_prompt_with_assistant: Callable[[Assistants], SyncPromptWithAssistant]
-    """For one server: `bootstrap.open_assistants` opens it."""
-    import_document: ImportDocument
-    import_assistant: Callable[[Assistants], ImportAssistant]
+    prompt_transfer: "Callable[[], PromptTransfer]"
+    """Made, and imported, when it is asked for."""
     prompt_texts: PromptTexts
     store: Store
     telemetry: Telemetry

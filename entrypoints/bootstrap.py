@@ -80,12 +80,7 @@ async def running(
             delete_prompt_version=container.delete_prompt_version(),
             render_prompt=container.render_prompt(),
             import_prompt_files=container.import_prompt_files(),
-            sync_prompt_with_file=container.sync_prompt_with_file(),
-            sync_prompt_with_assistant=lambda assistants: container.sync_prompt_with_assistant(
-                assistants=assistants
-            ),
-            import_document=container.import_document(),
-            import_assistant=lambda assistants: container.import_assistant(assistants=assistants),
+            prompt_transfer=container.prompt_transfer,
             prompt_texts=container.prompt_texts(),
             store=store,
             telemetry=container.telemetry(),

@@ -10,7 +10,6 @@ from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.prompt_cache import LocalPromptCache
 from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.prompts.files import FolderPromptFiles
-from adapters.prompts.foreign_documents import ForeignDocuments
 from adapters.prompts.texts import DocumentTexts
 from adapters.system import SystemClock, SystemRandomness, UUID7Generator
 from adapters.telemetry.fan_out import FanOutTelemetry
@@ -19,7 +18,9 @@ from adapters.telemetry.prometheus import PrometheusTelemetry
 from adapters.tokens.tiktoken_meter import TiktokenMeter
 from application.ports.cooldown_board import CooldownBoard
 from application.ports.prompt_cache import PromptCache
+from application.ports.prompt_files import PromptFiles
 from application.ports.store import Store
+from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.accounting import Accounting
 from application.services.background import Background
 from application.services.compilation import Compilation
@@ -33,14 +34,11 @@ from application.services.settlement import Settlement
 from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
-from application.use_cases.import_prompt import ImportAssistant, ImportDocument
 from application.use_cases.import_prompt_files import ImportPromptFiles
 from application.use_cases.label_prompt import LabelPrompt
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.send_chat import SendChat
-from application.use_cases.sync_prompt_with_assistant import SyncPromptWithAssistant
-from application.use_cases.sync_prompt_with_file import SyncPromptWithFile
 from application.use_cases.version_prompt import VersionPrompt
 from domain.errors import Fault
 from domain.json_value import JSONObject
@@ -52,6 +50,7 @@ from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     from adapters.cache.redis_link import RedisLink
+    from entrypoints.prompt_transfer import PromptTransfer
 
 
 def _check_schema(schema: JSONObject) -> tuple[Fault, ...]:
@@ -109,6 +108,27 @@ def _prompt_cache(redis_link: "RedisLink | None", clock: SystemClock) -> PromptC
     from adapters.cache.redis_prompt_cache import RedisPromptCache  # as above
 
     return RedisPromptCache(link=redis_link, clock=clock)
+
+
+def _prompt_transfer(
+    files: PromptFiles,
+    unit_of_work: UnitOfWorkFactory,
+    writing: PromptWriting,
+    oven: PromptOven,
+    clock: SystemClock,
+) -> "PromptTransfer":
+    # Twenty modules that only commands use.
+    from adapters.prompts.foreign_documents import ForeignDocuments
+    from entrypoints.prompt_transfer import PromptTransfer
+
+    return PromptTransfer.over(
+        documents=ForeignDocuments(),
+        files=files,
+        unit_of_work=unit_of_work,
+        writing=writing,
+        oven=oven,
+        clock=clock,
+    )
 
 
 class Container(containers.DeclarativeContainer):
@@ -244,32 +264,11 @@ class Container(containers.DeclarativeContainer):
         telemetry=telemetry,
         clock=clock,
     )
-    sync_prompt_with_file = providers.Singleton(
-        SyncPromptWithFile,
+    prompt_transfer = providers.Singleton(
+        _prompt_transfer,
         files=prompt_files,
         unit_of_work=store.provided.unit_of_work,
         writing=prompt_writing,
         oven=oven,
         clock=clock,
-    )
-    import_document = providers.Singleton(
-        ImportDocument,
-        documents=providers.Singleton(ForeignDocuments),
-        unit_of_work=store.provided.unit_of_work,
-        writing=prompt_writing,
-        oven=oven,
-    )
-    # Made for each call, with the `assistants` of the server that the call names.
-    sync_prompt_with_assistant = providers.Factory(
-        SyncPromptWithAssistant,
-        unit_of_work=store.provided.unit_of_work,
-        writing=prompt_writing,
-        oven=oven,
-        clock=clock,
-    )
-    import_assistant = providers.Factory(
-        ImportAssistant,
-        unit_of_work=store.provided.unit_of_work,
-        writing=prompt_writing,
-        oven=oven,
     )

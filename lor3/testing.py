@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from dependency_injector import providers as di
 
+from adapters.in_memory.assistants import InMemoryAssistants
 from adapters.in_memory.clock import ManualClock
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.id_generator import SequentialIds
@@ -50,6 +51,7 @@ __all__ = [
     "FixedPriceBook",
     "FixedRandomness",
     "FormatterSuite",
+    "InMemoryAssistants",
     "InMemoryStore",
     "LocalCooldownBoard",
     "LocalPromptCache",

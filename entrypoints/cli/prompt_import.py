@@ -126,12 +126,12 @@ async def _import(
     from entrypoints.bootstrap import open_assistants
 
     if isinstance(command, ImportDocumentCommand):
-        return await application.import_document.execute(command)
+        return await application.prompt_transfer().import_document.execute(command)
     assistants = open_assistants(
         assistants_server(application.settings, base_url=base_url, environ=os.environ)
     )
     try:
-        return await application.import_assistant(assistants).execute(command)
+        return await application.prompt_transfer().import_assistant(assistants).execute(command)
     finally:
         await assistants.aclose()
 

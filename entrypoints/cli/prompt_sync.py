@@ -97,7 +97,7 @@ def sync(
 
     async def run(application: "Application") -> "SyncedPrompt":
         if to == "dir":
-            return await application.sync_prompt_with_file.execute(command)
+            return await application.prompt_transfer().sync_with_file.execute(command)
         return await _with_assistant(application, command, base_url)
 
     try:
@@ -122,7 +122,7 @@ async def _with_assistant(
         command = attrs.evolve(command, model=default_model(application.settings, server))
     assistants = open_assistants(server)
     try:
-        return await application.sync_prompt_with_assistant(assistants).execute(command)
+        return await application.prompt_transfer().sync_with_assistant(assistants).execute(command)
     finally:
         await assistants.aclose()
 

@@ -8,8 +8,10 @@ from bench import database, servers
 from bench.processes import cores
 
 _UNUSED = {
+    "adapters.prompts.foreign_documents": "only `lor3 prompt import` reads them",
     "alembic": "the schema is at its head",
     "anthropic": "the transport is `direct`",
+    "domain.prompt.formats": "only `lor3 prompt import` reads them",
     "genai_prices": "config/prices.json lists the model",
     "httpx2": "only the SDKs and genai-prices use it",
     "jsonschema": "no chat had a schema",
