@@ -105,7 +105,10 @@ class _Identity:
     root: Path
 
     def of(self, relative: str) -> str:
-        """From the folder that holds the root: the same wherever the two are."""
+        """As configured, `config/prompts/x.yaml`; of a folder that is not below the working one, from the folder that
+        holds it: the same wherever the two are."""
+        if self.root.parts and not self.root.is_absolute() and ".." not in self.root.parts:
+            return self.shown(relative)
         name = Path(os.path.abspath(self.root)).name  # noqa: PTH100 - resolve() would follow a link of another name
         return f"{name}/{relative}" if relative else name
 

@@ -16,7 +16,8 @@ class PromptFile:
     name: PromptName
     """The file's name without its suffix."""
     path: str
-    """For a person, and the identity in `FileLink`: relative to the folder that holds the configured one."""
+    """For a person, and the identity in `FileLink`: as configured where that is below the working folder, else from
+    the folder that holds the configured one."""
     source: PromptSource
     """With an `Origin` for each turn."""
 

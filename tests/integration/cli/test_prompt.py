@@ -399,8 +399,8 @@ def test_files_are_listed_and_broken_ones_told(lor3: Run, tmp_path: Path) -> Non
     own = lor3("show", "torn")
 
     assert [line.split("\t")[4] for line in listed.out.splitlines()] == [
-        "prompts/good.yaml",
-        "prompts/torn.yaml",
+        "config/prompts/good.yaml",
+        "config/prompts/torn.yaml",
     ]
     assert listed.err.count("warning: ") == 2
     assert "bad.yaml can't be used" in listed.err

@@ -175,18 +175,18 @@ def test_prompt_and_file_are_kept_in_step(lor3: Run, tmp_path: Path) -> None:
     lor3("import", "--from-file", "other.yaml", "--name", "support")
     pushed = lor3("sync", "support")
 
-    assert "wrote support:v1 into prompts/support.yaml, which is new\n" == created.out
-    assert "would make support:v2 of prompts/support.yaml\n" == dry.out
-    assert "made support:v2 of prompts/support.yaml\n" == pulled.out
+    assert "wrote support:v1 into config/prompts/support.yaml, which is new\n" == created.out
+    assert "would make support:v2 of config/prompts/support.yaml\n" == dry.out
+    assert "made support:v2 of config/prompts/support.yaml\n" == pulled.out
     assert {
         "outcome": "unchanged",
         "name": "support",
         "version": "v2",
-        "where": "prompts/support.yaml",
+        "where": "config/prompts/support.yaml",
         "notes": [],
         "dry_run": False,
     } == json.loads(unchanged.out)
-    assert "wrote support:v3 into prompts/support.yaml\n" == pushed.out
+    assert "wrote support:v3 into config/prompts/support.yaml\n" == pushed.out
     assert "Short." in _file(tmp_path).read_text()
 
 
@@ -202,12 +202,12 @@ def test_divergence_exits_1_with_a_diff(lor3: Run, tmp_path: Path) -> None:
     done, as_json = lor3("sync", "support"), lor3("sync", "support", "--json")
 
     assert 1 == done.code == as_json.code
-    assert "--- support:v2\n+++ prompts/support.yaml\n@@ -1 +1 @@\n-Two.\n+Three.\n" == done.out
+    assert "--- support:v2\n+++ config/prompts/support.yaml\n@@ -1 +1 @@\n-Two.\n+Three.\n" == done.out
     assert "--prefer local" in done.err
     assert "--prefer remote" in done.err
     assert "diverged" == json.loads(as_json.out)["outcome"] == json.loads(as_json.err)["code"]
     assert "template: Three.\n" == _file(tmp_path).read_text()
-    assert "made support:v3 of prompts/support.yaml\n" == lor3("sync", "support", "--prefer", "remote").out
+    assert "made support:v3 of config/prompts/support.yaml\n" == lor3("sync", "support", "--prefer", "remote").out
 
 
 def test_broken_file_is_refused_with_its_line(lor3: Run, tmp_path: Path) -> None:

@@ -64,6 +64,17 @@ async def test_path_is_the_same_wherever_the_folder_is(folder: Path, monkeypatch
         assert [(file.name, file.path) for file in reading.files] == [("tone", "prompts/deep/er/tone.md")]
 
 
+async def test_path_below_the_working_folder_is_as_configured(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it can be opened from there."""
+    (folder / "tone.md").write_text("x")
+    monkeypatch.chdir(folder.parent.parent)
+    reading = await FolderPromptFiles(f"{folder.parent.name}/prompts").read()
+
+    assert [file.path for file in reading.files] == [f"{folder.parent.name}/prompts/tone.md"]
+
+
 async def test_templates_know_where_they_stand(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Named as the folder is configured; a text whose lines are none of the file's says so."""
     monkeypatch.chdir(folder.parent)
