@@ -32,12 +32,22 @@ class DivergedFile:
 
 
 @attrs.frozen(kw_only=True)
+class GoneFile:
+    """A file that a prompt was read from, or written into, and that is not in the folder any more."""
+
+    name: PromptName
+    path: str
+
+
+@attrs.frozen(kw_only=True)
 class ImportReport:
     made: tuple[VersionRef, ...] = ()
     unchanged: int = 0
     diverged: tuple[DivergedFile, ...] = ()
     broken: tuple[BrokenFile, ...] = ()
     """Their prompts stay as they are."""
+    gone: tuple[GoneFile, ...] = ()
+    """By name. The prompts stay, and so do their links: a file that comes back is taken up where it was left."""
 
 
 @attrs.define
@@ -46,6 +56,7 @@ class _Tally:
     unchanged: int = 0
     diverged: list[DivergedFile] = attrs.field(factory=list)
     broken: list[BrokenFile] = attrs.field(factory=list)
+    gone: tuple[GoneFile, ...] = ()
 
     def report(self) -> ImportReport:
         return ImportReport(
@@ -53,6 +64,7 @@ class _Tally:
             unchanged=self.unchanged,
             diverged=tuple(self.diverged),
             broken=tuple(sorted(self.broken, key=lambda each: each.path)),
+            gone=self.gone,
         )
 
 
@@ -89,10 +101,9 @@ class ImportPromptFiles:
             reading = await self._files.read()
             plan = await asyncio.to_thread(plan_folder, reading.files)
             unread = (*reading.broken, *plan.broken)
-            round_ = FolderRound(frozenset(), {}, {})
-            if plan.files:
-                async with self._unit_of_work(DEFAULT_TENANT) as work:
-                    round_ = await FolderRound.begin(work, plan.files)
+            async with self._unit_of_work(DEFAULT_TENANT) as work:
+                round_ = await FolderRound.begin(work, plan.files)
+            tally.gone = _gone(round_, unread)
             for broken in unread:
                 self._break(round_, tally, broken)
             for planned in plan.files:
@@ -200,6 +211,17 @@ class ImportPromptFiles:
         if broken.name is not None:
             round_.broken[broken.name] = broken
         self._news.broken(broken)
+
+
+def _gone(round_: FolderRound, unread: tuple[BrokenFile, ...]) -> tuple[GoneFile, ...]:
+    """The linked files that the folder has not; what lies in a folder that can't be read may well be there."""
+    names = round_.names | {each.name for each in unread}
+    folders = tuple(f"{each.path}/" for each in unread if each.name is None)
+    return tuple(
+        GoneFile(name=head.name, path=head.file.path)
+        for head in sorted(round_.heads.values(), key=lambda head: head.name)
+        if head.file is not None and head.name not in names and not head.file.path.startswith(folders)
+    )
 
 
 async def _holding(work: UnitOfWork, name: PromptName, content: str) -> VersionRef | None:

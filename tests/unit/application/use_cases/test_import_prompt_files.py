@@ -15,7 +15,7 @@ from application.ports.chat_journal import ChatJournal
 from application.ports.prompt_files import BrokenFile
 from application.ports.store import Store
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from application.use_cases.import_prompt_files import DivergedFile, ImportReport
+from application.use_cases.import_prompt_files import DivergedFile, GoneFile, ImportReport
 from domain.errors import Fault, StorageUnavailable
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, PromptReference
@@ -77,9 +77,8 @@ async def test_second_run_makes_nothing(bench: PromptBench) -> None:
 
 
 async def test_empty_folder_is_nothing(bench: PromptBench) -> None:
-    """Nor does it need the store."""
-    assert isinstance(bench.store, InMemoryStore)
-    bench.store.shelves.available = False
+    """Prompts that were made otherwise have no file to miss."""
+    await bench.make("tone", "Calm.")
 
     assert ImportReport() == await bench.import_files.execute()
 
@@ -329,13 +328,41 @@ async def test_moved_file_keeps_its_prompt(bench: PromptBench, monkeypatch: pyte
 
 
 async def test_removed_file_leaves_its_prompt(bench: PromptBench) -> None:
-    """A prompt that chats use does not go with a file."""
+    """A prompt that chats use does not go with a file; the report names it, also where it was the last one."""
+    await _import(bench, support="Help.", tone="Calm.")
+
+    tone = await _import(bench, tone=None)
+    both = await _import(bench, support=None)
+
+    gone = tuple(GoneFile(name=PromptName(name), path=path_of(name)) for name in ("support", "tone"))
+    assert ImportReport(unchanged=1, gone=gone[1:]) == tone
+    assert ImportReport(gone=gone) == both
+    assert 1 == (await bench.head("support")).latest
+
+
+async def test_file_that_comes_back_is_taken_up_where_it_was_left(bench: PromptBench) -> None:
+    """The link to a file outlives it."""
     await _import(bench, support="Help.")
+    await _import(bench, support=None)
+
+    same = await _import(bench, support="Help.")
+    changed = await _import(bench, support="Assist.")
+
+    assert ImportReport(unchanged=1) == same
+    assert (["support:v2"], ()) == (_made(changed), changed.gone)
+
+
+@pytest.mark.parametrize("path", ["config/prompts", "config/prompts/support.yaml"])
+async def test_file_that_can_not_be_read_is_not_gone(bench: PromptBench, path: str) -> None:
+    """Nor one in a folder that can't be."""
+    await _import(bench, support="Help.")
+    name = PromptName("support") if path.endswith(".yaml") else None
+    fault = Fault(path="", message="can't be read")
+    bench.files.broken = (BrokenFile(name=name, path=path, faults=(fault,)),)
 
     report = await _import(bench, support=None)
 
-    assert ImportReport() == report
-    assert 1 == (await bench.head("support")).latest
+    assert ((), 1) == (report.gone, len(report.broken))
 
 
 async def test_deleted_version_of_a_fragment_is_worked_around(bench: PromptBench) -> None:
