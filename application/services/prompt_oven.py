@@ -19,8 +19,8 @@ from domain.prompt.reference import PromptName, PromptReference, VersionRef
 from domain.prompt.rollout import choose_version
 from domain.prompt.version import Prompt, PromptVersion
 
-HEAD_TTL_S: Final = 1.0
-"""How long a moved label can go unnoticed where no word of it arrives: a small read a second and prompt."""
+HEAD_TTL_S: Final = 0.8
+"""How long a moved label can go unnoticed where no word of it arrives; with the read itself, less than a second."""
 MAX_NAMES: Final = 2_000
 """Kept at a time, absent ones included, so that made-up names can't fill the memory."""
 MAX_COMPILED: Final = 64
@@ -126,8 +126,11 @@ class PromptOven:
                 return shelf
             before = shelf.prompt
             if before is None or prompt is None or before.created_at != prompt.created_at:
-                # Another prompt of the same name: its numbers mean other texts.
+                # Another prompt of the same name. Its numbers are others too, unless somebody restored a backup.
                 shelf.compiled, shelf.used = {}, set()
+            elif before.revision != prompt.revision:
+                # What no chat has used may have been deleted.
+                shelf.compiled = {n: each for n, each in shelf.compiled.items() if n in shelf.used}
             shelf.prompt = prompt
             # A word that came meanwhile may speak of what this read did not see yet.
             shelf.good_until = asked_at + HEAD_TTL_S if changes == self._changes else asked_at
