@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import TypeVar
 
 import attrs
 
@@ -14,9 +13,6 @@ from domain.ids import Tenant
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.version import LabelMove, Prompt, PromptVersion
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 
 @attrs.define
 class InMemoryPrompts:
@@ -24,20 +20,22 @@ class InMemoryPrompts:
 
     _shelves: Shelves
     _tenant: Tenant
-    _heads: dict[PromptName, Prompt | None] = attrs.field(factory=dict, init=False)
+    _heads: dict[PromptName, Prompt] = attrs.field(factory=dict, init=False)
     _versions: dict[VersionRef, PromptVersion | None] = attrs.field(factory=dict, init=False)
-    """What this unit of work wrote; None for what it took away."""
+    """None for what this unit of work took away."""
     _used_at: dict[VersionRef, datetime.datetime] = attrs.field(factory=dict, init=False)
     _moves: list[LabelMove] = attrs.field(factory=list, init=False)
     _held: set[PromptName | VersionRef] = attrs.field(factory=set, init=False)
     _is_broken: bool = attrs.field(default=False, init=False)
 
     async def get(self, name: PromptName) -> Prompt | None:
-        return self._seen_heads().get(clean_value(name))
+        head = self._seen_heads().get(clean_value(name))
+        return None if head is None or _is_removed(head) else head
 
     async def list(self, *, after: PromptName | None = None, limit: int) -> tuple[Prompt, ...]:
         heads = sorted(self._seen_heads().values(), key=lambda head: head.name)
-        return tuple([head for head in heads if after is None or head.name > after][: max(limit, 0)])
+        there = [head for head in heads if not _is_removed(head) and (after is None or head.name > after)]
+        return tuple(there[: max(limit, 0)])
 
     async def find(self, refs: Sequence[VersionRef]) -> tuple[PromptVersion, ...]:
         seen = self._seen_versions()
@@ -59,13 +57,19 @@ class InMemoryPrompts:
         await self._hold(clean_value(name))
         return await self.get(name)
 
+    async def removed(self, name: PromptName) -> Prompt | None:
+        head = self._seen_heads().get(clean_value(name))
+        return head if head is not None and _is_removed(head) else None
+
     async def put(self, prompt: Prompt) -> None:
         self._demand(prompt.tenant, prompt.name)
         self._heads[prompt.name] = clean_value(prompt)
 
     async def remove(self, name: PromptName) -> None:
         self._demand(self._tenant, name)
-        self._heads[name] = None
+        head = self._seen_heads().get(name)
+        if head is not None:
+            self._heads[name] = attrs.evolve(head, latest=0, labels=(), file=None, assistant=None)
 
     async def add_version(self, version: PromptVersion) -> None:
         self._demand(version.tenant, version.name)
@@ -124,9 +128,12 @@ class InMemoryPrompts:
         if self._is_broken:
             raise StorageUnavailable("an earlier step failed, so nothing was stored; try again")
         for name, head in self._heads.items():
-            _set(shelf.heads, (self._tenant, name), head)
+            shelf.heads[self._tenant, name] = head
         for ref, version in self._versions.items():
-            _set(shelf.versions, (self._tenant, ref), version)
+            if version is None:
+                shelf.versions.pop((self._tenant, ref), None)
+            else:
+                shelf.versions[self._tenant, ref] = version
         for ref, at in self._used_at.items():
             shelf.used_at.setdefault((self._tenant, ref), at)
         shelf.moves.extend([(self._tenant, move) for move in self._moves])
@@ -145,11 +152,10 @@ class InMemoryPrompts:
         return self._shelves.prompts
 
     def _seen_heads(self) -> dict[PromptName, Prompt]:
+        """Those of removed prompts too."""
         stored = self._shelf().heads
-        seen: dict[PromptName, Prompt | None] = {
-            name: head for (tenant, name), head in stored.items() if tenant == self._tenant
-        }
-        return {name: head for name, head in (seen | self._heads).items() if head is not None}
+        seen = {name: head for (tenant, name), head in stored.items() if tenant == self._tenant}
+        return seen | self._heads
 
     def _seen_versions(self) -> dict[VersionRef, PromptVersion]:
         stored = self._shelf().versions
@@ -178,8 +184,5 @@ class InMemoryPrompts:
             raise RuntimeError(f"`{name}` is written without a lock: await `lock` first")
 
 
-def _set(shelf: dict[K, V], key: K, value: V | None) -> None:
-    if value is None:
-        shelf.pop(key, None)
-    else:
-        shelf[key] = value
+def _is_removed(head: Prompt) -> bool:
+    return head.latest == 0

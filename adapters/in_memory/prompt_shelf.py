@@ -19,6 +19,7 @@ class PromptShelf:
     """Tests may look."""
 
     heads: dict[tuple[Tenant, PromptName], Prompt] = attrs.field(factory=dict)
+    """Those of removed prompts too, with a `latest` of 0."""
     versions: dict[VersionKey, PromptVersion] = attrs.field(factory=dict)
     used_at: dict[VersionKey, datetime.datetime] = attrs.field(factory=dict)
     """When a chat first used a version."""

@@ -34,9 +34,15 @@ _LIMIT: Final = sa.bindparam("limit", type_=sa.BigInteger)
 _AMONG: Final = sa.tuple_(_V.name, _V.number).in_(sa.bindparam("refs", expanding=True))
 _MOVES_OF: Final = (_M.name == sa.bindparam("name"), _M.label == sa.bindparam("label"))
 
-_HEAD: Final = sa.select(PROMPTS).where(_NAMED)
+# Of a prompt that was removed its row stays, with this in it: its numbers are not given again.
+_IS_REMOVED: Final = PROMPTS.c.latest == 0
+_HEAD: Final = sa.select(PROMPTS).where(_NAMED, ~_IS_REMOVED)
+_REMOVED: Final = sa.select(PROMPTS).where(_NAMED, _IS_REMOVED)
 _HEADS: Final = (
-    sa.select(PROMPTS).where(PROMPTS.c.name > sa.bindparam("after")).order_by(PROMPTS.c.name).limit(_LIMIT)
+    sa.select(PROMPTS)
+    .where(PROMPTS.c.name > sa.bindparam("after"), ~_IS_REMOVED)
+    .order_by(PROMPTS.c.name)
+    .limit(_LIMIT)
 )
 _FIND: Final = sa.select(PROMPT_VERSIONS).where(_AMONG)
 _USES: Final = sa.select(_V.name, _V.number, _V.used_at).where(_AMONG)
@@ -62,7 +68,7 @@ _LAST_MOVE: Final = sa.select(sa.func.coalesce(sa.func.max(_M.position), 0).labe
     *_MOVES_OF
 )
 _PUT: Final = sa.update(PROMPTS).where(_NAMED)
-_REMOVE: Final = sa.delete(PROMPTS).where(_NAMED)
+_REMOVE: Final = sa.update(PROMPTS).where(_NAMED).values(latest=0, labels=[], file=None, assistant=None)
 _USE: Final = sa.update(PROMPT_VERSIONS).where(_AMONG).values(used_at=sa.bindparam("at"))
 _DELETE: Final = sa.delete(PROMPT_VERSIONS).where(
     _V.name == sa.bindparam("of_name"), _V.number == sa.bindparam("of_number"), _V.used_at.is_(None)
@@ -101,6 +107,10 @@ class Prompts:
         self._locked.add(name)
         # A statement of its own: one that waited for the lock sees the rows as they were before it waited.
         return await self.get(name)
+
+    async def removed(self, name: PromptName) -> Prompt | None:
+        rows = await self._scope.rows(_REMOVED, PROMPTS, {"of_name": name})
+        return prompt_of(rows[0]) if rows else None
 
     async def put(self, prompt: Prompt) -> None:
         self._demand(prompt.tenant, prompt.name)

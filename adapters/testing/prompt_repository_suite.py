@@ -251,6 +251,58 @@ class PromptRepositorySuite:
             assert await work.prompts.moves(NAME, "production", limit=0) == ()
             assert await work.prompts.moves(PromptName("tone"), "production", limit=9) == ()
 
+    async def test_removed_prompt_leaves_its_counters(self, stores: Stores) -> None:
+        """Nothing reads it but `removed`, which gives neither labels nor links; a `put` makes it a prompt again."""
+        store, other = stores
+        label = Label(name="production", weights=((1, 1),), moved_at=NOW)
+        full = attrs.evolve(
+            new_head(),
+            next_number=5,
+            revision=17,
+            labels=(label,),
+            file=FileLink(path="support.yaml", hash="1" * 64),
+            assistant=RemoteLink(id="asst_1", hash="2" * 64),
+        )
+        left = attrs.evolve(full, latest=0, labels=(), file=None, assistant=None)
+        await save(store, new_version(PromptName("tone")))
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            await work.prompts.lock(NAME)
+            assert await work.prompts.removed(NAME) is None
+            await work.prompts.put(full)
+            assert await work.prompts.removed(NAME) is None
+            await work.prompts.remove(NAME)
+            assert left == await work.prompts.removed(NAME)
+            await work.prompts.remove(NAME)
+            await work.commit()
+
+        async with other.unit_of_work(DEFAULT_TENANT) as work:
+            assert left == await work.prompts.removed(NAME)
+            assert await work.prompts.get(NAME) is None
+            assert await work.prompts.lock(NAME) is None
+            assert [head.name for head in await work.prompts.list(limit=9)] == ["tone"]
+            assert [head.name for head in await work.prompts.list(limit=1)] == ["tone"]
+            anew = attrs.evolve(left, latest=5, next_number=6, revision=18)
+            await work.prompts.put(anew)
+            assert await work.prompts.removed(NAME) is None
+            await work.commit()
+        assert anew == await head_of(store)
+        async with store.unit_of_work(OTHER_TENANT) as work:
+            assert await work.prompts.removed(NAME) is None
+
+    async def test_removal_that_is_not_committed_removes_nothing(self, stores: Stores) -> None:
+        """Others see the prompt until then."""
+        store, other = stores
+        await save(store, new_version())
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            await work.prompts.lock(NAME)
+            await work.prompts.remove(NAME)
+            assert await work.prompts.get(NAME) is None
+            assert new_head() == await head_of(other)
+
+        assert new_head() == await head_of(store)
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            assert await work.prompts.removed(NAME) is None
+
     async def test_removed_prompt_is_gone_and_its_history_stays(self, stores: Stores) -> None:
         """Once its last version is deleted; the name can be taken anew. Removing what is absent is no error."""
         store, other = stores

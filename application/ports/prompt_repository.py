@@ -35,11 +35,21 @@ class PromptRepository(Protocol):
         The name is locked too where there is no such prompt yet. Lock several names in their order.
         """
 
+    async def removed(self, name: PromptName) -> Prompt | None:
+        """What `remove` left of a prompt that there is none of now: whoever takes the name goes on counting.
+
+        None where there never was such a prompt, and where there is one.
+        """
+
     async def put(self, prompt: Prompt) -> None:
         """Writes the head, a new one or in place of the old. The name must be locked."""
 
     async def remove(self, name: PromptName) -> None:
-        """Takes the head of a prompt without versions away; its labels' history stays. The name must be locked."""
+        """Takes the head of a prompt without versions away, for every method but `removed`, until the next `put`.
+
+        What stays is the head with a `latest` of 0, without labels and links: a number must never be given to
+        another text. Its labels' history stays too. The name must be locked; it need not exist.
+        """
 
     async def add_version(self, version: PromptVersion) -> None:
         """The name must be locked, and the number be new."""

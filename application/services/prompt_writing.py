@@ -39,6 +39,8 @@ class Checked:
     compiled: CompiledPrompt
     newest: PromptVersion | None
     """The version before it."""
+    removed: Prompt | None = None
+    """What is left of a prompt that had the name before, where there is none of that name now."""
 
     @property
     def is_new(self) -> bool:
@@ -103,13 +105,14 @@ class PromptWriting:
         # What the store would change is changed before it is hashed, or the same text would be another version.
         draft = clean_value(draft)
         newest_ref = None if head is None else VersionRef(head.name, head.latest)
+        before = head or await work.prompts.removed(draft.name)
         pins, newest = await resolve_includes(
             work, draft.name, draft.source, pinned=pinned or {}, beside=beside, also=newest_ref
         )
         version = PromptVersion(
             tenant=draft.tenant,
             name=draft.name,
-            number=1 if head is None else head.next_number,
+            number=1 if before is None else before.next_number,
             hash=content_hash(draft.source, pins),
             source=draft.source,
             pins=pins,
@@ -123,7 +126,9 @@ class PromptWriting:
             compiled = compile_prompt(version, library)
         else:
             compiled = await asyncio.to_thread(compile_prompt, version, library)
-        return Checked(version=version, compiled=compiled, newest=newest)
+        return Checked(
+            version=version, compiled=compiled, newest=newest, removed=before if head is None else None
+        )
 
     async def write(
         self,
@@ -175,7 +180,8 @@ class PromptWriting:
             name=version.name,
             latest=version.number,
             next_number=version.number + 1,
-            revision=0,
+            # An ETag of the prompt that was removed must not be one of this.
+            revision=0 if checked.removed is None else checked.removed.revision,
             created_at=now,
             updated_at=now,
         )

@@ -28,10 +28,10 @@ class DeletePromptVersionCommand:
 class DeletePromptVersion:
     """Deletes a version; the prompt goes with its last one.
 
-    Numbers are not given again while the prompt exists. With its last version the whole prompt goes, numbers,
-    and links too: neither a chat nor a label nor another prompt refers to any version of it then, so a prompt of
-    the same name may begin at v1 again. Only the history of its labels stays. A prompt that still has a label
-    never goes, as labels point at versions.
+    Numbers are never given again, not even where the whole prompt went with its last version and is made anew:
+    whoever wrote `name:v1` down somewhere gets that text or an error, and no other text. What stays of a prompt
+    that went is its counters and the history of its labels; its links to a file and an assistant go. A prompt
+    that still has a label never goes, as labels point at versions.
     """
 
     _unit_of_work: UnitOfWorkFactory

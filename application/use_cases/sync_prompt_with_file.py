@@ -147,7 +147,8 @@ class SyncPromptWithFile:
                     raise _diverged(command, planned, newest, checked)
                 change = "prompt" if command.prefer == "local" else "file"
             if change == "file":
-                ref = VersionRef(file.name, 1 if head is None else head.next_number)
+                before = head or await work.prompts.removed(file.name)
+                ref = VersionRef(file.name, 1 if before is None else before.next_number)
                 if not command.dry_run and checked is not None:
                     ref = (await self._writing.store(work, head, checked, file_path=file.path)).version.ref
                     await work.commit()

@@ -97,9 +97,9 @@ class Prompt:
     tenant: Tenant
     name: PromptName
     latest: int
-    """The newest version there is."""
+    """The newest version there is; 0 only in what is left of a prompt that was removed."""
     next_number: int
-    """Numbers are never given twice, not even after the newest version was deleted."""
+    """Numbers are never given twice, not even after all versions were deleted and the prompt is made anew."""
     revision: int = 1
     """Grows with each change of the head; the ETag."""
     labels: tuple[Label, ...] = ()
@@ -113,7 +113,7 @@ class Prompt:
     def etag(self) -> str:
         """As in the headers `ETag` and `If-Match` (RFC 9110, section 8.8.3).
 
-        With the time the prompt was made: one that is deleted and made again begins its revisions anew.
+        With the time the prompt was made, for a store that was emptied begins its revisions anew.
         """
         return f'"{self.revision}-{round(self.created_at.timestamp() * 1000):x}"'
 

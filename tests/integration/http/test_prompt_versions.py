@@ -223,7 +223,7 @@ async def test_versions_are_listed_newest_first(tmp_path: Path) -> None:
 
 
 async def test_a_version_that_nothing_needs_is_deleted(tmp_path: Path) -> None:
-    """204, once; the prompt goes with its last one; a number is not given twice."""
+    """204, once; the prompt goes with its last one; a number is not given twice, not even then."""
     async with serving(tmp_path) as server:
         api = PromptAPI(server)
         await api.version("p", "1")
@@ -235,10 +235,16 @@ async def test_a_version_that_nothing_needs_is_deleted(tmp_path: Path) -> None:
         for number in (1, 3):
             await api.call("DELETE", f"/prompts/p/versions/v{number}")
         gone = await api.get("/prompts/p")
+        listed = await api.get("/prompts")
+        anew = await api.version("p", "1", headers={"If-None-Match": "*"})
+        pinned = await api.render("p:v1")
 
     assert (stale.status, deleted.status, deleted.raw, again.status) == (412, 204, b"", 404)
     assert third.body["version"] == "v3"
-    assert gone.status == 404
+    assert (gone.status, listed.body["items"]) == (404, [])
+    assert (anew.status, anew.body["version"]) == (201, "v4")
+    assert anew.etag not in (etag, third.etag)
+    assert pinned.status == 404
 
 
 async def test_a_version_in_use_is_kept(tmp_path: Path) -> None:

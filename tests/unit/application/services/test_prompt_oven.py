@@ -198,6 +198,47 @@ async def test_version_deleted_elsewhere_is_not_used(bench: PromptBench) -> None
         await bake(lonely, "agent:v1", use=True)
 
 
+async def test_version_deleted_elsewhere_is_not_even_shown(bench: PromptBench) -> None:
+    """Once the head is read again; what chats have used stays, and is not compiled anew."""
+    for text in ("One.", "Two.", "Three."):
+        await bench.make("agent", text)
+    store = CountingStore()
+    lonely = over(bench, store)
+    used = await bake(lonely, "agent:v3", use=True)
+    await bake(lonely, "agent:v1")
+    await bench.drop("agent:v1")
+    bench.clock.advance(HEAD_TTL_S)
+
+    with pytest.raises(NotFound):
+        await bake(lonely, "agent:v1")
+    asked = store.units
+    assert used is await bake(lonely, "agent:v3", use=True)
+    assert asked == store.units
+
+
+@pytest.mark.parametrize("seen", [True, False])
+async def test_prompt_deleted_and_made_again_elsewhere_never_has_its_old_text(
+    bench: PromptBench, seen: bool
+) -> None:
+    """Whether this replica saw it gone or not, and though the clock stood still."""
+    await bench.make("agent", "One.")
+    lonely = over(bench, CountingStore())
+    assert (await bake(lonely, "agent")).render({}).system == "One."
+    await bench.drop("agent:v1")
+    if seen:
+        lonely.changed(DEFAULT_TENANT, PromptReference.parse("agent").name)
+        with pytest.raises(NotFound):
+            await bake(lonely, "agent")
+    await bench.make("agent", "Two.")
+    lonely.changed(DEFAULT_TENANT, PromptReference.parse("agent").name)
+
+    found = await bake(lonely, "agent", use=True)
+
+    assert (found.ref.number, found.render({}).system) == (2, "Two.")
+    with pytest.raises(NotFound, match="v1, it was deleted"):
+        await bake(lonely, "agent:v1")
+
+
 async def test_made_up_names_do_not_fill_the_memory(bench: PromptBench) -> None:
     """The oldest are forgotten."""
     oven = over(bench, CountingStore())

@@ -1,5 +1,7 @@
 """Which versions can be deleted, and what remains."""
 
+import asyncio
+
 import pytest
 
 from domain.errors import InvalidRequest, NotFound, PreconditionFailed, VersionInUse
@@ -49,21 +51,52 @@ async def test_oven_forgets_it_at_once(bench: PromptBench) -> None:
 
 
 async def test_last_version_takes_the_prompt_with_it(bench: PromptBench) -> None:
-    """A prompt of that name begins at v1 again, for nothing refers to the old one."""
-    for number in (1, 2, 3):
+    """A prompt of that name goes on counting: v1 was another text, and somebody may have written it down."""
+    tags = {(await bench.head("tone")).etag}
+    for number in (1, 2):
         await bench.drop(f"tone:v{number}")
+        tags.add((await bench.head("tone")).etag)
+    await bench.drop("tone:v3")
 
     with pytest.raises(NotFound, match="there is no prompt `tone`"):
         await bench.read.one(DEFAULT_TENANT, PromptReference.parse("tone"))
-    made = await bench.make("tone", "Anew.", if_none_match=True)
+    made = await bench.make("tone", "One.", if_none_match=True)
 
-    assert ref("tone:v1") == made.version.ref
-    assert (
-        "Anew."
-        == (await bench.oven.bake(PromptReference.parse("tone:v1"), tenant=DEFAULT_TENANT, key=""))
-        .render({})
-        .system
-    )
+    assert (ref("tone:v4"), True) == (made.version.ref, made.created)
+    assert made.prompt.etag not in tags
+    assert 6 == made.prompt.revision
+    baked = await bench.oven.bake(PromptReference.parse("tone"), tenant=DEFAULT_TENANT, key="")
+    assert (ref("tone:v4"), "One.") == (baked.ref, baked.render({}).system)
+    with pytest.raises(NotFound, match="no version v1, it was deleted; its newest is v4"):
+        await bench.oven.bake(PromptReference.parse("tone:v1"), tenant=DEFAULT_TENANT, key="")
+
+
+async def test_prompt_made_anew_has_nothing_of_the_old_one(bench: PromptBench) -> None:
+    """Neither labels nor links; the history of its labels goes on."""
+    await bench.move("tone", "production", 3)
+    await bench.move("tone", "production")
+    for _ in range(2):
+        head = await bench.head("tone")
+        for version in (await bench.read.versions(DEFAULT_TENANT, head.name)).items:
+            await bench.drop(str(version.ref))
+        await bench.make("tone", "Anew.")
+
+    made = await bench.head("tone")
+
+    assert (5, 6, (), None, None) == (made.latest, made.next_number, made.labels, made.file, made.assistant)
+    moves = await bench.read.moves(DEFAULT_TENANT, made.name, "production")
+    assert [(), ((3, 1),)] == [move.weights for move in moves]
+
+
+async def test_draft_of_a_removed_prompt_is_judged_as_the_next_version(bench: PromptBench) -> None:
+    """Two replicas that make it anew at once agree on its numbers."""
+    for number in (1, 2, 3):
+        await bench.drop(f"tone:v{number}")
+    elsewhere = PromptBench(bench.store, clock=bench.clock)
+
+    made = await asyncio.gather(bench.make("tone", "Here."), elsewhere.make("tone", "There."))
+
+    assert [4, 5] == sorted(each.version.number for each in made)
 
 
 async def test_everything_that_needs_it_is_named(bench: PromptBench) -> None:
