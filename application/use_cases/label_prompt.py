@@ -84,13 +84,14 @@ class LabelPrompt:
                 )
             place = before.weights if weights is None and before is not None else weights or ()
             moves = before is None or place != before.weights
+            if moves and place:
+                # Before its protection: `force` would not help.
+                await _demand_versions(work, head, place)
             if moves and before is not None and before.protected and not command.force:
                 raise LabelProtected(
                     f"the label `{command.label}` of `{command.name}` is protected, and stays at "
                     f"{spelled(before.weights)}; say `force` to move it all the same"
                 )
-            if moves and place:
-                await _demand_versions(work, head, place)
             label = self._label(command, before, place, moves=moves)
             if label == before:
                 return LabelledPrompt(prompt=head, label=before, before=place)

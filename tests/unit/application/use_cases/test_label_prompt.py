@@ -121,6 +121,18 @@ async def test_protected_label_moves_by_force_alone(bench: PromptBench) -> None:
     assert 2 == len(await _history(bench))
 
 
+async def test_absent_version_is_named_before_the_protection(bench: PromptBench) -> None:
+    """Whoever is told of `force` first would use it in vain; a label that goes or stays needs no version."""
+    await _label(bench, ((2, 1),), protected=True)
+
+    with pytest.raises(InvalidRequest, match="no version v9"):
+        await _label(bench, ((9, 1),))
+    with pytest.raises(InvalidRequest, match="no version v9"):
+        await _label(bench, ((3, 1), (9, 1)), force=True)
+    with pytest.raises(LabelProtected):
+        await _label(bench, ())
+
+
 async def test_lifting_protection_does_not_let_the_same_call_move(bench: PromptBench) -> None:
     """Two steps without `force`, or one with it."""
     await _label(bench, ((2, 1),), protected=True)
