@@ -16,6 +16,7 @@ from entrypoints.http.problems import (
     CONTENT_TYPE,
     HTTPFault,
     expectation_failed,
+    idempotency_unsupported,
     internal_error,
     problem_json,
     problem_type,
@@ -32,6 +33,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 UNMATCHED: Final = "unmatched"
 """The route of a request that no template matches: one label, whatever paths are tried."""
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_WRITING: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
 def boundary(state: ServerState) -> Middleware:
@@ -62,6 +64,8 @@ def boundary(state: ServerState) -> Middleware:
                 raise shutting_down()
             elif counts and state.in_flight + state.finishing.abandoned > max_in_flight:
                 raise Overloaded(f"{max_in_flight} requests are being answered already; try again shortly")
+            elif "Idempotency-Key" in request.headers and writes(request):
+                raise idempotency_unsupported()
             else:
                 response = await handler(request)
             status = response.status
@@ -89,6 +93,11 @@ def boundary(state: ServerState) -> Middleware:
         return response
 
     return guard
+
+
+def writes(request: web.Request) -> bool:
+    """Whether it came to a route, and by a method that may change something."""
+    return request.method in _WRITING and request.match_info.http_exception is None
 
 
 def problem_response(exc: BaseException, *, request_id: str, route: str) -> web.Response:

@@ -136,5 +136,14 @@ def shutting_down() -> HTTPFault:
     )
 
 
+def idempotency_unsupported() -> HTTPFault:
+    """Ignoring the key would let a caller rely on a promise that nobody keeps."""
+    return HTTPFault(
+        "idempotency_unsupported",
+        "this version keeps no idempotency keys; leave `Idempotency-Key` out",
+        close=True,
+    )
+
+
 def expectation_failed() -> HTTPFault:
     return HTTPFault("expectation_failed", "the only expectation known here is `100-continue`", close=True)

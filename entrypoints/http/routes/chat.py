@@ -12,7 +12,6 @@ from entrypoints.http.chat_body import names_in, read_command
 from entrypoints.http.checks import MAX_FAULTS
 from entrypoints.http.codec import read_object
 from entrypoints.http.event_stream import send_events
-from entrypoints.http.problems import HTTPFault
 from entrypoints.http.request_body import read_body
 from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_lost, cut_at_the_end
 from entrypoints.rendering import answer_json, explanation_json, money, to_json
@@ -71,14 +70,6 @@ def header_text(text: str) -> str:
 
 
 async def _command(request: web.Request, state: ServerState) -> SendChatCommand:
-    headers = request.headers
-    if "Idempotency-Key" in headers:
-        # Ignoring it would let a caller rely on a promise that nobody keeps.
-        raise HTTPFault(
-            "idempotency_unsupported",
-            "this version keeps no idempotency keys; leave `Idempotency-Key` out",
-            close=True,
-        )
     with cut_at_the_end(state):
         body = await read_body(request, state.application.settings.server)
     value = read_object(body)
@@ -86,7 +77,7 @@ async def _command(request: web.Request, state: ServerState) -> SendChatCommand:
         return read_command(
             value,
             request_id=request[REQUEST_ID],
-            accepts_stream="text/event-stream" in headers.get("Accept", ""),
+            accepts_stream="text/event-stream" in request.headers.get("Accept", ""),
         )
     except InvalidRequest as error:
         raise await _with_names(error, value, state) from None

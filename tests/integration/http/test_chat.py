@@ -24,6 +24,7 @@ from domain.errors import (
     StorageUnavailable,
 )
 from domain.json_value import JSONValue
+from entrypoints.http.routes.table import ROUTES
 from entrypoints.settings import ServerSettings
 from tests.support.http import ScriptedSendChat, an_answer, serving
 
@@ -200,15 +201,40 @@ async def test_a_request_id_is_echoed_only_if_it_is_one(sent: str, echoed: bool,
         assert [given] == [event.request_id for event in server.telemetry.served]
 
 
-async def test_an_idempotency_key_is_refused_rather_than_ignored(tmp_path: Path) -> None:
-    """Nobody may rely on a promise that is not kept yet."""
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [(entry.method, entry.path) for entry in ROUTES if entry.method != "GET"],
+)
+async def test_an_idempotency_key_is_refused_rather_than_ignored(
+    tmp_path: Path, method: str, path: str
+) -> None:
+    """Nobody may rely on a promise that is not kept yet, on whichever route writes."""
+    path = path.format(name="p", version="v1", label="staging")
     async with serving(tmp_path) as server:
-        async with server.client.post(
-            "/chat", json={"prompt": "x"}, headers={"Idempotency-Key": "1"}
+        async with server.client.request(
+            method, path, json={"template": "x"}, headers={"Idempotency-Key": "1"}
         ) as response:
             problem = await response.json()
+        async with server.client.get("/prompts") as listed:
+            prompts = await listed.json()
 
     assert (response.status, problem["code"]) == (400, "idempotency_unsupported")
+    assert prompts["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/prompts", 200), ("HEAD", "/config", 200), ("POST", "/nowhere", 404), ("POST", "/config", 405)],
+)
+async def test_an_idempotency_key_does_no_harm_where_nothing_is_written(
+    tmp_path: Path, method: str, path: str, status: int
+) -> None:
+    """A client that sends it with everything can read, and a wrong path is told as one."""
+    async with serving(tmp_path) as server:
+        async with server.client.request(method, path, headers={"Idempotency-Key": "1"}) as response:
+            pass
+
+    assert status == response.status
 
 
 async def test_the_excess_over_max_in_flight_is_shed_and_health_is_not(tmp_path: Path) -> None:
