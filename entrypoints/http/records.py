@@ -12,6 +12,8 @@ from entrypoints.http.codec import shown
 
 T = TypeVar("T")
 _METADATA: Final = "lor3.field"
+_MIN_BEGINNING: Final = 3
+"""Characters of a field that a longer one may be meant by."""
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +87,9 @@ class Record(Generic[T]):
         return None if faults else found
 
     def _unknown(self, field: str) -> str:
-        close = difflib.get_close_matches(field[:64], self._readers, n=1)
+        # `system` is nearer to `stream` than to `system_prompt`, which it begins.
+        begun = [known for known in self._readers if len(field) >= _MIN_BEGINNING and known.startswith(field)]
+        close = begun or difflib.get_close_matches(field[:64], self._readers, n=1)
         if close:
             return f"unknown field; did you mean `{close[0]}`?"
         return "unknown field; known are " + ", ".join(self._readers)

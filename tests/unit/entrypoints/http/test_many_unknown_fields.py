@@ -1,4 +1,4 @@
-"""A body that is nothing but faults."""
+"""What unknown fields are told, and what a body of nothing but them costs."""
 
 import difflib
 
@@ -18,3 +18,25 @@ def test_near_names_are_looked_for_no_oftener_than_they_are_told(mocker: MockerF
 
     assert len(refused.value.faults) == MAX_FAULTS
     assert look_up.call_count <= MAX_FAULTS
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("system", "system_prompt"),
+        ("message", "messages"),
+        ("max", "max_tokens"),
+        ("promt", "prompt"),
+        ("sytem_prompt", "system_prompt"),
+        ("t" * 5000, None),
+        ("", None),
+    ],
+)
+def test_unknown_field_is_told_which_one_was_meant(given: str, meant: str | None) -> None:
+    """One that begins with it comes before one that looks like it: `system` is nearer to `stream`."""
+    with pytest.raises(InvalidRequest) as refused:
+        read_command({"prompt": "hi", given: 1}, request_id="r", accepts_stream=False)
+
+    (fault,) = refused.value.faults
+    expected = "unknown field; known are " if meant is None else f"unknown field; did you mean `{meant}`?"
+    assert fault.message.startswith(expected)
