@@ -48,6 +48,8 @@ class Application:
     prompt_report: Callable[[], ImportReport | None]
     """What the last import of the prompt files found; None where there was none yet."""
     prompt_reloader: PromptReloader
+    default_prompt_fault: Callable[[], Awaitable[str | None]]
+    """Why the configured prompt can't be used; None where it can be, or nobody knows."""
     metrics: Callable[[], bytes]
     """Prometheus' text exposition of this process."""
     scrape: Callable[[], Awaitable[bytes]] | None = None

@@ -88,6 +88,7 @@ async def running(
             ids=container.ids(),
             prompt_report=lambda: prompt_reloader.report,
             prompt_reloader=prompt_reloader,
+            default_prompt_fault=container.prompts().default_fault,
             metrics=container.prometheus().exposition,
         )
 

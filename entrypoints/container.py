@@ -263,6 +263,7 @@ class Container(containers.DeclarativeContainer):
         import_files=import_prompt_files,
         telemetry=telemetry,
         clock=clock,
+        default_fault=prompts.provided.default_fault,
     )
     prompt_transfer = providers.Singleton(
         _prompt_transfer,

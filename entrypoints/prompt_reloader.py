@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import attrs
@@ -34,6 +35,8 @@ class PromptReloader:
     _import_files: ImportPromptFiles
     _telemetry: Telemetry
     _clock: Clock
+    _default_fault: Callable[[], Awaitable[str | None]]
+    """What is wrong with the configured prompt, which may have come with the files or gone without them."""
     _report: ImportReport | None = attrs.field(default=None, init=False)
     _seen: str = attrs.field(default="", init=False)
     """The fingerprint of what was read last."""
@@ -51,6 +54,7 @@ class PromptReloader:
         """Imports the folder, if there is one; what takes longer than `within_s` goes on behind."""
         self._seen = await self._fingerprint()
         if not self._seen:
+            await self._tell_default()
             return
         self.reload()
         try:
@@ -89,6 +93,15 @@ class PromptReloader:
     async def _attempt(self) -> bool:
         """False where it is worth another try."""
         try:
+            if not await self._import():
+                return False
+            await self._tell_default()
+            return True
+        finally:
+            self._tried.set()
+
+    async def _import(self) -> bool:
+        try:
             self._report = await self._import_files.execute()
         except StorageUnavailable as error:
             _log.error(
@@ -98,8 +111,6 @@ class PromptReloader:
         except Exception as error:  # whatever it is, chats go on with the prompts there are
             _log.exception("the prompt files can't be imported: %s", type(error).__name__)
             return True
-        finally:
-            self._tried.set()
         self._telemetry.emit(
             PromptFilesRead(
                 made=len(self._report.made),
@@ -109,6 +120,11 @@ class PromptReloader:
             )
         )
         return True
+
+    async def _tell_default(self) -> None:
+        fault = await self._default_fault()
+        if fault is not None:
+            _log.warning("%s", fault)
 
     async def _asked_within(self, wait_s: float) -> None:
         try:

@@ -7,8 +7,8 @@ from typing import Final
 import attrs
 
 from application.services.prompt_oven import PromptOven, parse_reference
-from domain.errors import ConfigurationError, Fault, InvalidRequest, NotFound
-from domain.ids import Tenant
+from domain.errors import ConfigurationError, Fault, InvalidRequest, NotFound, StorageUnavailable
+from domain.ids import DEFAULT_TENANT, Tenant
 from domain.json_value import JSONValue
 from domain.prompt.compiled import RenderedPrompt
 
@@ -48,13 +48,28 @@ class PromptChoice:
         try:
             compiled = await self.oven.bake(parse_reference(text), tenant=tenant, key=key, use=use)
         except NotFound as error:
-            fault = Fault(path="system_prompt", message=error.detail)
             if asked is None:
-                raise ConfigurationError.of(fault) from error
-            raise InvalidRequest.of(fault) from error
+                # Without a fault's path: `system_prompt` would point into the body of a caller who sent none.
+                raise ConfigurationError(_unusable(text, error), ()) from error
+            raise InvalidRequest.of(Fault(path="system_prompt", message=error.detail)) from error
         if variables and _count(variables) > LONG:
             return await asyncio.to_thread(compiled.render, variables, defaults=self.variables)
         return compiled.render(variables, defaults=self.variables)
+
+    async def default_fault(self, *, tenant: Tenant = DEFAULT_TENANT) -> str | None:
+        """Why the configured prompt can't be used, and what to do about it, for an operator.
+
+        None where it can be, where none is configured, and where nobody knows as the database is away.
+        """
+        if self.default is None:
+            return None
+        try:
+            await self.oven.bake(parse_reference(self.default), tenant=tenant, key="")
+        except NotFound as error:
+            return _unusable(self.default, error)
+        except StorageUnavailable:
+            return None
+        return None
 
     async def name_faults(
         self, asked: str | None, variables: Mapping[str, JSONValue] | None, *, tenant: Tenant
@@ -75,6 +90,13 @@ class PromptChoice:
         except ConfigurationError:
             return ()  # not the caller's
         return ()
+
+
+def _unusable(default: str, error: NotFound) -> str:
+    return (
+        f"`system_prompt: {default}` in lor3's configuration can't be used, and chats that name no prompt fail "
+        f"until whoever runs lor3 corrects it or makes what it names: {error.detail}"
+    )
 
 
 def _count(variables: Mapping[str, JSONValue]) -> int:

@@ -31,9 +31,11 @@ async def config(request: web.Request) -> web.StreamResponse:
     application = request.app[STATE].application
     try:
         prompts = (await application.read_prompts.page(DEFAULT_TENANT)).items
+        default_fault = await application.default_prompt_fault()
     except StorageUnavailable:  # a UI can draw itself without them
-        prompts = None
-    return web.Response(body=to_json(config_json(application, prompts)), content_type=_JSON)
+        prompts, default_fault = None, None
+    described = config_json(application, prompts, default_fault=default_fault)
+    return web.Response(body=to_json(described), content_type=_JSON)
 
 
 async def healthz(request: web.Request) -> web.StreamResponse:
@@ -68,10 +70,13 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     )
 
 
-def config_json(application: Application, prompts: Sequence[PromptView] | None) -> dict[str, JSONValue]:
+def config_json(
+    application: Application, prompts: Sequence[PromptView] | None, *, default_fault: str | None = None
+) -> dict[str, JSONValue]:
     """
     Args:
         prompts: the first of them; None where they can't be read.
+        default_fault: what is wrong with the configured prompt.
     """
     described = application.describe_service.execute()
     chat, server = application.settings.chat, application.settings.server
@@ -117,6 +122,7 @@ def config_json(application: Application, prompts: Sequence[PromptView] | None) 
         "warnings": [
             *described.warnings,
             *prompt_file_warnings(application.prompt_report()),
+            *(() if default_fault is None else (default_fault,)),
             *(() if prompts is not None else (_NO_PROMPTS,)),
         ],
     }

@@ -1,6 +1,7 @@
 """Configuration, probes, metrics, documentation, CORS and the route table."""
 
 import json
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 from aiohttp import web
 
 from application.ports.chat_journal import ChatJournal
-from domain.errors import ConfigurationError
+from application.ports.unit_of_work import UnitOfWork
+from application.use_cases.read_prompts import ReadPrompts
+from domain.errors import ConfigurationError, StorageUnavailable
+from domain.ids import Tenant
 from entrypoints.application import Application
 from entrypoints.http.app import create_app
 from entrypoints.http.routes.table import ROUTES
@@ -84,6 +88,39 @@ async def test_config_shows_exactly_the_allow_list(tmp_path: Path) -> None:
     assert {key for key in CONFIG_KEYS if not key.startswith("models.price")} - keys(config) == set()
     assert {"raw", "markdown", "json"} <= set(config["formats"])
     assert str(tmp_path) not in json.dumps(config)
+
+
+async def test_config_warns_of_a_default_prompt_that_is_not_there(tmp_path: Path) -> None:
+    """Until it is made, or the database is away and nobody knows; a chat's 500 says the same, blaming no field."""
+    (tmp_path / "lor3.yaml").write_text("system_prompt: tone\n")
+
+    def refuse(tenant: Tenant) -> AbstractAsyncContextManager[UnitOfWork]:
+        raise StorageUnavailable("the database is away; try again shortly")
+
+    def away(application: Application) -> Application:
+        return attrs.evolve(application, read_prompts=ReadPrompts(unit_of_work=refuse))
+
+    async with serving(tmp_path) as server:
+        async with server.client.get("/config") as response:
+            before = (await response.json())["warnings"]
+        async with server.client.post("/chat", json={"prompt": "hi"}) as chat:
+            refused, problem = chat.status, await chat.json()
+        await make_prompt(server)
+        async with server.client.get("/config") as response:
+            after = (await response.json())["warnings"]
+        async with server.client.post("/chat", json={"prompt": "hi"}) as chat:
+            answered = chat.status
+    async with serving(tmp_path, change=away) as server:
+        async with server.client.get("/config") as response:
+            unknown = (await response.json())["warnings"]
+
+    (warning,) = [each for each in before if "system_prompt" in each]
+    assert warning.startswith("`system_prompt: tone` in lor3's configuration can't be used")
+    assert (refused, answered) == (500, 200)
+    assert (problem["code"], problem["detail"]) == ("configuration_invalid", warning)
+    assert "errors" not in problem
+    for warnings in (after, unknown):
+        assert not [each for each in warnings if "system_prompt" in each]
 
 
 async def test_probes_and_metrics(tmp_path: Path) -> None:

@@ -53,13 +53,20 @@ class Setup:
 
 
 @asynccontextmanager
-async def _reloader(folder: Path, importing: Importing) -> AsyncIterator[Setup]:
+async def _reloader(
+    folder: Path, importing: Importing, *, default_fault: Callable[[], str | None] = lambda: None
+) -> AsyncIterator[Setup]:
     telemetry = RecordingTelemetry()
+
+    async def fault() -> str | None:
+        return default_fault()
+
     reloader = PromptReloader(
         files=FolderPromptFiles(str(folder)),
         import_files=cast("ImportPromptFiles", importing),
         telemetry=telemetry,
         clock=SystemClock(),
+        default_fault=fault,
     )
     try:
         yield Setup(reloader, importing, telemetry)
@@ -101,6 +108,40 @@ async def test_absent_folder_costs_nothing(tmp_path: Path) -> None:
         assert asyncio.all_tasks() == before
         assert made.importing.runs == 0
         assert made.reloader.report is None
+
+
+async def test_default_that_is_not_there_is_told_after_each_import(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a warning at the start, when the files are in, and after a reload until it is mended."""
+    importing = Importing()
+    faults: list[str | None] = ["`system_prompt: suport` can't be used", "still", None]
+    seen: list[int] = []
+
+    def fault() -> str | None:
+        seen.append(importing.runs)
+        return faults.pop(0)
+
+    async with _reloader(folder, importing, default_fault=fault) as made:
+        await made.reloader.start()
+        at_start = [(each.levelname, each.getMessage()) for each in caplog.records]
+        for left in (1, 0):
+            made.reloader.reload()
+            await _until(lambda left=left: len(faults) == left)  # type: ignore[misc]  # mypy takes the default for a parameter
+
+    assert at_start == [("WARNING", "`system_prompt: suport` can't be used")]
+    assert [each.getMessage() for each in caplog.records][1:] == ["still"]
+    assert seen == [1, 2, 3]
+
+
+async def test_default_that_is_not_there_is_told_without_a_folder(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Prompts come by the API too."""
+    async with _reloader(tmp_path / "none", Importing(), default_fault=lambda: "not there") as made:
+        await made.reloader.start()
+
+    assert [each.getMessage() for each in caplog.records] == ["not there"]
 
 
 async def test_slow_import_goes_on_behind_the_start(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
