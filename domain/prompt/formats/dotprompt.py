@@ -12,6 +12,7 @@ from domain.prompt.formats.imported import ImportedPrompt, printed
 from domain.prompt.formats.picoschema import Declarations, read_declarations
 from domain.prompt.formats.shape import Shape
 from domain.prompt.source import Origin, PromptSource, Turn, Variable
+from domain.prompt.template_fault import MAX_FAULTS
 
 _CARRIED: Final = frozenset(("name", "description", "input"))
 _PLACES: Final[Mapping[str, str]] = {
@@ -52,7 +53,7 @@ def read_dotprompt(
             Fault(path="", message="is a partial with `{{role}}` in it; lor3 includes plain texts alone")
         )
     if faults:
-        raise InvalidRequest.of(*faults)
+        raise InvalidRequest.of(*faults[:MAX_FAULTS])
     name, description = front.get("name"), front.get("description")
     return ImportedPrompt(
         name=name if isinstance(name, str) else None,

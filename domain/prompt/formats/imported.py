@@ -12,6 +12,8 @@ from domain.prompt.source import Origin, PromptSource
 from domain.prompt.template_fault import Place
 
 _NAME: Final = re.compile(rf"{NAME_PATTERN}\Z")
+_MAX_READ: Final = 1_000
+"""Characters that a name is made of. Bringing accents in order takes quadratic time, and names are short."""
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
@@ -33,7 +35,7 @@ def name_from(text: str) -> PromptName | None:
     """
     if _NAME.match(text):
         return PromptName(text)
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", text[:_MAX_READ]).encode("ascii", "ignore").decode().lower()
     name = _UNFIT.sub("_", plain).strip("_.-")[:128]
     return PromptName(name) if _NAME.match(name) else None
 

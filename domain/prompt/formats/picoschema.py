@@ -19,7 +19,8 @@ from domain.prompt.source import Variable, VariableType
 from domain.prompt.template_fault import MAX_FAULTS
 
 _KEY: Final = re.compile(
-    r"(?P<name>[^?(]+?)(?P<optional>\?)?\s*(?:\((?P<kind>[^,)]*)(?:,(?P<description>[^)]*))?\))?\s*\Z"
+    # Nothing is given back, or a key full of spaces would take quadratic time.
+    r"(?P<name>[^?(]++)(?P<optional>\?)?\s*+(?:\((?P<kind>[^,)]*+)(?:,(?P<description>[^)]*+))?\))?\s*+\Z"
 )
 _TYPES: Final[Mapping[str, VariableType]] = {
     "string": "string", "integer": "integer", "number": "number", "boolean": "boolean",

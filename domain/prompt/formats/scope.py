@@ -10,11 +10,16 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from domain.prompt.formats.imported import printed
 from domain.prompt.formats.plain_variables import IDENTIFIER
 from domain.prompt.formats.shape import Shape, inside, may_have
 
 BlockKind: TypeAlias = Literal["each", "with", "if"]
 _THIS: Final = (".", "this")
+_MAX_STEPS: Final = 32
+"""As many names as a path of lor3 has at most."""
+_MAX_PATH: Final = 64 * _MAX_STEPS + 3 * 32
+"""Characters: names of 64, and a `../` for each block that can be open."""
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +56,10 @@ def look_up(written: str, frames: tuple[Frame, ...], declared: Mapping[str, Shap
     Raises:
         NoEquivalent: lor3 can't say the same.
     """
+    if len(written) > _MAX_PATH:
+        raise NoEquivalent(
+            f"`{printed(written)}` is too long; a path has at most {_MAX_STEPS} names of 64 characters"
+        )
     ups, rest = 0, written
     while rest.startswith("../"):
         ups, rest = ups + 1, rest[3:]
@@ -59,6 +68,10 @@ def look_up(written: str, frames: tuple[Frame, ...], declared: Mapping[str, Shap
         return _this(written, frames, ups)
     rest = rest.removeprefix("this.")
     steps = tuple(rest.split("."))
+    if len(steps) > _MAX_STEPS:
+        raise NoEquivalent(
+            f"`{printed(written)}` has more than {_MAX_STEPS} names; give the value inside as a variable"
+        )
     if rest.startswith("@"):
         raise NoEquivalent(
             f"`{written}` has no equivalent: lor3 knows no index, key or state; give it as a variable"
