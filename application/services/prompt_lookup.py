@@ -1,5 +1,6 @@
 """Which version a reference means to an editor, and what to say where it means none."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,8 +9,9 @@ from domain.errors import NotFound, PreconditionFailed
 from domain.prompt.reference import LATEST, PromptName, PromptReference, VersionRef
 from domain.prompt.rollout import heaviest_version
 from domain.prompt.suggestion import suggestion
-from domain.prompt.version import Prompt, PromptVersion
+from domain.prompt.version import Prompt, PromptVersion, VersionOutline
 
+_VERSION: Final = re.compile(r"v[1-9][0-9]{0,9}\Z")
 MAX_SHOWN: Final = 20
 """Of the names that there are, in an error."""
 MAX_SEARCHED: Final = 200
@@ -32,12 +34,19 @@ async def existing_version(work: UnitOfWork, prompt: Prompt, reference: PromptRe
     Raises:
         NotFound: the prompt has no such version or label.
     """
-    number = heaviest_version(prompt, reference)
-    if number is None:
-        raise NotFound(no_label(prompt, str(reference.label)))
-    found = await work.prompts.find((VersionRef(prompt.name, number),))
+    ref = _meant(prompt, reference)
+    found = await work.prompts.find((ref,))
     if not found:
-        raise NotFound(no_version(prompt, number))
+        raise NotFound(no_version(prompt, ref.number))
+    return found[0]
+
+
+async def existing_outline(work: UnitOfWork, prompt: Prompt, reference: PromptReference) -> VersionOutline:
+    """The same without the text. Raises as `existing_version` does."""
+    ref = _meant(prompt, reference)
+    found = await work.prompts.outlines((ref,))
+    if not found:
+        raise NotFound(no_version(prompt, ref.number))
     return found[0]
 
 
@@ -78,13 +87,21 @@ def no_prompt_among(name: str, known: Sequence[PromptName]) -> str:
 def no_label(prompt: Prompt, label: str) -> str:
     """The sentence for a label that `prompt` does not have."""
     known = [LATEST, *(each.name for each in prompt.labels)]
-    return f"the prompt `{prompt.name}` has no label `{label}`; it has: {_known(label, known)}"
+    version = f"; the version is written `{prompt.name}:{label}`" if _VERSION.match(label) else ""
+    return f"the prompt `{prompt.name}` has no label `{label}`; it has: {_known(label, known)}{version}"
 
 
 def no_version(prompt: Prompt, number: int) -> str:
     """The sentence for a version that `prompt` does not have."""
     why = "was deleted" if number < prompt.next_number else "is not made yet"
     return f"the prompt `{prompt.name}` has no version v{number}, it {why}; its newest is v{prompt.latest}"
+
+
+def _meant(prompt: Prompt, reference: PromptReference) -> VersionRef:
+    number = heaviest_version(prompt, reference)
+    if number is None:
+        raise NotFound(no_label(prompt, str(reference.label)))
+    return VersionRef(prompt.name, number)
 
 
 def _known(asked: str, names: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ _REFERENCE: Final = re.compile(
 )
 _LABEL: Final = re.compile(rf"{LABEL_PATTERN}\Z")
 _VERSION: Final = re.compile(r"v(?P<number>[1-9][0-9]{0,9})\Z")
+_LIKE_VERSION: Final = re.compile(r"v[0-9]+\Z")
 _NAME: Final = re.compile(rf"{NAME_PATTERN}\Z")
 
 
@@ -92,12 +93,12 @@ def label_name(text: str, *, path: str = "label") -> str:
     Raises:
         InvalidRequest: `text` is no label that can be moved.
     """
-    if _LABEL.match(text) is None or text == LATEST or _VERSION.match(text):
+    if _LABEL.match(text) is None or text == LATEST or _LIKE_VERSION.match(text):
         raise InvalidRequest.of(
             Fault(
                 path=path,
                 message=f"`{_shown(text)}` is no label; lower-case letters, digits, `_` and `-`, at most 64, "
-                "and neither `latest` nor a version",
+                "and neither `latest` nor `v` and digits as a version",
             )
         )
     return text

@@ -52,7 +52,9 @@ def test_version_is_written_with_its_name() -> None:
     assert str(VersionRef(PromptName("a.b-c_1"), 12)) == "a.b-c_1:v12"
 
 
-@pytest.mark.parametrize("text", ["latest", "v3", "Prod", "", "a b", "-a", "a" * 65])
+@pytest.mark.parametrize(
+    "text", ["latest", "v3", "v0", "v01", "v007", "v99999999999", "Prod", "", "a b", "-a", "a" * 65]
+)
 def test_label_must_not_look_like_something_else(text: str) -> None:
     """`latest` and versions have meanings of their own."""
     with pytest.raises(InvalidRequest):
@@ -63,7 +65,7 @@ def test_names_of_prompts_and_versions_are_checked() -> None:
     """Good ones come back as they are."""
     assert prompt_name("Support.Agent-1") == "Support.Agent-1"
     assert version_number("v10") == 10
-    assert label_name("canary-2") == "canary-2"
+    assert [label_name(each) for each in ("canary-2", "v", "v2-beta")] == ["canary-2", "v", "v2-beta"]
     with pytest.raises(InvalidRequest):
         prompt_name("support agent")
     with pytest.raises(InvalidRequest):
