@@ -13,6 +13,11 @@ function rich(text) {
   return String(text || "").split("`").map((piece, index) => (index % 2 ? el("code", {}, piece) : piece));
 }
 
+// A path may wrap in front of its slashes.
+function breakable(path) {
+  return path.split("/").flatMap((piece, index) => (index > 1 ? [el("wbr", {}), "/" + piece] : index ? ["/" + piece] : []));
+}
+
 const pretty = (value) => JSON.stringify(value, null, 2);
 const nameOf = (reference) => reference.split("/").pop();
 
@@ -156,13 +161,13 @@ function draw(api) {
   nav.append(el("p", { class: "brand" }, "lor3 ", el("small", {}, api.info.version)));
   for (const tag of new Set(operations.map((one) => one.operation.tags[0]))) {
     nav.append(el("h2", {}, tag));
-    for (const one of operations) if (one.operation.tags[0] === tag) nav.append(el("a", { href: "#" + one.operation.operationId }, badge(one.method), one.path));
+    for (const one of operations) if (one.operation.tags[0] === tag) nav.append(el("a", { href: "#" + one.operation.operationId }, badge(one.method), el("span", { class: "path" }, breakable(one.path))));
   }
   nav.append(el("h2", {}, "reference"), el("a", { href: "#errors" }, "Errors"), el("a", { href: "#schemas" }, "Types"), el("a", { href: "/openapi.json" }, "openapi.json"));
 
   main.replaceChildren(el("h1", {}, "lor3 API"), el("p", { class: "lead" }, api.info.summary));
   for (const { path, method, operation } of operations) {
-    const section = el("section", { id: operation.operationId }, el("h2", {}, badge(method), el("code", {}, path), operation.summary), el("p", {}, ...rich(operation.description)));
+    const section = el("section", { id: operation.operationId }, el("h2", {}, badge(method), el("code", {}, breakable(path)), operation.summary), el("p", {}, ...rich(operation.description)));
     section.append(...parameters(operation.parameters));
     if (operation.requestBody) section.append(el("h3", {}, "Try it"), tryIt(path, method, operation), el("h3", {}, "Request"), ...body(operation.requestBody.content, schemas));
     for (const [code, answer] of Object.entries(operation.responses)) {
