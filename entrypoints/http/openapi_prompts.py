@@ -157,7 +157,8 @@ def prompt_paths(schemas: Schemas) -> dict[str, JSONValue]:
                 "deletePromptVersion",
                 "Delete a version",
                 "409 `version_in_use` where a chat used it, a label points to it or another version includes it. "
-                "The prompt goes with its last version.",
+                "The prompt goes with its last version. Numbers are never given again, not even where the prompt "
+                "is made anew.",
                 "prompts",
                 {},
                 parameters=[_NAME, _VERSION, _IF_MATCH],
