@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ MAX_DEPTH: Final = 8
 _MAX_ENTRIES: Final = 20_000
 """Of any kind: somebody may name a folder that is not meant for prompts."""
 _IGNORED: Final = "readme.md"
+_UNPRINTABLE: Final = "has characters in its name that are no text (shown as �); rename it"
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +58,8 @@ def list_files(root: Path) -> Listing | None:
     """Everything that counts under `root`; None where there is no such folder.
 
     Hidden files and folders, `README.md` and whatever has another suffix (editors' copies among them) do not
-    count. A link to a folder is not followed, which keeps loops out.
+    count. A link to a folder is not followed, which keeps loops out. What can't be looked into takes nothing else with
+    it, and paths are text that can be printed.
     """
     found: list[Found] = []
     refused: list[Refused] = []
@@ -90,21 +93,44 @@ def _walk(folder: Path, above: str, depth: int, seen: list[int]) -> Iterator[Fou
                     return
                 if entry.name.startswith("."):
                     continue
-                relative = f"{above}/{entry.name}" if above else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    if depth < MAX_DEPTH:
+                name = _cleaned(entry.name)
+                relative = f"{above}/{name}" if above else name
+                if _is_folder(entry, follow_symlinks=False):
+                    if name != entry.name:
+                        yield Refused(relative, _UNPRINTABLE)
+                    elif depth < MAX_DEPTH:
                         yield from _walk(Path(entry.path), relative, depth + 1, seen)
                     else:
                         yield Refused(relative, f"is deeper than {MAX_DEPTH} folders; move it up")
                 elif entry.name.lower().endswith(SUFFIXES) and entry.name.lower() != _IGNORED:
                     path = Path(entry.path)
-                    if path.suffix and not path.is_dir():
-                        yield Found(relative=relative, path=path)
+                    if path.suffix and not _is_folder(entry, follow_symlinks=True):
+                        found = Found(relative=relative, path=path)
+                        yield found if name == entry.name else Refused(relative, _UNPRINTABLE)
     except OSError as error:
         if not above and error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise
         if error.errno != errno.ENOENT:
             yield Refused(above, f"can't be read: {error.strerror}; mend its permissions")
+
+
+def _is_folder(entry: "os.DirEntry[str]", *, follow_symlinks: bool) -> bool:
+    """False also where nobody can tell, as of a link whose target is too long a name or out of bounds: who reads it
+    is told so."""
+    try:
+        return entry.is_dir(follow_symlinks=follow_symlinks)
+    except OSError:
+        return False
+
+
+def _cleaned(name: str) -> str:
+    """`name` as it can be printed and stored: what is no text in it, or would move a cursor, is replaced."""
+    if name.isprintable():
+        return name
+    return "".join(
+        character if character.isprintable() or unicodedata.category(character) == "Zs" else "�"
+        for character in name
+    )
 
 
 def read_bytes(found: Found, root: Path) -> bytes | None:
