@@ -15,8 +15,11 @@ from adapters.prompts.yaml_writer import write_yaml
 from application.ports.prompt_files import BrokenFile, FolderReading, PromptFile
 from domain.errors import ConfigurationError, Fault, InvalidRequest
 from domain.prompt.document import write_source
+from domain.prompt.nodes import Include, Open, Value
+from domain.prompt.nodes import Path as NamePath
 from domain.prompt.reference import PromptName, prompt_name
 from domain.prompt.source import PromptSource
+from domain.prompt.template import parse
 
 _NEW_FILE_MODE: Final = 0o666
 """Less the umask, as of any file that is made."""
@@ -28,9 +31,11 @@ class FolderPromptFiles:
 
     Args:
         directory: from the working directory; None for no files at all.
+        is_expected: whether somebody named it, so that its absence is a mistake. Nobody need have a default one.
     """
 
     directory: str | None
+    is_expected: bool = False
 
     async def read(self) -> FolderReading:
         if self.directory is None:
@@ -48,13 +53,21 @@ class FolderPromptFiles:
         return await asyncio.to_thread(self._write, self.directory, name, source)
 
     async def fingerprint(self) -> str:
-        """Empty where there is no folder."""
-        return "" if self.directory is None else await asyncio.to_thread(fingerprint, Path(self.directory))
+        """Empty where there is no folder and none is expected."""
+        if self.directory is None:
+            return ""
+        seen = await asyncio.to_thread(fingerprint, Path(self.directory))
+        return seen or ("absent" if self.is_expected else "")
 
     def _read(self, directory: str) -> FolderReading:
         root = Path(directory)
-        listing = list_files(root) or Listing(files=())
         identity = _Identity(root)
+        listing = list_files(root)
+        if listing is None:
+            absent = Refused(
+                "", "there is no such folder; make it, or set `prompts.directory` to the one you mean"
+            )
+            return FolderReading(broken=(_broken(None, identity, absent),) if self.is_expected else ())
         files: list[PromptFile] = []
         broken = [_broken(None, identity, each) for each in listing.refused]
         named: dict[str, list[Found]] = {}
@@ -88,6 +101,10 @@ class FolderPromptFiles:
         # A YAML file would let the prompt declare; a plain text is what one is that does not.
         made = f"{name}.yaml" if source.declares else f"{name}{'.txt' if name.lower() == 'readme' else '.md'}"
         found = same[0] if same else Found(relative=made, path=root / made)
+        if found.path.is_symlink() and not found.path.resolve().is_relative_to(root.resolve()):
+            raise _refused(
+                f"{identity.shown(found.relative)} is a link that leads out of the folder; remove it"
+            )
         content = _content(found, source, identity).encode()
         _check(content, found, source, identity)
         try:
@@ -155,7 +172,7 @@ def _content(found: Found, source: PromptSource, identity: _Identity) -> str:
                 f" nor several turns; rename it to {found.stem}.yaml with its text under `template:`, or remove it"
             )
         return source.turns[0].template
-    if not source.declares:
+    if not source.declares and _uses_names(source):
         raise _refused(
             f"{identity.shown(found.relative)} declares variables and the prompt is a plain text;"
             f" remove the file to have {found.stem}.md written"
@@ -164,6 +181,17 @@ def _content(found: Found, source: PromptSource, identity: _Identity) -> str:
     if found.suffix == JSON_SUFFIX:
         return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
     return write_yaml(document)
+
+
+def _uses_names(source: PromptSource) -> bool:
+    """Whether a document would have to declare something: a text that names nothing is the same in any format."""
+    return any(
+        any(isinstance(each.value, NamePath) for each in node.parameters)
+        if isinstance(node, Include)
+        else isinstance(node, Value | Open)
+        for turn in source.turns
+        for node in parse(turn.template).nodes
+    )
 
 
 def _check(content: bytes, found: Found, source: PromptSource, identity: _Identity) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from adapters.prompts.json_reader import read_json
-from adapters.prompts.parsed import Flaw, Malformed, Parsed
+from adapters.prompts.parsed import Malformed, Parsed
 from adapters.prompts.prompt_file import SUFFIXES, TEXT_SUFFIXES, YAML_SUFFIXES, Broken, parse_prompt
 from adapters.prompts.yaml_reader import read_yaml
 from application.ports.prompt_documents import DocumentFormat
@@ -109,7 +109,7 @@ def _json(path: Path, content: bytes, text: str, *, wanted: str, variables: bool
 
 def _dotprompt(path: Path, text: str) -> ImportedPrompt:
     front: JSONObject = {}
-    parsed = Parsed(value=None, spots={}, texts={})
+    parsed = Parsed(value=None, spots={}, texts={}, values={}, lines=())
     body, line = text, 1
     if _OPENS_FRONT.match(text):
         match = _FRONT.match(text)
@@ -146,7 +146,7 @@ def _placing(path: Path, parsed: Parsed, read: Callable[[], ImportedPrompt]) -> 
 def _placed(fault: Fault, path: Path, parsed: Parsed) -> Fault:
     if fault.message.startswith(str(path)):
         return fault
-    flaw = Flaw(message=fault.message, path=fault.path, spot=parsed.spot(fault.path))
+    flaw = parsed.flaw(fault.path, fault.message, at_value=True)
     return Fault(path="", message=flaw.sentence(str(path)))
 
 

@@ -39,7 +39,10 @@ def read_json(text: str) -> Parsed:
     value = reader.document()
     if reader.flaws:
         raise Malformed(*reader.flaws)
-    return Parsed(value=value, spots=reader.spots, texts=reader.texts)
+    if not isinstance(value, dict):
+        reader.spots[""] = reader.first
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return Parsed(value=value, spots=reader.spots, texts=reader.texts, values=reader.value_spots, lines=lines)
 
 
 @attrs.define(kw_only=True)
@@ -51,11 +54,16 @@ class _Reader:
     """Of the lines."""
     spots: dict[str, Spot] = attrs.field(factory=dict)
     texts: dict[str, TextSpot] = attrs.field(factory=dict)
+    value_spots: dict[str, Spot] = attrs.field(factory=dict)
     flaws: list[Flaw] = attrs.field(factory=list)
+    first: Spot = Spot(line=1, column=1)
+    """Where the document begins."""
     _at: int = 0
     _values: int = 0
 
     def document(self) -> JSONValue:
+        self._skip()
+        self.first = self._spot(self._at)
         value = self._value("", 0)
         self._skip()
         if self._at < len(self.text):
@@ -70,6 +78,7 @@ class _Reader:
             if depth >= MAX_DEPTH:
                 self._give_up(self._at, f"is nested deeper than {MAX_DEPTH} levels; make it flatter")
             return self._object(path, depth + 1) if start == "{" else self._array(path, depth + 1)
+        self.value_spots[path] = self._spot(self._at)
         if start == '"':
             at = self._at
             text = self._string()
@@ -102,7 +111,9 @@ class _Reader:
             inner = below(path, key)
             if key in lines:
                 message = f"is given twice, on lines {lines[key]} and {spot.line}; keep one"
-                self._flaw(Flaw(message=message, path=printable(inner), spot=spot))
+                self._flaw(
+                    Flaw(message=message, path=printable(inner), spot=spot, line_text=self._line(spot))
+                )
             lines.setdefault(key, spot.line)
             self.spots[inner] = spot
             if not self._next(":"):
@@ -189,6 +200,8 @@ class _Reader:
 
     def _give_up(self, at: int, message: str) -> NoReturn:
         spot = self._spot(min(at, len(self.text)))
+        raise Malformed(*self.flaws, Flaw(message=message, spot=spot, line_text=self._line(spot)))
+
+    def _line(self, spot: Spot) -> str:
         start = self.starts[spot.line - 1]
-        line = self.text[start:].partition("\n")[0].rstrip("\r")
-        raise Malformed(*self.flaws, Flaw(message=message, spot=spot, line_text=line))
+        return self.text[start:].partition("\n")[0].rstrip("\r")

@@ -1,7 +1,7 @@
 """A document with the place of everything in it, so that faults can point into the file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -37,25 +37,6 @@ class TextSpot:
 
 
 @attrs.frozen(kw_only=True)
-class Parsed:
-    """A document. Paths are written as in faults: `variables.name.type`, `messages[0].content`."""
-
-    value: JSONValue
-    spots: Mapping[str, Spot]
-    """Of each key and each item of a list."""
-    texts: Mapping[str, TextSpot]
-    """Of each text."""
-
-    def spot(self, path: str) -> Spot | None:
-        """Where `path` is, else what surrounds it."""
-        while path:
-            if path in self.spots:
-                return self.spots[path]
-            path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        return None
-
-
-@attrs.frozen(kw_only=True)
 class Flaw:
     """One thing that is wrong with a file."""
 
@@ -74,6 +55,41 @@ class Flaw:
             return f"{file}, line {self.spot.line}: {text}"
         place = Place(text=self.line_text, path="", origin=Origin(file=file, line=self.spot.line))
         return place.fault(self.spot.column - 1, text).message
+
+
+@attrs.frozen(kw_only=True)
+class Parsed:
+    """A document. Paths are written as in faults: `variables.name.type`, `messages[0].content`."""
+
+    value: JSONValue
+    spots: Mapping[str, Spot]
+    """Of each key and each item of a list; at the empty path a document that is no object."""
+    texts: Mapping[str, TextSpot]
+    """Of each text."""
+    values: Mapping[str, Spot]
+    """Of each value that is no collection and stands in its key's line."""
+    lines: Sequence[str]
+    """Of the file."""
+
+    def flaw(self, path: str, message: str, *, at_value: bool) -> Flaw:
+        """One that shows the line where `path` is, else what surrounds it.
+
+        Args:
+            at_value: whether to point to what the key has, not to the key.
+        """
+        spot = self._spot(path, at_value=at_value)
+        # A fault of a template shows its line already.
+        has_line = spot is not None and "\n" not in message and spot.line <= len(self.lines)
+        shown = self.lines[spot.line - 1] if spot is not None and has_line else None
+        return Flaw(message=message, path=path, spot=spot, line_text=shown)
+
+    def _spot(self, path: str, *, at_value: bool) -> Spot | None:
+        while path:
+            if path in self.spots:
+                return self.values.get(path, self.spots[path]) if at_value else self.spots[path]
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+            at_value = True  # what is meant stands there, or is missing there
+        return self.spots.get("")
 
 
 class Malformed(Exception):

@@ -1,5 +1,6 @@
 """From the bytes of one file to a prompt's source, with everything that is wrong."""
 
+import re
 from typing import Final
 
 import attrs
@@ -14,6 +15,11 @@ from domain.prompt.source import Origin, PromptSource, Turn
 YAML_SUFFIXES: Final = (".yaml", ".yml")
 JSON_SUFFIX: Final = ".json"
 TEXT_SUFFIXES: Final = (".md", ".txt")
+_OF_A_VALUE: Final = re.compile(
+    r"template|messages(\[\d+\](\.(role|content))?)?|description"
+    r"|variables(\.[A-Za-z_][A-Za-z0-9_]*(\.(type|default|description|values|enum))?)?"
+)
+"""Paths of keys that a document has: what is wrong is what they hold. With any other one the key itself is."""
 SUFFIXES: Final = (*YAML_SUFFIXES, JSON_SUFFIX, *TEXT_SUFFIXES)
 
 
@@ -79,7 +85,8 @@ def _fragment(text: str, shown: str) -> PromptSource:
 
 
 def _placed(fault: Fault, parsed: Parsed, shown: str) -> Fault:
-    flaw = Flaw(message=fault.message, path=fault.path, spot=parsed.spot(fault.path))
+    at_value = _OF_A_VALUE.fullmatch(fault.path) is not None
+    flaw = parsed.flaw(fault.path, fault.message, at_value=at_value)
     return Fault(path="", message=flaw.sentence(shown))
 
 

@@ -39,6 +39,7 @@ _NOT_JSON: Final = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 _MAX_DIGITS: Final = 308
 _BREAKS: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What YAML 1.1 counts as the end of a line, and so do the parser's marks."""
+_CLOSING: Final = {'"': ('"', "quote"), "'": ("'", "quote"), "[": ("]", "list"), "{": ("}", "object")}
 _QUOTING: Final = "; quote a text that holds `{{…}}` or `: `, or write it on the lines below a `|`"
 
 
@@ -85,12 +86,14 @@ def read_yaml(text: str, *, loader: Any = _LOADER) -> Parsed:
         for event in yaml.parse(text, Loader=loader):
             reader.take(event)
     except yaml.MarkedYAMLError as error:
-        raise Malformed(*reader.flaws, _syntax(error, lines)) from error
+        raise Malformed(*reader.flaws, _syntax(error, lines, end=len(text.rstrip()))) from error
     except yaml.YAMLError as error:
         raise Malformed(*reader.flaws, Flaw(message="is not YAML; save it as plain UTF-8 text")) from error
     if reader.flaws:
         raise Malformed(*reader.flaws)
-    return Parsed(value=reader.root, spots=reader.spots, texts=reader.texts)
+    return Parsed(
+        value=reader.root, spots=reader.spots, texts=reader.texts, values=reader.value_spots, lines=lines
+    )
 
 
 @attrs.define(kw_only=True)
@@ -101,6 +104,7 @@ class _Reader:
     root: JSONValue = None
     spots: dict[str, Spot] = attrs.field(factory=dict)
     texts: dict[str, TextSpot] = attrs.field(factory=dict)
+    value_spots: dict[str, Spot] = attrs.field(factory=dict)
     flaws: list[Flaw] = attrs.field(factory=list)
     _stack: list[_Frame] = attrs.field(factory=list)
     _documents: int = 0
@@ -156,7 +160,7 @@ class _Reader:
             self._note(event, "a key is missing before the `:`")
         elif key in frame.lines:
             message = f"is given twice, on lines {frame.lines[key]} and {line}; keep one"
-            self._flaw(Flaw(message=message, path=printable(path), spot=Spot(line=line, column=1)))
+            self._flaw(Flaw(message=message, path=printable(path), spot=spot, line_text=self._line(spot)))
         frame.lines.setdefault(key, line)
         frame.key = key
         self.spots[path] = spot
@@ -169,10 +173,16 @@ class _Reader:
             self.spots[path] = _spot(event)
         else:
             path = ""
+            if not isinstance(event, yaml.MappingStartEvent):
+                self.spots[path] = _spot(event)
         value: JSONValue = None
         opened: _Frame | None = None
         if isinstance(event, yaml.ScalarEvent):
             value = self._scalar(event, path)
+            spot = _spot(event)
+            # Nothing at all, and a block, have no place of their own in the key's line.
+            if path in self.spots and spot.line == self.spots[path].line and (event.value or event.style):
+                self.value_spots[path] = spot
         elif isinstance(event, yaml.MappingStartEvent):
             opened = _Mapping(path=path)
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -266,10 +276,24 @@ def _spaces(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _syntax(error: yaml.MarkedYAMLError, lines: list[str]) -> Flaw:
+def _syntax(error: yaml.MarkedYAMLError, lines: list[str], *, end: int) -> Flaw:
+    """
+    Args:
+        end: of the text, as an index.
+    """
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return Flaw(message="is not YAML; check indentation, quotes and brackets")
+    opens = error.context_mark
+    if opens is not None and opens.line < len(lines) and mark.index >= end:
+        # Nothing is wrong at the end of the file: what was opened before is still open there.
+        spot = Spot(line=opens.line + 1, column=opens.column + 1)
+        line = lines[opens.line]
+        character = line[opens.column : opens.column + 1]
+        if character in _CLOSING:
+            closing, what = _CLOSING[character]
+            message = f"not valid YAML: the {what} that opens here is never closed; write a `{closing}` where it ends"
+            return Flaw(message=message, spot=spot, line_text=line)
     spot = Spot(line=min(mark.line, len(lines) - 1) + 1, column=mark.column + 1)
     line = lines[spot.line - 1]
     opened = error.context_mark.line if error.context_mark is not None else mark.line

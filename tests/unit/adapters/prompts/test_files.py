@@ -131,9 +131,13 @@ async def test_a_broken_file_breaks_no_other(folder: Path) -> None:
     assert (broken.name, broken.path) == ("bad", "prompts/bad.yaml")
     said = _said(broken)
     assert any(
-        each.startswith(f"{folder}/bad.yaml, line 3: variables.name.type: must be one of") for each in said
+        each.startswith(f"{folder}/bad.yaml, line 3, column 11: variables.name.type: must be one of")
+        and each.endswith("\n    type: strin\n          ^")
+        for each in said
     )
-    assert any(each.startswith(f"{folder}/bad.yaml, line 4: templat: is unknown here") for each in said)
+    assert any(
+        each.startswith(f"{folder}/bad.yaml, line 4, column 1: templat: is unknown here") for each in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,12 +147,12 @@ async def test_a_broken_file_breaks_no_other(folder: Path) -> None:
         ("a.yaml", b"# nothing yet\n", ": is empty; write `template: "),
         ("a.json", b"", ", line 1, column 1: not valid JSON"),
         ("a.md", b" \n", ": is empty; write its text"),
-        ("a.yaml", b"- x\n", ": a prompt is an object"),
+        ("a.yaml", b"- x\n", ", line 1, column 1: a prompt is an object"),
         ("a.yaml", b"template: x\n\xff\n", ", line 2: is not UTF-8 text; save it as UTF-8"),
         ("a.md", "\ufeffx".encode("utf-16"), ", line 1: is not UTF-8 text"),
-        ("a.json", b'{"template": "x", "template": "y"}', ", line 1: template: is given twice"),
+        ("a.json", b'{"template": "x", "template": "y"}', ", line 1, column 19: template: is given twice"),
         ("a.yaml", b"template: x" + b"x" * 1024 * 1024, ": is larger than 1 MiB"),
-        ("a.yaml", b"template: 5\n", ", line 1: template: must be a text"),
+        ("a.yaml", b"template: 5\n", ", line 1, column 11: template: must be a text"),
     ],
 )
 async def test_broken_file_says_what_and_where(folder: Path, name: str, content: bytes, message: str) -> None:
@@ -305,3 +309,76 @@ async def test_identity_of_a_prompt_file_is_its_value(folder: Path) -> None:
     assert file == PromptFile(
         name=file.name, path="prompts/a.yaml", source=PromptSource(turns=(Turn(role="system", template="x"),))
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "a.yaml",
+            "template: x\nvariables:\n  age:\n    type: integer\n    default: ten\n",
+            "line 5, column 14: variables.age.default: must be an integer, not a string\n    default: ten\n             ^",
+        ),
+        (
+            "a.yaml",
+            "messages:\n  - role: sytem\n    content: x\n",
+            "line 2, column 11: messages[0].role: must be `system`, `user` or `assistant`; did you mean `system`?\n"
+            "  - role: sytem\n          ^",
+        ),
+        (
+            "a.yaml",
+            "template: x\nvariables:\n  name: strng\n",
+            "line 3, column 9: variables.name.type: must be one of ",
+        ),
+        (
+            "a.yaml",
+            "template: x\nvariables:\n  a-b: string\n",
+            "line 3, column 3: variables.a-b: is no name of a variable",
+        ),
+        (
+            "a.yaml",
+            "template: x\nvariables:\n  name: {type: enum}\n",
+            "line 3, column 3: variables.name.values: is missing",
+        ),
+        ("a.yaml", "template:\n  - x\n", "line 1, column 1: template: must be a text\ntemplate:\n^"),
+        ("a.yaml", "template: x\nmodel: gpt\n", "line 2, column 1: model: is unknown here"),
+        ("a.yaml", "# mine\nBe blunt.\n", "line 2, column 1: a prompt is an object"),
+        (
+            "a.json",
+            '{"template": "x",\r\n "variables": {"n": {"type": "int"}}}',
+            "line 2, column 30: variables.n.type: must be one of ",
+        ),
+        ("a.json", ' "Be blunt."', "line 1, column 2: a prompt is an object"),
+    ],
+)
+async def test_fault_of_a_document_shows_its_place(folder: Path, name: str, content: str, said: str) -> None:
+    """As one of a template does: line, column, the line itself and a caret."""
+    (folder / name).write_bytes(content.encode())
+
+    (broken,) = (await _read(folder)).broken
+    (sentence,) = _said(broken)
+
+    place, _, caret = sentence.rpartition("\n")
+    assert place.startswith(f"{folder}/{name}, {said.rpartition(chr(10))[0] or said}")
+    assert caret.strip() == "^"
+    column = int(said.partition("column ")[2].partition(":")[0])
+    assert len(caret) == column
+    assert sentence.startswith(f"{folder}/{name}, {said}")
+
+
+async def test_folder_that_somebody_named_has_to_be_there(tmp_path: Path) -> None:
+    """A typo would be silent otherwise; nobody need have the default one, and one that comes is taken up."""
+    named = FolderPromptFiles(str(tmp_path / "promts"), is_expected=True)
+    default = FolderPromptFiles(str(tmp_path / "promts"))
+
+    (absent,) = (await named.read()).broken
+
+    assert absent.name is None
+    assert [fault.message for fault in absent.faults] == [
+        f"{tmp_path}/promts: there is no such folder; make it, or set `prompts.directory` to the one you mean"
+    ]
+    assert await default.read() == FolderReading()
+    assert (await named.fingerprint(), await default.fingerprint()) == ("absent", "")
+    (tmp_path / "promts").mkdir()
+    assert await named.read() == FolderReading()
+    assert await named.fingerprint() != "absent"

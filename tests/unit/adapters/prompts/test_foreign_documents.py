@@ -90,16 +90,24 @@ async def test_variables_are_asked_for(tmp_path: Path) -> None:
     [
         ("x.prompt", "---\nmodel: m\n", "front matter never ends"),
         ("x.prompt", "---\n- a\n---\nhi", "front matter holds no settings"),
-        ("x.prompt", "---\nmodel: m\nmodel: n\n---\nhi", "x.prompt, line 3: model: is given twice"),
+        ("x.prompt", "---\nmodel: m\nmodel: n\n---\nhi", "x.prompt, line 3, column 1: model: is given twice"),
         ("x.prompt", "---\na: &x 1\nb: *x\n---\nhi", "line 2, column 4: the anchor `&x` is refused"),
-        ("x.prompt", "---\ninput:\n  schema:\n    n: any\n---\nhi", "line 4: input.schema.n: the type `any`"),
+        (
+            "x.prompt",
+            "---\ninput:\n  schema:\n    n: any\n---\nhi",
+            "line 4, column 8: input.schema.n: the type `any`",
+        ),
         (
             "x.prompt",
             "---\nmodel: m\n---\nhi\n  {{media url=a}}",
             "x.prompt, line 5, column 3: the helper `media`",
         ),
         ("x.prompt", "", "no text"),
-        ("x.json", '{\n "object": "assistant",\n "instructions": null}', "line 3: instructions: is missing"),
+        (
+            "x.json",
+            '{\n "object": "assistant",\n "instructions": null}',
+            "line 3, column 18: instructions: is missing",
+        ),
         ("x.json", '{\n"prompt": "{{#a}}",\n"type": "text"}', "line 2: prompt: line 1, column 1: `{{#a}}`"),
         ("x.json", '{"prompt": ', "line 1"),
         ("x.json", '{"a": 1, "a": 2}', "given twice"),

@@ -37,8 +37,8 @@ def test_places_are_those_of_keys_items_and_texts() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"a": 1,\n"a": 2}', "p.json, line 2: a: is given twice, on lines 1 and 2; keep one"),
-        ('{"a": {"b": 1, "b": 2}}', "p.json, line 1: a.b: is given twice"),
+        ('{"a": 1,\n"a": 2}', "p.json, line 2, column 1: a: is given twice, on lines 1 and 2; keep one"),
+        ('{"a": {"b": 1, "b": 2}}', "p.json, line 1, column 16: a.b: is given twice"),
         (
             '{"a": NaN}',
             'p.json, line 1, column 7: `NaN` is not JSON; write texts in double quotes\n{"a": NaN}\n      ^',

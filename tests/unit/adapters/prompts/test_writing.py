@@ -19,6 +19,7 @@ from domain.errors import ConfigurationError
 from domain.prompt.document import read_source, write_source
 from domain.prompt.reference import PromptName
 from domain.prompt.source import PromptSource, Turn
+from domain.prompt.template import is_blank
 
 NAME = PromptName("a")
 # What a prompt can hold at all: the store has neither U+0000 nor halves of pairs.
@@ -28,6 +29,7 @@ LINES = st.lists(
     max_size=5,
 ).map("\n".join)
 TEMPLATES = TEXTS | LINES
+TEXTS_OF_TURNS = TEMPLATES.filter(lambda text: not is_blank(text))
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -60,10 +62,10 @@ def _variables() -> st.SearchStrategy[dict[str, Any]]:
 
 DOCUMENTS = st.builds(
     lambda body, rest: {**body, **rest},
-    TEMPLATES.map(lambda text: {"template": text})
+    TEXTS_OF_TURNS.map(lambda text: {"template": text})
     | st.lists(
         st.fixed_dictionaries(
-            {"role": st.sampled_from(["system", "user", "assistant"]), "content": TEMPLATES}
+            {"role": st.sampled_from(["system", "user", "assistant"]), "content": TEXTS_OF_TURNS}
         ),
         min_size=1,
         max_size=3,
@@ -223,3 +225,32 @@ async def test_json_is_for_people_too(tmp_path: Path) -> None:
     assert (tmp_path / "a.json").read_text("utf-8") == json.dumps(
         {"template": "é"}, indent=2, ensure_ascii=False
     ) + "\n"
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+async def test_plain_text_fits_a_document_while_it_names_nothing(tmp_path: Path, suffix: str) -> None:
+    """Then it is the same prompt in either; what it names, a document would have to declare."""
+    file = tmp_path / f"a.{suffix}"
+    file.write_text('{"template": "old"}')
+    files = FolderPromptFiles(str(tmp_path))
+    await files.write(NAME, _source('Be {{> tone style="calm"}}.', declares=False))
+    written = file.read_text()
+    for text in ("Be {{how}}.", "{{#a}}x{{/a}}", "{{> tone style=how}}"):
+        with pytest.raises(ConfigurationError, match=r"remove the file to have a\.md written"):
+            await files.write(NAME, _source(text, declares=False))
+
+    assert written == file.read_text()
+    assert [each.source for each in (await files.read()).files] == [_source('Be {{> tone style="calm"}}.')]
+
+
+async def test_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    """What lies elsewhere is nobody's prompt."""
+    outside = tmp_path / "outside.yaml"
+    outside.write_text("template: mine")
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    (folder / "a.yaml").symlink_to(outside)
+    with pytest.raises(ConfigurationError, match="leads out of the folder; remove it"):
+        await FolderPromptFiles(str(folder)).write(NAME, _source("new"))
+
+    assert outside.read_text() == "template: mine"

@@ -91,9 +91,13 @@ def test_path_without_a_place_has_that_of_what_surrounds_it(loader: Any) -> None
     """What is missing is missing somewhere."""
     parsed = _read("variables:\n  name: {type: enum}\n", loader)
 
-    assert parsed.spot("variables.name.values") == Spot(line=2, column=3)
-    assert parsed.spot("variables.name.type") == Spot(line=2, column=10)
-    assert parsed.spot("nowhere") is None
+    missing = parsed.flaw("variables.name.values", "is missing", at_value=True)
+
+    assert missing.spot == Spot(line=2, column=3)
+    assert missing.line_text == "  name: {type: enum}"
+    assert parsed.flaw("variables.name.type", "x", at_value=False).spot == Spot(line=2, column=10)
+    assert parsed.flaw("variables.name.type", "x", at_value=True).spot == Spot(line=2, column=16)
+    assert parsed.flaw("nowhere", "x", at_value=True).spot is None
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,7 @@ def test_path_without_a_place_has_that_of_what_surrounds_it(loader: Any) -> None
         ("a: !own x\n", "p.yaml, line 1, column 4: the tag `!own` is refused"),
         ("a: !!str 1\n", "p.yaml, line 1, column 4: the tag `!!str` is refused"),
         ("a: 1\n---\nb: 1\n", "p.yaml, line 2, column 1: holds several documents; keep one prompt in a file"),
-        ("a:\n  b: 1\n  b: 2\n", "p.yaml, line 3: a.b: is given twice, on lines 2 and 3; keep one"),
+        ("a:\n  b: 1\n  b: 2\n", "p.yaml, line 3, column 3: a.b: is given twice, on lines 2 and 3; keep one"),
         ("a:\n\tb: 1\n", "p.yaml, line 2, column 1: a tab can't indent YAML; use spaces\n b: 1\n^"),
         (
             "t: {{name}} hi\n",
@@ -123,7 +127,20 @@ def test_path_without_a_place_has_that_of_what_surrounds_it(loader: Any) -> None
             "p.yaml, line 1, column 15: not valid YAML: mapping values are not allowed",
         ),
         ("t: a: b\n", "p.yaml, line 1, column 5: a `:` is not expected here; quote"),
-        ("a: 'x\n", "p.yaml, line 2, column 1: not valid YAML: "),
+        (
+            "a: 'x\n",
+            "p.yaml, line 1, column 4: not valid YAML: the quote that opens here is never closed; write a `'` where "
+            "it ends\na: 'x\n   ^",
+        ),
+        ('b: 1\na: "x\nc: 2', "p.yaml, line 2, column 4: not valid YAML: the quote that opens here is never"),
+        (
+            "a: [x,\nc\n\n",
+            "p.yaml, line 1, column 4: not valid YAML: the list that opens here is never closed",
+        ),
+        (
+            "a: {x: 1\n",
+            "p.yaml, line 1, column 4: not valid YAML: the object that opens here is never closed",
+        ),
         (": 1\n", "p.yaml, line 1, column 1: not valid YAML: "),
         ("? [a]\n: 1\n", "p.yaml, line 1, column 3: a key must be a text"),
         ("a: .nan\n", "p.yaml, line 1, column 4: `.nan` is no number that JSON has"),
@@ -151,7 +168,7 @@ def test_everything_refused_is_named_at_once(loader: Any) -> None:
         "p.yaml, line 1, column 4",
         "p.yaml, line 2, column 4",
         "p.yaml, line 3, column 4",
-        "p.yaml, line 4",
+        "p.yaml, line 4, column 1",
     ]
 
 
