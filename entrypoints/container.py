@@ -230,7 +230,13 @@ class Container(containers.DeclarativeContainer):
         defaults=providers.Callable(_default_models, settings),
     )
     prompt_texts = providers.Singleton(DocumentTexts)
-    prompt_files = providers.Singleton(FolderPromptFiles, settings.provided.prompts.directory)
+    prompt_files = providers.Singleton(
+        FolderPromptFiles,
+        settings.provided.prompts.directory,
+        is_expected=providers.Callable(
+            lambda origins: "prompts.directory" in origins, settings.provided.origins
+        ),
+    )
     prompt_writing = providers.Singleton(PromptWriting, clock=clock)
     read_prompts = providers.Singleton(ReadPrompts, unit_of_work=store.provided.unit_of_work)
     version_prompt = providers.Singleton(

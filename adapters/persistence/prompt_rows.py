@@ -8,9 +8,9 @@ from typing import Any, cast
 import attrs
 
 from adapters.persistence.rows import Row
-from domain.errors import InvalidRequest, StorageUnavailable
+from domain.errors import InvalidRequest, UnreadableVersion
 from domain.ids import Tenant
-from domain.prompt.document import read_source, write_source
+from domain.prompt.document import description_in, document_text, read_source
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.source import PromptSource
 from domain.prompt.version import (
@@ -22,6 +22,7 @@ from domain.prompt.version import (
     Prompt,
     PromptVersion,
     RemoteLink,
+    VersionOutline,
     Weights,
 )
 
@@ -34,7 +35,7 @@ def prompt_row(prompt: Prompt) -> Row:
         "next_number": prompt.next_number,
         "revision": prompt.revision,
         "labels": [_label_row(label) for label in prompt.labels],
-        "file": None if file is None else {"path": file.path, "hash": file.hash},
+        "file": None if file is None else _link_row(file),
         "assistant": None if assistant is None else {"id": assistant.id, "hash": assistant.hash},
         "created_at": prompt.created_at,
         "updated_at": prompt.updated_at,
@@ -46,7 +47,7 @@ def version_row(version: PromptVersion) -> Row:
         "name": version.name,
         "number": version.number,
         "hash": version.hash,
-        "template": json.dumps(write_source(version.source), ensure_ascii=False, separators=(",", ":")),
+        "template": document_text(version.source),
         "declares": version.source.declares,
         "pins": [
             {"written": pin.written, "name": pin.ref.name, "number": pin.ref.number, "hash": pin.hash}
@@ -58,6 +59,11 @@ def version_row(version: PromptVersion) -> Row:
         "created_at": version.created_at,
         "used_at": None,
     }
+
+
+def _link_row(link: FileLink) -> dict[str, str]:
+    row = {"path": link.path, "hash": link.hash}
+    return row if link.in_folder is None else row | {"in_folder": link.in_folder}
 
 
 def pin_rows(version: PromptVersion) -> list[Row]:
@@ -94,7 +100,7 @@ def prompt_of(row: Mapping[str, Any]) -> Prompt:
         next_number=row["next_number"],
         revision=row["revision"],
         labels=tuple([_label_of(label) for label in row["labels"]]),
-        file=None if file is None else FileLink(path=file["path"], hash=file["hash"]),
+        file=None if file is None else FileLink(**file),
         assistant=None if assistant is None else RemoteLink(id=assistant["id"], hash=assistant["hash"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
@@ -104,7 +110,7 @@ def prompt_of(row: Mapping[str, Any]) -> Prompt:
 def version_of(row: Mapping[str, Any]) -> PromptVersion:
     """
     Raises:
-        StorageUnavailable: the row's template is none.
+        UnreadableVersion: the row's template is none.
     """
     return PromptVersion(
         tenant=Tenant(row["tenant"]),
@@ -129,6 +135,16 @@ def version_of(row: Mapping[str, Any]) -> PromptVersion:
     )
 
 
+def outline_of(row: Mapping[str, Any]) -> VersionOutline:
+    return VersionOutline(
+        name=PromptName(row["name"]),
+        number=row["number"],
+        hash=row["hash"],
+        description=description_in(row["beginning"]),
+        size_bytes=row["size_bytes"],
+    )
+
+
 def ref_of(row: Mapping[str, Any]) -> VersionRef:
     return VersionRef(PromptName(row["name"]), row["number"])
 
@@ -149,10 +165,7 @@ def _source_of(row: Mapping[str, Any]) -> PromptSource:
     try:
         source = read_source(json.loads(row["template"]))
     except (InvalidRequest, ValueError) as error:
-        raise StorageUnavailable(
-            f"prompt `{ref_of(row)}` is stored in a form that this lor3 does not read: "
-            "install a newer one, or make the version anew"
-        ) from error
+        raise UnreadableVersion(str(ref_of(row))) from error
     return source if row["declares"] else attrs.evolve(source, declares=False)
 
 

@@ -37,7 +37,7 @@ class PromptRepositorySuite:
                 Label(name="production", weights=((3, 90), (12, 10)), protected=True, moved_at=NOW),
                 Label(name="staging", weights=((12, 1),), moved_at=NOW, moved_by="ada"),
             ),
-            file=FileLink(path="config/prompts/ä.yaml", hash="1" * 64),
+            file=FileLink(path="config/prompts/ä.yaml", hash="1" * 64, in_folder="3" * 64),
             assistant=RemoteLink(id="asst_1", hash="2" * 64),
             updated_at=NOW + datetime.timedelta(days=1),
         )
@@ -113,7 +113,7 @@ class PromptRepositorySuite:
             await work.prompts.put(head)
             await work.prompts.note_move(attrs.evolve(new_move(1), moved_at=there))
             await work.commit()
-            (version,) = await work.prompts.versions(NAME, limit=1)
+            (version,) = await work.prompts.find([VersionRef(NAME, 1)])
             (move,) = await work.prompts.moves(NAME, "production", limit=1)
 
         assert head == await head_of(store)
@@ -141,7 +141,7 @@ class PromptRepositorySuite:
             (move,) = await work.prompts.moves(NAME, "production", limit=9)
             odd = PromptName("a\0\ud800")
             assert await work.prompts.get(odd) is None
-            assert await work.prompts.versions(odd, limit=9) == ()
+            assert await work.prompts.history(odd, limit=9) == ()
             assert await work.prompts.find([VersionRef(odd, 1)]) == ()
             assert await work.prompts.moves(odd, "\0", limit=9) == ()
             assert await work.prompts.lock(odd) is None
@@ -177,11 +177,11 @@ class PromptRepositorySuite:
         await save(store, new_version(PromptName("other")))
 
         async with store.unit_of_work(DEFAULT_TENANT) as work:
-            first = await work.prompts.versions(NAME, limit=5)
-            rest = await work.prompts.versions(NAME, below=8, limit=100)
-            assert await work.prompts.versions(NAME, below=1, limit=5) == ()
-            assert await work.prompts.versions(NAME, limit=0) == ()
-            assert len(await work.prompts.versions(NAME, below=2**70, limit=2**70)) == 12
+            first = await work.prompts.history(NAME, limit=5)
+            rest = await work.prompts.history(NAME, below=8, limit=100)
+            assert await work.prompts.history(NAME, below=1, limit=5) == ()
+            assert await work.prompts.history(NAME, limit=0) == ()
+            assert len(await work.prompts.history(NAME, below=2**70, limit=2**70)) == 12
         assert [version.number for version in first] == [12, 11, 10, 9, 8]
         assert [version.number for version in rest] == [7, 6, 5, 4, 3, 2, 1]
 
@@ -341,7 +341,7 @@ class PromptRepositorySuite:
             await holder.prompts.lock(PromptName("x"))
             async with other.unit_of_work(OTHER_TENANT) as work:
                 assert {NAME, "theirs"} == {prompt.name for prompt in await work.prompts.list(limit=9)}
-                assert (theirs,) == await work.prompts.versions(NAME, limit=9)
+                assert [theirs.ref] == [each.ref for each in await work.prompts.history(NAME, limit=9)]
                 assert await work.prompts.including(tone, limit=9) == ()
                 assert await work.prompts.moves(NAME, "production", limit=9) == ()
         async with other.unit_of_work(OTHER_TENANT) as work:

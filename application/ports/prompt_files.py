@@ -30,6 +30,8 @@ class BrokenFile:
     """None where not even its name can be one."""
     path: str
     faults: tuple[Fault, ...]
+    has_prompt: bool = False
+    """Whether the store has a prompt of that name, which stays as it is; in the report of an import."""
 
 
 @attrs.frozen(kw_only=True)

@@ -19,13 +19,20 @@ class FolderNews:
     _said: dict[str, Hashable] = attrs.field(factory=dict, init=False)
     """What was last said about a path."""
 
-    def made(self, path: str, ref: VersionRef) -> None:
+    def made(self, path: str, ref: VersionRef, warnings: tuple[str, ...]) -> None:
+        """
+        Args:
+            warnings: as `CompiledPrompt.warnings` has them.
+        """
         _log.info("%s: made %s", path, ref)
+        for warning in warnings:
+            _log.warning("%s", warning)
 
     def broken(self, file: BrokenFile) -> None:
         if self._is_new(file.path, file.faults):
             faults = (f"{each.path}: {each.message}" if each.path else each.message for each in file.faults)
-            _log.error("%s is broken, and its prompt stays as it is:\n%s", file.path, "\n".join(faults))
+            what = "its prompt stays as it is" if file.has_prompt else "nothing is made of it"
+            _log.error("%s is broken, and %s:\n%s", file.path, what, "\n".join(faults))
 
     def diverged(self, path: str, name: PromptName, content_hash: str) -> None:
         """

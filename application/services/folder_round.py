@@ -14,12 +14,13 @@ from domain.errors import Fault
 from domain.prompt.content_hash import content_hash
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
 from domain.prompt.rollout import heaviest_version
-from domain.prompt.version import Pin, Prompt
+from domain.prompt.version import FileLink, Pin, Prompt
 
 HEADS_AT_A_TIME: Final = 500
 
 Step: TypeAlias = Literal["unchanged", "link", "make", "diverged"]
-"""What is to be done about a file; `link`: the newest version has its content, only the head does not say so."""
+"""What is to be done about a file; `link`: the newest version has its content, or its path alone is another, and
+only the head does not say so."""
 
 
 @attrs.define
@@ -52,7 +53,7 @@ class FolderRound:
             for reference in planned.outside(names)
             if (ref := meant(heads, reference)) is not None
         }
-        found = await work.prompts.find(tuple(wanted)) if wanted else ()
+        found = await work.prompts.outlines(tuple(wanted)) if wanted else ()
         return cls(names, heads, {version.ref: version.hash for version in found})
 
     def beside(self, planned: PlannedFile) -> dict[str, PromptName]:
@@ -101,11 +102,26 @@ def next_step(head: Prompt | None, newest: str, content: str, path: str) -> Step
     if head is None:
         return "make"
     link = head.file
-    if link is not None and link.hash == content:
-        return "unchanged" if link.path == path else "link"
+    if link == FileLink(path=path, hash=content):
+        return "unchanged"
     if newest == content:
         return "link"
+    if link is not None and link.holds(content):
+        return "unchanged" if link.path == path else "link"
     return "make" if link is not None and link.hash == newest else "diverged"
+
+
+def linked(head: Prompt, newest: str, content: str, path: str) -> FileLink:
+    """The link that a step `link` writes; the arguments are those of `next_step`."""
+    if head.file is None or newest == content:
+        return FileLink(path=path, hash=content)
+    return attrs.evolve(head.file, path=path)
+
+
+def agreed(head: Prompt | None, content: str) -> str:
+    """The hash of the version that a file with this content stands for, where the two have not diverged."""
+    link = None if head is None else head.file
+    return link.hash if link is not None and link.in_folder == content else content
 
 
 def meant(heads: Mapping[PromptName, Prompt], reference: PromptReference) -> VersionRef | None:

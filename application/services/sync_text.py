@@ -2,11 +2,14 @@
 
 import difflib
 import json
+import shlex
 from typing import Final
 
+from application.services.prompt_writing import Checked
 from domain.errors import Diverged
+from domain.prompt.reference import PromptName
 from domain.prompt.source import PromptSource
-from domain.prompt.version import Pin
+from domain.prompt.version import Pin, PromptVersion
 
 _MAX_LINES: Final = 400
 
@@ -31,6 +34,18 @@ def unified(local: str, remote: str, *, local_name: str, remote_name: str) -> st
     return "\n".join(lines)
 
 
+def sync_command(
+    name: PromptName, *options: str, assistant_id: str | None = None, base_url: str | None = None
+) -> str:
+    """What a person has to run to sync a prompt with an assistant."""
+    words = ["lor3", "prompt", "sync", name, "--to", "openai", *options]
+    if assistant_id is not None:
+        words += ["--assistant-id", assistant_id]
+    if base_url is not None:
+        words += ["--base-url", base_url]
+    return shlex.join(words)
+
+
 def source_text(source: PromptSource, pins: tuple[Pin, ...]) -> str:
     """A source as lines for a diff: what is declared, the fragments' versions, and the text of each turn."""
     lines = [] if source.description is None else [f"description: {source.description}"]
@@ -48,3 +63,20 @@ def source_text(source: PromptSource, pins: tuple[Pin, ...]) -> str:
         lines += [f"{turn.role}:"] if source.is_chat else [""] if lines else []
         lines += turn.template.splitlines()
     return "\n".join(lines)
+
+
+def other_fragments(version: PromptVersion, in_folder: Checked | None) -> tuple[str, ...]:
+    """A note where the fragments that a version was made with are not those of its file's folder."""
+    ours = {pin.written: pin for pin in version.pins}
+    theirs = () if in_folder is None else in_folder.version.pins
+    differing = [
+        f"{ours[pin.written].ref}, in the folder {pin.ref}"
+        for pin in theirs
+        if pin.written in ours and ours[pin.written].hash != pin.hash
+    ]
+    if not differing:
+        return ()
+    return (
+        f"{version.ref} was made with {'; '.join(differing)}: `lor3 prompt edit {version.name} --refresh` makes a "
+        "version with its fragments as they are now",
+    )

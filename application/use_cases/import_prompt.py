@@ -12,7 +12,7 @@ from application.services.assistant_text import instructions_of, remote_hashes, 
 from application.services.prompt_closure import load_closure
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import Checked, Draft, PromptWriting
-from application.services.sync_text import SidesDiverged, unified
+from application.services.sync_text import SidesDiverged, sync_command, unified
 from domain.errors import Conflict, Fault, InvalidRequest, NotFound
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.compiled import CompiledPrompt
@@ -104,6 +104,8 @@ class ImportAssistantCommand:
     author: str | None = None
     message: str | None = None
     dry_run: bool = False
+    base_url: str | None = None
+    """Of the server, as it was given; for the commands that errors name."""
 
 
 @attrs.define(kw_only=True)
@@ -202,10 +204,14 @@ class ImportAssistant:
             return newest
         here = "" if compiled.is_chat else instructions_of(compiled)
         if text_hash(here) not in {link.hash, *there}:
+
+            def again(prefer: str) -> str:
+                return sync_command(head.name, "--prefer", prefer, base_url=command.base_url)
+
             raise SidesDiverged(
                 f"{assistant_id} and {newest} both changed since the last import; say which one counts:\n"
-                f"  lor3 prompt sync {head.name} --to openai --prefer local     lor3's: the assistant's is overwritten\n"
-                f"  lor3 prompt sync {head.name} --to openai --prefer remote    the assistant's: the next version",
+                f"  {again('local')}     lor3's: the assistant's is overwritten\n"
+                f"  {again('remote')}    the assistant's: the next version",
                 diff=unified(here, instructions, local_name=str(newest), remote_name=assistant_id),
             )
         return None
@@ -215,7 +221,7 @@ async def _same(work: UnitOfWork, checked: Checked) -> VersionRef | None:
     """The version that has this very content already, be it the newest or one before later changes."""
     if checked.newest is None:
         return None
-    versions = await work.prompts.versions(checked.version.name, limit=_LOOKED_BACK)
+    versions = await work.prompts.history(checked.version.name, limit=_LOOKED_BACK)
     return next((version.ref for version in versions if version.hash == checked.version.hash), None)
 
 

@@ -9,11 +9,11 @@ from application.ports.clock import Clock
 from application.ports.prompt_files import BrokenFile, PromptFile, PromptFiles
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.folder_news import FolderNews
-from application.services.folder_round import FolderRound, Step, meant, next_step
+from application.services.folder_round import FolderRound, Step, agreed, linked, meant, next_step
 from application.services.prompt_folder import PlannedFile, plan_folder
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import Draft, PromptWriting
-from domain.errors import InvalidRequest
+from domain.errors import Fault, InvalidRequest, UnreadableVersion
 from domain.ids import DEFAULT_TENANT
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
 from domain.prompt.version import FileLink, Prompt
@@ -132,6 +132,11 @@ class ImportPromptFiles:
         except InvalidRequest as error:
             self._break(round_, tally, BrokenFile(name=file.name, path=file.path, faults=error.faults))
             return
+        except UnreadableVersion as error:
+            # A fragment's, which must not keep all other files out.
+            faults = (Fault(path="", message=error.detail),)
+            self._break(round_, tally, BrokenFile(name=file.name, path=file.path, faults=faults))
+            return
         if step in ("make", "link"):
             self._oven.changed(DEFAULT_TENANT, file.name)
         await self._done(round_, tally, file, head, step, content)
@@ -141,7 +146,7 @@ class ImportPromptFiles:
         if head.file == FileLink(path=file.path, hash=content):
             return "unchanged"
         async with self._unit_of_work(head.tenant) as work:
-            newest = await work.prompts.find((VersionRef(head.name, head.latest),))
+            newest = await work.prompts.outlines((VersionRef(head.name, head.latest),))
         return next_step(head, newest[0].hash if newest else "", content, file.path)
 
     async def _write(
@@ -149,7 +154,7 @@ class ImportPromptFiles:
     ) -> tuple[Prompt | None, Step, str]:
         """Looks again under the lock, as other processes import the same folder, and does what is to be done.
 
-        Returns the head as it was, what was done, and the hash of the file's content.
+        Returns the head, what was done, and the hash of the file's content.
         """
         file = planned.file
         async with self._unit_of_work(DEFAULT_TENANT) as work:
@@ -164,21 +169,21 @@ class ImportPromptFiles:
             )
             checked = await self._writing.check(work, head, draft, pinned=pinned, beside=round_.names)
             content = checked.version.hash
-            step = next_step(head, "" if checked.newest is None else checked.newest.hash, content, file.path)
+            newest = "" if checked.newest is None else checked.newest.hash
+            step = next_step(head, newest, content, file.path)
             if step == "make":
                 stored = await self._writing.store(work, head, checked, file_path=file.path)
                 await work.commit()
                 tally.made.append(stored.version.ref)
-                self._news.made(file.path, stored.version.ref)
+                self._news.made(file.path, stored.version.ref, stored.warnings)
             elif step == "link" and head is not None:
-                await work.prompts.put(
-                    attrs.evolve(
-                        head,
-                        file=FileLink(path=file.path, hash=content),
-                        revision=head.revision + 1,
-                        updated_at=self._clock.now(),
-                    )
+                head = attrs.evolve(
+                    head,
+                    file=linked(head, newest, content, file.path),
+                    revision=head.revision + 1,
+                    updated_at=self._clock.now(),
                 )
+                await work.prompts.put(head)
                 await work.commit()
         return head, step, content
 
@@ -193,7 +198,7 @@ class ImportPromptFiles:
     ) -> None:
         if step != "diverged" or head is None:
             tally.unchanged += step != "make"
-            round_.hashes[file.name] = content
+            round_.hashes[file.name] = agreed(head, content)
             return
         tally.diverged.append(DivergedFile(name=file.name, path=file.path))
         self._news.diverged(file.path, file.name, content)
@@ -203,10 +208,11 @@ class ImportPromptFiles:
         # The two never agreed: what includes it takes what the name means in the database.
         ref = meant({head.name: head}, PromptReference(name=head.name))
         async with self._unit_of_work(head.tenant) as work:
-            found = await work.prompts.find((ref,)) if ref is not None else ()
+            found = await work.prompts.outlines((ref,)) if ref is not None else ()
         round_.hashes[file.name] = found[0].hash if found else ""
 
     def _break(self, round_: FolderRound, tally: _Tally, broken: BrokenFile) -> None:
+        broken = attrs.evolve(broken, has_prompt=broken.name in round_.heads)
         tally.broken.append(broken)
         if broken.name is not None:
             round_.broken[broken.name] = broken
@@ -228,7 +234,7 @@ async def _holding(work: UnitOfWork, name: PromptName, content: str) -> VersionR
     """The newest version with this content; None where it was deleted, or lies too far back."""
     below: int | None = None
     for _ in range(MAX_PAGES):
-        page = await work.prompts.versions(name, below=below, limit=VERSIONS_AT_A_TIME)
+        page = await work.prompts.history(name, below=below, limit=VERSIONS_AT_A_TIME)
         for version in page:
             if version.hash == content:
                 return version.ref

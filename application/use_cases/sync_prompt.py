@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from application.services.sync_text import sync_command
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, VersionRef
 
@@ -41,3 +42,15 @@ class SyncPromptWithAssistantCommand(SyncPromptCommand):
     """The assistant to link the prompt to, in place of the one that it is linked to."""
     model: str | None = None
     """For an assistant that has to be made."""
+    base_url: str | None = None
+    """Of the server, as it was given; for the commands that errors name."""
+
+    def again(self, *options: str, assistant_id: str | None = None) -> str:
+        """This command with `options`, for a person to run: about the same assistant on the same server.
+
+        Args:
+            assistant_id: in place of the one that was given.
+        """
+        return sync_command(
+            self.name, *options, assistant_id=assistant_id or self.assistant_id, base_url=self.base_url
+        )

@@ -71,7 +71,7 @@ class SyncPromptWithAssistant:
         if assistant is None:
             raise NotFound(
                 f"the server has no assistant `{assistant_id}` any more, or has it under another key; link another "
-                f"one: `lor3 prompt sync {command.name} --to openai --assistant-id ID`"
+                f"one: `{command.again(assistant_id='ID')}`"
             )
         here, there = text_hash(local.instructions), remote_hashes(assistant.instructions, local.compiled)
         if here in there:
@@ -81,7 +81,7 @@ class SyncPromptWithAssistant:
         if agreed is None or (agreed not in there and agreed != here):
             if command.prefer is None:
                 raise _diverged(
-                    local, assistant, "both changed since they last agreed" if agreed else "differ"
+                    command, local, assistant, "both changed since they last agreed" if agreed else "differ"
                 )
             pull = command.prefer == "remote"
         else:
@@ -92,6 +92,7 @@ class SyncPromptWithAssistant:
             if command.prefer == "local":
                 return await self._push(command, local, assistant)
             raise _diverged(
+                command,
                 local,
                 assistant,
                 "differ, and pulling would make one text of a prompt that is composed of fragments",
@@ -129,7 +130,7 @@ class SyncPromptWithAssistant:
         except StorageUnavailable as error:
             raise StorageUnavailable(
                 f"the assistant `{made.id}` was made, but that could not be stored ({error.detail}); later run "
-                f"`lor3 prompt sync {command.name} --to openai --assistant-id {made.id}`"
+                f"`{command.again(assistant_id=made.id)}`"
             ) from error
         return SyncedPrompt(outcome="created", ref=local.newest.ref, where=made.id, notes=_notes(local))
 
@@ -205,12 +206,13 @@ def _notes(local: _Local) -> tuple[str, ...]:
     )
 
 
-def _diverged(local: _Local, assistant: Assistant, what: str) -> SidesDiverged:
-    name = local.head.name
+def _diverged(
+    command: SyncPromptWithAssistantCommand, local: _Local, assistant: Assistant, what: str
+) -> SidesDiverged:
     return SidesDiverged(
         f"the assistant `{assistant.id}` and {local.newest.ref} {what}; say which one counts:\n"
-        f"  lor3 prompt sync {name} --to openai --prefer local     lor3's: the assistant's is overwritten\n"
-        f"  lor3 prompt sync {name} --to openai --prefer remote    the assistant's: it becomes the next version",
+        f"  {command.again('--prefer', 'local')}     lor3's: the assistant's is overwritten\n"
+        f"  {command.again('--prefer', 'remote')}    the assistant's: it becomes the next version",
         diff=unified(
             local.instructions,
             assistant.instructions,

@@ -48,6 +48,22 @@ class PromptVersion:
 
 
 @attrs.frozen(kw_only=True)
+class VersionOutline:
+    """A version without its text: there is one even of a version that can't be read."""
+
+    name: PromptName
+    number: int
+    hash: str
+    description: str | None = None
+    size_bytes: int
+    """Of its source as a document, in UTF-8."""
+
+    @property
+    def ref(self) -> VersionRef:
+        return VersionRef(self.name, self.number)
+
+
+@attrs.frozen(kw_only=True)
 class Label:
     """A name that moves from version to version, or spreads over several."""
 
@@ -79,6 +95,13 @@ class FileLink:
     path: str
     hash: str
     """`PromptVersion.hash` of what the file then held: when file and prompt both differ from it, they diverged."""
+    in_folder: str | None = None
+    """The hash of the file's text with the fragments of its folder, where those were other ones than the version's;
+    None where they were the same."""
+
+    def holds(self, content: str) -> bool:
+        """Whether a file with this content is as it was then."""
+        return content in (self.hash, self.in_folder)
 
 
 @attrs.frozen(kw_only=True)

@@ -102,6 +102,7 @@ def import_prompt(
     else:
         command = ImportAssistantCommand(
             assistant_id=str(assistant_id),
+            base_url=base_url,
             name=named,
             variables=variables,
             author=author,

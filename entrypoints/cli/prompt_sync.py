@@ -93,6 +93,7 @@ def sync(
         dry_run=dry_run,
         assistant_id=assistant_id,
         model=model,
+        base_url=base_url,
     )
 
     async def run(application: "Application") -> "SyncedPrompt":

@@ -440,7 +440,7 @@ async def test_one_changed_file_costs_little() -> None:
 
     await _import(bench, p7="Seven.")
 
-    assert ["list", "find", "lock", "find", "add_version", "put"] == watched.calls
+    assert ["list", "outlines", "lock", "outlines", "add_version", "put"] == watched.calls
 
 
 async def test_errors_are_logged_once_a_change(bench: PromptBench, caplog: pytest.LogCaptureFixture) -> None:
@@ -454,7 +454,7 @@ async def test_errors_are_logged_once_a_change(bench: PromptBench, caplog: pytes
     words = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert ["ERROR", "INFO", "ERROR"] == [level for level, _ in words]
     broken, made, diverged = (message for _, message in words)
-    assert broken.startswith(f"{path_of('bad')} is broken, and its prompt stays as it is:\n")
+    assert broken.startswith(f"{path_of('bad')} is broken, and nothing is made of it:\n")
     assert f"{path_of('bad')}, line 3, column 3: " in broken
     assert "{{#open}}\n^" in broken
     assert "Secret" not in broken
@@ -467,6 +467,18 @@ async def test_errors_are_logged_once_a_change(bench: PromptBench, caplog: pytes
     await _import(bench, bad="Mended.")
     await _import(bench, bad="{{#other}}")
     assert ["ERROR", "INFO", "ERROR"] == [record.levelname for record in caplog.records]
+    assert "bad.yaml is broken, and its prompt stays as it is:" in caplog.records[-1].getMessage()
+
+
+async def test_report_says_whether_a_broken_file_has_a_prompt(bench: PromptBench) -> None:
+    """What never was does not stay."""
+    await _import(bench, old="Old.")
+
+    report = await _import(bench, old="{{#open}}", new="{{#open}}", user="{{> new}}")
+
+    assert {"old": True, "new": False, "user": False} == {
+        str(each.name): each.has_prompt for each in report.broken
+    }
 
 
 async def test_store_away_is_an_error(bench: PromptBench) -> None:

@@ -326,3 +326,36 @@ async def test_servers_that_trim_are_no_change(bench: PromptBench, remote: InMem
     remote.add("asst_1", "\r\nOne.\r\nTwo.\n ")
 
     assert "unchanged" == (await _sync(bench, remote)).outcome
+
+
+async def test_commands_that_go_on_are_about_the_same_assistant(
+    bench: PromptBench, remote: InMemoryAssistants
+) -> None:
+    """Run as they are printed, without the server they would ask another one."""
+    base_url = "http://127.0.0.1:8000/v1"
+    await bench.make("support", "Help.")
+    made = await remote.create(name="support", instructions="Assist.", model="m")
+
+    with pytest.raises(SidesDiverged) as caught:
+        await _sync(bench, remote, assistant_id=made.id, base_url=base_url)
+    with pytest.raises(NotFound) as gone:
+        await _sync(bench, remote, assistant_id="asst_gone", base_url=base_url)
+
+    sync = "lor3 prompt sync support --to openai"
+    server = f"--base-url {base_url}"
+    assert f"  {sync} --prefer local --assistant-id {made.id} {server}  " in caught.value.detail
+    assert f"  {sync} --prefer remote --assistant-id {made.id} {server}  " in caught.value.detail
+    assert f"`{sync} --assistant-id ID {server}`" in gone.value.detail
+
+
+async def test_import_that_diverged_names_the_server_too(
+    bench: PromptBench, remote: InMemoryAssistants
+) -> None:
+    """As the sync does; the assistant is linked already."""
+    made = await remote.create(name="support", instructions="Assist.", model="m")
+    await _import(bench, remote, made.id)
+    await bench.make("support", "Help.")
+    await remote.update(made.id, instructions="Assist well.")
+
+    with pytest.raises(SidesDiverged, match="--to openai --prefer local --base-url http://x/v1 "):
+        await _import(bench, remote, made.id, base_url="http://x/v1")
