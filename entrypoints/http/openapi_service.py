@@ -141,7 +141,11 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             ),
             "aliases": object_of(TEXT, "Other names for models: alias to model."),
             "formats": list_of(TEXT, "What `format` may be."),
-            "passes": list_of(TEXT, "The compiler passes, in the order they run."),
+            "passes": list_of(
+                TEXT,
+                "The configured compiler passes, in the order they run; `system-prompt` always runs before them "
+                "and `model-limits` after them.",
+            ),
             "prompts": list_of(ref("ConfigPrompt"), "The first 100 stored prompts; `GET /prompts` has all."),
             "defaults": ref("Defaults", "What a chat gets where it says nothing."),
             "limits": ref("Limits", "What a request may be at most."),
