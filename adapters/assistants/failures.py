@@ -63,6 +63,17 @@ def garbage(where: str) -> RemoteFailed:
     return _final(f"{where} answered with something that is no assistant; check that the URL ends in /v1")
 
 
+def another(where: str, *, asked: str, answered: str) -> RemoteFailed:
+    """
+    Args:
+        answered: checked to be an id, and so no text of the server's.
+    """
+    return _final(
+        f"{where} was asked for the assistant `{asked}` and answered with `{answered}`; check the URL, and that what "
+        "is there is an Assistants API and no cache of one"
+    )
+
+
 def no_answer_in_time(where: str, limit_s: float) -> RemoteFailed:
     return RemoteFailed(f"{where} did not answer within {limit_s:g} s; try again")
 

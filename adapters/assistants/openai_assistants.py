@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from adapters.assistants.failures import failure_of, garbage, no_answer_in_time
+from adapters.assistants.failures import another, failure_of, garbage, no_answer_in_time
 from application.ports.assistants import Assistant
 from application.ports.chat_provider import ProviderConfig
 from domain.errors import Fault, InvalidRequest
@@ -104,7 +104,10 @@ class OpenAIAssistants:
                 return None
             # `from None`: the SDK's errors hold the server's text, and some of them the request with its key.
             raise failure from None
-        return self._read(answer)
+        assistant = self._read(answer)
+        if assistant_id is not None and assistant.id != assistant_id:
+            raise another(self._where, asked=assistant_id, answered=assistant.id)
+        return assistant
 
     def _read(self, answer: object) -> Assistant:
         """The SDK checks nothing of what it parses: HTML comes as a string, any JSON as an `Assistant`."""

@@ -227,3 +227,17 @@ async def test_odd_ids_are_never_sent(server: AssistantsServer, assistants: Assi
         await assistants.get(text)
 
     assert [] == server.requests
+
+
+async def test_another_assistant_than_asked_for_is_refused(
+    server: AssistantsServer, assistants: Assistants
+) -> None:
+    """It would become a prompt under a wrong name, or be taken for an update that was made."""
+    server.add("asst_1", "Tutor patiently.", id="asst_OTHER")
+
+    with pytest.raises(RemoteFailed, match="`asst_1` and answered with `asst_OTHER`") as got:
+        await assistants.get("asst_1")
+    with pytest.raises(RemoteFailed, match="`asst_1` and answered with `asst_OTHER`"):
+        await assistants.update("asst_1", instructions="Tutor briefly.")
+
+    assert got.value.retryable is False
