@@ -32,6 +32,22 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """
+        Raises:
+            click.UsageError: there is no such command; names the one that is written most like it.
+        """
+        wrong = args[0]
+        if wrong not in self._lazy and not wrong.startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(wrong, self._lazy, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"No such command '{wrong}'.{hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self._lazy.items()])
@@ -87,8 +103,17 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs a command and exits: 0 ok, 1 failed, 2 misused, 130 interrupted."""
+    from entrypoints.cli.streams import has_stderr_failed, open_closed_streams
+
+    open_closed_streams()
     given = sys.argv[1:] if arguments is None else arguments
-    sys.exit(run_command(given))
+    try:
+        code = run_command(given)
+    except OSError:
+        if not has_stderr_failed():
+            raise
+        code = FAILED
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -109,6 +134,14 @@ def run_command(arguments: list[str]) -> int:
         # The reader has gone (`lor3 … | head`). Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError:
+        from entrypoints.cli.streams import stdout_failure
+
+        lost = stdout_failure()
+        if lost is None:
+            raise
+        _failure(lost, code="failed", as_json=as_json)
+        return FAILED
     except Exception as error:
         from domain.errors import LorError
         from entrypoints.cli.output import print_error
@@ -124,7 +157,13 @@ def _misused(error: click.UsageError, *, as_json: bool) -> int:
     if as_json:
         _failure(error.format_message(), code="misused", as_json=True)
     else:
-        error.show()
+        from io import StringIO
+
+        from entrypoints.cli.wrapping import fitted, stderr_columns
+
+        told = StringIO()
+        error.show(told)
+        click.echo(fitted(told.getvalue(), stderr_columns()), err=True, nl=False)
     return MISUSED
 
 

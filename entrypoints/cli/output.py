@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from entrypoints.cli.wrapping import (
+    BITS,
+    PARTS,
+    WORDS,
+    column_widths,
+    fitted,
+    folded,
+    longest_line,
+    longest_piece,
+    stderr_columns,
+)
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,22 +30,53 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A rich table on a terminal; in a pipe a line a row, separated by tabs, without a head."""
-    if sys.stdout.isatty():
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Column, Table
-        from rich.text import Text
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, folding: Sequence[str] = ()
+) -> None:
+    """A rich table on a terminal; in a pipe a line a row, separated by tabs, without a head.
 
-        # Folded: rich would cut a path or a name off, which nobody could then copy.
-        heads = [Column(column, overflow="fold") for column in columns]
-        table = Table(*heads, box=SIMPLE_HEAD, pad_edge=False)
-        for row in rows:
-            table.add_row(*(Text(_cell(cell)) for cell in row))
-        console().print(table)
+    Args:
+        folding: the columns that become narrower on a narrow terminal, the first to do so at the front; the others
+            stay whole while these can fold between words.
+    """
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw_table(columns, cells, folding)
         return
+    for row in cells:
+        click.echo("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+
+
+def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]], folding: Sequence[str]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    screen = console()
+    stacks = [[head, *(row[at] for row in rows)] for at, head in enumerate(columns)]
+    natural = [max(longest_line(cell, cell_len) for cell in stack) for stack in stacks]
+    order = [columns.index(name) for name in folding]
+    # Rich's box has two edges and a line between columns, all of them blank here; and a blank before that line.
+    room = screen.width - 2 * len(columns)
+    widths: list[int] | None = None
+    for pieces in (WORDS, PARTS, BITS):
+        least = [max(longest_piece(cell, cell_len, pieces) for cell in stack) for stack in stacks]
+        widths = column_widths(natural, least, order, room)
+        if widths is not None:
+            rows = [
+                [folded(cell, widths[at], cell_len, pieces) for at, cell in enumerate(row)] for row in rows
+            ]
+            break
+    # Folded: rich would cut a path or a name off, which nobody could then copy.
+    heads = [
+        Column(name, overflow="fold", width=None if widths is None else widths[at])
+        for at, name in enumerate(columns)
+    ]
+    table = Table(*heads, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for row in rows:
-        click.echo("\t".join(_cell(cell).replace("\t", " ").replace("\n", " ") for cell in row))
+        table.add_row(*map(Text, row))
+    screen.print(table)
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -45,12 +88,13 @@ def console(*, stderr: bool = False) -> "Console":
 
 def say(text: str, *, dim: bool = False) -> None:
     """A line for a person, on stderr; dim where that is a terminal."""
+    text = fitted(text, stderr_columns())
     click.echo(click.style(text, dim=True) if dim else text, err=True)
 
 
 def warn(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        click.echo(click.style("warning: ", fg="yellow") + printable(warning), err=True)
+        _headed("warning: ", warning, fg="yellow")
 
 
 def unsaid(warnings: Sequence[str], said: Sequence[str]) -> list[str]:
@@ -73,16 +117,22 @@ def print_error(error: "LorError", *, as_json: bool) -> None:
         click.echo(json.dumps(problem, ensure_ascii=False), err=True)
         return
     faults = getattr(error, "faults", ())
-    head = click.style("error: ", fg="red", bold=True)
     if len(faults) > 1:
         lines = [
             f"  {fault.path}: {fault.message}" if fault.path else f"  {fault.message}" for fault in faults
         ]
-        click.echo(f"{head}{len(faults)} things are wrong", err=True)
+        _headed("error: ", f"{len(faults)} things are wrong", fg="red", bold=True)
         # A fault may have more lines, such as the one it is on with a caret beneath: they stay below each other.
-        click.echo("\n".join(printable(line).replace("\n", "\n    ") for line in lines), err=True)
+        told = "\n".join(printable(line).replace("\n", "\n    ") for line in lines)
+        click.echo(fitted(told, stderr_columns()), err=True)
     else:
-        click.echo(head + printable(error.detail), err=True)
+        _headed("error: ", error.detail, fg="red", bold=True)
+
+
+def _headed(head: str, text: str, **style: Any) -> None:
+    """`text` on stderr behind a coloured `head`."""
+    told = fitted(head + printable(text), stderr_columns())
+    click.echo(click.style(head, **style) + told.removeprefix(head), err=True)
 
 
 def print_failure(message: str, *, code: str, as_json: bool) -> None:
@@ -90,7 +140,7 @@ def print_failure(message: str, *, code: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"code": code, "detail": message}, ensure_ascii=False), err=True)
     else:
-        click.echo(click.style("error: ", fg="red", bold=True) + printable(message), err=True)
+        _headed("error: ", message, fg="red", bold=True)
 
 
 def printable(text: str) -> str:

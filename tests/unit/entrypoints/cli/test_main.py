@@ -23,6 +23,9 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["nope"], "No such command 'nope'"),
         (["config", "nope"], "No such command 'nope'"),
+        (["serv"], "No such command 'serv'. Did you mean 'serve'?"),
+        (["prompt", "shw"], "Did you mean 'show'?"),
+        (["db", "upgrad", "--json"], "Did you mean 'upgrade'?"),
         (["run", "--nope"], "No such option '--nope'"),
         (["config", "check", "--jsn"], "Did you mean '--json'?"),
         (["run", "--prompt", "  "], "the prompt is empty"),
