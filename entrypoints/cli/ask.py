@@ -1,6 +1,5 @@
 """What `lor3 run` was asked, and the command that it makes of it."""
 
-import json
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,9 +49,11 @@ def thread_id(text: str) -> str:
 
 
 def read_schema(path: Path) -> dict[str, Any]:
+    from entrypoints.http.codec import read_value
+
     try:
-        schema = json.loads(path.read_bytes())
-    except (ValueError, RecursionError, OSError) as error:
+        schema = read_value(path.read_text("utf-8-sig"))
+    except (ValueError, OSError) as error:
         raise click.UsageError(f"{path} can't be read as JSON: {error}") from error
     if not isinstance(schema, dict):
         raise click.UsageError(f"{path} must hold a JSON object")

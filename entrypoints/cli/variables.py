@@ -1,6 +1,5 @@
 """`--var name=value` and `--var-file name=path`: the variables of a prompt."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,7 +72,7 @@ class Typed:
 
     values: "Mapping[str, JSONValue]"
     hints: Mapping[str, str]
-    """What to say of those that had to be JSON and are not, by name. They are passed on as text, for the prompt
+    """What to say of those that had to be JSON and are not, or are doubtful JSON, by name. They are passed on as text, for the prompt
     to refuse them together with all else that is wrong."""
     prompt: str | None = None
     """Its name, where there is one."""
@@ -96,6 +95,8 @@ class Typed:
 
 def typed(texts: Mapping[str, str], declared: "Sequence[Variable]", *, prompt: str | None = None) -> Typed:
     """Each text as the type that is declared for it wants it; of one that is not declared, as it is."""
+    from entrypoints.http.codec import Refused, read_value
+
     types = {variable.name: variable.type for variable in declared}
     values: dict[str, JSONValue] = dict(texts)
     hints: dict[str, str] = {}
@@ -104,8 +105,10 @@ def typed(texts: Mapping[str, str], declared: "Sequence[Variable]", *, prompt: s
         if wanted in _TEXTS:
             continue
         try:
-            values[name] = json.loads(text, parse_constant=_no_number)
-        except (ValueError, RecursionError):
+            values[name] = read_value(text)
+        except Refused as refusal:
+            hints[name] = str(refusal)
+        except ValueError:
             example = f"--var {name}={_quoted(_EXAMPLES[wanted])}"
             article = "an" if wanted[0] in "aeiou" else "a"
             hints[name] = f"the prompt declares {article} {wanted}; write it as JSON: {example}"
@@ -119,10 +122,6 @@ def _read(path: Path, name: str) -> str:
         raise click.UsageError(f"{path} can't be read for `{name}`: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise click.UsageError(f"{path} is not UTF-8 text") from error
-
-
-def _no_number(word: str) -> float:
-    raise ValueError(word)
 
 
 def _quoted(example: str) -> str:

@@ -11,8 +11,8 @@ _INT_MIN: Final = -(2**63)
 _INT_MAX: Final = 2**64 - 1
 
 
-class _Refused(ValueError):
-    """Raised by the decoder's hooks; holds a sentence for the caller."""
+class Refused(ValueError):
+    """What is JSON to others, or to Python, and not to lor3; its text is a sentence for the caller."""
 
 
 def read_object(body: bytes) -> JSONObject:
@@ -34,17 +34,35 @@ def read_object(body: bytes) -> JSONObject:
         raise _invalid("the body starts with a byte order mark; send UTF-8 without one")
     try:
         value: JSONValue = _DECODER.decode(text)
-    except _Refused as exc:
+    except Refused as exc:
         raise _invalid(str(exc)) from None
     except json.JSONDecodeError as exc:
         raise _invalid(f"the body is not JSON: {exc.msg} (line {exc.lineno}, column {exc.colno})") from None
     except RecursionError:
-        raise _invalid(_TOO_DEEP) from None
+        raise _invalid(f"the body {_TOO_DEEP}") from None
     if not isinstance(value, dict):
         raise _invalid("the body must be a JSON object: fields between `{` and `}`")
     # Fewer brackets than levels, and no escape, mean that there is nothing to look for.
     if text.count("{") + text.count("[") > MAX_DEPTH or "\\u" in text:
-        _inspect(value)
+        try:
+            _inspect(value, whole="the body")
+        except Refused as exc:
+            raise _invalid(str(exc)) from None
+    return value
+
+
+def read_value(text: str) -> JSONValue:
+    """Any JSON value, read as strictly as a body.
+
+    Raises:
+        Refused: JSON that a body may not hold either; its text names what.
+        ValueError: no JSON at all.
+    """
+    try:
+        value: JSONValue = _DECODER.decode(text)
+    except RecursionError:
+        raise Refused(f"the value {_TOO_DEEP}") from None
+    _inspect(value, whole="the value")
     return value
 
 
@@ -54,7 +72,7 @@ def _unique(pairs: list[tuple[str, JSONValue]]) -> dict[str, JSONValue]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _Refused(
+                raise Refused(
                     f"the key `{shown(key)}` is given twice in one object; readers differ on which counts"
                 )
             seen.add(key)
@@ -64,28 +82,28 @@ def _unique(pairs: list[tuple[str, JSONValue]]) -> dict[str, JSONValue]:
 def _integer(digits: str) -> int:
     # Python refuses more than 4,300 digits by a ValueError, and takes quadratic time below that.
     if len(digits) > 20 or not _INT_MIN <= (number := int(digits)) <= _INT_MAX:
-        raise _Refused(f"the integer {digits[:20]}… is beyond 64 bits; send it as a string")
+        raise Refused(f"the integer {digits[:20]}… is beyond 64 bits; send it as a string")
     return number
 
 
 def _fraction(digits: str) -> float:
     number = float(digits)
     if number in (float("inf"), float("-inf")):
-        raise _Refused(f"the number {digits[:20]} is beyond the range of a 64-bit float")
+        raise Refused(f"the number {digits[:20]} is beyond the range of a 64-bit float")
     return number
 
 
 def _constant(name: str) -> JSONValue:
-    raise _Refused(f"{name} is not JSON; send null or a number")
+    raise Refused(f"{name} is not JSON; send null or a number")
 
 
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
 )
-_TOO_DEEP: Final = f"the body is nested too deeply; at most {MAX_DEPTH} levels are read"
+_TOO_DEEP: Final = f"is nested too deeply; at most {MAX_DEPTH} levels are read"
 
 
-def _inspect(root: JSONValue) -> None:
+def _inspect(root: JSONValue, *, whole: str) -> None:
     """Walks without recursion, so that depth can't hurt, and refuses what no database or wire can take."""
     level: list[JSONValue] = [root]
     for _ in range(MAX_DEPTH):
@@ -103,7 +121,7 @@ def _inspect(root: JSONValue) -> None:
             return
         level = deeper
     if any(isinstance(value, dict | list) for value in level):
-        raise _invalid(_TOO_DEEP)
+        raise Refused(f"{whole} {_TOO_DEEP}")
     for value in level:
         if isinstance(value, str):
             _check_text(value)
@@ -113,7 +131,7 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _invalid(
+        raise Refused(
             "a string holds half of a surrogate pair (\\ud800 to \\udfff); send whole characters"
         ) from None
 

@@ -69,6 +69,24 @@ def test_what_only_python_reads_as_json_stays_text(text: str) -> None:
     assert ({"a": text}, {"a"}) == (given.values, set(given.hints))
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"k": 1, "k": 2}', "the key `k` is given twice"),
+        ('{"k": NaN}', "NaN is not JSON"),
+        ('{"k": 1e999}', "beyond the range"),
+        ('{"k": "\\ud800"}', "half of a surrogate pair"),
+        ('{"k": ' + "[" * 40 + "]" * 40 + "}", "nested too deeply"),
+    ],
+)
+def test_json_that_readers_differ_on_is_refused_with_its_reason(text: str, says: str) -> None:
+    """By the decoder that reads the bodies of requests."""
+    given = typed({"o": text}, (Variable(name="o", type="object"),))
+
+    assert {"o": text} == given.values
+    assert says in given.hints["o"]
+
+
 def test_undeclared_name_is_passed_on_as_text() -> None:
     """The prompt then says that it declares no such variable."""
     assert {"nmae": "Ada"} == typed({"nmae": "Ada"}, (Variable(name="name"),)).values
