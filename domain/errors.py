@@ -15,6 +15,7 @@ LorError
 ├── RemoteFailed                remote_failed              a server that is synchronised with failed
 ├── Overloaded                  overloaded
 ├── StorageUnavailable          storage_unavailable
+│   └── UnreadableVersion       storage_unavailable        a prompt's version that this lor3 does not read
 ├── DeadlineExceeded            deadline_exceeded
 ├── OutputInvalid               output_invalid             the answer does not fit `format` or `schema`
 ├── ChatFailed                  upstream_*                 every candidate failed; carries the attempts
@@ -139,7 +140,26 @@ class Overloaded(LorError):
 class StorageUnavailable(LorError):
     code = "storage_unavailable"
     retryable = True
-    retry_after_s = 1.0
+    retry_after_s: float | None = 1.0
+
+
+class UnreadableVersion(StorageUnavailable):
+    """Versions of prompts are stored in a form that this lor3 does not read. Trying again does not help."""
+
+    retryable = False
+    retry_after_s = None
+
+    def __init__(self, *refs: str) -> None:
+        """
+        Args:
+            refs: `name:v1`
+        """
+        named = ", ".join(f"`{ref}`" for ref in refs)
+        super().__init__(
+            f"{named} {'is' if len(refs) == 1 else 'are'} stored in a form that this lor3 does not read: "
+            "install a newer one, or make a new version of the prompt and delete this one"
+        )
+        self.refs = refs
 
 
 class DeadlineExceeded(LorError):

@@ -4,24 +4,25 @@ import datetime
 from collections.abc import Sequence
 
 from application.use_cases.label_prompt import LabelledPrompt
-from application.use_cases.read_prompts import PromptView
+from application.use_cases.read_prompts import PromptEntry, PromptView
 from application.use_cases.version_prompt import VersionedPrompt
 from domain.json_value import JSONValue
 from domain.prompt.compiled import CompiledPrompt, RenderedPrompt
 from domain.prompt.reference import VersionRef
 from domain.prompt.source import PromptSource, Variable
-from domain.prompt.version import Label, LabelMove, Prompt, PromptVersion, Weights
+from domain.prompt.version import Label, LabelMove, Prompt, PromptVersion, VersionOutline, Weights
 
 
-def prompt_json(view: PromptView) -> dict[str, JSONValue]:
+def prompt_json(view: PromptEntry | PromptView) -> dict[str, JSONValue]:
     """An item of `GET /prompts` and of `lor3 prompt list --json`."""
     prompt, version = view.prompt, view.version
+    description = version.description if isinstance(version, VersionOutline) else version.source.description
     return {
         "name": prompt.name,
         "prompt_version": str(version.ref),
         "latest": version_text(prompt.latest),
         "labels": {label.name: label_json(label) for label in prompt.labels},
-        "description": version.source.description,
+        "description": description,
         "source": "database" if prompt.file is None else "file",
         "file": None if prompt.file is None else prompt.file.path,
         "assistant": None if prompt.assistant is None else prompt.assistant.id,
@@ -98,6 +99,7 @@ def versioned_json(versioned: VersionedPrompt) -> dict[str, JSONValue]:
         "hash": version.hash,
         "created": versioned.created,
         "kept_by": refs_json(versioned.kept_by),
+        "warnings": list(versioned.warnings),
         "etag": versioned.prompt.etag,
     }
 
@@ -176,7 +178,8 @@ def rendered_text(rendered: RenderedPrompt) -> str:
         return rendered.system or ""
     turns = [] if rendered.system is None else [("system", rendered.system)]
     turns.extend((turn.role, turn.text) for turn in rendered.turns)
-    return "\n\n".join(f"{role}:\n{text}" for role, text in turns)
+    # One blank line between two of them, whether a turn ends in a new line or not.
+    return "\n\n".join("\n".join((f"{role}:", text.rstrip("\r\n"))) for role, text in turns)
 
 
 def refs_json(refs: Sequence[VersionRef]) -> list[JSONValue]:

@@ -10,8 +10,9 @@ from adapters.in_memory.prompt_shelf import PromptShelf
 from domain.clean_text import clean_value
 from domain.errors import StorageUnavailable
 from domain.ids import Tenant
+from domain.prompt.document import bytes_of, document_text
 from domain.prompt.reference import PromptName, VersionRef
-from domain.prompt.version import LabelMove, Prompt, PromptVersion
+from domain.prompt.version import LabelMove, Prompt, PromptVersion, VersionOutline
 
 
 @attrs.define
@@ -41,16 +42,19 @@ class InMemoryPrompts:
         seen = self._seen_versions()
         return tuple([seen[ref] for ref in dict.fromkeys(clean_value(tuple(refs))) if ref in seen])
 
-    async def versions(
+    async def outlines(self, refs: Sequence[VersionRef]) -> tuple[VersionOutline, ...]:
+        return tuple([_outline(version) for version in await self.find(refs)])
+
+    async def history(
         self, name: PromptName, *, below: int | None = None, limit: int
-    ) -> tuple[PromptVersion, ...]:
+    ) -> tuple[VersionOutline, ...]:
         mine = [
             version
             for version in self._seen_versions().values()
             if version.name == clean_value(name) and (below is None or version.number < below)
         ]
         mine.sort(key=lambda version: -version.number)
-        return tuple(mine[: max(limit, 0)])
+        return tuple([_outline(version) for version in mine[: max(limit, 0)]])
 
     async def lock(self, name: PromptName) -> Prompt | None:
         self._shelf()
@@ -186,3 +190,13 @@ class InMemoryPrompts:
 
 def _is_removed(head: Prompt) -> bool:
     return head.latest == 0
+
+
+def _outline(version: PromptVersion) -> VersionOutline:
+    return VersionOutline(
+        name=version.name,
+        number=version.number,
+        hash=version.hash,
+        description=version.source.description,
+        size_bytes=bytes_of(document_text(version.source)),
+    )

@@ -7,9 +7,11 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
+from adapters.persistence.byte_length import byte_length
 from adapters.persistence.prompt_rows import (
     move_of,
     move_row,
+    outline_of,
     pin_rows,
     prompt_of,
     prompt_row,
@@ -21,9 +23,11 @@ from adapters.persistence.rows import Row
 from adapters.persistence.scope import Scope
 from adapters.persistence.tables import PROMPT_LABEL_MOVES, PROMPT_PINS, PROMPT_VERSIONS, PROMPTS
 from domain.clean_text import clean_value
+from domain.errors import UnreadableVersion
 from domain.ids import Tenant
+from domain.prompt.document import BEGINNING
 from domain.prompt.reference import MAX_VERSION, PromptName, VersionRef
-from domain.prompt.version import LabelMove, Prompt, PromptVersion
+from domain.prompt.version import LabelMove, Prompt, PromptVersion, VersionOutline
 
 _MAX_LIMIT: Final = 2**31 - 1
 
@@ -48,9 +52,17 @@ _FIND: Final = sa.select(PROMPT_VERSIONS).where(_AMONG)
 _USES: Final = sa.select(_V.name, _V.number, _V.used_at).where(_AMONG)
 # In order, so that two of them never wait for each other in a circle. The lock returns the newest rows.
 _USES_LOCKED: Final = _USES.order_by(_V.name, _V.number).with_for_update(key_share=True)
-_NEWEST: Final = (
-    sa.select(PROMPT_VERSIONS)
-    .where(_V.name == sa.bindparam("name"), _V.number < sa.bindparam("below", type_=sa.BigInteger))
+# Without the text, which may have a megabyte.
+_OUTLINE: Final = sa.select(
+    _V.name,
+    _V.number,
+    _V.hash,
+    sa.func.substr(_V.template, 1, BEGINNING).label("beginning"),
+    byte_length(_V.template).label("size_bytes"),
+)
+_OUTLINES: Final = _OUTLINE.where(_AMONG)
+_HISTORY: Final = (
+    _OUTLINE.where(_V.name == sa.bindparam("name"), _V.number < sa.bindparam("below", type_=sa.BigInteger))
     .order_by(_V.number.desc())
     .limit(_LIMIT)
 )
@@ -91,16 +103,27 @@ class Prompts:
         return tuple([prompt_of(row) for row in rows])
 
     async def find(self, refs: Sequence[VersionRef]) -> tuple[PromptVersion, ...]:
-        rows = await self._among(_FIND, refs)
-        return tuple([version_of(row) for row in rows])
+        found: list[PromptVersion] = []
+        unreadable: list[str] = []
+        for row in await self._among(_FIND, refs):
+            try:
+                found.append(version_of(row))
+            except UnreadableVersion as error:
+                unreadable += error.refs
+        if unreadable:
+            raise UnreadableVersion(*unreadable)
+        return tuple(found)
 
-    async def versions(
+    async def outlines(self, refs: Sequence[VersionRef]) -> tuple[VersionOutline, ...]:
+        return tuple([outline_of(row) for row in await self._among(_OUTLINES, refs)])
+
+    async def history(
         self, name: PromptName, *, below: int | None = None, limit: int
-    ) -> tuple[PromptVersion, ...]:
+    ) -> tuple[VersionOutline, ...]:
         beyond = MAX_VERSION + 1
         bound = beyond if below is None else max(0, min(below, beyond))
-        rows = await self._some(_NEWEST, PROMPT_VERSIONS, {"name": name, "below": bound}, limit)
-        return tuple([version_of(row) for row in rows])
+        rows = await self._some(_HISTORY, PROMPT_VERSIONS, {"name": name, "below": bound}, limit)
+        return tuple([outline_of(row) for row in rows])
 
     async def lock(self, name: PromptName) -> Prompt | None:
         await self._scope.lock(f"prompt\0{clean_value(name)}")

@@ -42,7 +42,7 @@ class PromptLockingSuite:
 
         async with store.unit_of_work(DEFAULT_TENANT) as work:
             assert new_head() == await work.prompts.lock(NAME)
-            assert (kept,) == await work.prompts.versions(NAME, limit=9)
+            assert [kept.ref] == [each.ref for each in await work.prompts.history(NAME, limit=9)]
             assert await work.prompts.moves(NAME, "production", limit=9) == ()
             assert await work.prompts.delete_version(kept.ref)
             assert await work.prompts.find([kept.ref]) == ()
@@ -99,7 +99,7 @@ class PromptLockingSuite:
         head = await head_of(store)
         assert head == new_head(latest=8)
         async with store.unit_of_work(DEFAULT_TENANT) as work:
-            assert list(range(8, 0, -1)) == [v.number for v in await work.prompts.versions(NAME, limit=99)]
+            assert list(range(8, 0, -1)) == [v.number for v in await work.prompts.history(NAME, limit=99)]
 
     async def test_lock_waits_for_its_holder_and_sees_what_it_wrote(self, stores: Stores) -> None:
         """Whether the holder commits or gives up; reads do not wait."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from domain.prompt.reference import PromptName, VersionRef
-from domain.prompt.version import LabelMove, Prompt, PromptVersion
+from domain.prompt.version import LabelMove, Prompt, PromptVersion, VersionOutline
 
 
 class PromptRepository(Protocol):
@@ -22,12 +22,19 @@ class PromptRepository(Protocol):
         """By name, those behind `after`."""
 
     async def find(self, refs: Sequence[VersionRef]) -> tuple[PromptVersion, ...]:
-        """Those that exist, in one round trip, in any order."""
+        """Those that exist, in one round trip, in any order.
 
-    async def versions(
+        Raises:
+            UnreadableVersion: naming all of them that this lor3 does not read.
+        """
+
+    async def outlines(self, refs: Sequence[VersionRef]) -> tuple[VersionOutline, ...]:
+        """As `find`, without the texts, which are not loaded: also of versions that can't be read."""
+
+    async def history(
         self, name: PromptName, *, below: int | None = None, limit: int
-    ) -> tuple[PromptVersion, ...]:
-        """Newest first, those with a number less than `below`."""
+    ) -> tuple[VersionOutline, ...]:
+        """Newest first, those with a number less than `below`. As in `outlines`, no text is loaded."""
 
     async def lock(self, name: PromptName) -> Prompt | None:
         """The head, which nobody else can change until this unit of work ends; waits for whoever holds it.

@@ -12,14 +12,14 @@ from application.services.prompt_lookup import (
     no_version,
 )
 from domain.errors import Fault, InvalidRequest
-from domain.prompt.compiler import included
+from domain.prompt.compiler import faults_of_its_own, included
 from domain.prompt.nodes import Include
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
 from domain.prompt.rollout import heaviest_version
 from domain.prompt.source import PromptSource
 from domain.prompt.template import parse
 from domain.prompt.template_fault import MAX_FAULTS, places
-from domain.prompt.version import Pin, Prompt, PromptVersion
+from domain.prompt.version import Pin, Prompt, VersionOutline
 
 MAX_INCLUDES: Final = 200
 """Of one prompt, not counting those that its fragments include."""
@@ -52,25 +52,30 @@ async def resolve_includes(
     own: PromptName,
     source: PromptSource,
     *,
+    named: Mapping[str, PromptReference],
     pinned: Mapping[str, VersionRef],
     beside: Collection[PromptName],
+    apart: Collection[PromptName],
     also: VersionRef | None,
-) -> tuple[tuple[Pin, ...], PromptVersion | None]:
-    """A pin for each include, and the version `also`, all versions in one read.
+) -> tuple[tuple[Pin, ...], VersionOutline | None]:
+    """A pin for each include, and the version `also`, all in one read.
 
     Args:
         own: the name of the prompt that `source` is for.
+        named: the fragments that `source` names, by what is written.
         pinned: for includes, as written, that mean another version than the store says.
         beside: names that an unknown one may have been meant to be, besides those in the store.
+        apart: names that it can't have been meant to be, though the store may have them.
 
     Raises:
-        InvalidRequest: of syntax, else naming every include that means nothing or the prompt itself.
+        InvalidRequest: of syntax, else naming every include that means nothing or the prompt itself, and what is
+            wrong in the templates of `source` itself.
     """
     wrong: dict[str, str] = {}
     heads: dict[PromptName, Prompt | None] = {}
     refs: dict[str, VersionRef] = {}
     known: list[PromptName] | None = None
-    for written, reference in (await read_includes(source)).items():
+    for written, reference in named.items():
         name = reference.name
         if len(wrong) >= MAX_FAULTS:
             break
@@ -84,7 +89,8 @@ async def resolve_includes(
             heads[name] = await work.prompts.get(name)
         head = heads[name]
         if head is None:
-            known = known or sorted({*beside, *await known_names(work)})
+            if known is None:
+                known = sorted({*beside, *await known_names(work)} - {own, *apart})
             wrong[written] = no_prompt_among(name, known)
             continue
         number = heaviest_version(head, reference)
@@ -93,15 +99,22 @@ async def resolve_includes(
         else:
             refs[written] = VersionRef(name, number)
     wanted = {*refs.values()} if also is None else {*refs.values(), also}
-    found = {each.ref: each for each in await work.prompts.find(tuple(wanted))} if wanted else {}
+    found = {each.ref: each for each in await work.prompts.outlines(tuple(wanted))} if wanted else {}
     for written, ref in refs.items():
         if ref not in found:
             head = heads.get(ref.name)
             wrong[written] = f"there is no {ref} any more" if head is None else no_version(head, ref.number)
     if wrong:
-        raise InvalidRequest.of(*faults_at(source, wrong)[:MAX_FAULTS])
+        raise InvalidRequest.of(*await _all_faults(own, source, wrong))
     pins = tuple(Pin(written=written, ref=ref, hash=found[ref].hash) for written, ref in refs.items())
     return pins, None if also is None else found.get(also)
+
+
+async def _all_faults(own: PromptName, source: PromptSource, wrong: Mapping[str, str]) -> tuple[Fault, ...]:
+    """Of the includes, by what is written, and of all else in the text: its author mends both in one go."""
+    if length(source) <= SHORT_SOURCE:
+        return faults_of_its_own(own, source, wrong)
+    return await asyncio.to_thread(faults_of_its_own, own, source, wrong)
 
 
 def faults_at(source: PromptSource, wrong: Mapping[str, str]) -> tuple[Fault, ...]:

@@ -52,7 +52,7 @@ class DeletePromptVersion:
             demand_match(head, ref.name, command.if_match)
             if head is None:
                 raise NotFound(await no_prompt(work, ref.name))
-            if not await work.prompts.find((ref,)):
+            if not await work.prompts.outlines((ref,)):
                 raise NotFound(no_version(head, ref.number))
             needs = await _needs(work, head, ref)
             # Tried even where something needs it, to name a chat as well: the refusal rolls it back.
@@ -62,7 +62,7 @@ class DeletePromptVersion:
                 raise VersionInUse(f"{ref} can't be deleted: " + "; ".join(needs))
             latest = head.latest
             if ref.number == latest:
-                remaining = await work.prompts.versions(ref.name, below=latest, limit=1)
+                remaining = await work.prompts.history(ref.name, below=latest, limit=1)
                 latest = remaining[0].number if remaining else 0
             if latest:
                 await work.prompts.put(

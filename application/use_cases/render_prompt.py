@@ -60,11 +60,15 @@ class RenderPrompt:
 
         Raises:
             InvalidRequest: naming every fault of the source, then of the variables.
+            Overloaded: too many texts wait to be compiled.
         """
         draft = Draft(tenant=command.tenant, name=command.name, source=command.source, made_by="api")
-        async with self._unit_of_work(command.tenant) as work:
-            head = await work.prompts.get(command.name)
-            checked = await self._writing.check(work, head, draft)
+        ready = await self._writing.prepare(self._unit_of_work, draft)
+        compiled = ready.compiled
+        if compiled is None:
+            async with self._unit_of_work(command.tenant) as work:
+                head = await work.prompts.get(command.name)
+                compiled = (await self._writing.check(work, head, draft, ready=ready)).compiled
         if command.variables is None:
             return None
-        return await asyncio.to_thread(checked.compiled.render, command.variables, defaults=self._defaults)
+        return await asyncio.to_thread(compiled.render, command.variables, defaults=self._defaults)

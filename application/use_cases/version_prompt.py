@@ -42,6 +42,8 @@ class VersionedPrompt:
     """False where the newest version has this very content: then that is `version`."""
     kept_by: tuple[VersionRef, ...] = ()
     """The newest versions of other prompts that pin an older version of this one, and keep it."""
+    warnings: tuple[str, ...] = ()
+    """As `CompiledPrompt.warnings` has them."""
 
 
 @attrs.define(kw_only=True)
@@ -57,28 +59,27 @@ class VersionPrompt:
         Raises:
             InvalidRequest: naming every fault of the source, its templates and its fragments.
             PreconditionFailed: somebody else changed the prompt first.
+            Overloaded: too many versions wait to be compiled.
             StorageUnavailable: nothing was stored.
         """
+        draft = Draft(
+            tenant=command.tenant,
+            name=command.name,
+            source=command.source,
+            made_by=command.made_by,
+            author=command.author,
+            message=command.message,
+        )
+        ready = await self._writing.prepare(self._unit_of_work, draft)
         async with self._unit_of_work(command.tenant) as work:
-            head = await self._writing.lock(work, command.name, command.source)
+            head = await self._writing.lock(work, command.name, command.source, ready=ready)
             demand_match(head, command.name, command.if_match)
             if command.if_none_match and head is not None:
                 raise PreconditionFailed(
                     f"there is a prompt `{command.name}` already, its newest version is v{head.latest}; "
                     "leave `If-None-Match` out to make another version of it, or choose another name"
                 )
-            written = await self._writing.write(
-                work,
-                head,
-                Draft(
-                    tenant=command.tenant,
-                    name=command.name,
-                    source=command.source,
-                    made_by=command.made_by,
-                    author=command.author,
-                    message=command.message,
-                ),
-            )
+            written = await self._writing.write(work, head, draft, ready=ready)
             if written.changed:
                 await work.commit()
         if written.changed:
@@ -88,6 +89,7 @@ class VersionPrompt:
             prompt=written.prompt,
             created=written.created,
             kept_by=await self._keepers(head) if head is not None and written.created else (),
+            warnings=written.warnings,
         )
 
     async def _keepers(self, before: Prompt) -> tuple[VersionRef, ...]:

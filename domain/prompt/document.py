@@ -1,5 +1,6 @@
 """A prompt's source as JSON: what files, the API and the database hold."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
@@ -9,7 +10,7 @@ from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.source import PromptSource, Turn, TurnRole, Variable
 from domain.prompt.suggestion import shown, suggestion
-from domain.prompt.template import MAX_TEMPLATE_BYTES, VARIABLE_NAME
+from domain.prompt.template import BLANK, MAX_TEMPLATE_BYTES, VARIABLE_NAME, is_blank
 from domain.prompt.template_fault import MAX_FAULTS
 from domain.prompt.variable_types import TYPE_NAMES, misfit
 
@@ -18,6 +19,13 @@ MAX_VARIABLES: Final = 100
 MAX_ENUM_VALUES: Final = 1000
 MAX_DESCRIPTION: Final = 10_000
 """Characters."""
+MAX_SOURCE_BYTES: Final = 512 * 1024
+"""In UTF-8, all templates of a prompt together."""
+MAX_DOCUMENT_BYTES: Final = 1024 * 1024
+"""In UTF-8, as JSON: templates, declarations with their defaults, and descriptions."""
+_DESCRIPTION_FIRST: Final = '{"description":'
+BEGINNING: Final = len(_DESCRIPTION_FIRST) + 2 + 6 * MAX_DESCRIPTION
+"""Characters of a `document_text` in which its description ends, each escaped as `\\u001f` at worst."""
 _ROLES: Final = get_args(TurnRole)
 _KEYS: Final = ("template", "messages", "variables", "description")
 _TURN_KEYS: Final = ("role", "content")
@@ -38,6 +46,8 @@ def read_source(value: JSONValue, *, path: str = "") -> PromptSource:
     """
     reader = _Reader()
     source = reader.source(value, path)
+    if not reader.faults:
+        reader.weigh(source, path)
     if reader.faults:
         raise InvalidRequest.of(*reader.faults[:MAX_FAULTS])
     return source
@@ -68,6 +78,30 @@ def write_source(source: PromptSource) -> JSONObject:
     if source.description is not None:
         document["description"] = source.description
     return document
+
+
+def document_text(source: PromptSource) -> str:
+    """The document as compact JSON. A description comes first: whoever lists prompts reads no further."""
+    document = write_source(source)
+    if source.description is not None:
+        document = {"description": source.description} | dict(document)
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=dict)
+
+
+def description_in(beginning: str) -> str | None:
+    """The description in the first `BEGINNING` characters of a `document_text`; None without one."""
+    if not beginning.startswith(_DESCRIPTION_FIRST):
+        return None
+    try:
+        found, _ = json.JSONDecoder().raw_decode(beginning, len(_DESCRIPTION_FIRST))
+    except ValueError:
+        return None
+    return found if isinstance(found, str) else None
+
+
+def bytes_of(text: str) -> int:
+    """In UTF-8, which can't say half of a surrogate pair: that counts as what will stand in its place."""
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def write_variable(variable: Variable) -> JSONObject:
@@ -108,6 +142,22 @@ class _Reader:
             description=self._description(document.get("description"), _at(path, "description")),
         )
 
+    def weigh(self, source: PromptSource, path: str) -> None:
+        """Faults of a source that has no others: printing it is safe."""
+        texts = sum(bytes_of(turn.template) for turn in source.turns)
+        if texts > MAX_SOURCE_BYTES:
+            self._fault(
+                _at(path, "messages" if source.is_chat else "template"),
+                f"the turns together must have at most {MAX_SOURCE_BYTES} bytes in UTF-8, and have {texts}; "
+                "shorten them, or split the prompt",
+            )
+        elif (size := bytes_of(document_text(source))) > MAX_DOCUMENT_BYTES:
+            self._fault(
+                path,
+                f"the prompt must have at most {MAX_DOCUMENT_BYTES} bytes as JSON, and has {size}; shorten its "
+                "defaults and descriptions, or split it",
+            )
+
     def _turns(self, value: JSONValue, path: str) -> tuple[Turn, ...]:
         if not isinstance(value, list | tuple) or not 1 <= len(value) <= MAX_TURNS:
             self._fault(path, f'must be a list of 1 to {MAX_TURNS} turns: `{{"role": …, "content": …}}`')
@@ -131,7 +181,9 @@ class _Reader:
         if not isinstance(value, str):
             self._fault(path, "must be a text")
             return ""
-        if len(value.encode("utf-8", "surrogatepass")) > MAX_TEMPLATE_BYTES:
+        if is_blank(value):
+            self._fault(path, BLANK)
+        if bytes_of(value) > MAX_TEMPLATE_BYTES:
             self._fault(
                 path, f"must have at most {MAX_TEMPLATE_BYTES} bytes in UTF-8; shorten it, or split it"
             )

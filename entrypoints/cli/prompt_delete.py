@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from entrypoints.cli.options import common
-from entrypoints.cli.output import print_json
+from entrypoints.cli.output import print_json, printable, say
 from entrypoints.cli.prompt_store import etags, matching, on_lor3, reference_to
 
 if TYPE_CHECKING:
@@ -48,19 +48,46 @@ def delete(
         if not click.confirm(f"Delete {what}?", err=True):
             return 1
 
-    async def run(application: "Application") -> None:
+    async def run(application: "Application") -> str | None:
         from application.use_cases.delete_prompt_version import DeletePromptVersionCommand
 
+        path = await _file_of_the_last(application, ref)
         await application.delete_prompt_version.execute(
             DeletePromptVersionCommand(ref=ref, if_match=etags(if_match))
         )
+        return path
 
-    on_lor3(config_path, run)
+    path = on_lor3(config_path, run)
     if as_json:
         print_json({"deleted": str(ref)})
     else:
         click.echo(f"deleted {ref}")
+    if path is not None:
+        say(f"{printable(path)} will bring `{ref.name}` back when the files are read again; remove it too")
     return 0
+
+
+async def _file_of_the_last(application: "Application", ref: "VersionRef") -> str | None:
+    """The file that the folder still has of a prompt that goes with this version; None where it stays or has none.
+
+    Raises:
+        NotFound: there is no such version.
+    """
+    from domain.ids import DEFAULT_TENANT
+    from domain.prompt.reference import PromptReference
+
+    view = await application.read_prompts.entry(
+        DEFAULT_TENANT, PromptReference(name=ref.name, version=ref.number)
+    )
+    if not await _is_last(application, ref):
+        return None
+    report, link = application.prompt_report(), view.prompt.file
+    if report is None:
+        return None
+    diverged = next((each.path for each in report.diverged if each.name == ref.name), None)
+    if link is None or any(each.name == ref.name for each in report.gone):
+        return diverged
+    return link.path
 
 
 async def _is_last(application: "Application", ref: "VersionRef") -> bool:
@@ -71,6 +98,5 @@ async def _is_last(application: "Application", ref: "VersionRef") -> bool:
     from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import PromptReference
 
-    await application.read_prompts.one(DEFAULT_TENANT, PromptReference(name=ref.name, version=ref.number))
-    page = await application.read_prompts.versions(DEFAULT_TENANT, ref.name, limit=2)
-    return len(page.items) == 1
+    await application.read_prompts.entry(DEFAULT_TENANT, PromptReference(name=ref.name, version=ref.number))
+    return len(await application.read_prompts.history(DEFAULT_TENANT, ref.name, limit=2)) == 1

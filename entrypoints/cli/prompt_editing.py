@@ -1,5 +1,6 @@
 """A prompt in its author's editor, until it is saved or left; no text is ever lost."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,13 +10,14 @@ import click
 
 from application.use_cases.render_prompt import TryPromptCommand
 from application.use_cases.version_prompt import VersionedPrompt, VersionPromptCommand
-from domain.errors import InvalidRequest, LorError, NotFound, PreconditionFailed
+from domain.errors import InvalidRequest, LorError, NotFound, PreconditionFailed, UnreadableVersion
 from domain.ids import DEFAULT_TENANT
 from domain.prompt.reference import LATEST, PromptName, PromptReference
 from domain.prompt.source import PromptSource
 from domain.prompt.version import PromptVersion
 from entrypoints.cli.editor import Sheet, with_faults, without_faults
 from entrypoints.cli.output import print_error, print_failure, say
+from entrypoints.cli.prompt_overtaken import overtaken
 from entrypoints.cli.prompt_store import on_lor3
 
 if TYPE_CHECKING:
@@ -112,9 +114,13 @@ class Editing:
                 if not self._again():
                     self._keep(sheet, text)
                     return 1
+            except PreconditionFailed as failure:
+                sheet.write(without_faults(left))
+                self._overtaken(sheet, failure)
+                return 1
             except LorError as failure:
                 sheet.write(without_faults(left))
-                self._print(self._in_words(failure), sheet)
+                self._print(failure, sheet)
                 self._keep(sheet, text)
                 return 1
             else:
@@ -171,17 +177,35 @@ class Editing:
             sheet.discard()
         elif not self.as_json:
             say(f"your text is kept in {sheet.path}; to save it:")
-            say(f"  lor3 prompt edit {self.save.name} --from-file {sheet.path}")
+            say(
+                f"  lor3 prompt edit {self.save.name} --from-file {shlex.quote(str(sheet.path))}{self._guard}"
+            )
 
-    def _in_words(self, error: LorError) -> LorError:
-        """Of the command line, where the API's speak of headers."""
-        if not isinstance(error, PreconditionFailed):
-            return error
-        name = self.save.name
-        return PreconditionFailed(
-            f"somebody else changed `{name}` while you edited it, so yours is not saved over theirs; "
-            f"see theirs with `lor3 prompt show {name}@latest`, and put the two together"
+    @property
+    def _guard(self) -> str:
+        """What keeps a text that is saved later from undoing what others do meanwhile."""
+        return f" --if-match {self.save.if_match[0].strip(chr(34))}" if self.save.if_match else ""
+
+    def _overtaken(self, sheet: Sheet, failure: PreconditionFailed) -> None:
+        """Somebody else was quicker: says what they did, and how to save the two put together, but not over theirs."""
+        try:
+            theirs = on_lor3(
+                self.config_path, lambda application: _newest(application, self.save.name), import_files=False
+            )
+        except LorError as unreadable:
+            self._print(unreadable, sheet)
+            say(f"your text is kept in {sheet.path}")
+            return
+        told = overtaken(
+            self.save.name, self.save.base, None if theirs is None else theirs.prompt, path=str(sheet.path)
         )
+        failure.detail = (
+            " ".join(line.strip() for line in (told.why, *told.then)) if self.as_json else told.why
+        )
+        print_error(failure, as_json=self.as_json)
+        if not self.as_json:
+            for line in told.then:
+                say(line)
 
     async def _open(self, application: "Application") -> "tuple[PromptView | None, str]":
         """The newest version and its text; of a new prompt a skeleton."""
@@ -209,7 +233,10 @@ async def store(application: "Application", save: Save, text: str, *, file: str)
     """Makes the version; None where the text says what `save.base` says. Raises as `VersionPrompt.execute` does."""
     base = save.base
     if base is None and not save.if_none_match:
-        view = await _newest(application, save.name)
+        try:
+            view = await _newest(application, save.name)
+        except UnreadableVersion:
+            view = None  # what is saved now takes its place
         base = view.version if view is not None else None
     source = read(application, text, base, file=file)
     if save.base is not None and source == save.base.source:

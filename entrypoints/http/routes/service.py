@@ -8,7 +8,7 @@ from aiohttp import web
 
 from application.ports.price_book import Price
 from application.use_cases.describe_service import ModelView
-from application.use_cases.read_prompts import PromptView
+from application.use_cases.read_prompts import PromptEntry
 from domain.errors import StorageUnavailable
 from domain.ids import DEFAULT_TENANT
 from domain.json_value import JSONValue
@@ -71,7 +71,7 @@ async def metrics(request: web.Request) -> web.StreamResponse:
 
 
 def config_json(
-    application: Application, prompts: Sequence[PromptView] | None, *, default_fault: str | None = None
+    application: Application, prompts: Sequence[PromptEntry] | None, *, default_fault: str | None = None
 ) -> dict[str, JSONValue]:
     """
     Args:
@@ -128,12 +128,12 @@ def config_json(
     }
 
 
-def _prompt(view: PromptView) -> dict[str, JSONValue]:
+def _prompt(view: PromptEntry) -> dict[str, JSONValue]:
     return {
         "name": view.prompt.name,
         "prompt_version": str(view.version.ref),
         "labels": [label.name for label in view.prompt.labels],
-        "description": view.version.source.description,
+        "description": view.version.description,
     }
 
 

@@ -1,0 +1,47 @@
+"""How many editors of prompts may do long work at a time, so that chats have threads and connections left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import attrs
+
+from domain.errors import Overloaded
+
+MAX_AT_A_TIME: Final = 2
+"""Of the default pool's threads, of which a machine with one core has five."""
+MAX_WAITING: Final = 64
+MAX_WAIT_S: Final = 15.0
+
+
+@attrs.define
+class EditorTurns:
+    """Whoever waits holds nothing: take a turn before a connection or a lock."""
+
+    _free: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(MAX_AT_A_TIME), init=False)
+    _waiting: int = attrs.field(default=0, init=False)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """In the order in which they came.
+
+        Raises:
+            Overloaded: too many wait already, or it took too long.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise Overloaded(
+                f"{MAX_WAITING} changes of prompts wait to be compiled already; try again shortly"
+            )
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(MAX_WAIT_S):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Overloaded("other changes of prompts took too long to compile; try again shortly") from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()
