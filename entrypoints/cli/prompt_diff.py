@@ -1,8 +1,9 @@
 """`lor3 prompt diff`."""
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from entrypoints.application import Application
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+_LISTED: Final = 10
+"""Versions that are named to one who compared one with itself."""
 
 
 @click.command(
@@ -51,7 +54,7 @@ def diff(
             raise click.UsageError("say each version once: NAME v2 v3, or NAME:v2 v3")
         before, after = name, before
     references = (reference_to(named.name, before), reference_to(named.name, after or LATEST))
-    (old, old_text), (new, new_text) = on_lor3(
+    ((old, old_text), (new, new_text)), numbers = on_lor3(
         config_path, lambda application: _texts(application, references, compiled=compiled)
     )
     lines = [
@@ -64,7 +67,7 @@ def diff(
         print_json({"from": str(old), "to": str(new), "compiled": compiled, "diff": "\n".join(lines)})
         return
     if not lines:
-        say(f"{old} is {new}" if old == new else f"{old} and {new} are the same")
+        say(_same(old, numbers) if old == new else f"{old} and {new} say the same")
     for line in lines:
         head = line.startswith(("---", "+++")) and line in lines[:2]
         click.echo(click.style(printable(line), fg=None if head else _COLOURS.get(line[:1]), bold=head))
@@ -72,7 +75,8 @@ def diff(
 
 async def _texts(
     application: "Application", references: "tuple[PromptReference, PromptReference]", *, compiled: bool
-) -> "list[tuple[VersionRef, str]]":
+) -> "tuple[list[tuple[VersionRef, str]], list[int]]":
+    """Each version and its text; and the numbers of the versions that there are, newest first."""
     from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import PromptReference
 
@@ -85,7 +89,24 @@ async def _texts(
             texts.append((ref, (await application.read_prompts.compiled(DEFAULT_TENANT, exact)).text))
         else:
             texts.append((ref, _document(application, view)))
-    return texts
+    listed = await application.read_prompts.history(DEFAULT_TENANT, references[0].name, limit=_LISTED)
+    return texts, [outline.ref.number for outline in listed]
+
+
+def _same(ref: "VersionRef", numbers: Sequence[int]) -> str:
+    """What to say to one who compared a version with itself."""
+    others = [number for number in numbers if number != ref.number]
+    if not others:
+        return (
+            f"{ref} is the only version, so there is nothing to compare yet; to make another:\n"
+            f"  lor3 prompt edit {ref.name}"
+        )
+    listed = ", ".join(f"v{number}" for number in others)
+    older, newer = sorted((others[0], ref.number))
+    return (
+        f"both are {ref}; to compare with it there {'is' if len(others) == 1 else 'are'} {listed}, such as:\n"
+        f"  lor3 prompt diff {ref.name} v{older} v{newer}"
+    )
 
 
 def _document(application: "Application", view: "PromptView") -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from entrypoints.cli.options import common
-from entrypoints.cli.output import print_json, say
+from entrypoints.cli.output import print_json, say, warn
+from entrypoints.cli.prompt_file_state import tell_behind
 from entrypoints.cli.prompt_store import authored, etags, matching, on_lor3, served_text
 
 if TYPE_CHECKING:
@@ -114,18 +115,20 @@ def _print(saved: "VersionedPrompt", *, as_json: bool) -> None:
         print_json(versioned_json(saved))
     else:
         click.echo(str(ref))
+    warn(saved.warnings)
     if not saved.created:
         say(f"{ref} says the same already, so nothing is saved")
         return
     serves = served_text(prompt)
     if serves != f"v{ref.number}":
         say(
-            f"`{prompt.name}` still means {serves}; to serve this one: "
-            f"lor3 prompt label {prompt.name} production v{ref.number}"
+            f"`{prompt.name}` still means {serves}; to serve this one:\n"
+            f"  lor3 prompt label {prompt.name} production v{ref.number}"
         )
     if saved.kept_by:
         kept = ", ".join(map(str, saved.kept_by))
         say(
-            f"these keep the version that they were made with: {kept}; to take up the new one: "
-            f"lor3 prompt edit {saved.kept_by[0].name} --refresh"
+            f"these keep the version that they were made with: {kept}; to take up the new one:\n"
+            f"  lor3 prompt edit {saved.kept_by[0].name} --refresh"
         )
+    tell_behind(prompt, saved.version.hash)

@@ -10,6 +10,7 @@ import click
 
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, print_table, say
+from entrypoints.cli.prompt_file_state import tell_behind
 from entrypoints.cli.prompt_store import authored, etags, matching, on_lor3, weights_text
 
 if TYPE_CHECKING:
@@ -75,18 +76,31 @@ def label(
         _show(config_path, name, label, as_json=as_json)
         return
     move = _Move(name=name, label=label, targets=() if remove else targets, moves=bool(targets) or remove)
-    labelled = on_lor3(
-        config_path,
-        lambda application: move.execute(
+
+    async def run(application: "Application") -> "tuple[LabelledPrompt, str]":
+        from domain.errors import StorageUnavailable
+        from domain.ids import DEFAULT_TENANT
+        from domain.prompt.reference import VersionRef
+
+        labelled = await move.execute(
             application,
             protected=protect,
             force=force,
             author=author,
             message=message,
             if_match=etags(if_match),
-        ),
-    )
+        )
+        newest = VersionRef(labelled.prompt.name, labelled.prompt.latest)
+        try:
+            hashes = await application.read_prompts.hashes(DEFAULT_TENANT, [newest])
+        except StorageUnavailable:
+            return labelled, ""  # the label has moved: an error would say that it has not
+        return labelled, hashes.get(newest, "")
+
+    labelled, newest = on_lor3(config_path, run)
     _print_move(labelled, label, moved=move.moves, as_json=as_json)
+    if newest:
+        tell_behind(labelled.prompt, newest)
 
 
 @attrs.frozen(kw_only=True)
@@ -237,8 +251,9 @@ def _show(config_path: Path | None, name: str, label: str | None, *, as_json: bo
         say(f"`{prompt.name}` has no label, so its name means v{prompt.latest}")
         return
     print_table(
-        ("label", "points to", "since (UTC)", "by", "why"),
+        ("label", "when", "points to", "since (UTC)", "by", "why"),
         [row for each, moves in labels.moves.items() for row in _rows(prompt, each, moves)],
+        folding=("why", "points to", "by"),
     )
 
 
@@ -262,6 +277,7 @@ def _rows(prompt: "Prompt", name: str, moves: "tuple[LabelMove, ...]") -> list[t
     return [
         (
             f"{name}{mark}" if index == 0 or not sys.stdout.isatty() else "",
+            "before" if index else "now",
             weights_text(move.weights),
             move.moved_at.strftime("%Y-%m-%d %H:%M"),
             move.author or "",

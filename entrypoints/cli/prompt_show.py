@@ -8,6 +8,7 @@ import click
 
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, print_table, printable
+from entrypoints.cli.prompt_file_state import FileState, file_state, source_text
 from entrypoints.cli.prompt_store import lines, on_lor3, reference_to, tell_files, weights_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Shown:
     document: str
     """As YAML."""
     report: "ImportReport | None"
+    state: FileState | None
+    """Of the prompt's file."""
 
 
 @click.command(
@@ -74,7 +77,7 @@ def show(
     )
     tell_files(shown.report, name=reference.name)
     if as_json:
-        detail = prompt_detail_json(shown.view, shown.compiled)
+        detail = {**prompt_detail_json(shown.view, shown.compiled), "file_state": shown.state}
         if history:
             detail["versions"] = [version_json(each) for each in shown.versions]
         print_json(detail)
@@ -85,7 +88,7 @@ def show(
     elif shown.compiled is not None:
         _print_compiled(shown.compiled)
     else:
-        _print_version(shown.view)
+        _print_version(shown.view, shown.state)
 
 
 def _reference(name: str, version: str | None, label: str | None) -> "PromptReference":
@@ -109,7 +112,7 @@ async def _read(
     application: "Application", reference: "PromptReference", *, compiled: bool, history: bool
 ) -> Shown:
     from domain.ids import DEFAULT_TENANT
-    from domain.prompt.reference import PromptReference
+    from domain.prompt.reference import PromptReference, VersionRef
 
     prompts = application.read_prompts
     view = await prompts.one(DEFAULT_TENANT, reference)
@@ -121,23 +124,27 @@ async def _read(
         while page.next_below is not None:
             page = await prompts.versions(DEFAULT_TENANT, reference.name, below=page.next_below)
             versions += page.items
+    newest = VersionRef(view.prompt.name, view.prompt.latest)
+    hashes = await prompts.hashes(DEFAULT_TENANT, [newest])
+    report = application.prompt_report()
     return Shown(
         view=view,
         compiled=await prompts.compiled(DEFAULT_TENANT, exact) if compiled else None,
         versions=tuple(versions),
         document=application.prompt_texts.write(view.version.source),
-        report=application.prompt_report(),
+        report=report,
+        state=file_state(view.prompt, hashes.get(newest, ""), report),
     )
 
 
-def _print_version(view: "PromptView") -> None:
+def _print_version(view: "PromptView", state: FileState | None) -> None:
     prompt, version = view.prompt, view.version
     _title(str(version.ref), version.source.description)
     _facts(
         [
             ("newest", f"v{prompt.latest}"),
             *((f"label {label.name}", _points(label)) for label in prompt.labels),
-            ("source", "database" if prompt.file is None else prompt.file.path),
+            ("source", source_text(prompt, state)),
             *([("assistant", prompt.assistant.id)] if prompt.assistant is not None else []),
             (
                 "made",
@@ -181,6 +188,7 @@ def _print_history(prompt: "Prompt", versions: "Sequence[PromptVersion]") -> Non
             )
             for version in versions
         ],
+        folding=("why", "labels", "by"),
     )
 
 
@@ -205,6 +213,7 @@ def _print_variables(variables: "Sequence[Variable]") -> None:
             )
             for variable in variables
         ],
+        folding=("description", "type", "default"),
     )
 
 

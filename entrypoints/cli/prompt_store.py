@@ -36,8 +36,10 @@ def on_lor3(
         import_files: as in `bootstrap.running`.
 
     Raises:
-        LorError: the configuration's faults, or what `action` raises.
+        LorError: the configuration's faults, or what `action` raises, in the command line's own words.
     """
+    from entrypoints.cli.own_words import own_words
+
     settings = quiet(settings_from(config_path))
 
     async def run() -> _T:
@@ -46,7 +48,7 @@ def on_lor3(
         async with running(settings, import_files=import_files) as application:
             return await action(application)
 
-    with untold_files(settings):
+    with untold_files(settings), own_words():
         return asyncio.run(run())
 
 

@@ -200,7 +200,19 @@ def test_diff_of_the_same_says_so(lor3: Run) -> None:
     """On stderr, for nothing differs."""
     done = lor3("diff", "support_agent", "v2", "latest")
 
-    assert (done.code, done.out, done.err) == (0, "", "support_agent:v2 is support_agent:v2\n")
+    assert (done.code, done.out) == (0, "")
+    assert "both are support_agent:v2" in done.err
+    assert "  lor3 prompt diff support_agent v1 v2\n" in done.err
+
+
+@pytest.mark.usefixtures("agent")
+def test_diff_of_the_only_version_says_that_there_is_no_other(lor3: Run) -> None:
+    """And how there would be one."""
+    done = lor3("diff", "tone")
+
+    assert (done.code, done.out) == (0, "")
+    assert "tone:v1 is the only version" in done.err
+    assert "  lor3 prompt edit tone\n" in done.err
 
 
 @pytest.mark.usefixtures("agent")
@@ -271,9 +283,9 @@ def test_label_moves_and_remembers(lor3: Run) -> None:
     assert third.out == "support_agent@canary: nothing → v2\n"
     assert fourth.out == "support_agent@canary: v2 → v1 90%, v2 10%\n"
     assert taken.out == "support_agent@canary: v1 90%, v2 10% → nothing\n"
-    assert [(row[0], row[1], row[3], row[4]) for row in rows] == [
-        ("production", "v1 90%, v2 10%", "Grace", "Try"),
-        ("production", "v1", "Grace", "Go"),
+    assert [(*row[:3], *row[4:]) for row in rows] == [
+        ("production", "now", "v1 90%, v2 10%", "Grace", "Try"),
+        ("production", "before", "v1", "Grace", "Go"),
     ]
     assert json.loads(lor3("label", "support_agent", "--json").out)["labels"][0]["label"] == "production"
 
@@ -283,10 +295,12 @@ def test_protected_label_needs_force(lor3: Run) -> None:
     """The refusal is a failure with a code of its own."""
     lor3("label", "support_agent", "production", "v1", "--protect")
     refused = lor3("label", "support_agent", "production", "v2", "--json")
+    told = lor3("label", "support_agent", "production", "v2")
     forced = lor3("label", "support_agent", "production", "v2", "--force")
     freed = lor3("label", "support_agent", "production", "--unprotect")
 
     assert (refused.code, json.loads(refused.err)["code"]) == (1, "label_protected")
+    assert "add `--force` to move it all the same" in told.err
     assert forced.out == "support_agent@production: v1 → v2, protected\n"
     assert freed.out == "support_agent@production: v2, not protected\n"
 
@@ -306,6 +320,7 @@ def test_stale_etag_is_refused(lor3: Run) -> None:
         done = lor3(*arguments, "--json")
 
         assert (done.code, json.loads(done.err)["code"]) == (1, "precondition_failed")
+        assert "for `--if-match` it is at 3-" in json.loads(done.err)["detail"]
 
 
 @pytest.mark.usefixtures("agent")
@@ -400,7 +415,7 @@ def test_files_are_listed_and_broken_ones_told(lor3: Run, tmp_path: Path) -> Non
 
     assert [line.split("\t")[4] for line in listed.out.splitlines()] == [
         "config/prompts/good.yaml",
-        "config/prompts/torn.yaml",
+        "config/prompts/torn.yaml (file diverged)",
     ]
     assert listed.err.count("warning: ") == 2
     assert "bad.yaml can't be used" in listed.err
@@ -408,3 +423,66 @@ def test_files_are_listed_and_broken_ones_told(lor3: Run, tmp_path: Path) -> Non
     assert "lor3 prompt sync torn --prefer remote" in listed.err
     assert shown.err == ""
     assert own.err.count("warning: ") == 1
+
+
+def test_files_that_are_behind_or_gone_are_marked(lor3: Run, tmp_path: Path) -> None:
+    """By the list and by `show`; whoever leaves one behind is told at once what brings it up."""
+    folder = tmp_path / "config" / "prompts"
+    folder.mkdir(parents=True)
+    for name in ("behind", "gone", "same"):
+        (folder / f"{name}.yaml").write_text("template: Fine.\n")
+    lor3("label", "behind", "production", "v1")
+    (folder / "gone.yaml").unlink()
+    (tmp_path / "document.yaml").write_text("template: Better.\n")
+    edited = lor3("edit", "behind", "--from-file", str(tmp_path / "document.yaml"))
+    moved = lor3("label", "behind", "staging", "v2")
+    unmoved = lor3("label", "same", "staging", "v1")
+    sources = {line.split("\t")[0]: line.split("\t")[4] for line in lor3("list").out.splitlines()}
+    states = {each["name"]: each["file_state"] for each in json.loads(lor3("list", "--json").out)["items"]}
+    synced = lor3("sync", "behind")
+    after = json.loads(lor3("show", "behind", "--json").out)["file_state"]
+
+    for done in (edited, moved):
+        assert "config/prompts/behind.yaml is behind v2 now" in done.err
+        assert "  lor3 prompt sync behind\n" in done.err
+    assert unmoved.err == ""
+    assert sources == {
+        "behind": "config/prompts/behind.yaml (file behind)",
+        "gone": "config/prompts/gone.yaml (file gone)",
+        "same": "config/prompts/same.yaml",
+    }
+    assert states == {"behind": "behind", "gone": "gone", "same": "same"}
+    assert "config/prompts/gone.yaml (file gone)" in lor3("show", "gone").out
+    assert (synced.code, after) == (0, "same")
+
+
+def test_delete_says_that_a_file_brings_the_prompt_back(lor3: Run, tmp_path: Path) -> None:
+    """With its last version; not while there are others, nor where the file is gone too."""
+    folder = tmp_path / "config" / "prompts"
+    folder.mkdir(parents=True)
+    (folder / "nl.yaml").write_text("template: Fine.\n")
+    (folder / "gone.yaml").write_text("template: Fine.\n")
+    lor3("list")
+    (folder / "gone.yaml").unlink()
+    (tmp_path / "document.yaml").write_text("template: Better.\n")
+    lor3("edit", "nl", "--from-file", str(tmp_path / "document.yaml"))
+    other = lor3("delete", "nl", "v2", "--yes")
+    last = lor3("delete", "nl", "v1", "--yes")
+    gone = lor3("delete", "gone", "v1", "--yes")
+
+    assert (other.code, other.err) == (0, "")
+    assert last.out == "deleted nl:v1\n"
+    assert "config/prompts/nl.yaml will bring `nl` back" in last.err
+    assert (gone.code, gone.err) == (0, "")
+    assert lor3("show", "nl").code == 0
+
+
+def test_doubtful_json_of_a_variable_is_refused(lor3: Run, save: Save) -> None:
+    """As over HTTP: readers differ on which of two equal keys counts, and NaN is no JSON."""
+    save("o", "template: '{{o}}'\nvariables: {o: object}\n")
+    twice = lor3("render", "o", "--var", 'o={"k": 1, "k": 2}')
+    no_number = lor3("render", "o", "--var", 'o={"k": NaN}')
+
+    assert (twice.code, twice.out) == (1, "")
+    assert "the key `k` is given twice" in twice.err
+    assert "NaN is not JSON" in no_number.err

@@ -151,12 +151,48 @@ def test_concurrent_edit_is_not_overwritten(lor3: Run, editor: Editor, tmp_path:
     )
     done = lor3("edit", "support")
     (kept,) = _kept(tmp_path)
+    etag = json.loads(lor3("show", "support", "--json").out)["etag"].strip('"')
 
     assert (done.code, done.out) == (1, "")
     assert "somebody else changed `support`" in done.err
-    assert str(kept) in done.err
+    assert "once you have put the two together" in done.err
+    assert ("  lor3 prompt diff support v1 v2\n" in done.err) == (not new)
+    assert ("  lor3 prompt show support@latest\n" in done.err) == new
+    assert f"  lor3 prompt edit support --from-file {kept} --if-match {etag}\n" in done.err
     assert kept.read_text() == "template: mine\n"
     assert "theirs" in json.loads(lor3("show", "support@latest", "--json").out)["template"]
+
+
+def test_label_moved_meanwhile_is_no_change_of_the_text(lor3: Run, editor: Editor, tmp_path: Path) -> None:
+    """The advised command saves the text as it is, and is refused after yet another change."""
+    (tmp_path / "first.yaml").write_text("template: first\n")
+    lor3("edit", "support", "--from-file", "first.yaml")
+    editor(
+        f"'{sys.executable}' -m lor3 prompt label support staging v1 >/dev/null;"
+        " printf 'template: mine\\n' > \"$1\""
+    )
+    done = lor3("edit", "support")
+    advised = done.err.splitlines()[-1].split()[2:]
+    saved = lor3(*advised)
+    again = lor3(*advised)
+
+    assert "though not its text" in done.err
+    assert (saved.code, saved.out) == (0, "support:v2\n")
+    assert (again.code, again.out) == (1, "")
+
+
+def test_prompt_deleted_meanwhile_can_be_made_again(lor3: Run, editor: Editor, tmp_path: Path) -> None:
+    """Nobody's text is in the way then."""
+    (tmp_path / "first.yaml").write_text("template: first\n")
+    lor3("edit", "support", "--from-file", "first.yaml")
+    editor(
+        f"'{sys.executable}' -m lor3 prompt delete support v1 --yes >/dev/null;"
+        " printf 'template: mine\\n' > \"$1\""
+    )
+    done = lor3("edit", "support")
+
+    assert (done.code, "somebody else deleted `support`" in done.err) == (1, True)
+    assert lor3(*done.err.splitlines()[-1].split()[2:]).code == 0
 
 
 def test_json_tells_where_the_text_is_kept(lor3: Run, editor: Editor, tmp_path: Path) -> None:
