@@ -1,4 +1,4 @@
-"""How many editors of prompts may do long work at a time, so that chats have threads and connections left."""
+"""One editor of prompts does long work at a time, so that chats have threads, connections and the processor."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,17 +9,19 @@ import attrs
 
 from domain.errors import Overloaded
 
-MAX_AT_A_TIME: Final = 2
-"""Of the default pool's threads, of which a machine with one core has five."""
 MAX_WAITING: Final = 64
 MAX_WAIT_S: Final = 15.0
 
 
 @attrs.define
 class EditorTurns:
-    """Whoever waits holds nothing: take a turn before a connection or a lock."""
+    """Whoever waits holds nothing: take a turn before a connection or a lock.
 
-    _free: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(MAX_AT_A_TIME), init=False)
+    One at a time, as threads that compute share one processor: two of them would take as long for both, and a
+    chat would wait for either.
+    """
+
+    _free: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _waiting: int = attrs.field(default=0, init=False)
 
     @asynccontextmanager

@@ -1,7 +1,8 @@
 """From what an author wrote to the next version of a prompt: pinned, checked, hashed and stored."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 
 import attrs
 
@@ -9,7 +10,13 @@ from application.ports.clock import Clock
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.editor_turns import EditorTurns
 from application.services.prompt_closure import load_closure
-from application.services.prompt_includes import SHORT_SOURCE, length, read_includes, resolve_includes
+from application.services.prompt_includes import (
+    SHORT_SOURCE,
+    includes,
+    length,
+    read_includes,
+    resolve_includes,
+)
 from domain.clean_text import clean_value
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.compiled import CompiledPrompt
@@ -91,14 +98,18 @@ class PromptWriting:
     """The steps that every maker of versions shares, inside the unit of work of the caller.
 
     `lock`, then `write`, then the caller's `commit`, then `PromptOven.changed` if `Written.changed`. Where others
-    are served at the same time, `prepare` first: compiling takes up to a second, in which nobody should hold a lock.
+    are served at the same time, inside `prepared`: compiling takes up to a second, in which nobody should hold a lock.
     """
 
     _clock: Clock
     _turns: EditorTurns = attrs.field(factory=EditorTurns, init=False)
 
-    async def prepare(self, unit_of_work: UnitOfWorkFactory, draft: Draft) -> Ready:
-        """Compiles what takes long, while nothing is locked and no connection is held; two at a time.
+    @asynccontextmanager
+    async def prepared(self, unit_of_work: UnitOfWorkFactory, draft: Draft) -> AsyncIterator[Ready]:
+        """Compiles what takes long, while nothing is locked and no connection is held; one at a time.
+
+        The next one begins when the context is left: a transaction inside it is not slowed down by another's
+        compiling.
 
         Raises:
             InvalidRequest: as `check` does.
@@ -107,21 +118,23 @@ class PromptWriting:
             StorageUnavailable: what it includes can't be read.
         """
         draft = _sound(draft)
-        if length(draft.source) <= SHORT_SOURCE:
-            named = await read_includes(draft.source)
-            if not named:
-                return Ready(draft=draft, named=named)
+        if length(draft.source) <= SHORT_SOURCE and not includes(draft.source):
+            yield Ready(draft=draft, named={})
+            return
         async with self._turns.turn():
-            named = await read_includes(draft.source)
-            async with unit_of_work(draft.tenant) as work:
-                head = await work.prompts.get(draft.name)
-                number = 1 if head is None else head.next_number
-                pins, _ = await resolve_includes(
-                    work, draft.name, draft.source, named=named, pinned={}, beside=(), apart=(), also=None
-                )
-                version = self._version(draft, pins, number)
-                library = await load_closure(work, version)
-            compiled = await _compile(version, library)
+            yield await self._ready(unit_of_work, draft)
+
+    async def _ready(self, unit_of_work: UnitOfWorkFactory, draft: Draft) -> Ready:
+        named = await read_includes(draft.source)
+        async with unit_of_work(draft.tenant) as work:
+            head = await work.prompts.get(draft.name)
+            number = 1 if head is None else head.next_number
+            pins, _ = await resolve_includes(
+                work, draft.name, draft.source, named=named, pinned={}, beside=(), apart=(), also=None
+            )
+            version = self._version(draft, pins, number)
+            library = await load_closure(work, version)
+        compiled = await _compile(version, library)
         return Ready(draft=draft, named=named, pins=pins, compiled=compiled)
 
     async def lock(
@@ -133,7 +146,7 @@ class PromptWriting:
         being pinned. Lock nothing else in this unit of work.
 
         Args:
-            ready: what `prepare` made of the draft with this source.
+            ready: what `prepared` made of the draft with this source.
 
         Raises:
             InvalidRequest: with every fault of the templates' syntax.
@@ -161,7 +174,7 @@ class PromptWriting:
             pinned: for includes, as written, that mean another version than the store says.
             beside: names that an unknown one may have been meant to be, besides those in the store.
             apart: names that it can't have been meant to be, though the store may have them.
-            ready: what `prepare` made of `draft`; it is compiled again where a fragment means another version since.
+            ready: what `prepared` made of `draft`; it is compiled again where a fragment means another version since.
 
         Raises:
             InvalidRequest: naming every fault: of the document, else of syntax, else of what is included and of the

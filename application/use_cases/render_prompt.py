@@ -63,8 +63,8 @@ class RenderPrompt:
             Overloaded: too many texts wait to be compiled.
         """
         draft = Draft(tenant=command.tenant, name=command.name, source=command.source, made_by="api")
-        ready = await self._writing.prepare(self._unit_of_work, draft)
-        compiled = ready.compiled
+        async with self._writing.prepared(self._unit_of_work, draft) as ready:
+            compiled = ready.compiled
         if compiled is None:
             async with self._unit_of_work(command.tenant) as work:
                 head = await work.prompts.get(command.name)

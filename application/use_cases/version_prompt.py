@@ -70,8 +70,10 @@ class VersionPrompt:
             author=command.author,
             message=command.message,
         )
-        ready = await self._writing.prepare(self._unit_of_work, draft)
-        async with self._unit_of_work(command.tenant) as work:
+        async with (
+            self._writing.prepared(self._unit_of_work, draft) as ready,
+            self._unit_of_work(command.tenant) as work,
+        ):
             head = await self._writing.lock(work, command.name, command.source, ready=ready)
             demand_match(head, command.name, command.if_match)
             if command.if_none_match and head is not None:
