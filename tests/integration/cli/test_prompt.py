@@ -486,3 +486,14 @@ def test_doubtful_json_of_a_variable_is_refused(lor3: Run, save: Save) -> None:
     assert (twice.code, twice.out) == (1, "")
     assert "the key `k` is given twice" in twice.err
     assert "NaN is not JSON" in no_number.err
+
+
+def test_warnings_of_a_version_are_said_when_it_is_made(lor3: Run, save: Save, tmp_path: Path) -> None:
+    """On stderr: a fragment without a newline at its end runs into the line behind its tag."""
+    save("tone", "template: Be kind.\n")
+    (tmp_path / "glued.yaml").write_text("template: |\n  {{> tone}}\n  Be brief.\n")
+    done = lor3("edit", "glued", "--from-file", "glued.yaml")
+
+    assert (done.code, done.out) == (0, "glued:v1\n")
+    assert done.err.count("warning: ") == 1
+    assert "tone" in done.err

@@ -68,6 +68,18 @@ def _kept(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "kept").iterdir())
 
 
+def test_lines_that_run_into_one_another_are_warned_of(lor3: Run, tmp_path: Path) -> None:
+    """On stderr, and the version is made all the same."""
+    (tmp_path / "tone.yaml").write_text("template: Be kind.\n")
+    (tmp_path / "support.yaml").write_text("template: |\n  {{> tone}}\n  Never lie.\n")
+    lor3("edit", "tone", "--from-file", "tone.yaml")
+
+    done = lor3("edit", "support", "--from-file", "support.yaml")
+
+    assert (done.code, done.out) == (0, "support:v1\n")
+    assert "warning: support.yaml, line 2, column 3: `{{> tone}}` takes its line's newline" in done.err
+
+
 def test_new_prompt_starts_from_a_skeleton(lor3: Run, editor: Editor, tmp_path: Path) -> None:
     """Which compiles as it is, explains itself, and is saved once it is changed."""
     editor(f'cp "$1" {tmp_path}/seen; sed -i \'s/helpful/brief/\' "$1"')
@@ -204,6 +216,19 @@ def test_json_tells_where_the_text_is_kept(lor3: Run, editor: Editor, tmp_path: 
     assert (done.code, problem["code"]) == (1, "invalid_request")
     assert str(_kept(tmp_path)[0]) in problem["detail"]
     assert problem["errors"]
+
+
+def test_json_tells_of_an_overtaken_text_what_to_do(lor3: Run, editor: Editor, tmp_path: Path) -> None:
+    """One object on stderr, with the commands in its detail."""
+    (tmp_path / "theirs.yaml").write_text("template: theirs\n")
+    editor(
+        f"'{sys.executable}' -m lor3 prompt edit support --from-file {tmp_path}/theirs.yaml >/dev/null;"
+        " printf 'template: mine\\n' > \"$1\""
+    )
+    problem = json.loads(lor3("edit", "support", "--json").err)
+
+    assert problem["code"] == "precondition_failed"
+    assert f"lor3 prompt edit support --from-file {_kept(tmp_path)[0]} --if-match " in problem["detail"]
 
 
 def test_failed_editor_loses_nothing(lor3: Run, editor: Editor, tmp_path: Path) -> None:
