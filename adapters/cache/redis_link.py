@@ -51,6 +51,8 @@ class RedisLink:
     _channels: dict[str, _Channel] = attrs.field(factory=dict, init=False)
     _client: "redis.asyncio.Redis | None" = attrs.field(default=None, init=False)
     _listening: asyncio.Task[None] | None = attrs.field(default=None, init=False)
+    _was_there: bool | None = attrs.field(default=None, init=False)
+    """None before the first subscription succeeded or failed."""
 
     @property
     def client(self) -> "redis.asyncio.Redis":
@@ -133,7 +135,7 @@ class RedisLink:
                 async with self._client.pubsub() as subscription:
                     await self._hear(subscription)
             except Exception as error:  # as in `RedisGuard.run`; cancellation passes through
-                _log.debug("the subscription to Redis ended (%s)", type(error).__name__)
+                self._tell_of(error)
                 await asyncio.sleep(_TURN_S)
 
     async def _hear(self, subscription: PubSub) -> None:
@@ -156,6 +158,20 @@ class RedisLink:
             elif now - heard_at > _QUIET_S:
                 await subscription.ping()
 
+    def _tell_of(self, error: Exception) -> None:
+        """Once loudly where Redis was not there from the start: nothing else may ask it for long, and so say so.
+
+        The type alone: redis-py's messages quote the address.
+        """
+        if self._was_there is not None:
+            _log.debug("the subscription to Redis ended (%s)", type(error).__name__)
+            return
+        self._was_there = False
+        _log.warning(
+            "Redis does not answer (%s); until it does, nothing is shared with other servers, and chats go on",
+            type(error).__name__,
+        )
+
     def _pass_on(self, message: dict[str, Any]) -> None:
         name, kind = message["channel"], message["type"]
         channel = self._channels.get(name.decode()) if isinstance(name, bytes) else None
@@ -163,6 +179,9 @@ class RedisLink:
             return
         try:
             if kind == "subscribe":
+                if self._was_there is False:
+                    _log.warning("Redis answers; what servers share is shared from now on")
+                self._was_there = True
                 channel.subscribed()
             elif kind == "message":
                 channel.heard(message["data"])

@@ -1,8 +1,9 @@
 """What a log line looks like.
 
-Safe against injection: one entry is one line, and nothing in it can move a terminal's cursor. In JSON everything
-outside printable ASCII is escaped; as text, control characters, line separators (U+0085, U+2028, U+2029) and
-bidirectional overrides are.
+Safe against injection: nothing in an entry can look like another one, or move a terminal's cursor. In JSON an entry
+is one line, and everything outside printable ASCII is escaped. As text, control characters, line separators (U+0085,
+U+2028, U+2029) and bidirectional overrides are, and each further line of a message is indented: an entry alone begins
+at the first column.
 """
 
 import datetime
@@ -16,6 +17,7 @@ _UNSAFE: Final = {
     for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
 } | {ord("\\"): "\\\\", ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}  # fmt: skip
 _LEVEL_WIDTH: Final = 7
+_INDENT: Final = " " * 4
 MAX_VALUE: Final = 2000
 """Characters of one value."""
 # `json.dumps` with arguments makes an encoder for every call.
@@ -32,10 +34,13 @@ def json_line(at: float, level: str, message: str, fields: Mapping[str, Any]) ->
 
 
 def text_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
-    """`12:00:00.000 INFO    chat answered  model=… cost_usd=…` and a line break."""
-    parts = [_time(at)[11:23], level.upper().ljust(_LEVEL_WIDTH), _escaped(message[:MAX_VALUE])]
+    """`12:00:00.000 INFO    chat answered  model=… cost_usd=…` and a line break; beneath, indented, what further lines
+    the message has."""
+    first, *further = message[:MAX_VALUE].split("\n")
+    parts = [_time(at)[11:23], level.upper().ljust(_LEVEL_WIDTH), _escaped(first)]
     parts += [f"{name}={_quoted(_value(value))}" for name, value in fields.items() if value is not None]
-    return " ".join(parts).encode("utf-8", "backslashreplace") + b"\n"
+    lines = [" ".join(parts), *(f"{_INDENT}{_escaped(line)}" for line in further)]
+    return "\n".join(lines).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _time(at: float) -> str:

@@ -130,3 +130,38 @@ async def test_sharing_resumes_after_redis_was_killed() -> None:
         await two.aclose()
     finally:
         await asyncio.to_thread(server.close)
+
+
+async def test_redis_that_is_not_there_at_the_start_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody may need it for long; what was configured and is missing is said all the same, without the address."""
+    port = free_port()
+    board = _board(f"redis://user:CANARY@127.0.0.1:{port}/0")
+    await board.start()
+    await asyncio.sleep(1.0)
+    await board.aclose()
+    told = [record.getMessage() for record in caplog.records if record.name == "lor3.redis"]
+    told = [each for each in told if each.startswith("Redis does not answer (")]
+
+    assert len(told) == 1
+    assert "CANARY" not in caplog.text
+    assert str(port) not in caplog.text
+
+
+async def test_redis_that_comes_later_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever read the warning learns that it is over."""
+    server = RedisServer()
+    server.kill()
+    board = _board(server.url)
+    await board.start()
+    await asyncio.sleep(0.5)
+    server.start()
+    try:
+        for _ in range(200):
+            if "Redis answers; " in caplog.text:
+                break
+            await asyncio.sleep(0.05)
+    finally:
+        await board.aclose()
+        server.close()
+
+    assert "Redis answers; " in caplog.text

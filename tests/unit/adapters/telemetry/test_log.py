@@ -87,10 +87,28 @@ def test_nothing_injects_a_line_or_moves_the_cursor(make: Any) -> None:
     line = make(0.0, "info", NASTY, {"field": NASTY, "number": 1}).decode()
 
     assert line.endswith("\n")
-    for forbidden in "\n\r\x1b\x00\x85\u2028\u2029\u202e":
+    for forbidden in "\r\x1b\x00\x85\u2028\u2029\u202e":
         assert forbidden not in line[:-1]
+    first, *further = line[:-1].split("\n")
     if make is json_line:
-        assert json.loads(line)["field"] == NASTY
+        assert json.loads(first)["field"] == NASTY
+        assert further == []
+    else:
+        assert first.startswith("00:00:00.000 INFO    a field=")
+        assert [each[:5] for each in further] == ["    b"]
+
+
+def test_lines_of_a_message_stay_lines_as_text() -> None:
+    """A broken file's with its caret in place, each indented: what stands at the first column is an entry's own."""
+    text = "x.yaml, line 1, column 3: no\nab{{c\n  ^\n00:00:00.000 ERROR   not from here"
+
+    assert text_line(0.0, "error", text, {"logger": "lor3.prompts"}).decode() == (
+        "00:00:00.000 ERROR   x.yaml, line 1, column 3: no logger=lor3.prompts\n"
+        "    ab{{c\n"
+        "      ^\n"
+        "    00:00:00.000 ERROR   not from here\n"
+    )
+    assert json_line(0.0, "error", text, {}).count(b"\n") == 1
 
 
 def test_long_values_are_cut() -> None:
