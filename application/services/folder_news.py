@@ -32,7 +32,8 @@ class FolderNews:
         if self._is_new(file.path, file.faults):
             faults = (f"{each.path}: {each.message}" if each.path else each.message for each in file.faults)
             what = "its prompt stays as it is" if file.has_prompt else "nothing is made of it"
-            _log.error("%s is broken, and %s:\n%s", file.path, what, "\n".join(faults))
+            is_wrong = "is broken" if file.name is not None else "can't be used"  # a folder among them
+            _log.error("%s %s, and %s:\n%s", file.path, is_wrong, what, "\n".join(faults))
 
     def diverged(self, path: str, name: PromptName, content_hash: str) -> None:
         """

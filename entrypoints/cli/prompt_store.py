@@ -59,7 +59,8 @@ def tell_files(report: "ImportReport | None", *, name: str | None = None) -> Non
     for broken in report.broken:
         if name in {None, broken.name}:
             faults = "\n".join(f"{_place(fault.path)}{fault.message}" for fault in broken.faults)
-            warn([f"{broken.path} can't be used; its prompt stays as it was:\n{indent(faults, '  ')}"])
+            kept = "its prompt stays as it was" if broken.has_prompt else "nothing is made of it"
+            warn([f"{broken.path} can't be used; {kept}:\n{indent(faults, '  ')}"])
     for diverged in report.diverged:
         if name in {None, diverged.name}:
             sync = f"lor3 prompt sync {diverged.name} --prefer"

@@ -248,6 +248,23 @@ def _own_the_terminal_under_nohup() -> None:
     _own_the_terminal()
 
 
+def test_folder_that_is_configured_and_absent_is_told(start: Start, tmp_path: Path) -> None:
+    """In the log and by GET /config; and it is taken up when it comes."""
+    server = start("--watch", environ={"LOR3_PROMPTS__DIRECTORY": "promts"})
+    warned = [each for each in server.get("/config")["warnings"] if "promts" in each]
+    logged = server.logged()
+    (tmp_path / "promts").mkdir()
+    (tmp_path / "promts/a.md").write_text("Hi.\n")
+    server.until(lambda: server.version() == "v1")
+    after = [each for each in server.get("/config")["warnings"] if "promts" in each]
+
+    assert warned == [
+        "prompts: promts: there is no such folder; make it, or set `prompts.directory` to the one you mean"
+    ]
+    assert "promts: there is no such folder" in logged
+    assert after == []
+
+
 def test_one_command_reads_the_folder_too(tmp_path: Path, folder: Path) -> None:
     """`lor3 run` needs no server; where the prompt's file is broken it says so, and goes on with what there was."""
     (folder / "a.yaml").write_text("template: Hi\n")
@@ -259,7 +276,7 @@ def test_one_command_reads_the_folder_too(tmp_path: Path, folder: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["prompt_version"] == "a:v1"
     assert "a.yaml" not in first.stderr
-    assert "config/prompts/a.yaml, line 1: templat: is unknown here" in second.stderr
+    assert "config/prompts/a.yaml, line 1, column 1: templat: is unknown here" in second.stderr
 
 
 def _run(folder: Path) -> "subprocess.CompletedProcess[str]":

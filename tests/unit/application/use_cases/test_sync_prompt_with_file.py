@@ -1,14 +1,20 @@
 """Which side of a prompt and its file is taken over."""
 
+from pathlib import Path
 from typing import Any, Literal
 
+import attrs
 import pytest
 
+from adapters.prompts.files import FolderPromptFiles
 from application.services.sync_text import SidesDiverged
+from application.use_cases.import_prompt_files import ImportPromptFiles, ImportReport
 from application.use_cases.sync_prompt import SyncedPrompt, SyncPromptCommand
 from application.use_cases.sync_prompt_with_file import SyncPromptWithFile
 from domain.errors import Diverged, InvalidRequest, NotFound
-from domain.prompt.reference import PromptName
+from domain.ids import DEFAULT_TENANT
+from domain.prompt.reference import PromptName, PromptReference
+from domain.prompt.source import PromptSource, Turn
 from tests.support.prompt_bench import PromptBench, path_of, system
 
 
@@ -51,6 +57,18 @@ async def test_file_without_a_prompt_makes_one(bench: PromptBench) -> None:
     head = await bench.head("support")
     assert head.file is not None
     assert path_of("support") == head.file.path
+
+
+async def test_plain_file_of_a_prompt_without_variables_is_in_step(bench: PromptBench) -> None:
+    """A document without variables and a `.md` with its text mean the same, and never undo one another."""
+    turn = Turn(role="system", template="Be kind.\n")
+    await bench.make("tone", PromptSource(turns=(turn,), declares=False))
+    await _sync(bench, "tone")
+
+    again = await bench.make("tone", "Be kind.\n")
+
+    assert not again.created
+    assert ("unchanged", "tone:v1") == _said(await _sync(bench, "tone"))
 
 
 async def test_neither_is_not_found(bench: PromptBench) -> None:
@@ -229,3 +247,180 @@ async def test_file_with_an_unknown_variable_stays_out(bench: PromptBench) -> No
         await _sync(bench, "support")
 
     assert 1 == (await bench.head("support")).latest
+
+
+async def _edited_beside_a_changed_fragment(bench: PromptBench) -> None:
+    """The prompt in the database, and in the folder the fragment that it includes."""
+    bench.files.texts |= {"tone": "Calm.", "support": "{{> tone}} Help."}
+    await bench.import_files.execute()
+    await bench.make("support", "{{> tone}} Help well.")
+    bench.files.texts["tone"] = "Merry."
+
+
+async def test_written_prompt_is_not_undone_by_the_next_import(bench: PromptBench) -> None:
+    """Though its file means other fragments than the version has; and that is said, with the way on."""
+    await _edited_beside_a_changed_fragment(bench)
+
+    synced = await _sync(bench, "support", "local")
+    reports = [await bench.import_files.execute() for _ in range(2)]
+    again = await _sync(bench, "support")
+
+    assert ("pushed", "support:v2") == _said(synced)
+    assert [((), 2)] * 2 == [(report.made, report.unchanged) for report in reports]
+    assert ("unchanged", "support:v2") == _said(again)
+    for notes in (synced.notes, again.notes):
+        assert notes[-1].startswith("support:v2 was made with tone:v1, in the folder tone:v2: ")
+        assert "`lor3 prompt edit support --refresh`" in notes[-1]
+
+
+async def test_either_side_may_change_after_that(bench: PromptBench) -> None:
+    """A changed text, or a fragment that changes once more, is a change of the file alone; and so is one of the prompt."""
+    await _edited_beside_a_changed_fragment(bench)
+    await _sync(bench, "support", "local")
+
+    bench.files.texts["support"] = "{{> tone}} Help fast."
+    assert ["support:v3"] == [str(ref) for ref in (await bench.import_files.execute()).made]
+    await bench.make("support", "{{> tone}} Help best.")
+    assert ("pushed", "support:v4") == _said(await _sync(bench, "support"))
+    bench.files.texts["tone"] = "Grave."
+    made = (await bench.import_files.execute()).made
+
+    assert ["tone:v3", "support:v5"] == [str(ref) for ref in made]
+
+
+async def test_refreshed_prompt_agrees_with_its_file(bench: PromptBench) -> None:
+    """The version then has the folder's fragments, and nothing is made twice."""
+    await _edited_beside_a_changed_fragment(bench)
+    await _sync(bench, "support", "local")
+    await bench.make("support", "{{> tone}} Help well.")
+
+    report = await bench.import_files.execute()
+    head = await bench.head("support")
+
+    assert ((), (), 3) == (report.made, report.diverged, head.latest)
+    assert head.file is not None
+    assert head.file.in_folder is None
+    assert () == (await _sync(bench, "support")).notes
+
+
+async def test_fragment_that_was_written_stands_for_its_version(bench: PromptBench) -> None:
+    """What includes it pins that one, and is not made again and again."""
+    await _edited_beside_a_changed_fragment(bench)
+    bench.files.texts["top"] = "{{> support}}"
+    await _sync(bench, "support", "local")
+
+    first = await bench.import_files.execute()
+    again = await bench.import_files.execute()
+
+    assert ["top:v1"] == [str(ref) for ref in first.made]
+    assert ((), 3) == (again.made, again.unchanged)
+    view = await bench.read.one(DEFAULT_TENANT, PromptReference.parse("top"))
+    assert ["support:v2"] == [str(pin.ref) for pin in view.version.pins]
+
+
+@pytest.mark.parametrize("prefer", [None, "local", "remote"])
+@pytest.mark.parametrize("file", [None, "{{> tone}} File.", "File.", "{{#broken}}"])
+@pytest.mark.parametrize("prompt", [None, "{{> tone}} Prompt.", "Prompt.", "{{> other}} {{> tone}}"])
+@pytest.mark.parametrize("tone", ["Calm.", "Merry.", "{{> other}}"])
+async def test_import_makes_nothing_behind_any_sync(
+    bench: PromptBench,
+    prefer: Literal["local", "remote"] | None,
+    file: str | None,
+    prompt: str | None,
+    tone: str,
+) -> None:
+    """Whatever changed before, on either side or in the fragments; nor does another sync."""
+    bench.files.texts |= {"tone": "Calm.", "other": "Other.", "support": "{{> tone}} Help."}
+    await bench.import_files.execute()
+    if prompt is not None:
+        await bench.make("support", prompt)
+    if file is None:
+        del bench.files.texts["support"]
+    else:
+        bench.files.texts["support"] = file
+    bench.files.texts["tone"] = tone
+    try:
+        synced = await _sync(bench, "support", prefer)
+    except (Diverged, InvalidRequest):
+        assert prefer != "local"
+        return
+
+    report = await bench.import_files.execute()
+    again = await _sync(bench, "support")
+
+    assert ((), ()) == (report.diverged, report.broken)
+    includes_tone = "tone" in bench.files.texts["support"]
+    assert [ref.name for ref in report.made] in ([], [] if includes_tone else ["tone"])
+    assert ("unchanged", synced.ref) == (again.outcome, again.ref)
+
+
+async def test_diverged_fragment_does_not_hold_up_who_prefers_the_prompt(bench: PromptBench) -> None:
+    """It counts as what its file held when the two last agreed, as with an import."""
+    await _edited_beside_a_changed_fragment(bench)
+    await bench.make("tone", "Grave.")
+
+    assert ("pushed", "support:v2") == _said(await _sync(bench, "support", "local"))
+    report = await bench.import_files.execute()
+
+    assert () == report.made
+    assert ["tone"] == [each.name for each in report.diverged]
+
+
+async def test_broken_file_is_overwritten_where_that_is_asked_for(bench: PromptBench) -> None:
+    """Without it the error says so; where there is no prompt yet there is nothing to write."""
+    await bench.make("support", "Help.")
+    bench.files.texts |= {"support": "{{#open}}", "new": "{{#open}}"}
+
+    with pytest.raises(
+        InvalidRequest, match="overwrite it with support:v1: `lor3 prompt sync support --prefer local`"
+    ):
+        await _sync(bench, "support")
+    dry = await _sync(bench, "support", "local", dry_run=True)
+    kept = bench.files.texts["support"]
+    synced = await _sync(bench, "support", "local")
+    with pytest.raises(InvalidRequest) as caught:
+        await _sync(bench, "new", "local")
+
+    assert ("pushed", "support:v1") == _said(dry) == _said(synced)
+    assert ("{{#open}}", "Help.") == (kept, bench.files.texts["support"])
+    assert "overwrite" not in caught.value.detail
+    assert ("unchanged", "support:v1") == _said(await _sync(bench, "support"))
+
+
+@pytest.mark.parametrize("declares", [True, False])
+@pytest.mark.parametrize("before", [None, "a.md", "a.txt", "a.yaml", "a.json"])
+async def test_file_settles_after_one_sync_whatever_its_format(
+    bench: PromptBench, tmp_path: Path, before: str | None, declares: bool
+) -> None:
+    """A plain text that declares nothing and a document without declarations are the same prompt."""
+    files = FolderPromptFiles(str(tmp_path))
+    import_files = ImportPromptFiles(
+        files=files,
+        unit_of_work=bench.store.unit_of_work,
+        writing=bench.writing,
+        oven=bench.oven,
+        clock=bench.clock,
+    )
+    sync = SyncPromptWithFile(
+        files=files,
+        unit_of_work=bench.store.unit_of_work,
+        writing=bench.writing,
+        oven=bench.oven,
+        clock=bench.clock,
+    )
+    if before is not None:
+        is_document = before.endswith((".yaml", ".json"))
+        (tmp_path / before).write_text('{"template": "Be kind.\\n"}' if is_document else "Be kind.\n")
+        await import_files.execute()
+    await bench.make("a", attrs.evolve(system("Be blunt.\n"), declares=declares))
+    command = SyncPromptCommand(name=PromptName("a"))
+
+    first = await sync.execute(command)
+    seen = await files.fingerprint()
+    second = await sync.execute(command)
+    report = await import_files.execute()
+
+    assert ("created" if before is None else "pushed", "unchanged") == (first.outcome, second.outcome)
+    assert first.ref == second.ref
+    assert ImportReport(unchanged=1) == report
+    assert seen == await files.fingerprint()
