@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from entrypoints.prompt_reloader import PromptReloader
 
 _SIGHUP: Final = getattr(signal, "SIGHUP", None)  # there is none on Windows
+_LOOK_S: Final = 0.25
+_LOOKS: Final = 12
+"""How often the terminal is looked at after a SIGHUP that found it there, `_LOOK_S` apart."""
 
 
 @attrs.define
@@ -24,6 +27,7 @@ class HangUp:
     """
 
     _had_terminal: bool = attrs.field(init=False)
+    _has_told: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         # Under nohup it is ignored already: then the end of the terminal is no reason to end.
@@ -41,19 +45,34 @@ class HangUp:
         loop = asyncio.get_running_loop()
 
         def hung_up() -> None:
-            if self._is_closed():
-                os.kill(os.getpid(), signal.SIGTERM)
-            else:
+            if not self._ended():
                 reload()
+                look_again(_LOOKS)
 
+        def look_again(times: int) -> None:
+            # A shell may pass the signal on before the kernel has taken the terminal from all that had it.
+            nonlocal looking
+            looking.cancel()
+            if times and not self._ended():
+                looking = loop.call_later(_LOOK_S, look_again, times - 1)
+
+        looking: asyncio.Handle = loop.call_soon(self._ended)  # it may have gone while nobody listened
         loop.add_signal_handler(_SIGHUP, hung_up)
-        if self._is_closed():  # while nobody listened
-            hung_up()
         try:
             yield
         finally:
+            looking.cancel()
             loop.remove_signal_handler(_SIGHUP)
             signal.signal(_SIGHUP, signal.SIG_IGN)
+
+    def _ended(self) -> bool:
+        """Whether the terminal is gone; when that is first seen, it is a SIGTERM to ourselves."""
+        if not self._is_closed():
+            return False
+        if not self._has_told:
+            self._has_told = True
+            os.kill(os.getpid(), signal.SIGTERM)
+        return True
 
     def _is_closed(self) -> bool:
         return self._had_terminal and not _has_terminal()
