@@ -18,9 +18,10 @@ from adapters.testing.prompts_to_store import (
     system_text,
 )
 from domain.ids import DEFAULT_TENANT
+from domain.prompt.document import document_text
 from domain.prompt.reference import MAX_VERSION, PromptName, VersionRef
 from domain.prompt.source import Origin, PromptSource, Turn, Variable
-from domain.prompt.version import FileLink, Label, Pin, RemoteLink
+from domain.prompt.version import FileLink, Label, Pin, RemoteLink, VersionOutline
 
 
 class PromptRepositorySuite:
@@ -184,6 +185,35 @@ class PromptRepositorySuite:
             assert len(await work.prompts.history(NAME, below=2**70, limit=2**70)) == 12
         assert [version.number for version in first] == [12, 11, 10, 9, 8]
         assert [version.number for version in rest] == [7, 6, 5, 4, 3, 2, 1]
+
+    async def test_outlines_tell_of_versions_without_their_texts(self, stores: Stores) -> None:
+        """The hash, the whole description and the size of the document in bytes, by reference and in the history."""
+        store, _ = stores
+        described = attrs.evolve(system_text("ä" * 1000), description='\x1f"🙂' * 3333)
+        versions = [
+            new_version(source=described),
+            new_version(number=2, source=attrs.evolve(described, description="")),
+            new_version(number=3, source=system_text('{"description":"none"}')),
+        ]
+        await save(store, *versions)
+        expected = [
+            VersionOutline(
+                name=version.name,
+                number=version.number,
+                hash=version.hash,
+                description=version.source.description,
+                size_bytes=len(document_text(version.source).encode()),
+            )
+            for version in versions
+        ]
+
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            refs = [version.ref for version in versions]
+            got = await work.prompts.outlines([*refs, VersionRef(NAME, 4), VersionRef(NAME, 2**70), refs[0]])
+            assert await work.prompts.outlines([]) == ()
+            assert tuple(expected[::-1]) == await work.prompts.history(NAME, limit=9)
+        assert expected == sorted(got, key=lambda outline: outline.number)
+        assert expected[0].size_bytes > 2000
 
     async def test_find_gives_those_that_exist(self, stores: Stores) -> None:
         """Of several prompts at once; what is absent, or asked for twice, is no error."""

@@ -3,10 +3,11 @@
 import pytest
 
 from application.use_cases.label_prompt import LabelPromptCommand
+from application.use_cases.read_prompts import MAX_PAGE_BYTES
 from domain.errors import NotFound
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, PromptReference
-from tests.support.prompt_bench import PromptBench, ref, system
+from tests.support.prompt_bench import PromptBench, chat, ref, system
 
 
 @pytest.fixture
@@ -125,3 +126,43 @@ async def test_history_of_a_label_that_never_was(bench: PromptBench) -> None:
     moves = await bench.read.moves(DEFAULT_TENANT, PromptName("tone"), "production")
 
     assert [(), ((1, 1),)] == [move.weights for move in moves]
+
+
+async def test_page_of_versions_ends_at_its_bytes_too() -> None:
+    """With one version at least, and the next page goes on where it ended."""
+    bench = PromptBench()
+    half = MAX_PAGE_BYTES // 8 - 100
+    for number in range(10):
+        await bench.make(
+            "big", chat(str(number), "{{!" + "c" * (half - 5) + "}}", "{{!" + "c" * (half - 5) + "}}")
+        )
+
+    pages: list[list[int]] = []
+    below: int | None = None
+    while below is not None or not pages:
+        page = await bench.read.versions(DEFAULT_TENANT, PromptName("big"), below=below)
+        pages.append([version.number for version in page.items])
+        below = page.next_below
+
+    assert [[10, 9, 8, 7], [6, 5, 4, 3], [2, 1]] == pages
+
+
+async def test_entry_is_found_as_its_version_is(bench: PromptBench) -> None:
+    """By number and by label, with the same words where there is none."""
+    await bench.move("tone", "staging", 2)
+    entry = await bench.read.entry(DEFAULT_TENANT, PromptReference.parse("tone@staging"))
+
+    assert (entry.prompt, entry.version.ref) == (await bench.head("tone"), ref("tone:v2"))
+    with pytest.raises(NotFound, match="no version v7, it is not made yet; its newest is v3"):
+        await bench.read.entry(DEFAULT_TENANT, PromptReference.parse("tone:v7"))
+    with pytest.raises(NotFound, match="no label `live`"):
+        await bench.read.entry(DEFAULT_TENANT, PromptReference.parse("tone@live"))
+
+
+async def test_history_names_versions_without_their_texts(bench: PromptBench) -> None:
+    """Newest first."""
+    history = await bench.read.history(DEFAULT_TENANT, PromptName("tone"), limit=2)
+
+    assert [ref("tone:v3"), ref("tone:v2")] == [outline.ref for outline in history]
+    with pytest.raises(NotFound):
+        await bench.read.history(DEFAULT_TENANT, PromptName("tome"))

@@ -1,5 +1,6 @@
 """A prompt's source as JSON."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidRequest
-from domain.prompt.document import read_source, write_source
+from domain.prompt.document import (
+    BEGINNING,
+    MAX_DESCRIPTION,
+    MAX_DOCUMENT_BYTES,
+    MAX_SOURCE_BYTES,
+    description_in,
+    document_text,
+    read_source,
+    write_source,
+)
 from domain.prompt.source import PromptSource, Turn, Variable
 from tests.support.templates import faults
 
@@ -35,7 +45,7 @@ def test_variables_in_every_form() -> None:
     """A type alone, in full, with a null default, and an enum in two spellings."""
     source = read_source(
         {
-            "messages": [{"role": "user", "content": ""}],
+            "messages": [{"role": "user", "content": "x"}],
             "variables": {
                 "a": "integer",
                 "b": {"type": "list", "default": ["x"], "description": "B"},
@@ -65,6 +75,13 @@ def test_variables_in_every_form() -> None:
         ("text", "", "a prompt is an object"),
         ({}, "template", "is missing; give a text here, or turns in `messages`"),
         ({"template": 1}, "template", "must be a text"),
+        ({"template": ""}, "template", "is empty; write its text"),
+        ({"template": " \n\t"}, "template", "is empty; write its text"),
+        (
+            {"messages": [{"role": "user", "content": "\n"}]},
+            "messages[0].content",
+            "is empty; write its text",
+        ),
         ({"template": "é" * 131_073}, "template", "at most 262144 bytes"),
         ({"template": "x", "messages": [{"role": "user", "content": "x"}]}, "messages", "not both"),
         ({"messages": []}, "messages", "a list of 1 to 64 turns"),
@@ -206,7 +223,11 @@ def _variables() -> st.SearchStrategy[Variable]:
 @given(
     st.lists(_variables(), max_size=4, unique_by=lambda each: each.name).map(tuple),
     st.lists(
-        st.builds(Turn, role=st.sampled_from(["system", "user", "assistant"]), template=st.text(max_size=9)),
+        st.builds(
+            Turn,
+            role=st.sampled_from(["system", "user", "assistant"]),
+            template=st.text(max_size=9).map("x".__add__),
+        ),
         min_size=1,
         max_size=3,
     ),
@@ -251,3 +272,47 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
         assert error.faults  # noqa: PT017 - both ends are fine
     else:
         assert source.turns
+
+
+def _turns(*sizes: int) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": "x" * size} for size in sizes]}
+
+
+def test_templates_together_are_bounded() -> None:
+    """To the byte, as comments are free."""
+    half = MAX_SOURCE_BYTES // 2
+
+    read_source(_turns(half, half))
+    message = _refused(_turns(half, half - 1, 2), "p")["p.messages"]
+    assert message.startswith(
+        f"the turns together must have at most {MAX_SOURCE_BYTES} bytes in UTF-8, and have {MAX_SOURCE_BYTES + 1};"
+    )
+
+
+def test_whole_document_is_bounded() -> None:
+    """Defaults are free otherwise."""
+    document: dict[str, Any] = {"template": "x", "variables": {"a": {"type": "string", "default": ""}}}
+    room = MAX_DOCUMENT_BYTES - len(document_text(read_source(document)))
+    full: dict[str, Any] = {"template": "x", "variables": {"a": {"type": "string", "default": "x" * room}}}
+    assert MAX_DOCUMENT_BYTES == len(document_text(read_source(full)))
+
+    full["template"] = "xx"
+    assert "must have at most 1048576 bytes as JSON, and has 1048577" in _refused(full)[""]
+
+
+@pytest.mark.parametrize("description", [None, "", "\x1f" * MAX_DESCRIPTION, '"}, {"', "🙂\n"])
+def test_description_is_read_from_the_beginning_of_the_text(description: str | None) -> None:
+    """However it is escaped; the text is the same document."""
+    source = read_source({"template": '"description":"no"' * 9000, "description": description})
+    text = document_text(source)
+
+    assert description == description_in(text[:BEGINNING])
+    assert source == read_source(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"description":', '{"description":7}', '{"description":"x', "null"]
+)
+def test_broken_beginning_has_no_description(text: str) -> None:
+    """Whoever lists prompts goes on."""
+    assert description_in(text) is None
