@@ -43,6 +43,7 @@ class HangUp:
             yield
             return
         loop = asyncio.get_running_loop()
+        looking: asyncio.Handle = loop.call_soon(self._ended)  # it may have gone while nobody listened
 
         def hung_up() -> None:
             if not self._ended():
@@ -56,7 +57,6 @@ class HangUp:
             if times and not self._ended():
                 looking = loop.call_later(_LOOK_S, look_again, times - 1)
 
-        looking: asyncio.Handle = loop.call_soon(self._ended)  # it may have gone while nobody listened
         loop.add_signal_handler(_SIGHUP, hung_up)
         try:
             yield
