@@ -15,7 +15,6 @@ from domain.ids import DEFAULT_TENANT
 from domain.prompt.compiled import CompiledPrompt
 from domain.prompt.compiler import compile_prompt, included
 from domain.prompt.formats.assistant import assistant_source
-from domain.prompt.formats.literal import whole
 from domain.prompt.source import PromptSource, Turn
 from domain.prompt.version import PromptVersion
 
@@ -102,7 +101,7 @@ def source_with(instructions: str, newest: PromptVersion, compiled: CompiledProm
         plain = assistant_source(instructions, description=before.description, variables=False)
         return attrs.evolve(before, turns=plain.turns)
     variables = compiled.variables if newest.pins else before.variables
-    turn = Turn(role="system", template=whole(_trimmed(instructions)))
+    turn = Turn(role="system", template=_trimmed(instructions))
     return attrs.evolve(before, turns=(turn,), variables=variables)
 
 

@@ -31,7 +31,7 @@ class RenderedPrompt:
     ref: VersionRef
     hash: str
     system: str | None
-    """All system turns, joined by blank lines."""
+    """All system turns, one blank line between two of them; None without any."""
     turns: tuple[Message, ...] = ()
     """The user and assistant turns of a chat template, in order."""
     fragments: tuple[VersionRef, ...] = ()
@@ -42,16 +42,13 @@ class RenderedPrompt:
 class CompiledTurn:
     role: TurnRole
     program: Program
-    chomp: bool = False
-    """Whether the template's last newline is to be dropped while rendering: where it ends in a section, whose last
-    line has it."""
 
 
 @attrs.frozen(kw_only=True)
 class CompiledPrompt:
     """What `compile_prompt` makes of a version and its fragments.
 
-    One newline at the end of a template is not part of its text: files and YAML's block scalars have it.
+    Newlines are as the Mustache specification has them: what is written is what is rendered, at the end too.
     """
 
     ref: VersionRef
@@ -66,6 +63,9 @@ class CompiledPrompt:
     deferred: tuple[str, ...] = ()
     """Variables that a fragment inside a section declares: they may come from the section's items instead, so that
     they are missing only where one is printed and neither has it."""
+    warnings: tuple[str, ...] = attrs.field(default=(), eq=False)
+    """What compiles, and is hardly meant: a sentence each, with its place and a remedy. They are for whoever made
+    the version; nothing that is kept has them."""
 
     _by_name: Mapping[str, Variable] = attrs.field(init=False, eq=False, repr=False)
     _checks: tuple[tuple[str, type | None, Variable], ...] = attrs.field(init=False, eq=False, repr=False)
@@ -94,10 +94,8 @@ class CompiledPrompt:
         With the same variables declared, each text compiles to what renders the same.
         """
         if not self.is_chat:
-            return flat_text(self.turns[0].program, chomp=self.turns[0].chomp)
-        return "\n".join(
-            f"{turn.role}:\n{flat_text(turn.program, chomp=turn.chomp)}\n" for turn in self.turns
-        )
+            return flat_text(self.turns[0].program)
+        return "\n".join(f"{turn.role}:\n{_as_lines(flat_text(turn.program))}" for turn in self.turns)
 
     def render(
         self, variables: Mapping[str, JSONValue], *, defaults: Mapping[str, JSONValue] | None = None
@@ -113,12 +111,12 @@ class CompiledPrompt:
         """
         values = self._checked(variables, defaults)
         budget = Budget()
-        system: str | None = None
+        system: list[str] = []
         turns: list[Message] = []
         size = 0
         for turn, straight, steps in zip(self.turns, self._straight, self._steps, strict=True):
             if straight is None:
-                text = run(steps, values, budget, chomp=turn.chomp)
+                text = run(steps, values, budget)
             else:
                 template, holes = straight
                 pieces = template.copy()
@@ -132,13 +130,17 @@ class CompiledPrompt:
                 text = "".join(pieces)
             size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
             if turn.role == "system":
-                system = text if system is None else f"{system}\n\n{text}"
+                system.append(text)
             else:
                 turns.append(Message.of(turn.role, text))
         if size > MAX_OUTPUT_BYTES:
             raise too_long()
         return RenderedPrompt(
-            ref=self.ref, hash=self.hash, system=system, turns=tuple(turns), fragments=self.fragments
+            ref=self.ref,
+            hash=self.hash,
+            system=_joined(system),
+            turns=tuple(turns),
+            fragments=self.fragments,
         )
 
     def _checked(
@@ -193,6 +195,25 @@ class CompiledPrompt:
         return found
 
 
+def _joined(texts: list[str]) -> str | None:
+    """One text of several, between which exactly one blank line stands, whatever newlines they begin and end with;
+    those that say nothing are left out. A single one stays as it is."""
+    if len(texts) < 2:
+        return texts[0] if texts else None
+    said = [text for text in texts if text.strip("\r\n")] or texts[:1]
+    first, *further = said
+    return "\n\n".join(
+        [
+            *(text.strip("\r\n") if index else text.rstrip("\r\n") for index, text in enumerate(said[:-1])),
+            said[-1].lstrip("\r\n") if further else first,
+        ]
+    )
+
+
+def _as_lines(text: str) -> str:
+    return text if text.endswith("\n") else f"{text}\n"
+
+
 def _missing(variable: Variable) -> Fault:
     what = f": {variable.description}" if variable.description else ""
     return Fault(
@@ -203,8 +224,6 @@ def _missing(variable: Variable) -> Fault:
 def _straight(turn: CompiledTurn) -> tuple[list[str], tuple[tuple[int, str], ...]] | None:
     pieces: list[str] = []
     holes: list[tuple[int, str]] = []
-    if turn.chomp:
-        return None
     for index, operation in enumerate(turn.program):
         if isinstance(operation, str):
             pieces.append(operation)

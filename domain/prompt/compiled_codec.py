@@ -15,13 +15,13 @@ from domain.prompt.reference import MAX_VERSION, VersionRef, prompt_name
 from domain.prompt.source import TurnRole, Variable
 from domain.prompt.template import MAX_SECTION_DEPTH, VALUE_PATH, VARIABLE_NAME
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Grows with each change of the form; what has another number is no compiled prompt."""
 
 _KEYS: Final = frozenset(
     {"schema", "name", "version", "hash", "is_chat", "turns", "variables", "fragments", "untyped", "deferred"}
 )
-_TURN_KEYS: Final = frozenset({"role", "program", "chomp"})
+_TURN_KEYS: Final = frozenset({"role", "program"})
 _HASH: Final = re.compile(r"[0-9a-f]{64}\Z")
 _ROLES: Final = frozenset(get_args(TurnRole))
 _MAX_DEPTH: Final = 40
@@ -37,7 +37,7 @@ def to_json(compiled: CompiledPrompt) -> JSONObject:
         "hash": compiled.hash,
         "is_chat": compiled.is_chat,
         "turns": [
-            {"role": turn.role, "chomp": turn.chomp, "program": [_listed(each) for each in turn.program]}
+            {"role": turn.role, "program": [_listed(each) for each in turn.program]}
             for turn in compiled.turns
         ],
         "variables": [[variable.name, write_variable(variable)] for variable in compiled.variables],
@@ -98,9 +98,9 @@ def _prompt(value: Mapping[str, Any]) -> CompiledPrompt:
 def _turn(value: object, roots: frozenset[str]) -> CompiledTurn:
     if not isinstance(value, Mapping) or value.keys() != _TURN_KEYS:
         raise _NotOurs
-    _require(type(value["role"]) is str and value["role"] in _ROLES and type(value["chomp"]) is bool)
+    _require(type(value["role"]) is str and value["role"] in _ROLES)
     program = _Program(roots=roots).read(_list(value["program"]))
-    return CompiledTurn(role=value["role"], program=program, chomp=value["chomp"])
+    return CompiledTurn(role=value["role"], program=program)
 
 
 @attrs.define(kw_only=True)

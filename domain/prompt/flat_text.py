@@ -12,11 +12,8 @@ _GUARD: Final = '{{""}}'
 """Prints nothing, and keeps the line it is in from being a tag's own."""
 
 
-def flat_text(program: Program, *, chomp: bool) -> str:
-    """
-    Args:
-        chomp: as in `CompiledTurn`.
-    """
+def flat_text(program: Program) -> str:
+    """A template whose program is `program`, or renders the same."""
     pieces: list[str] = []
     line = ""
     """What the last line holds so far; a tag counts as no white space."""
@@ -29,15 +26,12 @@ def flat_text(program: Program, *, chomp: bool) -> str:
         tag = _tag(program, index)
         if tag.startswith(("{{#", "{{^", "{{/")):
             if line == "" and _is_block(program, index):
-                is_last = index + 1 == len(program)
-                pieces.append(tag if is_last and not chomp else f"{tag}\n")
+                pieces.append(f"{tag}\n")
                 continue
             if not line.strip(" \t") and _blank_follows(program, index):
                 pieces.append(_GUARD)
         pieces.append(tag)
         line += "tag"
-    if program and isinstance(program[-1], str) and program[-1].endswith("\n"):
-        pieces.append("\n")  # of two at the end, one is the text's
     return "".join(pieces)
 
 

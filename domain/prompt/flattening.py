@@ -13,6 +13,7 @@ from domain.errors import Fault, InvalidRequest
 from domain.prompt.compiled import CompiledPrompt, CompiledTurn
 from domain.prompt.declarations import Declarations
 from domain.prompt.fragments import Fragments
+from domain.prompt.glue import Glue
 from domain.prompt.nodes import Close, Include, Node, Open, Parameter, Path, Quoted, Text, Value
 from domain.prompt.program_writer import ProgramWriter, TooMuch
 from domain.prompt.reference import PromptName, VersionRef
@@ -37,6 +38,9 @@ class Flattening:
 
     version: PromptVersion
     library: Mapping[VersionRef, PromptVersion]
+    absent: Mapping[str, str] | None = None
+    """Of a prompt that can't be whole: what is wrong with fragments that can't be had, by what is written. Others
+    are taken for fit then, and not looked into."""
     _declarations: Declarations = attrs.field(factory=Declarations, init=False)
     _faults: dict[tuple[str, str], Fault] = attrs.field(factory=dict, init=False)
     _reported: set[tuple[str | None, str, str]] = attrs.field(factory=set, init=False)
@@ -48,6 +52,9 @@ class Flattening:
     )
     _fragments: dict[VersionRef, None] = attrs.field(factory=dict, init=False)
     _writer: ProgramWriter = attrs.field(factory=ProgramWriter, init=False)
+    _glue: Glue = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Glue(self._writer), takes_self=True)
+    )
     _depth: int = attrs.field(default=0, init=False)
     """Of sections and parameters, through all fragments."""
     _open_ended: int = attrs.field(default=0, init=False)
@@ -56,16 +63,9 @@ class Flattening:
     """`with`s around that are in the program, so that names are looked up while rendering."""
 
     def compile(self, path: str) -> CompiledPrompt:
-        """Call it once."""
+        """Call it once, or `faults` in its place."""
         source = self.version.source
-        for variable in source.variables:
-            self._declarations.declare(variable, str(self.version.name))
-        turns: list[CompiledTurn] = []
-        with contextlib.suppress(_Stop):
-            turns.extend(
-                self._turn(turn.role, place)
-                for turn, place in zip(source.turns, places(source, path), strict=True)
-            )
+        turns = self._turns(path)
         if self._faults:
             raise InvalidRequest.of(*self._faults.values())
         return CompiledPrompt(
@@ -77,7 +77,25 @@ class Flattening:
             is_chat=source.is_chat,
             untyped=self._declarations.untyped,
             deferred=self._declarations.deferred,
+            warnings=self._glue.warnings,
         )
+
+    def faults(self, path: str) -> tuple[Fault, ...]:
+        """In the order of the text."""
+        self._turns(path)
+        return tuple(self._faults.values())
+
+    def _turns(self, path: str) -> list[CompiledTurn]:
+        source = self.version.source
+        for variable in source.variables:
+            self._declarations.declare(variable, str(self.version.name))
+        turns: list[CompiledTurn] = []
+        with contextlib.suppress(_Stop):
+            turns.extend(
+                self._turn(turn.role, place)
+                for turn, place in zip(source.turns, places(source, path), strict=True)
+            )
+        return turns
 
     def _turn(self, role: TurnRole, place: Place) -> CompiledTurn:
         source = self.version.source
@@ -92,8 +110,8 @@ class Flattening:
             except TooMuch as exc:
                 self._add(Fault(path=place.path, message=str(exc)))
                 raise _Stop from exc
-        program, chomp = self._writer.take(ends_in_newline=place.text.endswith("\n"))
-        return CompiledTurn(role=role, program=program, chomp=chomp)
+        self._glue.end_turn()
+        return CompiledTurn(role=role, program=self._writer.take())
 
     def _walk(
         self,
@@ -108,8 +126,10 @@ class Flattening:
             if indent and node.starts_line and not isinstance(node, Text):
                 self._writer.text(indent)
             if isinstance(node, Text):
+                self._glue.text(node.text)
                 self._writer.text(_indented(node, indent) if indent else node.text)
             elif isinstance(node, Quoted):
+                self._glue.text(node.text)
                 self._writer.text(node.text)
             elif isinstance(node, Value):
                 self._value(node, scope)
@@ -179,6 +199,7 @@ class Flattening:
 
     def _value(self, node: Value, scope: Scope) -> None:
         meaning = self._meaning(node.path, node.at, scope)
+        self._glue.value()
         if isinstance(meaning, Constant):
             self._writer.text(printed(meaning.value))
         elif meaning is not None:
@@ -205,6 +226,9 @@ class Flattening:
                     has_item=is_section,
                     is_open_ended=is_section and not meaning.is_scalar,
                     item_type=meaning.type if meaning.is_scalar else None,
+                    repeats_from=self._writer.writes
+                    if is_section and meaning.type is not None and meaning.type.type == "list"
+                    else None,
                 )
         scope.sections.append(section)
         self._writer.muted += section.is_muted
@@ -215,6 +239,8 @@ class Flattening:
     def _close(self, scope: Scope) -> Scope:
         section = scope.sections.pop()
         self._depth -= 1
+        if section.repeats_from is not None:
+            self._glue.repeat(section.repeats_from)
         self._writer.muted -= section.is_muted
         self._open_ended -= section.is_open_ended
         self._by_name -= section.is_by_name
@@ -233,6 +259,8 @@ class Flattening:
     ) -> None:
         fragment = self._fragment(node, scope, version, names)
         if fragment is None:
+            if self.absent is not None:
+                self._bound(node.parameters, scope)
             return
         template = self._known.template(fragment)
         source = fragment.source
@@ -257,7 +285,10 @@ class Flattening:
             bound=bound,
             declared=frozenset(each.name for each in source.variables) if source.declares else None,
         )
+        before = self._writer.writes
         self._walk(template.nodes, inner, fragment, (*names, fragment.name), indent)
+        if node.indent is not None:
+            self._glue.include(before, scope.place, node, fragment.ref)
         self._by_name -= is_by_name
         self._depth -= is_by_name
         self._writer.end(index)
@@ -265,6 +296,11 @@ class Flattening:
     def _fragment(
         self, node: Include, scope: Scope, version: PromptVersion, names: tuple[PromptName, ...]
     ) -> PromptVersion | None:
+        if self.absent is not None:
+            if node.written in self.absent and (None, "", node.written) not in self._reported:
+                self._reported.add((None, "", node.written))
+                self._report(scope.place, node.at, self.absent[node.written])
+            return None
         name = PromptName(node.written.partition("@")[0].partition(":")[0])
         if name in names:
             circle = " → ".join((*names[names.index(name) :], name))

@@ -5,7 +5,6 @@ from typing import Any, Final
 import attrs
 
 from domain.prompt.program import MAX_NODES, MAX_TEXT_BYTES, Program
-from domain.prompt.rendering import without_newline
 
 _TOO_MANY: Final = f"with its fragments the prompt has more than {MAX_NODES} texts and tags; include less"
 _TOO_LONG: Final = f"with its fragments the prompt has more than {MAX_TEXT_BYTES} bytes of text; shorten it"
@@ -24,6 +23,10 @@ class ProgramWriter:
     _program: list[Any] = attrs.field(factory=list, init=False)
     _texts: list[str] = attrs.field(factory=list, init=False)
     """Text that is not in the program yet."""
+    writes: int = attrs.field(default=0, init=False)
+    """Texts and values written so far."""
+    ends_in_line: bool = attrs.field(default=True, init=False)
+    """Whether the next thing written begins a line, as far as the template can tell."""
     _nodes: int = attrs.field(default=0, init=False)
     _bytes: int = attrs.field(default=0, init=False)
 
@@ -48,6 +51,8 @@ class ProgramWriter:
         if self._bytes > MAX_TEXT_BYTES:
             raise TooMuch(_TOO_LONG)
         self._texts.append(text)
+        self.writes += 1
+        self.ends_in_line = text.endswith("\n")
 
     def put(self, *operation: Any) -> int | None:
         """Adds an operation, without its `end`; returns its index, or None where it is left out."""
@@ -55,6 +60,9 @@ class ProgramWriter:
             return None
         self._put_text()
         self._program.append(operation)
+        if operation[0] == "value":
+            self.writes += 1
+            self.ends_in_line = False
         return len(self._program) - 1
 
     def end(self, index: int | None) -> None:
@@ -65,31 +73,14 @@ class ProgramWriter:
         self._program[index] = (*self._program[index], len(self._program))
         self._program.append(("end", index))
 
-    def take(self, *, ends_in_newline: bool) -> tuple[Program, bool]:
-        """The program of one turn, and whether its last newline is to be dropped while rendering.
-
-        Args:
-            ends_in_newline: of the template, which is without that newline then.
-        """
+    def take(self) -> Program:
+        """The program of one turn."""
         self._put_text()
         program, self._program = self._program, []
-        chomp = False
-        if program and ends_in_newline:
-            if isinstance(program[-1], str):
-                program[-1:] = filter(None, [without_newline(program[-1])])
-            else:
-                chomp = _ends_in_line(program)
-        return tuple(program), chomp
+        self.ends_in_line = True
+        return tuple(program)
 
     def _put_text(self) -> None:
         if self._texts:
             self._program.append("".join(self._texts))
             self._texts.clear()
-
-
-def _ends_in_line(program: list[Any]) -> bool:
-    """Whether the last thing inside the sections at the end is a newline."""
-    index = len(program) - 1
-    while isinstance(program[index], tuple) and program[index][0] == "end":
-        index -= 1
-    return isinstance(program[index], str) and program[index].endswith("\n")

@@ -94,11 +94,8 @@ def _parts(path: str) -> tuple[str, tuple[str, ...]]:
     return first, tuple(rest)
 
 
-def run(program: Steps, values: Mapping[str, JSONValue], budget: Budget, *, chomp: bool = False) -> str:
+def run(program: Steps, values: Mapping[str, JSONValue], budget: Budget) -> str:
     """The text that `program` makes of `values`.
-
-    Args:
-        chomp: drop the newline at the end, if the last thing printed is text of the template that has one.
 
     Raises:
         InvalidRequest: a value that is printed is missing, or the budget is used up.
@@ -109,7 +106,6 @@ def run(program: Steps, values: Mapping[str, JSONValue], budget: Budget, *, chom
     loops: list[_Loop] = []
     faults: dict[str, Fault] = {}
     characters = budget.characters
-    text_end = 0
     steps = program.steps
     at, length = 0, len(steps)
     while at < length:
@@ -119,7 +115,6 @@ def run(program: Steps, values: Mapping[str, JSONValue], budget: Budget, *, chom
             if characters < 0:
                 raise too_long()
             out.append(step)
-            text_end = len(out)
             at += 1
             continue
         kind, how, first, rest, path, end = step
@@ -179,14 +174,7 @@ def run(program: Steps, values: Mapping[str, JSONValue], budget: Budget, *, chom
     budget.characters = characters
     if faults:
         raise InvalidRequest.of(*faults.values())
-    if chomp and out and text_end == len(out):
-        out[-1] = without_newline(out[-1])
     return "".join(out)
-
-
-def without_newline(text: str) -> str:
-    """`text` without one newline at its end."""
-    return text[: -2 if text.endswith("\r\n") else -1] if text.endswith("\n") else text
 
 
 def _look_up(

@@ -117,7 +117,8 @@ class Section:
     is_muted: bool = False
     """Whether what is inside can never be printed."""
     item_type: Variable | None = None
-    ends_scope: bool = False
+    repeats_from: int | None = None
+    """`ProgramWriter.writes` where it began, for one that goes over a list."""
 
 
 def may_bring_names(nodes: tuple[Node, ...], source: PromptSource) -> bool:

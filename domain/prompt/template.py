@@ -25,6 +25,8 @@ from domain.prompt.template_fault import MAX_FAULTS
 
 MAX_SECTION_DEPTH: Final = 32
 MAX_TEMPLATE_BYTES: Final = 256 * 1024
+BLANK: Final = "is empty; write its text"
+"""The message for a template that `is_blank`."""
 _MAX_PARAMETERS: Final = 100
 _MAX_PATH_PARTS: Final = 32
 
@@ -61,6 +63,11 @@ class Template:
 def parse(text: str) -> Template:
     """Raises nothing: whatever is wrong is in `faults`, in the order of the text."""
     return _Parser(text).parse()
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing but white space is in it: no prompt, nor a turn of one."""
+    return not text or text.isspace()
 
 
 class _Bad(Exception):

@@ -24,20 +24,31 @@ class Place:
     """The version, where the template is not the prompt's own."""
 
     def fault(self, at: int, message: str) -> Fault:
-        """`line 3, column 7: message`, the line, and a caret under the character at offset `at`."""
+        """`line 3, column 7: message`, the line, and a caret under the character at offset `at`.
+
+        In a file the message begins with it, and the path is empty, so that editors find the place.
+        """
         start = self.text.rfind("\n", 0, at) + 1
         end = self.text.find("\n", at)
         line = self.text[start : len(self.text) if end < 0 else end].removesuffix("\r")
-        row, column = self.text.count("\n", 0, at) + 1, at - start + 1
-        if self.origin is not None:
-            where = f"{self.origin.file}, "
-            row, column = row + self.origin.line - 1, column + self.origin.column - 1
-        else:
-            where = f"`{self.fragment}`, " if self.fragment is not None else ""
         window, caret = _window(line, at - start)
         return Fault(
-            path=self.path, message=f"{where}line {row}, column {column}: {message}\n{window}\n{caret}"
+            path="" if self.origin is not None else self.path,
+            message=f"{self._where(at)}: {message}\n{window}\n{caret}",
         )
+
+    def warning(self, at: int, message: str) -> str:
+        """`template: line 3, column 7: message`, in one line."""
+        said = f"{self._where(at)}: {message}"
+        return said if self.origin is not None else f"{self.path}: {said}"
+
+    def _where(self, at: int) -> str:
+        row, column = self.text.count("\n", 0, at) + 1, at - self.text.rfind("\n", 0, at)
+        if self.origin is not None:
+            row, column = row + self.origin.line - 1, column + self.origin.column - 1
+            return f"{self.origin.file}, line {row}, column {column}"
+        inside = f"`{self.fragment}`, " if self.fragment is not None else ""
+        return f"{inside}line {row}, column {column}"
 
 
 def places(source: PromptSource, path: str) -> tuple[Place, ...]:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import attrs
+
 from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT
 from domain.prompt.compiled import CompiledPrompt
@@ -24,7 +26,11 @@ Document = Mapping[str, Any] | str
 def source_of(document: Document) -> PromptSource:
     if isinstance(document, str):
         return PromptSource(turns=(Turn(role="system", template=document),), declares=False)
-    return read_source(document)
+    if str(document.get("template", "x")).strip():
+        return read_source(document)
+    # Nobody may write an empty template, but a flat text may be one.
+    source = read_source({**document, "template": "x"})
+    return attrs.evolve(source, turns=(Turn(role="system", template=document["template"]),))
 
 
 def version(

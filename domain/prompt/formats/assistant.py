@@ -6,7 +6,7 @@ from typing import Final
 from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.formats.imported import ImportedPrompt, printed
-from domain.prompt.formats.literal import literal, whole
+from domain.prompt.formats.literal import literal
 from domain.prompt.formats.plain_variables import declared, with_variables
 from domain.prompt.source import PromptSource, Turn
 
@@ -34,7 +34,7 @@ def assistant_source(instructions: str, *, description: str | None, variables: b
     """
     template, names = with_variables(instructions) if variables else (literal(instructions), ())
     return PromptSource(
-        turns=(Turn(role="system", template=whole(template)),),
+        turns=(Turn(role="system", template=template),),
         variables=declared(names),
         description=description or None,
     )

@@ -1,4 +1,9 @@
-"""Dotprompt's Handlebars as lor3's templates, turn by turn."""
+"""Dotprompt's Handlebars as lor3's templates, turn by turn.
+
+Takes time linear in the text, whatever the text, and stops at `MAX_FAULTS`. Longer than other files: what a tag
+becomes hangs on all blocks that are open around it, so the walk and its state are one; cutting the text into tags and
+what names mean are files of their own.
+"""
 
 import json
 import re
@@ -15,12 +20,15 @@ from domain.prompt.formats.plain_variables import IDENTIFIER
 from domain.prompt.formats.scope import BlockKind, Found, Frame, NoEquivalent, look_up
 from domain.prompt.formats.shape import Shape
 from domain.prompt.source import Origin, Turn, TurnRole, Variable, VariableType
+from domain.prompt.template import MAX_TEMPLATE_BYTES
 from domain.prompt.template_fault import MAX_FAULTS
 
 _ROLES: Final[Mapping[str, TurnRole]] = {
     "system": "system", "user": "user", "model": "assistant", "assistant": "assistant"
 }  # fmt: skip
 _MAX_DEPTH: Final = 32
+_MAX_WRITTEN: Final = 4 * MAX_TEMPLATE_BYTES
+"""Characters of all templates: each `{{else}}` repeats the whole name of its block."""
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
 _REMEDIES: Final[Mapping[str, str]] = {
     "media": "lor3's turns are texts; send images with the chat, as parts of a message",
@@ -90,6 +98,7 @@ class _Conversion:
     origin: Origin | None
     faults: list[Fault] = attrs.field(factory=list)
     has_roles: bool = False
+    _written: int = 0
     _parts: list[tuple[TurnRole, list[str]]] = attrs.field(factory=lambda: [("user", [])])
     _blocks: list[_Open] = attrs.field(factory=list)
     _frames: tuple[Frame, ...] = ()
@@ -108,18 +117,18 @@ class _Conversion:
                 self._tag(index, piece)
             except NoEquivalent as error:
                 self._fault(piece, str(error))
+            if self._written > _MAX_WRITTEN:
+                self._fault(
+                    piece, "up to here the text comes to more than 1 MiB as a template of lor3; shorten it"
+                )
+                return
         for block in self._blocks:
             if not block.chained:
                 self._fault(block.tag, f"is never closed; write `{{{{/{printed(block.name)}}}}}`")
 
     def turns(self) -> tuple[Turn, ...]:
         written = ((role, "".join(parts).strip()) for role, parts in self._parts)
-        # A line break at the end is not part of the text, and belongs to a block that ends there.
-        return tuple(
-            Turn(role=role, template=template + "\n" if "\n" in template else template)
-            for role, template in written
-            if template
-        )
+        return tuple(Turn(role=role, template=template) for role, template in written if template)
 
     def inferred(self) -> tuple[Variable, ...]:
         return tuple(
@@ -342,6 +351,7 @@ class _Conversion:
 
     def _write(self, text: str) -> None:
         self._parts[-1][1].append(text)
+        self._written += len(text)
 
     def _fault(self, tag: Tag, message: str) -> None:
         self.faults.append(fault_in(self.text, tag.offset, message, path="", origin=self.origin))

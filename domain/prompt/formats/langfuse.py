@@ -14,14 +14,14 @@ import attrs
 from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.formats.imported import ImportedPrompt, fault_in, name_from, printed
-from domain.prompt.formats.literal import literal, whole
+from domain.prompt.formats.literal import literal
 from domain.prompt.formats.plain_variables import IDENTIFIER, declared, tags
 from domain.prompt.reference import LABEL_PATTERN
 from domain.prompt.source import PromptSource, Turn, TurnRole
 from domain.prompt.template_fault import MAX_FAULTS
 
 _INCLUDE: Final = re.compile(r"@@@langfusePrompt:(?P<what>[^@\n]*)@@@")
-_LABEL: Final = re.compile(rf"{LABEL_PATTERN}\Z")
+_LABEL: Final = re.compile(rf"(?!v[0-9]+\Z){LABEL_PATTERN}\Z")  # what looks like a version is no label
 _ROLES: Final[Mapping[str, TurnRole]] = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant"
 }  # fmt: skip
@@ -67,7 +67,7 @@ def read_langfuse(document: JSONObject) -> ImportedPrompt:
             )
         )
     if reading.faults:
-        raise InvalidRequest.of(*reading.faults)
+        raise InvalidRequest.of(*reading.faults[:MAX_FAULTS])
     return ImportedPrompt(
         name=name if isinstance(name, str) else None,
         source=PromptSource(
@@ -124,7 +124,7 @@ class _Reading:
             at = match.end()
         self._look_for_leftovers(text, at, len(text), path)
         made.append(literal(text[at:]))
-        return whole("".join(made))
+        return "".join(made)
 
     def _tag(self, text: str, match: "re.Match[str]", path: str) -> str:
         if match.re is _INCLUDE:

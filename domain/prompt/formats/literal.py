@@ -17,8 +17,3 @@ def literal(text: str, *, before_tag: bool = False) -> str:
     if before_tag and escaped.endswith("{"):
         escaped = escaped[:-1] + _LITERAL_BRACE
     return escaped
-
-
-def whole(template: str) -> str:
-    """`template` so that all of it counts: of a line break at the end, one is not part of the text."""
-    return template + "\n" if template.endswith("\n") else template

@@ -84,7 +84,7 @@ async def test_prompt_is_composed_filled_in_and_named(bench: Bench) -> None:
     """In what the provider gets, in the answer, in the store and in what telemetry hears."""
     answer = await bench.ask("agent", variables={"name": "Ada"})
 
-    assert bench.asked["system"] == "You help Ada.\nBe kind."
+    assert bench.asked["system"] == "You help Ada.\nBe kind.\n"
     assert answer.prompt_version == "agent:v1"
     (turns,) = bench.store.shelves.turns.values()
     assert [turn.prompt_version for turn in turns] == [None, "agent:v1"]
@@ -100,7 +100,7 @@ async def test_stream_names_the_version_at_its_start(bench: Bench) -> None:
         started = [event async for event in events if isinstance(event, ChatStarted)]
 
     assert [event.prompt_version for event in started] == ["agent:v1"]
-    assert bench.asked["system"] == "You help Ada.\nBe quick.\nBe kind."
+    assert bench.asked["system"] == "You help Ada.\nBe quick.\nBe kind.\n"
 
 
 async def test_turns_of_a_chat_template_lead_the_conversation(bench: Bench) -> None:
@@ -151,7 +151,7 @@ async def test_values_are_text_whatever_they_look_like(bench: Bench) -> None:
     for hostile in ("{{> tone}}", "{{vip}}", "{{{name}}}", "{{#name}}x{{/name}}", "{{=<% %>=}}"):
         await bench.ask("agent", variables={"name": hostile})
 
-        assert bench.asked["system"] == f"You help {hostile}.\nBe kind."
+        assert bench.asked["system"] == f"You help {hostile}.\nBe kind.\n"
 
 
 async def test_variable_of_a_megabyte_is_refused_with_the_limit(bench: Bench) -> None:
@@ -230,12 +230,12 @@ async def test_configured_prompt_is_the_default_and_configured_variables_fill_in
         await bench.version("agent", AGENT)
 
         answer = await bench.ask(None)
-        assert bench.asked["system"] == "You help Ada.\nBe kind."
+        assert bench.asked["system"] == "You help Ada.\nBe kind.\n"
         assert answer.prompt_version == "agent:v1"
         await bench.ask(None, variables={"name": "Grace"})
-        assert bench.asked["system"] == "You help Grace.\nBe kind."
+        assert bench.asked["system"] == "You help Grace.\nBe kind.\n"
         await bench.ask("tone")
-        assert bench.asked["system"] == "Be kind."
+        assert bench.asked["system"] == "Be kind.\n"
 
 
 async def test_explain_names_the_version_and_each_fragment(bench: Bench) -> None:
@@ -248,5 +248,5 @@ async def test_explain_names_the_version_and_each_fragment(bench: Bench) -> None
     step = explanation.passes[0]
     assert step.name == "system-prompt"
     assert step.before.system is None
-    assert step.after.system == "You help Ada.\nBe kind."
+    assert step.after.system == "You help Ada.\nBe kind.\n"
     assert "`tone:v1`" in " ".join(step.notes)

@@ -68,7 +68,7 @@ def test_prompt_survives() -> None:
         _changed("turns", 0, to=[]),
         _changed("turns", 0, "role", to="tool"),
         _changed("turns", 0, "role", to=[]),
-        _changed("turns", 0, "chomp", to=None),
+        _changed("turns", 0, "chomp", to=False),
         _changed("turns", 0, "program", to="x"),
         _changed("turns", 0, "program", to=[""]),
         _changed("turns", 0, "program", to=[1]),

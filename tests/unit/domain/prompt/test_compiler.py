@@ -7,11 +7,11 @@ import attrs
 import pytest
 
 from domain.errors import InvalidRequest
-from domain.prompt.compiler import compile_prompt
+from domain.prompt.compiler import compile_prompt, faults_of_its_own
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.source import Origin, Variable
 from domain.prompt.version import Pin, PromptVersion
-from tests.support.templates import compiled, faults, first_line, version
+from tests.support.templates import compiled, faults, first_line, source_of, version
 
 GREET = {
     "template": "Hello {{name}}, {{style}}!",
@@ -479,16 +479,154 @@ def test_faults_of_a_fragment_name_it() -> None:
     filed: PromptVersion = attrs.evolve(broken, source=attrs.evolve(broken.source, turns=(turn,)))
     main = version("main", {"template": "{{> f}} {{> f}}"}, {"f": broken})
 
-    for each, start in (
-        (broken, "`f:v1`, line 2, column 1: "),
-        (filed, "config/prompts/f.md, line 2, column 1: "),
+    for each, path, start in (
+        (broken, "template", "`f:v1`, line 2, column 1: "),
+        (filed, "", "config/prompts/f.md, line 2, column 1: "),
     ):
         with pytest.raises(InvalidRequest) as caught:
             compile_prompt(main, {broken.ref: each})
 
-        assert ["template"] == list(faults(caught.value))
+        assert [path] == list(faults(caught.value))
         assert 1 == len(caught.value.faults)
         assert caught.value.faults[0].message.startswith(start)
+
+
+# Lines that run into one another
+
+
+_SWITCH = {"template": "{{#on}}\n{{> r}}\n{{/on}}\nx", "variables": {"on": "boolean"}}
+
+
+def _warnings(template: str, **fragments: Any) -> list[str]:
+    variables = {"x": "string", "rows": "list", "o": "object"}
+    return list(compiled({"template": template, "variables": variables}, **fragments).warnings)
+
+
+def test_fragment_without_a_last_newline_is_warned_of() -> None:
+    """The specification has its tag take the line's newline, and the author is told where and what to do."""
+    prompt = compiled({"template": "Rules:\n{{> r1}}\nNever lie.\n"}, r1="Be kind and brief.")
+
+    assert "Rules:\nBe kind and brief.Never lie.\n" == prompt.render({}).system
+    assert (
+        "template: line 2, column 1: `{{> r1}}` takes its line's newline with it, and `r1:v1` does not end in one, "
+        "so the text below moves up into the line above; end `r1` with a new line, or put the tag into a line with "
+        "other text",
+    ) == prompt.warnings
+
+
+@pytest.mark.parametrize(
+    ("template", "fragments"),
+    [
+        ("{{> r}}\nx", {"r": "a"}),
+        ("{{> r}}\n\nx", {"r": "a"}),
+        ("{{> r}}\n\n{{x}}", {"r": "a"}),
+        ("{{> r}}\n{{x}}", {"r": "{{x}}"}),
+        ('{{> r}}\n{{"x"}}', {"r": '{{"a"}}'}),
+        ("{{> r}}\n{{> s}}\n", {"r": "a", "s": "b\n"}),
+        ("{{> r}}\n{{> e}}\nx", {"r": "a", "e": ""}),
+        ("{{#x}}\n  {{> r}}\n{{/x}}\nx", {"r": "a"}),
+        ("{{> r}}\n{{#x}}\ny\n{{/x}}\n", {"r": "a"}),
+        ("{{> r}}\nx", {"r": "a\n{{#x}}b{{/x}}"}),
+        ("{{#rows}}\n{{> r}}\n{{/rows}}\n", {"r": "- a"}),
+    ],
+)
+def test_lines_that_run_into_one_another(template: str, fragments: dict[str, Any]) -> None:
+    """By whatever text follows, the next item of a list too."""
+    (warning,) = _warnings(template, **fragments)
+
+    assert "`{{> r}}` takes its line's newline with it, and `r:v1` does not end in one" in warning
+
+
+@pytest.mark.parametrize(
+    ("template", "fragments"),
+    [
+        ("{{> r}}\nx", {"r": "a\n"}),
+        ("{{> r}}\nx", {"r": "a\r\n"}),
+        ("{{> r}}\nx", {"r": '{{"a\\n"}}'}),
+        ("{{> r}}\nx", {"r": "{{#rows}}\n- {{.}}\n{{/rows}}"}),
+        ("{{> r}}\nx", {"r": "a\n{{! why }}"}),
+        ("{{> r}}\nx", {"r": ""}),
+        ("So {{> r}}\nx", {"r": "a"}),
+        ("So {{> r}}\nx", {"e": "", "r": "{{> e}}\nb"}),
+        ("x\n{{> r}}", {"r": "a"}),
+        ("x\n{{> r}}\n", {"r": "a"}),
+        ("x\n{{> r}}\n \n\n", {"r": "a"}),
+        ("x\n{{#o}}\n{{> r}}\n{{/o}}\n", {"r": "a"}),
+        ("{{> m on=false}}", {"r": "a", "m": _SWITCH}),
+    ],
+)
+def test_lines_that_do_not(template: str, fragments: dict[str, Any]) -> None:
+    """No false alarm: the fragment ends its line, or nothing follows, or the tag is in a line with others."""
+    assert [] == _warnings(template, **fragments)
+
+
+def test_innermost_fragment_is_named() -> None:
+    """A new line at the end of the outer one would be taken by the tag in it."""
+    (warning,) = _warnings("{{> outer}}\nx", inner="a", outer="o\n{{> inner}}\n")
+
+    assert warning.startswith("template: `outer:v1`, line 2, column 1: `{{> inner}}` takes")
+
+
+def test_warnings_name_the_file_and_each_tag_once() -> None:
+    """However often it is included; and turns of a chat do not run into one another."""
+    tone = version("tone", "a")
+    library = {"tone": tone, "twice": version("twice", "{{> tone}}\nb\n", {"tone": tone})}
+    turns = [
+        {"role": "system", "content": "{{> twice}}\n{{> twice}}\n{{> tone}}\n"},
+        {"role": "user", "content": "\n{{> tone}}\nx"},
+    ]
+    main = version("main", {"messages": turns}, library)
+    user = attrs.evolve(main.source.turns[1], origin=Origin(file="p/main.yaml", line=7, column=5))
+    source = attrs.evolve(main.source, turns=(main.source.turns[0], user))
+
+    warnings = compile_prompt(
+        attrs.evolve(main, source=source), {each.ref: each for each in library.values()}
+    ).warnings
+
+    assert [
+        "messages[0].content: `twice:v1`, line 1, column 1",
+        "p/main.yaml, line 8, column 5",
+    ] == [each.partition(": `{{>")[0] for each in warnings]
+
+
+def test_warnings_are_bounded_and_quick() -> None:
+    """A prompt of thousands of such lines."""
+    started = time.perf_counter()
+
+    warnings = _warnings("{{> r}}\n" * 9_000, r="a")
+
+    assert 50 == len(warnings)
+    assert time.perf_counter() - started < 3
+
+
+# Without its fragments
+
+
+def test_faults_of_the_text_around_missing_fragments() -> None:
+    """In the order of the text: what it uses must be declared in it, whatever a fragment would bring."""
+    source = source_of(
+        {
+            "template": "{{nmae}}\n{{> tnoe}}{{> tnoe}}{{> ok x=wrod}}\n{{#rows}}{{any}}{{/rows}}{{name.x}}",
+            "variables": {"name": "string", "rows": "list"},
+        }
+    )
+
+    found = faults_of_its_own(PromptName("main"), source, {"tnoe": "there is none"})
+
+    assert [first_line(each) for each in found] == [
+        "line 1, column 1: `nmae` is not declared; did you mean `name`?",
+        "line 2, column 1: there is none",
+        "line 2, column 28: `wrod` is not declared; declare it under `variables`",
+        "line 3, column 26: `name` is a string, which has no parts; declare it as an object, or name a variable that "
+        "is one",
+    ]
+
+
+def test_plain_text_without_its_fragments_has_no_faults_of_its_own() -> None:
+    """It can't declare what it uses."""
+    found = faults_of_its_own(PromptName("main"), source_of("{{x}}{{> tnoe}}"), {"tnoe": "there is none"})
+
+    assert ["line 1, column 6: there is none"] == [first_line(each) for each in found]
 
 
 def test_pin_of_a_hash_is_not_looked_at() -> None:

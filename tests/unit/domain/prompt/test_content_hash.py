@@ -8,7 +8,7 @@ import pytest
 from domain.prompt.content_hash import content_hash
 from domain.prompt.document import read_source
 from domain.prompt.reference import PromptName, VersionRef
-from domain.prompt.source import Origin, PromptSource, Turn
+from domain.prompt.source import Origin, PromptSource, Turn, Variable
 from domain.prompt.version import Pin
 
 DOCUMENT: dict[str, Any] = {
@@ -68,12 +68,15 @@ def test_fragments_count() -> None:
     assert 5 == len(hashes)
 
 
-def test_plain_text_is_another_source() -> None:
-    """Who may use which variable differs."""
+def test_plain_text_is_the_same_as_a_document_without_variables() -> None:
+    """They mean the same: in files the one is written as `.md`, and the other can't be."""
     turns = (Turn(role="system", template="x"),)
 
-    assert content_hash(PromptSource(turns=turns), ()) != content_hash(
+    assert content_hash(PromptSource(turns=turns), ()) == content_hash(
         PromptSource(turns=turns, declares=False), ()
+    )
+    assert content_hash(PromptSource(turns=turns, variables=(Variable(name="x"),)), ()) != content_hash(
+        PromptSource(turns=turns), ()
     )
 
 

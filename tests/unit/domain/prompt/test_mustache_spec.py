@@ -61,14 +61,11 @@ def _compiled(suite: str, case: dict[str, Any]) -> CompiledPrompt:
     declared = {name: type_of(value) for name, value in data.items() if re.fullmatch(r"\w+", name)}
     if (suite, case["name"]) in _NAMED_INSIDE:
         declared[_NAMED_INSIDE[suite, case["name"]]] = {"default": None}
-    template = case["template"]
-    if template.endswith("\n"):
-        template += "\n"  # of two newlines at the end one is the text's
     library: dict[str, PromptVersion] = {}
     for _ in range(2):  # a partial may include a later one
         for name, text in case.get("partials", {}).items():
             library[name] = version(name, text, library)
-    main = version("main", {"template": template, "variables": declared}, library)
+    main = version("main", {"template": case["template"], "variables": declared}, library)
     return compile_prompt(main, {each.ref: each for each in library.values()})
 
 

@@ -193,6 +193,27 @@ def test_chat_template_makes_turns() -> None:
     assert "main:v1" == str(prompt.ref)
 
 
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["One.\n"], "One.\n"),
+        (["One.", "Two."], "One.\n\nTwo."),
+        (["One.\n", "Two.\n"], "One.\n\nTwo.\n"),
+        (["One.\n\n\n", "\nTwo.\r\n", "Three.\n\n"], "One.\n\nTwo.\n\nThree.\n\n"),
+        (["\nOne.\n", "  Two."], "\nOne.\n\n  Two."),
+        (["One.\n", "{{#no}}x{{/no}}", "Two."], "One.\n\nTwo."),
+        (["One.\n", "{{#no}}x{{/no}}"], "One.\n"),
+        (["{{#no}}x{{/no}}", "{{#no}}y{{/no}}"], ""),
+    ],
+)
+def test_one_blank_line_stands_between_system_turns(texts: list[str], expected: str) -> None:
+    """Whatever newlines they end with; the last one's are kept."""
+    turns = [{"role": "system", "content": text} for text in texts]
+    prompt = compiled({"messages": turns, "variables": {"no": {"type": "boolean", "default": False}}})
+
+    assert expected == prompt.render({}).system
+
+
 def test_chat_without_a_system_turn() -> None:
     """There is none, not an empty one."""
     assert compiled({"messages": [{"role": "user", "content": "x"}]}).render({}).system is None

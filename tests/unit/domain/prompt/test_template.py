@@ -47,7 +47,7 @@ def test_control_characters_of_the_line_are_not_shown() -> None:
 
 
 def test_fault_names_the_file_and_its_line() -> None:
-    """Where a template stands inside a YAML file, the error points into that file."""
+    """Where a template stands inside a YAML file, the error points into that file, and begins with it."""
     turn = Turn(
         role="user", template="Hello\n{{/x}}", origin=Origin(file="config/prompts/a.yaml", line=7, column=5)
     )
@@ -55,7 +55,7 @@ def test_fault_names_the_file_and_its_line() -> None:
     with pytest.raises(InvalidRequest) as caught:
         included(PromptSource(turns=(turn,), is_chat=True))
 
-    assert "messages[0].content" == caught.value.faults[0].path
+    assert "" == caught.value.faults[0].path
     assert caught.value.faults[0].message.startswith(
         "config/prompts/a.yaml, line 8, column 5: `{{/x}}` closes nothing"
     )
@@ -237,24 +237,35 @@ def test_hostile_text_takes_linear_time(name: str) -> None:
     assert taken < 1.5
 
 
-@pytest.mark.parametrize(("end", "expected"), [("", "x"), ("\n", "x"), ("\r\n", "x"), ("\n\n", "x\n")])
-def test_one_newline_at_the_end_is_not_printed(end: str, expected: str) -> None:
-    """YAML's block scalars and text files end in one."""
-    assert expected == rendered(f"x{end}")
+def test_empty_template_is_refused_wherever_it_comes_from() -> None:
+    """Imports make sources of their own, and what is stored must be read again."""
+    turns = (Turn(role="user", template="x"), Turn(role="user", template=" \n"))
+
+    with pytest.raises(InvalidRequest) as caught:
+        included(PromptSource(turns=turns, is_chat=True))
+
+    assert {"messages[1].content": "is empty; write its text"} == faults(caught.value)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", " "])
+def test_end_of_a_template_is_printed_as_it_is(end: str) -> None:
+    """As the specification has it; and so in the flat text."""
+    assert f"x{end}" == rendered(f"x{end}") == compiled({"template": f"x{end}"}).text
 
 
 @pytest.mark.parametrize(
-    ("items", "expected"), [([], "Rules:"), (["a"], "Rules:\n- a"), (["a", "b"], "Rules:\n- a\n- b")]
+    ("items", "expected"), [([], "Rules:\n"), (["a"], "Rules:\n- a\n"), (["a", "b"], "Rules:\n- a\n- b\n")]
 )
-def test_the_last_newline_may_come_from_a_section(items: list[str], expected: str) -> None:
-    """A list at the end of a template leaves no empty line, however many items it has."""
-    assert expected == rendered("Rules:\n{{#rules}}\n- {{.}}\n{{/rules}}\n", rules=items)
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_section_of_whole_lines_leaves_no_empty_line(items: list[str], expected: str, end: str) -> None:
+    """Its last tag has the line to itself, so the newline behind it goes with it."""
+    assert expected == rendered("Rules:\n{{#rules}}\n- {{.}}\n{{/rules}}" + end, rules=items)
 
 
-def test_newline_of_a_value_is_kept() -> None:
-    """Only the template's own newline goes."""
-    assert "a\n" == rendered("{{x}}\n", x="a\n")
-    assert "a\n" == rendered("{{#x}}{{.}}{{/x}}\n", x="a\n")
+def test_newlines_of_values_are_kept() -> None:
+    """Besides the template's own."""
+    assert "a\n\n" == rendered("{{x}}\n", x="a\n")
+    assert "a\n\n" == rendered("{{#x}}{{.}}{{/x}}\n", x="a\n")
 
 
 def test_faults_of_a_chat_are_at_their_turns() -> None:

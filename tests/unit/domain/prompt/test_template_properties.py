@@ -99,16 +99,14 @@ def test_rendering_is_what_the_oracle_says(main: str, one: str, two: str, values
     try:
         expected = oracle(main, [values], {"one": one, "two": two})
     except Missing:
-        with pytest.raises(InvalidRequest, match="is missing"):
+        with pytest.raises(InvalidRequest, match=r"is missing|larger than"):
             prompt.render(values)
         return
     assume(len(expected) < MAX_OUTPUT_BYTES // 4)
 
     text = prompt.render(values).system
 
-    assert text is not None
-    # One newline at the end of the template is not printed.
-    assert expected == text or (main.endswith("\n") and expected in (f"{text}\n", f"{text}\r\n"))
+    assert expected == text
 
 
 @settings(max_examples=100, deadline=None)

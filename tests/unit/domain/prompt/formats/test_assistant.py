@@ -72,13 +72,13 @@ def test_what_is_no_assistant_is_refused(changes: dict[str, Any], path: str) -> 
     assert [path] == [fault.path for fault in caught.value.faults]
 
 
-@given(st.text(alphabet='{}ab \n"#/^!>&.\\', min_size=1, max_size=40))
+@given(st.text(alphabet='{}ab \n"#/^!>&.\\', min_size=1, max_size=40).filter(str.strip))
 def test_any_instructions_render_as_they_are(text: str) -> None:
     """Whatever looks like a tag is text."""
     assert text == compiled(assistant_source(text, description=None, variables=False)).render({}).system
 
 
-@given(st.text(alphabet='{}ab \n"#/', min_size=1, max_size=40))
+@given(st.text(alphabet='{}ab \n"#/', min_size=1, max_size=40).filter(str.strip))
 def test_any_instructions_with_variables_compile(text: str) -> None:
     """And a variable that is given its own tag renders the text as it was."""
     compiled(assistant_source(text, description=None, variables=True))

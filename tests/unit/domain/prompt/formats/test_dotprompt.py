@@ -55,7 +55,7 @@ def test_support_file_becomes_a_chat_template() -> None:
     )
 
     assert (
-        "You are a support agent of Acme.\nSpeak in a formal tone.\n- 7: late, for Ada\n- 8: in time, for Ada"
+        "You are a support agent of Acme.\nSpeak in a formal tone.\n- 7: late, for Ada\n- 8: in time, for Ada\n"
         == made.system
     )
     assert ["user", "assistant"] == [turn.role for turn in made.turns]
@@ -94,7 +94,7 @@ def test_else_of_an_empty_list_and_of_an_absent_value() -> None:
     """Both sides of a block work."""
     made = rendered(dotprompt(SUPPORT, **SUPPORT_FRONT), orders=[], customer={"name": "A"}, question="?")
 
-    assert "You are a support agent of Acme.\nSpeak plainly.\nNo orders." == made.system
+    assert "You are a support agent of Acme.\nSpeak plainly.\nNo orders.\n" == made.system
 
 
 def test_text_without_roles_is_one_turn_of_the_user() -> None:

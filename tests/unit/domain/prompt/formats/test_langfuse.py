@@ -90,6 +90,7 @@ def test_included_prompt_becomes_a_fragment(tag: str, template: str) -> None:
         ({"prompt": "{{}}"}, "template", "no plain"),
         ({"prompt": "@@@langfusePrompt:name=@@@"}, "template", "is no inclusion"),
         ({"prompt": "@@@langfusePrompt:name=x|label=A B@@@"}, "template", "no label"),
+        ({"prompt": "@@@langfusePrompt:name=x|label=v3@@@"}, "template", "no label"),
         ({"prompt": 7}, "prompt", "must be a text"),
         ({"prompt": []}, "prompt", "must be a text"),
         ({"type": "chat", "prompt": []}, "prompt", "at least one"),
