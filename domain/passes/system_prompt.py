@@ -30,11 +30,16 @@ class SystemPrompt:
 
 
 def _notes(prompt: RenderedPrompt) -> tuple[str, ...]:
-    said = f"Put `{prompt.ref}` in as the system prompt"
+    put: list[str] = []
+    if prompt.system is not None:
+        put.append("as the system prompt")
     if prompt.turns:
-        said += f" and {len(prompt.turns)} turns in front of the conversation"
+        put.append(f"as {len(prompt.turns)} turn{'s' * (len(prompt.turns) > 1)} in front of the conversation")
     fragments = ", ".join(f"`{ref}`" for ref in prompt.fragments)
-    composed = (
-        f"It is composed with {fragments}." if fragments else "It is made of one text, without fragments."
-    )
-    return (f"{said}.", composed)
+    if fragments:
+        composed = f"It is composed with {fragments}."
+    elif prompt.turns:
+        composed = "It has no fragments."
+    else:
+        composed = "It is made of one text, without fragments."
+    return (f"Put `{prompt.ref}` in {' and '.join(put)}.", composed)

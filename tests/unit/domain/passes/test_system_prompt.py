@@ -1,6 +1,7 @@
 """The stored prompt goes into the request."""
 
 import attrs
+import pytest
 
 from domain.message import Message
 from domain.passes.prompt_size import prompt_bound
@@ -26,10 +27,45 @@ def test_prompt_takes_the_place_of_the_fixed_text_and_leads_the_conversation() -
 
     assert rewrite.request == attrs.evolve(asked, prompt=None, system="Translate.", prelude=EXAMPLES)
     assert rewrite.notes == (
-        "Put `translator:v3` in as the system prompt and 2 turns in front of the conversation.",
+        "Put `translator:v3` in as the system prompt and as 2 turns in front of the conversation.",
         "It is composed with `tone:v2`.",
     )
     assert SystemPrompt().run(rewrite.request, target()).request is rewrite.request
+
+
+@pytest.mark.parametrize(
+    ("system", "turns", "fragments", "notes"),
+    [
+        (
+            "Translate.",
+            (),
+            (),
+            ("Put `translator:v3` in as the system prompt.", "It is made of one text, without fragments."),
+        ),
+        (
+            None,
+            EXAMPLES[:1],
+            (),
+            ("Put `translator:v3` in as 1 turn in front of the conversation.", "It has no fragments."),
+        ),
+        (
+            "Translate.",
+            EXAMPLES,
+            (),
+            (
+                "Put `translator:v3` in as the system prompt and as 2 turns in front of the conversation.",
+                "It has no fragments.",
+            ),
+        ),
+    ],
+)
+def test_notes_say_what_was_put_in(
+    system: str | None, turns: tuple[Message, ...], fragments: tuple[VersionRef, ...], notes: tuple[str, str]
+) -> None:
+    """Nothing that is not there."""
+    prompt = attrs.evolve(PROMPT, system=system, turns=turns, fragments=fragments)
+
+    assert notes == SystemPrompt().run(attrs.evolve(request(), prompt=prompt), target()).notes
 
 
 def test_request_without_a_prompt_stays_as_it_is() -> None:
