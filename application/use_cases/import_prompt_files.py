@@ -167,7 +167,14 @@ class ImportPromptFiles:
             draft = Draft(
                 name=file.name, source=file.source, made_by="file", message=f"read from {file.path}"
             )
-            checked = await self._writing.check(work, head, draft, pinned=pinned, beside=round_.names)
+            checked = await self._writing.check(
+                work,
+                head,
+                draft,
+                pinned=pinned,
+                beside=round_.names - round_.broken.keys(),
+                apart=round_.broken,
+            )
             content = checked.version.hash
             newest = "" if checked.newest is None else checked.newest.hash
             step = next_step(head, newest, content, file.path)

@@ -124,6 +124,9 @@ PROMPT_SCHEMAS: Final[Mapping[str, JSONObject]] = {
                 TEXT,
                 "Newest versions of other prompts that include an older version of this one, and keep it.",
             ),
+            "warnings": list_of(
+                TEXT, "What compiles and is hardly meant, such as lines that run into one another; not kept."
+            ),
             "etag": _ETAG,
         },
     ),

@@ -38,6 +38,22 @@ async def test_the_same_content_makes_no_version(tmp_path: Path) -> None:
     assert again.body == {**first.body, "created": False}
 
 
+async def test_lines_that_run_into_one_another_are_warned_of(tmp_path: Path) -> None:
+    """With 201 and with 200."""
+    async with serving(tmp_path) as server:
+        api = PromptAPI(server)
+        tone = await api.version("tone", "Be kind.")
+        made = await api.version("support", "{{> tone}}\nNever lie.")
+        again = await api.version("support", "{{> tone}}\nNever lie.")
+
+    assert tone.body["warnings"] == []
+    assert (made.status, again.status) == (201, 200)
+    assert made.body["warnings"] == again.body["warnings"]
+    assert made.body["warnings"][0].startswith(
+        "template: line 1, column 1: `{{> tone}}` takes its line's newline"
+    )
+
+
 async def test_a_changed_fragment_says_who_keeps_the_old_one(tmp_path: Path) -> None:
     """A snapshot does not change with its fragments."""
     async with serving(tmp_path) as server:

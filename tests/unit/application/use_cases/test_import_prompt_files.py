@@ -481,6 +481,29 @@ async def test_report_says_whether_a_broken_file_has_a_prompt(bench: PromptBench
     }
 
 
+async def test_missing_fragment_is_no_broken_file(bench: PromptBench) -> None:
+    """Nor the file itself: neither can have been meant, even where the store has a prompt of the name."""
+    await _import(bench, aaa="Fine.", bad="Fine.", tone="Calm.", zoo="Fine.")
+
+    report = await _import(bench, aaa="{{> gone}}", bad="{{#open}}", zoo="{{> tnoe}}")
+
+    assert "there is no prompt `tnoe`; there are: `tone`; did you mean `tone`?" in _faults(report)["zoo"]
+
+
+async def test_warnings_are_logged_with_the_version(
+    bench: PromptBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the file, with line and column, and once."""
+    caplog.set_level(logging.INFO, logger="lor3.prompts")
+    await _import(bench, tone="Calm.", support="{{> tone}}\nHelp.")
+    await bench.import_files.execute()
+
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert warning.startswith(
+        f"{path_of('support')}, line 2, column 3: `{{{{> tone}}}}` takes its line's newline"
+    )
+
+
 async def test_store_away_is_an_error(bench: PromptBench) -> None:
     """What was imported before stays, and the next run goes on."""
     assert isinstance(bench.store, InMemoryStore)

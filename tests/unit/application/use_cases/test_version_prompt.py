@@ -11,7 +11,7 @@ from domain.errors import InvalidRequest, PreconditionFailed
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, PromptReference
 from domain.prompt.version import Pin
-from tests.support.prompt_bench import PromptBench, chat, patient, ref
+from tests.support.prompt_bench import PromptBench, chat, patient, ref, system
 
 
 @pytest.fixture
@@ -140,6 +140,37 @@ async def test_every_missing_fragment_is_named_with_its_place(bench: PromptBench
     assert "no label `stagin`; it has: `latest`" in faults[1].message
     assert "no version v9, it is not made yet; its newest is v1" in faults[2].message
     assert "there is no prompt `me`" in faults[3].message
+
+
+async def test_missing_fragment_and_undeclared_variable_are_named_at_once(bench: PromptBench) -> None:
+    """Its author mends both in one go; and the prompt itself is none of those that could be meant."""
+    await bench.make("tone", "Calm.")
+    await bench.make("support", "Help.")
+
+    with pytest.raises(InvalidRequest) as caught:
+        await bench.make("support", system("{{nmae}}\n{{> tnoe}} {{> tone}}", name="string"))
+
+    assert [
+        "line 1, column 1: `nmae` is not declared; did you mean `name`?",
+        "line 2, column 1: there is no prompt `tnoe`; there are: `tone`; did you mean `tone`?",
+    ] == [fault.message.partition("\n")[0] for fault in caught.value.faults]
+
+
+async def test_lines_that_run_into_one_another_are_warned_of(bench: PromptBench) -> None:
+    """With every answer, made or not; nothing of it is stored."""
+    await bench.make("tone", "Be kind.")
+
+    made = await bench.make("support", "{{> tone}}\nNever lie.")
+    again = await bench.make("support", "{{> tone}}\nNever lie.")
+    await bench.make("tone", "Be kind.\n")
+    mended = await bench.make("support", "{{> tone}}\nNever lie.")
+
+    assert 1 == len(made.warnings)
+    assert made.warnings[0].startswith(
+        "template: line 1, column 1: `{{> tone}}` takes its line's newline with it"
+    )
+    assert (False, made.warnings) == (again.created, again.warnings)
+    assert (True, ()) == (mended.created, mended.warnings)
 
 
 async def test_missing_fragment_in_an_empty_store(bench: PromptBench) -> None:
