@@ -57,7 +57,7 @@ class PromptRepositorySuite:
         source = PromptSource(
             turns=(
                 Turn(role="system", template="{{> tone}} 'quoted' \"%s:x\" \\u0000 🙂\n"),
-                Turn(role="user", template="", origin=Origin(file="x.yaml", line=3)),
+                Turn(role="user", template="?", origin=Origin(file="x.yaml", line=3)),
                 Turn(role="assistant", template="{{#z}}{{a}}{{/z}}"),
             ),
             is_chat=True,
