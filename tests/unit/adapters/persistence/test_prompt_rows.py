@@ -62,7 +62,7 @@ _VERSIONS = st.builds(
     name=_NAME,
     number=_NUMBER,
     hash=_TEXT,
-    source=_TEXT.map(system_text),
+    source=_TEXT.filter(str.strip).map(system_text),
     pins=st.lists(st.builds(Pin, written=_TEXT, ref=st.builds(VersionRef, _NAME, _NUMBER), hash=_TEXT)).map(
         tuple
     ),
