@@ -59,7 +59,7 @@ async def test_entries_are_json_with_a_checksum_and_expire(redis_url: str) -> No
             assert time.monotonic() < deadline
             await asyncio.sleep(0.01)
 
-    assert {"v": 1, "sha256": hashlib.sha256(payload).hexdigest()} == json.loads(header)
+    assert {"v": SCHEMA, "sha256": hashlib.sha256(payload).hexdigest()} == json.loads(header)
     assert isinstance(json.loads(payload), dict)
     assert 6 * 24 * 3600 < ttl_s <= 7 * 24 * 3600
 
