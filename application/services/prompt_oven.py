@@ -77,9 +77,23 @@ class PromptOven:
         shelf = self._shelves.get((tenant, reference.name))
         if shelf is None or shelf.good_until <= self._clock.monotonic():
             shelf = await self._fresh(tenant, reference.name)
-        prompt = shelf.prompt
-        if prompt is None:
+        if shelf.prompt is None:
             raise await self._nothing(tenant, reference.name)
+        try:
+            return await self._choose(shelf, shelf.prompt, reference, key=key, use=use)
+        except NotFound:
+            if reference.version is not None:
+                raise
+        # The head may be older than a label that was made, or a version that was deleted, elsewhere.
+        shelf.good_until = float("-inf")
+        shelf = await self._fresh(tenant, reference.name)
+        if shelf.prompt is None:
+            raise await self._nothing(tenant, reference.name)
+        return await self._choose(shelf, shelf.prompt, reference, key=key, use=use)
+
+    async def _choose(
+        self, shelf: _Shelf, prompt: Prompt, reference: PromptReference, *, key: str, use: bool
+    ) -> CompiledPrompt:
         number = choose_version(prompt, reference, key=key)
         if number is None:
             raise NotFound(no_label(prompt, str(reference.label)))

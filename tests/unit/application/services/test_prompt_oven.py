@@ -239,6 +239,19 @@ async def test_prompt_deleted_and_made_again_elsewhere_never_has_its_old_text(
         await bake(lonely, "agent:v1")
 
 
+async def test_label_and_newest_version_are_asked_again_before_no_is_said(bench: PromptBench) -> None:
+    """What was made or deleted on another replica counts, though no word of it came."""
+    await bench.make("agent", "One.")
+    await bench.make("agent", "Two.")
+    lonely = over(bench, CountingStore())
+    assert str((await bake(lonely, "agent")).ref) == "agent:v2"
+    await bench.drop("agent:v2")
+    await bench.move("agent", "staging", 1)
+
+    assert str((await bake(lonely, "agent", use=True)).ref) == "agent:v1"
+    assert str((await bake(lonely, "agent@staging")).ref) == "agent:v1"
+
+
 async def test_made_up_names_do_not_fill_the_memory(bench: PromptBench) -> None:
     """The oldest are forgotten."""
     oven = over(bench, CountingStore())
