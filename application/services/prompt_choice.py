@@ -11,7 +11,11 @@ from domain.errors import ConfigurationError, Fault, InvalidRequest, NotFound, S
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.json_value import JSONValue
 from domain.prompt.compiled import RenderedPrompt
+from domain.prompt.rendering import OutOfPatience
 
+PATIENCE: Final = 1_000
+"""Operations in the sections of a prompt that are done before anybody could notice, in about a millisecond; sections
+inside sections can ask for a thousand times that, of few values."""
 LONG: Final = 200
 """Values inside the variables beyond which rendering may take longer than other requests should wait."""
 
@@ -54,7 +58,10 @@ class PromptChoice:
             raise InvalidRequest.of(Fault(path="system_prompt", message=error.detail)) from error
         if variables and _count(variables) > LONG:
             return await asyncio.to_thread(compiled.render, variables, defaults=self.variables)
-        return compiled.render(variables, defaults=self.variables)
+        try:
+            return compiled.render(variables, defaults=self.variables, patience=PATIENCE)
+        except OutOfPatience:
+            return await asyncio.to_thread(compiled.render, variables, defaults=self.variables)
 
     async def default_fault(self, *, tenant: Tenant = DEFAULT_TENANT) -> str | None:
         """Why the configured prompt can't be used, and what to do about it, for an operator.

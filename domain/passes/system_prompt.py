@@ -25,16 +25,24 @@ class SystemPrompt:
         prompt = request.prompt
         if prompt is None:
             return Rewrite(request=request, notes=_NO_PROMPT)
-        placed = attrs.evolve(request, prompt=None, system=prompt.system, prelude=prompt.turns)
-        return Rewrite(request=placed, notes=_notes(prompt))
+        # Anthropic answers 400 to a text that is only white space.
+        system = prompt.system if prompt.system and not prompt.system.isspace() else None
+        turns = prompt.turns
+        if turns:
+            turns = tuple([turn for turn in turns if turn.text and not turn.text.isspace()])
+        placed = attrs.evolve(request, prompt=None, system=system, prelude=turns)
+        return Rewrite(request=placed, notes=_notes(prompt, placed))
 
 
-def _notes(prompt: RenderedPrompt) -> tuple[str, ...]:
+def _notes(prompt: RenderedPrompt, placed: ChatRequest) -> tuple[str, ...]:
+    turns = len(placed.prelude)
     put: list[str] = []
-    if prompt.system is not None:
+    if placed.system is not None:
         put.append("as the system prompt")
-    if prompt.turns:
-        put.append(f"as {len(prompt.turns)} turn{'s' * (len(prompt.turns) > 1)} in front of the conversation")
+    if turns:
+        put.append(f"as {turns} turn{'s' * (turns > 1)} in front of the conversation")
+    if not put:
+        return (f"Put nothing in: all that `{prompt.ref}` says with these variables is white space.",)
     fragments = ", ".join(f"`{ref}`" for ref in prompt.fragments)
     if fragments:
         composed = f"It is composed with {fragments}."

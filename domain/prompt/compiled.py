@@ -11,7 +11,7 @@ from domain.message import Message
 from domain.prompt.flat_text import flat_text
 from domain.prompt.program import Program
 from domain.prompt.reference import VersionRef
-from domain.prompt.rendering import MAX_OUTPUT_BYTES, Budget, Steps, run, too_long
+from domain.prompt.rendering import MAX_OUTPUT_BYTES, MAX_STEPS, Budget, Steps, run, too_long
 from domain.prompt.source import TurnRole, Variable
 from domain.prompt.suggestion import shown, suggestion
 from domain.prompt.variable_types import expected, misfit, printed, unprintable
@@ -98,19 +98,25 @@ class CompiledPrompt:
         return "\n".join(f"{turn.role}:\n{_as_lines(flat_text(turn.program))}" for turn in self.turns)
 
     def render(
-        self, variables: Mapping[str, JSONValue], *, defaults: Mapping[str, JSONValue] | None = None
+        self,
+        variables: Mapping[str, JSONValue],
+        *,
+        defaults: Mapping[str, JSONValue] | None = None,
+        patience: int = MAX_STEPS,
     ) -> RenderedPrompt:
         """
         Args:
             variables: the caller's; each must be declared.
             defaults: stand in for what the caller left out; those that the prompt does not declare are ignored.
+            patience: operations in sections after which it gives up, for a caller who has others waiting.
 
         Raises:
             InvalidRequest: naming every variable that is undeclared, missing or of the wrong type, at
                 `variables.<name>`; or the output is beyond `MAX_OUTPUT_BYTES`.
+            OutOfPatience: with more of it, it would go on.
         """
         values = self._checked(variables, defaults)
-        budget = Budget()
+        budget = Budget(patience)
         system: list[str] = []
         turns: list[Message] = []
         size = 0

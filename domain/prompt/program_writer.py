@@ -29,6 +29,8 @@ class ProgramWriter:
     """Whether the next thing written begins a line, as far as the template can tell."""
     _nodes: int = attrs.field(default=0, init=False)
     _bytes: int = attrs.field(default=0, init=False)
+    _names: int = attrs.field(default=0, init=False)
+    """Characters of the names and the literals in operations."""
 
     def count(self) -> None:
         """Called for each node of each template that is used, be it left out.
@@ -55,9 +57,16 @@ class ProgramWriter:
         self.ends_in_line = text.endswith("\n")
 
     def put(self, *operation: Any) -> int | None:
-        """Adds an operation, without its `end`; returns its index, or None where it is left out."""
+        """Adds an operation, without its `end`; returns its index, or None where it is left out.
+
+        Raises:
+            TooMuch: names and literals are more than a prompt may have, be they printed or not.
+        """
         if self.muted:
             return None
+        self._names += _characters(operation)
+        if self._names > MAX_TEXT_BYTES:
+            raise TooMuch(_TOO_LONG)
         self._put_text()
         self._program.append(operation)
         if operation[0] == "value":
@@ -84,3 +93,10 @@ class ProgramWriter:
         if self._texts:
             self._program.append("".join(self._texts))
             self._texts.clear()
+
+
+def _characters(value: Any) -> int:
+    """Of all texts in an operation; it nests two levels at most."""
+    if isinstance(value, str):
+        return len(value)
+    return sum(map(_characters, value)) if isinstance(value, tuple) else 0

@@ -24,12 +24,18 @@ _VALUE, _SECTION, _INVERTED, _END, _PASS, _WITH = range(6)
 class Budget:
     """What one rendering may still spend, over all of its turns."""
 
-    __slots__ = ("characters", "iterations", "steps")
+    __slots__ = ("characters", "iterations", "patience", "steps")
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int = MAX_STEPS) -> None:
         self.characters = MAX_OUTPUT_BYTES  # a character is at least a byte
         self.iterations = MAX_ITERATIONS
         self.steps = MAX_STEPS
+        self.patience = MAX_STEPS - patience
+        """How many steps must be left, or whoever waits gives up."""
+
+
+class OutOfPatience(Exception):
+    """The rendering takes more operations than its caller wants to wait for; nothing is wrong with it."""
 
 
 class _Loop:
@@ -218,6 +224,8 @@ def _spend(budget: Budget, steps: int) -> None:
                 f"{MAX_STEPS} operations; pass shorter lists",
             )
         )
+    if budget.steps < budget.patience:
+        raise OutOfPatience
 
 
 def _missing(path: str, loops: list[_Loop]) -> Fault:

@@ -6,17 +6,19 @@ from typing import Any
 import attrs
 import pytest
 
+from application.services.prompt_choice import PATIENCE
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.label_prompt import LabelPromptCommand
 from application.use_cases.version_prompt import VersionPromptCommand
 from domain.answer import ChatAnswer, ChatStarted
 from domain.chat_defaults import ChatDefaults
 from domain.errors import ConfigurationError, InvalidRequest, VersionInUse
-from domain.ids import SessionId, ThreadId
+from domain.ids import DEFAULT_TENANT, SessionId, ThreadId
 from domain.json_value import JSONValue
 from domain.message import Message
 from domain.prompt.document import read_source
-from domain.prompt.reference import PromptName, VersionRef
+from domain.prompt.reference import PromptName, PromptReference, VersionRef
+from domain.prompt.rendering import OutOfPatience
 from domain.telemetry import ChatAnswered
 from entrypoints.application import Application
 from lor3.testing import (
@@ -158,6 +160,21 @@ async def test_variable_of_a_megabyte_is_refused_with_the_limit(bench: Bench) ->
     """By what comes out, whatever went in."""
     with pytest.raises(InvalidRequest, match="262144 bytes"):
         await bench.ask("agent", variables={"name": "a" * 1_000_000})
+
+
+async def test_prompt_that_repeats_a_lot_is_rendered_beside_the_loop(bench: Bench) -> None:
+    """Eight items, each within each five times over: inline it gives up soon, and what comes out is the same."""
+    opened, closed = "{{#items}}" * 5, "{{/items}}" * 5
+    declared: JSONValue = {"items": "list"}
+    items: list[JSONValue] = list(range(1, 9))
+    ref = await bench.version("deep", {"template": f"{opened}{closed}Done.", "variables": declared})
+    compiled = await bench.application.read_prompts.compiled(DEFAULT_TENANT, PromptReference.parse(str(ref)))
+    with pytest.raises(OutOfPatience):
+        compiled.render({"items": items}, patience=PATIENCE)
+
+    await bench.ask("deep", variables={"items": items})
+
+    assert bench.asked["system"] == "Done."
 
 
 async def test_version_that_a_message_used_stays(bench: Bench) -> None:

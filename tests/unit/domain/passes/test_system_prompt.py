@@ -83,3 +83,17 @@ def test_prompt_counts_before_and_after_it_is_put_in() -> None:
     placed = SystemPrompt().run(asked, target()).request
 
     assert prompt_bound(asked) == prompt_bound(placed) > prompt_bound(request())
+
+
+def test_texts_of_white_space_alone_are_left_out() -> None:
+    """Anthropic refuses them."""
+    blank = attrs.evolve(PROMPT, system=" \n ", turns=(Message.of("user", "\t"), *EXAMPLES))
+    rewrite = SystemPrompt().run(attrs.evolve(request(), prompt=blank), target())
+    empty = attrs.evolve(PROMPT, system="", turns=())
+    nothing = SystemPrompt().run(attrs.evolve(request(), prompt=empty), target())
+
+    assert (rewrite.request.system, rewrite.request.prelude) == (None, EXAMPLES)
+    assert nothing.request.system is None
+    assert nothing.notes == (
+        "Put nothing in: all that `translator:v3` says with these variables is white space.",
+    )

@@ -638,3 +638,12 @@ def test_pin_of_a_hash_is_not_looked_at() -> None:
     )
 
     assert "x" == compile_prompt(main, {tone.ref: tone}).render({}).system
+
+
+def test_literals_that_are_never_printed_count_as_text() -> None:
+    """Else a fragment that names a long literal, included often enough, would outgrow the memory."""
+    block = f'{{{{#with a="{"x" * 20_000}"}}}}{{{{/with}}}}'
+    fragment = {"template": block}
+
+    assert _text({"template": "{{> f}}" * 12 + "."}, f=fragment) == "."
+    assert "bytes of text" in _refusal({"template": "{{> f}}" * 14 + "."}, f=fragment)
