@@ -67,9 +67,13 @@ class Sheet:
         """What the editor left.
 
         Raises:
-            click.ClickException: the editor failed, or what it left is not UTF-8 text or not there.
+            click.ClickException: the editor failed, or what it left is not UTF-8 text, no file or not there.
         """
         click.edit(editor=command, filename=str(self.path))
+        if self.path.exists() and not self.path.is_file():
+            raise click.ClickException(
+                f"{self.path} is no file after editing, and is left as it is; the editor has to save the text in that file"
+            )
         try:
             return self.path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
@@ -79,10 +83,12 @@ class Sheet:
         self.path.write_text(text, "utf-8")
 
     def is_changed_from(self, text: str) -> bool:
-        return self.path.exists() and self.path.read_text("utf-8", "replace") != text
+        """False too where there is no file, and so no text of anybody's."""
+        return self.path.is_file() and self.path.read_text("utf-8", "replace") != text
 
     def discard(self) -> None:
-        self.path.unlink(missing_ok=True)
+        if self.path.is_file():
+            self.path.unlink(missing_ok=True)
 
 
 def with_faults(text: str, faults: Sequence[str]) -> str:

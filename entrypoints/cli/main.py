@@ -103,9 +103,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs a command and exits: 0 ok, 1 failed, 2 misused, 130 interrupted."""
-    from entrypoints.cli.streams import has_stderr_failed, open_closed_streams
+    from entrypoints.cli.streams import has_stderr_failed, watch_streams
 
-    open_closed_streams()
+    watch_streams()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = run_command(given)

@@ -68,6 +68,18 @@ def test_editor_that_fails_is_told(tmp_path: Path, script: str) -> None:
     sheet.discard()
 
 
+@pytest.mark.parametrize("script", ['rm "$1"; mkdir "$1"', 'rm "$1"; mkfifo "$1"'])
+def test_what_is_no_file_is_left_as_it_is(tmp_path: Path, script: str) -> None:
+    """It is not read, not waited for and not removed: something may be in it."""
+    sheet = Sheet.of("a: b\n", name="tone")
+    with pytest.raises(click.ClickException, match="is no file after editing"):
+        sheet.edited(str(_program(tmp_path, "editor", script)))
+
+    assert not sheet.is_changed_from("a: b\n")
+    sheet.discard()
+    assert sheet.path.exists()
+
+
 def test_faults_stand_on_top_and_go_by_themselves() -> None:
     """Those of an earlier try are replaced."""
     once = with_faults("a: b\n", ["template: line 1\n  {{nam}}\n    ^"])
