@@ -207,7 +207,10 @@ def test_divergence_exits_1_with_a_diff(lor3: Run, tmp_path: Path) -> None:
     assert "--prefer remote" in done.err
     assert "diverged" == json.loads(as_json.out)["outcome"] == json.loads(as_json.err)["code"]
     assert "template: Three.\n" == _file(tmp_path).read_text()
-    assert "made support:v3 of config/prompts/support.yaml\n" == lor3("sync", "support", "--prefer", "remote").out
+    assert (
+        "made support:v3 of config/prompts/support.yaml\n"
+        == lor3("sync", "support", "--prefer", "remote").out
+    )
 
 
 def test_broken_file_is_refused_with_its_line(lor3: Run, tmp_path: Path) -> None:
