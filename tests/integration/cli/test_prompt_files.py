@@ -239,13 +239,18 @@ def test_closing_the_terminal_ends_the_server(tmp_path: Path, folder: Path, nohu
 
 
 def _own_the_terminal() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests themselves run under
+    _take_the_terminal()
+
+
+def _take_the_terminal() -> None:
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _own_the_terminal_under_nohup() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _own_the_terminal()
+    _take_the_terminal()
 
 
 def test_folder_that_is_configured_and_absent_is_told(start: Start, tmp_path: Path) -> None:
