@@ -14,6 +14,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TypeAlias
 
+import attrs
+
 from bench.processes import ROOT, BenchFailure
 from bench.scenarios import Bench, Scenario
 from bench.servers import Lor3
@@ -36,6 +38,8 @@ def profile(lor3: Lor3, scenario: Scenario, bench: Bench, *, by_calls: bool) -> 
     out = lor3.folder / "profile.json"
     mode = "calls" if by_calls else "samples"
     with lor3.serve(module="bench.profiled", extra={OUT_VARIABLE: str(out), MODE_VARIABLE: mode}) as server:
+        if scenario.with_prompt:
+            server = attrs.evolve(server, dialect="lor3 with a prompt")
         bench.measure(scenario, server)  # warm
         os.kill(server.pid, TOGGLE)
         measured = bench.measure(scenario, server)

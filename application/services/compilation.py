@@ -29,7 +29,8 @@ class Compilation:
         Raises:
             InvalidRequest: the request can't be compiled for this model.
         """
-        target = Target(spec=spec, meter=self.meter, formatter=self.formatters[request.format])
+        formatter = self.formatters[request.format]
+        target = Target(spec=spec, meter=self.meter, formatter=formatter, explains=keep_trace)
         if needs_counting(request, spec):
             # Counting a long text takes milliseconds, loading an encoding a quarter of a second.
             return await asyncio.to_thread(

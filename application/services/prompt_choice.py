@@ -16,8 +16,8 @@ from domain.prompt.rendering import OutOfPatience
 PATIENCE: Final = 1_000
 """Operations in the sections of a prompt that are done before anybody could notice, in about a millisecond; sections
 inside sections can ask for a thousand times that, of few values."""
-LONG: Final = 200
-"""Values inside the variables beyond which rendering may take longer than other requests should wait."""
+MANY: Final = 1_000
+"""Values inside the variables that are checked in about a millisecond."""
 
 
 @attrs.frozen(kw_only=True)
@@ -56,12 +56,12 @@ class PromptChoice:
                 # Without a fault's path: `system_prompt` would point into the body of a caller who sent none.
                 raise ConfigurationError(_unusable(text, error), ()) from error
             raise InvalidRequest.of(Fault(path="system_prompt", message=error.detail)) from error
-        if variables and _count(variables) > LONG:
-            return await asyncio.to_thread(compiled.render, variables, defaults=self.variables)
-        try:
-            return compiled.render(variables, defaults=self.variables, patience=PATIENCE)
-        except OutOfPatience:
-            return await asyncio.to_thread(compiled.render, variables, defaults=self.variables)
+        if not _holds_many(variables):
+            try:
+                return compiled.render(variables, defaults=self.variables, patience=PATIENCE)
+            except OutOfPatience:
+                pass  # it wants a thread
+        return await asyncio.to_thread(compiled.render, variables, defaults=self.variables)
 
     async def default_fault(self, *, tenant: Tenant = DEFAULT_TENANT) -> str | None:
         """Why the configured prompt can't be used, and what to do about it, for an operator.
@@ -106,17 +106,17 @@ def _unusable(default: str, error: NotFound) -> str:
     )
 
 
-def _count(variables: Mapping[str, JSONValue]) -> int:
-    """How many values there are, those inside others included; stops soon after `LONG`."""
+def _holds_many(variables: Mapping[str, JSONValue]) -> bool:
+    """Whether there are more than `MANY` values inside lists and objects."""
+    level: list[JSONValue] = [each for each in variables.values() if isinstance(each, list | dict)]
     found = 0
-    level: list[JSONValue] = list(variables.values())
-    while level and found <= LONG:
-        found += len(level)
+    while level:
         deeper: list[JSONValue] = []
         for value in level:
-            if isinstance(value, list):
-                deeper += value
-            elif isinstance(value, dict):
-                deeper += value.values()
+            if isinstance(value, list | dict):
+                found += len(value)
+                if found > MANY:
+                    return True
+                deeper += value if isinstance(value, list) else value.values()
         level = deeper
-    return found
+    return False

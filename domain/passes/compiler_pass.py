@@ -32,6 +32,8 @@ class Target:
     spec: ModelSpec
     meter: TokenMeter
     formatter: Formatter
+    explains: bool = True
+    """False where nobody will read the notes of a pass, so that it may leave them out."""
 
 
 @attrs.frozen(kw_only=True)

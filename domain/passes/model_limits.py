@@ -29,6 +29,8 @@ class ModelLimits:
         if request.stop and not spec.can("stop"):
             dropped.append("stop")
         if not dropped:
+            if not target.explains:
+                return Rewrite(request=request)
             return Rewrite(request=request, notes=(f"`{spec.ref}` takes every parameter of the request.",))
         names = ", ".join(f"`{name}`" for name in dropped)
         return Rewrite(

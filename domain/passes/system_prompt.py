@@ -31,7 +31,7 @@ class SystemPrompt:
         if turns:
             turns = tuple([turn for turn in turns if turn.text and not turn.text.isspace()])
         placed = attrs.evolve(request, prompt=None, system=system, prelude=turns)
-        return Rewrite(request=placed, notes=_notes(prompt, placed))
+        return Rewrite(request=placed, notes=_notes(prompt, placed) if target.explains else ())
 
 
 def _notes(prompt: RenderedPrompt, placed: ChatRequest) -> tuple[str, ...]:

@@ -56,6 +56,8 @@ class TokenBudgetCheck:
         reserve = _reserve(request, spec, window)
         bound = prompt_bound(request)
         if bound + reserve <= window:
+            if not target.explains:
+                return Rewrite(request=request, warnings=warnings)
             return Rewrite(
                 request=request,
                 notes=(
