@@ -69,6 +69,29 @@ class ChatRequest:
     tool_choice: ToolChoice | None = None
     user: str | None = None
 
+    def with_prompt_in(self, system: str | None, prelude: tuple[Message, ...]) -> "ChatRequest":
+        """As `attrs.evolve(self, prompt=None, system=system, prelude=prelude)`, in half the time."""
+        return ChatRequest(
+            messages=self.messages,
+            history=self.history,
+            prompt=None,
+            system=system,
+            prelude=prelude,
+            model=self.model,
+            fallbacks=self.fallbacks,
+            format=self.format,
+            schema=self.schema,
+            output=self.output,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            stop=self.stop,
+            seed=self.seed,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            user=self.user,
+        )
+
 
 # What a provider adapter yields, in order: AnswerStarted?, (TextDelta | ToolCallDelta)*, UsageReported*,
 # AnswerFinished. An iterator that ends without AnswerFinished is a truncated answer.

@@ -30,7 +30,7 @@ class SystemPrompt:
         turns = prompt.turns
         if turns:
             turns = tuple([turn for turn in turns if turn.text and not turn.text.isspace()])
-        placed = attrs.evolve(request, prompt=None, system=system, prelude=turns)
+        placed = request.with_prompt_in(system, turns)
         return Rewrite(request=placed, notes=_notes(prompt, placed) if target.explains else ())
 
 

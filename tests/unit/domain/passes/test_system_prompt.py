@@ -3,7 +3,9 @@
 import attrs
 import pytest
 
+from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
 from domain.message import Message
+from domain.model import ModelRef
 from domain.passes.prompt_size import prompt_bound
 from domain.passes.system_prompt import SystemPrompt
 from domain.prompt.compiled import RenderedPrompt
@@ -96,4 +98,34 @@ def test_texts_of_white_space_alone_are_left_out() -> None:
     assert nothing.request.system is None
     assert nothing.notes == (
         "Put nothing in: all that `translator:v3` says with these variables is white space.",
+    )
+
+
+def test_everything_else_of_a_request_stays() -> None:
+    """Field by field: one that is added to the request must be carried over too."""
+    full = ChatRequest(
+        messages=(Message.of("user", "Hi"),),
+        history=(Message.of("user", "before"),),
+        prompt=PROMPT,
+        system="fixed",
+        prelude=(),
+        model=ModelRef("a", "b"),
+        fallbacks=(ModelRef("c", "d"),),
+        format="json",
+        schema={"type": "object"},
+        output=OutputConstraint(kind="json_object"),
+        max_tokens=1,
+        temperature=0.5,
+        top_p=0.6,
+        stop=("x",),
+        seed=7,
+        tools=(Tool(name="t"),),
+        tool_choice=ToolChoice(mode="auto"),
+        user="u",
+    )
+    told = {field.name for field in attrs.fields(ChatRequest) if getattr(full, field.name) == field.default}
+
+    assert told == {"prelude"}
+    assert full.with_prompt_in("new", EXAMPLES) == attrs.evolve(
+        full, prompt=None, system="new", prelude=EXAMPLES
     )
