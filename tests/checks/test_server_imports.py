@@ -12,6 +12,7 @@ _UNUSED = {
     "alembic": "the schema is at its head",
     "anthropic": "the transport is `direct`",
     "domain.prompt.formats": "only `lor3 prompt import` reads them",
+    "entrypoints.http.openapi": "nobody asked for /openapi.json",
     "genai_prices": "config/prices.json lists the model",
     "httpx2": "only the SDKs and genai-prices use it",
     "jsonschema": "no chat had a schema",

@@ -6,7 +6,6 @@ from typing import Final
 
 from aiohttp import web
 
-from entrypoints.http.openapi import document
 from entrypoints.rendering import to_json
 
 _STATIC: Final = Path(__file__).resolve().parent.parent / "static"
@@ -33,6 +32,9 @@ async def style(request: web.Request) -> web.StreamResponse:
 
 @cache
 def _document() -> bytes:
+    # More than a megabyte of descriptions, which few servers are ever asked for.
+    from entrypoints.http.openapi import document
+
     return to_json(document())
 
 
