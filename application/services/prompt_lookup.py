@@ -8,8 +8,8 @@ from application.ports.unit_of_work import UnitOfWork
 from domain.errors import NotFound, PreconditionFailed
 from domain.prompt.reference import LATEST, PromptName, PromptReference, VersionRef
 from domain.prompt.rollout import heaviest_version
-from domain.prompt.suggestion import suggestion
 from domain.prompt.version import Prompt, PromptVersion, VersionOutline
+from domain.suggestion import suggestion
 
 _VERSION: Final = re.compile(r"v[1-9][0-9]{0,9}\Z")
 MAX_SHOWN: Final = 20

@@ -48,7 +48,7 @@ class _Shelf:
 class PromptOven:
     """In-process layer over the shared cache over the store.
 
-    Which version a name means is read again after a second, or as soon as another replica says that it changed.
+    Which version a name means is read again within a second, or as soon as another replica says that it changed.
     Compiled versions never change, so they stay. While the store is away, what was known goes on being used.
     """
 

@@ -13,8 +13,8 @@ from domain.prompt.program import Program
 from domain.prompt.reference import VersionRef
 from domain.prompt.rendering import MAX_OUTPUT_BYTES, MAX_STEPS, Budget, Steps, run, too_long
 from domain.prompt.source import TurnRole, Variable
-from domain.prompt.suggestion import shown, suggestion
 from domain.prompt.variable_types import expected, misfit, printed, unprintable
+from domain.suggestion import shown, suggestion
 
 __all__ = ["MAX_OUTPUT_BYTES", "CompiledPrompt", "CompiledTurn", "RenderedPrompt"]
 

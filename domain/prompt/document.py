@@ -9,10 +9,10 @@ import attrs
 from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.source import PromptSource, Turn, TurnRole, Variable
-from domain.prompt.suggestion import shown, suggestion
 from domain.prompt.template import BLANK, MAX_TEMPLATE_BYTES, VARIABLE_NAME, is_blank
 from domain.prompt.template_fault import MAX_FAULTS
 from domain.prompt.variable_types import TYPE_NAMES, misfit
+from domain.suggestion import shown, suggestion
 
 MAX_TURNS: Final = 64
 MAX_VARIABLES: Final = 100

@@ -19,11 +19,11 @@ from domain.prompt.program_writer import ProgramWriter, TooMuch
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.scope import Constant, Meaning, Reference, Scope, Section
 from domain.prompt.source import TurnRole, Variable
-from domain.prompt.suggestion import shown, suggestion
 from domain.prompt.template import MAX_SECTION_DEPTH, parse
 from domain.prompt.template_fault import MAX_FAULTS, Place, places
 from domain.prompt.variable_types import expected, fits_type, is_falsy, misfit, printed
 from domain.prompt.version import PromptVersion
+from domain.suggestion import shown, suggestion
 
 MAX_INCLUDE_DEPTH: Final = 10
 

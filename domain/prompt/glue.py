@@ -7,8 +7,8 @@ import attrs
 from domain.prompt.nodes import Include
 from domain.prompt.program_writer import ProgramWriter
 from domain.prompt.reference import VersionRef
-from domain.prompt.suggestion import shown
 from domain.prompt.template_fault import Place
+from domain.suggestion import shown
 
 MAX_WARNINGS: Final = 50
 

@@ -6,6 +6,7 @@ from typing import Final, NewType
 import attrs
 
 from domain.errors import Fault, InvalidRequest
+from domain.suggestion import shown
 
 PromptName = NewType("PromptName", str)
 
@@ -57,7 +58,7 @@ class PromptReference:
             raise InvalidRequest.of(
                 Fault(
                     path=path,
-                    message=f"`{_shown(text)}` is no prompt reference; write `name`, `name:v3` or `name@label`",
+                    message=f"`{shown(text)}` is no prompt reference; write `name`, `name:v3` or `name@label`",
                 )
             )
         version = match["version"]
@@ -82,7 +83,7 @@ def prompt_name(text: str, *, path: str = "name") -> PromptName:
         raise InvalidRequest.of(
             Fault(
                 path=path,
-                message=f"`{_shown(text)}` is no prompt name; letters, digits, `_`, `-` and `.`, at most 128",
+                message=f"`{shown(text)}` is no prompt name; letters, digits, `_`, `-` and `.`, at most 128",
             )
         )
     return PromptName(text)
@@ -97,7 +98,7 @@ def label_name(text: str, *, path: str = "label") -> str:
         raise InvalidRequest.of(
             Fault(
                 path=path,
-                message=f"`{_shown(text)}` is no label; lower-case letters, digits, `_` and `-`, at most 64, "
+                message=f"`{shown(text)}` is no label; lower-case letters, digits, `_` and `-`, at most 64, "
                 "and neither `latest` nor `v` and digits as a version",
             )
         )
@@ -112,10 +113,5 @@ def version_number(text: str, *, path: str = "version") -> int:
     """
     match = _VERSION.match(text)
     if match is None or int(match["number"]) > MAX_VERSION:
-        raise InvalidRequest.of(Fault(path=path, message=f"`{_shown(text)}` is no version; write `v3`"))
+        raise InvalidRequest.of(Fault(path=path, message=f"`{shown(text)}` is no version; write `v3`"))
     return int(match["number"])
-
-
-def _shown(text: str) -> str:
-    short = text if len(text) <= 64 else text[:63] + "…"
-    return "".join(character if character.isprintable() else "�" for character in short)

@@ -20,8 +20,8 @@ from domain.errors import InvalidRequest
 from domain.prompt.nodes import Close, Include, Node, Open, OpenKind, Parameter, Path, Quoted, Text, Value
 from domain.prompt.program import MAX_NODES
 from domain.prompt.reference import PromptReference
-from domain.prompt.suggestion import shown
 from domain.prompt.template_fault import MAX_FAULTS
+from domain.suggestion import shown
 
 MAX_SECTION_DEPTH: Final = 32
 MAX_TEMPLATE_BYTES: Final = 256 * 1024

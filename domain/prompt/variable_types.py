@@ -7,7 +7,7 @@ from typing import Final
 
 from domain.json_value import JSONValue
 from domain.prompt.source import Variable, VariableType
-from domain.prompt.suggestion import shown
+from domain.suggestion import shown
 
 MAX_VALUE_DEPTH: Final = 32
 """Containers inside each other in a list or an object."""

@@ -13,7 +13,7 @@ import attrs
 
 from domain.errors import Fault
 from domain.json_value import JSONObject, JSONValue
-from entrypoints.http.codec import shown
+from domain.suggestion import shown
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -5,6 +5,7 @@ from typing import Final
 
 from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONObject, JSONValue
+from domain.suggestion import shown
 
 MAX_DEPTH: Final = 32
 _INT_MIN: Final = -(2**63)
@@ -134,12 +135,6 @@ def _check_text(text: str) -> None:
         raise Refused(
             "a string holds half of a surrogate pair (\\ud800 to \\udfff); send whole characters"
         ) from None
-
-
-def shown(name: str) -> str:
-    """A caller's own name, short and printable, for a message to that caller."""
-    short = name if len(name) <= 64 else name[:63] + "…"
-    return "".join(character if character.isprintable() else "�" for character in short)
 
 
 def _invalid(message: str) -> InvalidRequest:

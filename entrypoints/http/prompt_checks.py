@@ -10,8 +10,8 @@ from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.reference import LABEL_PATTERN, version_number
 from domain.prompt.version import Weights
+from domain.suggestion import shown
 from entrypoints.http.checks import Faults, Integer, Schemas, Text, fault, kind_of
-from entrypoints.http.codec import shown
 
 _WEIGHT: Final = Integer(minimum=1, maximum=MAX_WEIGHT)
 LABEL_TEXT: Final = Text(

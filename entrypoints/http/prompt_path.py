@@ -14,8 +14,8 @@ from domain.prompt.reference import (
     prompt_name,
     version_number,
 )
+from domain.suggestion import shown
 from entrypoints.http.checks import Faults, Text, fault
-from entrypoints.http.codec import shown
 from entrypoints.http.prompt_checks import LABEL_TEXT, VersionText
 from entrypoints.http.query import FlagText, IntegerText
 from entrypoints.http.records import Record, given

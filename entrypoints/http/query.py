@@ -7,8 +7,8 @@ from aiohttp import web
 
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
+from domain.suggestion import shown
 from entrypoints.http.checks import Faults, Integer, Schemas, fault
-from entrypoints.http.codec import shown
 from entrypoints.http.records import Record, notes_of
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 
 from domain.json_value import JSONObject, JSONValue
+from domain.suggestion import shown
 from entrypoints.http.checks import MAX_FAULTS, Check, Choice, Faults, Schemas, fault, kind_of
-from entrypoints.http.codec import shown
 
 T = TypeVar("T")
 _METADATA: Final = "lor3.field"

@@ -1,4 +1,4 @@
-"""`did you mean …?`: the last words of an error about a name that does not exist."""
+"""Words that errors share: a name made fit to be shown, and `did you mean …?` for one that does not exist."""
 
 import difflib
 from collections.abc import Iterable
