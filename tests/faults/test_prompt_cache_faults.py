@@ -24,8 +24,8 @@ from domain.prompt.compiled_codec import SCHEMA, to_json
 from domain.prompt.reference import PromptName
 from domain.secret import Secret
 from tests.support.prompt_caches import eventually, eventually_got, heard_by, redis_cache, replicas
+from tests.support.proxies import SlowProxy
 from tests.support.servers import RedisServer, free_port
-from tests.support.slow_proxy import SlowProxy
 
 _PROMPT = compiled("Hello {{name}}.")
 _GREETING = (DEFAULT_TENANT, PromptName("greeting"))

@@ -19,8 +19,8 @@ from entrypoints.application import Application
 from entrypoints.bootstrap import running
 from entrypoints.settings import DatabaseSettings, PromptSettings, RedisSettings, Settings
 from lor3.testing import ScriptedProvider, fake_settings
+from tests.support.proxies import SlowProxy
 from tests.support.servers import RedisServer
-from tests.support.slow_proxy import SlowProxy
 
 AGENT = PromptName("agent")
 WITHIN_S = 1.0
