@@ -1,7 +1,7 @@
 """What a caller gets: events while an answer grows, and the answer."""
 
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -13,13 +13,37 @@ from domain.message import ToolCall
 from domain.model import ModelRef
 from domain.usage import Usage
 
+LeftOutReason: TypeAlias = Literal[
+    "token_budget",  # they fit the depth, not the model's window
+    "size_limit",  # they exceed what is injected at most, whatever the window
+    "unanswered",  # their answer failed or was cut, so they are half an exchange
+    "superseded",  # another answer was made in their place
+    "open_tool_call",  # a call without its result, or a result without its call
+    "cut_by_depth",  # the depth ends inside their exchange
+]
+
+
+@attrs.frozen(kw_only=True)
+class LeftOut:
+    """Messages within the depth that are not in the prompt."""
+
+    reason: LeftOutReason
+    messages: int
+
 
 @attrs.frozen(kw_only=True)
 class ContextUse:
     """How much of the thread went into the prompt."""
 
     injected: int = 0
+    """Pinned ones included; the summary is none of them."""
     dropped: int = 0
+    """The sum of `left_out`."""
+    pinned: int = 0
+    """Of those injected, how many are there because they are pinned: the depth would not reach them."""
+    summarised: int = 0
+    """How many older messages the summary stands for; 0 without one."""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

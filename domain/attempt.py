@@ -2,7 +2,7 @@
 
 import datetime
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -25,6 +25,8 @@ class Attempt:
     cost_usd: Decimal | None = Decimal(0)
     """None where the price is unknown; failed attempts cost 0."""
     response_id: str | None = None
+    purpose: Literal["answer", "summary"] = "answer"
+    """What the call was for: a summary of the thread's older part is paid for by the chat that needed it."""
 
     @property
     def was_sent(self) -> bool:

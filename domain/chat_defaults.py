@@ -1,10 +1,14 @@
 """What a chat gets where its caller says nothing."""
 
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 import attrs
 
 from domain.json_value import JSONValue
+
+MemoryMode: TypeAlias = Literal["window", "summary"]
+"""`window`: the last messages of a thread. `summary`: those, and what was before them in a few sentences."""
 
 
 @attrs.frozen(kw_only=True)
@@ -27,3 +31,6 @@ class ChatDefaults:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     context_depth: int = 10
+    memory: MemoryMode = "window"
+    summary_model: str | None = None
+    """Summarises for `memory: summary`; the primary where it is None."""

@@ -9,7 +9,11 @@ LorError
 ├── Conflict                    conflict                   the thing is in a state that does not allow it
 │   ├── LabelProtected          label_protected
 │   ├── VersionInUse            version_in_use
-│   └── Diverged                diverged                   both sides changed since they last agreed
+│   ├── Diverged                diverged                   both sides changed since they last agreed
+│   ├── ThreadBusy              thread_busy                another chat of the thread is being answered
+│   ├── KeyInFlight             idempotency_key_in_flight  the first request with the key is not done yet
+│   └── KeyTakenOver            idempotency_key_taken_over a later request with the key went ahead meanwhile
+├── KeyReused                   idempotency_key_reused     the key came with another request before
 ├── PreconditionFailed          precondition_failed        somebody else changed it first
 ├── AssistantsUnavailable       assistants_unavailable     the server has no Assistants API any more
 ├── RemoteFailed                remote_failed              a server that is synchronised with failed
@@ -112,6 +116,39 @@ class Diverged(Conflict):
     """Both sides changed since they last agreed; the caller has to say which one counts."""
 
     code = "diverged"
+
+
+class ThreadBusy(Conflict):
+    """Another chat of the same thread is being answered, and this one may not, or not any longer, wait for it."""
+
+    code = "thread_busy"
+    retryable = True
+    retry_after_s = 1.0
+
+
+class KeyInFlight(Conflict):
+    """The first request with the same Idempotency-Key is still being answered."""
+
+    code = "idempotency_key_in_flight"
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class KeyTakenOver(Conflict):
+    """This run lost its lease on the Idempotency-Key, and another one took it: nothing of this run is stored."""
+
+    code = "idempotency_key_taken_over"
+    retryable = True
+    retry_after_s = 1.0
+
+
+class KeyReused(LorError):
+    """The Idempotency-Key belongs to a request with another body, or of another route."""
+
+    code = "idempotency_key_reused"
 
 
 class PreconditionFailed(LorError):

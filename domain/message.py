@@ -54,6 +54,8 @@ class Message:
     tool_call_id: str | None = None
     token_count: int | None = None
     """Known for stored messages, so that nothing is counted twice."""
+    pinned: bool = False
+    """True for an earlier turn that no pass may leave out."""
 
     @classmethod
     def of(cls, role: Role, text: str) -> "Message":

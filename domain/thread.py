@@ -8,6 +8,8 @@ import attrs
 
 from domain.attempt import Attempt
 from domain.chat import FinishReason
+from domain.feedback import Feedback
+from domain.idempotency import KeyCompletion
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.message import Message
 from domain.model import ModelRef
@@ -34,7 +36,15 @@ class Thread:
     tenant: Tenant
     session_id: SessionId
     title: str | None = None
+    tags: tuple[str, ...] = ()
+    """In alphabetical order, each once."""
+    forked_from: MessageId | None = None
+    """The message of another thread up to which this one began as a copy of it."""
+    length: int = 0
+    """How many messages it has had, as of when it was read: the position that the next one gets."""
     created_at: datetime.datetime
+    updated_at: datetime.datetime | None = None
+    """When it was last written to; None for a thread that is being made."""
 
 
 @attrs.frozen(kw_only=True)
@@ -50,10 +60,20 @@ class StoredMessage:
     status: MessageStatus = "complete"
     error_code: str | None = None
     """Set when `status` is `failed`."""
+    parent: MessageId | None = None
+    """The turn it follows: of an answer, the last of the caller's turns that it answers; of a further turn of the
+    same chat, the one before it. Answers with the same parent were made in place of one another: the newest counts."""
+    pinned: bool = False
+    """True: it stays in the memory whatever its age."""
+    copied_from: MessageId | None = None
+    """Set on the messages of a fork: what they cost was paid once, in the thread they come from."""
+    feedback: Feedback | None = None
     format: str | None = None
     model: ModelRef | None = None
     """The model that answered, not the one that was asked for."""
     prompt_version: str | None = None
+    prompt_label: str | None = None
+    """The label by which the prompt's version was chosen; None where it was named by number, or is the latest."""
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     cost_usd: Decimal | None = None
@@ -62,6 +82,31 @@ class StoredMessage:
     """From the request's arrival to the answer's end."""
     metadata: tuple[tuple[str, str], ...] = ()
     created_at: datetime.datetime
+
+
+@attrs.frozen(kw_only=True)
+class ThreadSummary:
+    """The older part of a thread in a few sentences, as a cheap model put it."""
+
+    up_to: int
+    """The position of the last message that it covers."""
+    text: str
+    token_count: int | None = None
+    model: ModelRef
+    created_at: datetime.datetime
+
+
+@attrs.frozen(kw_only=True)
+class Conversation:
+    """What a chat that continues a thread needs of it, read in one round trip."""
+
+    session: Session
+    thread: Thread
+    recent: tuple[StoredMessage, ...] = ()
+    """The last complete messages, as many as were asked for, oldest first."""
+    pinned: tuple[StoredMessage, ...] = ()
+    """The pinned complete messages that are older than those, oldest first."""
+    summary: ThreadSummary | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -76,3 +121,5 @@ class ChatRecord:
     """In order: the caller's new turns, then the answer (or the failure)."""
     attempts: tuple[Attempt, ...]
     """Belong to the last message."""
+    completes: KeyCompletion | None = None
+    """The idempotency key that this chat was sent with, and the answer that it replays from now on."""

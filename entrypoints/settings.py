@@ -51,6 +51,24 @@ class PromptSettings:
 
 
 @attrs.frozen(kw_only=True)
+class ThreadSettings:
+    when_busy: Literal["queue", "reject"] = "queue"
+    """What a second chat of a thread gets while the first one is being answered: its turn, or a 409."""
+    max_queued: int = 100
+    """Chats that may wait for one thread; further ones get the 409."""
+    max_wait_s: float = 60.0
+    """How long one may wait before it gets the 409."""
+
+
+@attrs.frozen(kw_only=True)
+class RetentionSettings:
+    messages_days: int | None = None
+    """Messages older than this are removed, on PostgreSQL a month at a time; None keeps them."""
+    deleted_threads_days: int = 30
+    """How long a deleted thread can still be brought back by an operator."""
+
+
+@attrs.frozen(kw_only=True)
 class AuthSettings:
     disabled: bool = False
     """Must be written out to bind to anything but loopback while there are no keys."""
@@ -82,6 +100,8 @@ class Settings:
     redis: RedisSettings = RedisSettings()
     prompts: PromptSettings = PromptSettings(directory=None)
     """Settings that are made by hand read no files unless they say so."""
+    threads: ThreadSettings = ThreadSettings()
+    retention: RetentionSettings = RetentionSettings()
     auth: AuthSettings = AuthSettings()
     log: LogSettings = LogSettings()
     warnings: tuple[str, ...] = ()

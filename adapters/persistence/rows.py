@@ -4,11 +4,13 @@ A row is a dict with the table's column names. Times stay `datetime`, money stay
 `column_types.py` bring them to the database.
 """
 
+import datetime
 from collections.abc import Mapping
 from typing import Any, cast
 
 from domain.attempt import Attempt
 from domain.chat import FinishReason
+from domain.feedback import Feedback, Rating
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.message import ImagePart, Message, Part, Role, TextPart, ToolCall
 from domain.model import ModelRef
@@ -33,9 +35,12 @@ def thread_row(thread: Thread, *, next_position: int) -> Row:
         "id": thread.id,
         "session_id": thread.session_id,
         "title": thread.title,
+        "tags": list(thread.tags) if thread.tags else None,
+        "forked_from": thread.forked_from,
         "next_position": next_position,
         "created_at": thread.created_at,
-        "updated_at": thread.created_at,
+        "updated_at": thread.updated_at or thread.created_at,
+        "deleted_at": None,
     }
 
 
@@ -51,10 +56,14 @@ def message_row(stored: StoredMessage, *, position: int) -> Row:
         "token_count": message.token_count,
         "status": stored.status,
         "error_code": stored.error_code,
+        "parent": stored.parent,
+        "pinned": stored.pinned,
+        "copied_from": stored.copied_from,
         "format": stored.format,
         "provider": None,
         "model": None,
         "prompt_version": stored.prompt_version,
+        "prompt_label": stored.prompt_label,
         "finish_reason": stored.finish_reason,
         "input_tokens": None,
         "output_tokens": None,
@@ -65,8 +74,13 @@ def message_row(stored: StoredMessage, *, position: int) -> Row:
         "cost_usd": stored.cost_usd,
         "latency_ms": stored.latency_ms,
         "metadata": dict(stored.metadata) if stored.metadata else None,
+        "rating": None,
+        "feedback": None,
         "created_at": stored.created_at,
     }
+    feedback = stored.feedback
+    if feedback is not None:
+        row["rating"], row["feedback"] = feedback_row(feedback)
     model = stored.model
     if model is not None:
         row["provider"] = model.provider
@@ -102,6 +116,7 @@ def attempt_row(attempt: Attempt, *, tenant: Tenant, message_id: MessageId, numb
         "usage_estimated": usage.estimated,
         "cost_usd": attempt.cost_usd,
         "response_id": attempt.response_id,
+        "purpose": None if attempt.purpose == "answer" else attempt.purpose,
     }
 
 
@@ -117,7 +132,11 @@ def thread_of(row: Mapping[str, Any]) -> Thread:
         tenant=Tenant(row["tenant"]),
         session_id=SessionId(row["session_id"]),
         title=row["title"],
+        tags=tuple(row["tags"] or ()),
+        forked_from=row["forked_from"],
+        length=row["next_position"],
         created_at=row["created_at"],
+        updated_at=row["updated_at"],
     )
 
 
@@ -133,9 +152,14 @@ def message_of(row: Mapping[str, Any]) -> StoredMessage:
         message=_message(cast("Role", row["role"]), row["content"], row["token_count"]),
         status=cast("MessageStatus", row["status"]),
         error_code=row["error_code"],
+        parent=row["parent"],
+        pinned=row["pinned"],
+        copied_from=row["copied_from"],
+        feedback=None if row["rating"] is None else feedback_of(row["rating"], row["feedback"]),
         format=row["format"],
         model=None if provider is None else ModelRef(provider, row["model"]),
         prompt_version=row["prompt_version"],
+        prompt_label=row["prompt_label"],
         finish_reason=cast("FinishReason | None", row["finish_reason"]),
         usage=None
         if input_tokens is None
@@ -152,6 +176,26 @@ def message_of(row: Mapping[str, Any]) -> StoredMessage:
         # jsonb keeps no order of keys, so the order is made one: by key.
         metadata=tuple(sorted(metadata.items())) if metadata else (),
         created_at=row["created_at"],
+    )
+
+
+def feedback_row(feedback: Feedback) -> tuple[str, Row]:
+    """The columns `rating` and `feedback`."""
+    return str(feedback.rating), {
+        "comment": feedback.comment,
+        "tags": list(feedback.tags),
+        "user": feedback.user,
+        "given_at": feedback.given_at.astimezone(datetime.UTC).isoformat(timespec="microseconds"),
+    }
+
+
+def feedback_of(rating: str, rest: Mapping[str, Any]) -> Feedback:
+    return Feedback(
+        rating=cast("Rating", int(rating) if rating.isdigit() else rating),
+        comment=rest["comment"],
+        tags=tuple(rest["tags"]),
+        user=rest["user"],
+        given_at=datetime.datetime.fromisoformat(rest["given_at"]),
     )
 
 

@@ -32,6 +32,9 @@ SESSIONS = sa.Table(
     sa.Column("user", sa.Text),
     sa.Column("created_at", Timestamp, nullable=False),
     sa.PrimaryKeyConstraint("id", "tenant"),
+    # Lists are read newest first by id, which is by time.
+    sa.Index(None, "tenant", "id"),
+    sa.Index(None, "tenant", "user", "id"),
 )
 
 THREADS = sa.Table(
@@ -41,11 +44,16 @@ THREADS = sa.Table(
     sa.Column("id", Identifier, nullable=False),
     sa.Column("session_id", Identifier, nullable=False),
     sa.Column("title", sa.Text),
+    sa.Column("tags", JSONDocument),
+    sa.Column("forked_from", Identifier),
     sa.Column("next_position", sa.Integer, nullable=False),
     sa.Column("created_at", Timestamp, nullable=False),
     sa.Column("updated_at", Timestamp, nullable=False),
+    sa.Column("deleted_at", Timestamp),
     sa.PrimaryKeyConstraint("id", "tenant"),
     _belongs_to("sessions", "session_id"),
+    sa.Index(None, "session_id", "tenant", "id"),
+    sa.Index(None, "tenant", "id"),
 )
 
 MESSAGES = sa.Table(
@@ -60,10 +68,14 @@ MESSAGES = sa.Table(
     sa.Column("token_count", sa.BigInteger),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("error_code", sa.Text),
+    sa.Column("parent", Identifier),
+    sa.Column("pinned", sa.Boolean, nullable=False),
+    sa.Column("copied_from", Identifier),
     sa.Column("format", sa.Text),
     sa.Column("provider", sa.Text),
     sa.Column("model", sa.Text),
     sa.Column("prompt_version", sa.Text),
+    sa.Column("prompt_label", sa.Text),
     sa.Column("finish_reason", sa.Text),
     sa.Column("input_tokens", sa.BigInteger),
     sa.Column("output_tokens", sa.BigInteger),
@@ -74,6 +86,10 @@ MESSAGES = sa.Table(
     sa.Column("cost_usd", Money),
     sa.Column("latency_ms", sa.BigInteger),
     sa.Column("metadata", JSONDocument),
+    # `thumbs_up`, `thumbs_down`, `1` to `5`.
+    sa.Column("rating", sa.Text),
+    # The rest of the newest feedback: comment, tags, user, given_at.
+    sa.Column("feedback", JSONDocument),
     sa.Column("created_at", Timestamp, nullable=False),
     sa.PrimaryKeyConstraint("id", "tenant"),
     # Also the index that the tail of a thread is read from.
@@ -101,6 +117,8 @@ ATTEMPTS = sa.Table(
     sa.Column("usage_estimated", sa.Boolean, nullable=False),
     sa.Column("cost_usd", Money),
     sa.Column("response_id", sa.Text),
+    # None is `answer`.
+    sa.Column("purpose", sa.Text),
     sa.PrimaryKeyConstraint("message_id", "tenant", "number"),
     _belongs_to("messages", "message_id"),
 )
@@ -173,4 +191,57 @@ PROMPT_LABEL_MOVES = sa.Table(
     sa.Column("message", sa.Text),
     sa.Column("moved_at", Timestamp, nullable=False),
     sa.PrimaryKeyConstraint("tenant", "name", "label", "position"),
+)
+
+THREAD_SUMMARIES = sa.Table(
+    "thread_summaries",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("thread_id", Identifier, nullable=False),
+    # The position of the last message that it covers.
+    sa.Column("up_to", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("token_count", sa.BigInteger),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("thread_id", "tenant"),
+    _belongs_to("threads", "thread_id"),
+)
+
+# No foreign key leads to messages: a month of them must go in a moment. Who removes messages removes these too.
+FEEDBACK_CHANGES = sa.Table(
+    "feedback_changes",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("message_id", Identifier, nullable=False),
+    # 1, 2, 3 … of this message.
+    sa.Column("position", sa.BigInteger, nullable=False),
+    # None where the feedback was taken back.
+    sa.Column("rating", sa.Text),
+    sa.Column("feedback", JSONDocument),
+    sa.Column("at", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("message_id", "tenant", "position"),
+)
+
+IDEMPOTENCY_KEYS = sa.Table(
+    "idempotency_keys",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    # `in_flight`; `done`, with an answer; `interrupted`, where the owner went silent.
+    sa.Column("state", sa.Text, nullable=False),
+    # Which run holds the key, and until when it must have said that it still does.
+    sa.Column("owner", Identifier, nullable=False),
+    sa.Column("lease_until", Timestamp, nullable=False),
+    # Of a completed one: where its answer is, and the answer as it is given again, as JSON in text.
+    sa.Column("message_id", Identifier),
+    sa.Column("thread_id", Identifier),
+    sa.Column("answer", sa.Text),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("expires_at", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("key", "tenant"),
+    sa.Index(None, "expires_at"),
+    sa.Index(None, "thread_id", "tenant"),
 )

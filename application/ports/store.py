@@ -5,6 +5,8 @@ from typing import Protocol
 import attrs
 
 from application.ports.chat_journal import ChatJournal
+from application.ports.conversation_reader import ConversationReader
+from application.ports.maintenance import Maintenance
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.secret import Secret
 
@@ -45,6 +47,12 @@ class Store(Protocol):
 
     @property
     def unit_of_work(self) -> UnitOfWorkFactory: ...
+
+    @property
+    def conversations(self) -> ConversationReader: ...
+
+    @property
+    def maintenance(self) -> Maintenance: ...
 
     async def start(self) -> None:
         """Opens the pool, migrates where that is allowed and starts the commit queue.

@@ -1,30 +1,146 @@
 """Reads and small writes in one transaction."""
 
-from collections.abc import Callable
+import datetime
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from application.ports.prompt_repository import PromptRepository
+from domain.attempt import Attempt
+from domain.feedback import Feedback, FeedbackChange, RatedMessage
+from domain.idempotency import Claimed, ClaimOutcome, IdempotencyKey
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
-from domain.thread import Session, StoredMessage, Thread
+from domain.thread import Session, StoredMessage, Thread, ThreadSummary
+from domain.usage_report import UsageQuery, UsageRow
 
 
 class SessionRepository(Protocol):
     async def get(self, session_id: SessionId) -> Session | None:
         """None where it is absent or another tenant's."""
 
+    async def add(self, session: Session) -> None: ...
+
+    async def list(
+        self, *, user: str | None = None, before: SessionId | None = None, limit: int
+    ) -> tuple[Session, ...]:
+        """Newest first, those with an id less than `before`; of all users, or of one."""
+
 
 class ThreadRepository(Protocol):
+    """Threads that were deleted are absent for every method but `purge`."""
+
     async def get(self, thread_id: ThreadId) -> Thread | None:
         """None where it is absent or another tenant's."""
 
+    async def lock(self, thread_id: ThreadId) -> Thread | None:
+        """As `get`, and no chat can be committed to it until this unit of work ends."""
+
+    async def add(self, thread: Thread) -> None:
+        """With its `length`: as many messages must be added in the same unit of work.
+
+        Raises:
+            NotFound: its session is absent or another tenant's.
+        """
+
+    async def list(
+        self, *, session_id: SessionId | None = None, before: ThreadId | None = None, limit: int
+    ) -> tuple[Thread, ...]:
+        """Newest first, those with an id less than `before`; of all sessions, or of one."""
+
+    async def change(self, thread: Thread) -> None:
+        """Writes title, tags and `updated_at`. It must be locked."""
+
+    async def delete(self, thread_id: ThreadId, *, at: datetime.datetime) -> bool:
+        """Hides it from everybody; False where it was absent. What it holds goes with `purge`."""
+
+    async def purge(self, thread_id: ThreadId) -> bool:
+        """Removes it for good with all that belongs to it, deleted before or not; False where it was absent."""
+
+    async def summarise(self, thread_id: ThreadId, summary: ThreadSummary) -> None:
+        """Keeps the summary, unless there is one already that reaches further."""
+
 
 class MessageRepository(Protocol):
+    """Messages of deleted threads are absent."""
+
     async def get(self, message_id: MessageId) -> StoredMessage | None:
         """None where it is absent or another tenant's."""
 
     async def tail(self, thread_id: ThreadId, *, limit: int) -> tuple[StoredMessage, ...]:
         """The last `limit` complete messages of the thread, oldest first; cost independent of its length."""
+
+    async def page(
+        self,
+        thread_id: ThreadId,
+        *,
+        after: int = -1,
+        below: int | None = None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> tuple[StoredMessage, ...]:
+        """Whatever their status, those at positions more than `after` and less than `below`, by position.
+
+        Cost independent of the thread's length and of where in it the page lies.
+        """
+
+    async def attempts(self, message_id: MessageId) -> tuple[Attempt, ...]:
+        """In the order in which they were made; none where the message is absent."""
+
+    async def add(self, messages: Sequence[StoredMessage]) -> None:
+        """Messages of a thread that was added in the same unit of work, each with its position."""
+
+    async def pin(self, message_ids: Sequence[MessageId], *, pinned: bool) -> None:
+        """Those that exist."""
+
+    async def note_token_counts(self, counts: Mapping[MessageId, int]) -> None:
+        """Of messages that had none."""
+
+
+class FeedbackRepository(Protocol):
+    async def lock(self, message_id: MessageId) -> StoredMessage | None:
+        """As `messages.get`; nobody else can change its feedback until this unit of work ends."""
+
+    async def put(self, message_id: MessageId, feedback: Feedback | None, *, at: datetime.datetime) -> None:
+        """Writes it to the message and to its history; None takes it back. The message must be locked."""
+
+    async def history(self, message_id: MessageId, *, limit: int) -> tuple[FeedbackChange, ...]:
+        """Newest first."""
+
+    async def of_thread(
+        self, thread_id: ThreadId, *, after: int = -1, limit: int
+    ) -> tuple[RatedMessage, ...]:
+        """By position, those at positions more than `after`; cost independent of the thread's length."""
+
+    async def rated(
+        self,
+        *,
+        after: MessageId | None = None,
+        since: datetime.datetime | None = None,
+        until: datetime.datetime | None = None,
+        limit: int,
+    ) -> tuple[RatedMessage, ...]:
+        """Of all threads, by the message's id, those behind `after`; of messages made in that time."""
+
+
+class UsageReader(Protocol):
+    async def report(self, query: UsageQuery) -> tuple[UsageRow, ...]:
+        """One row a group, by the group's name; messages that are copies count nothing."""
+
+
+class IdempotencyRepository(Protocol):
+    """Each method takes its time from the database. Tenants have their own keys."""
+
+    async def claim(self, key: IdempotencyKey, *, owner: str) -> ClaimOutcome:
+        """Takes the key where nobody holds it, its holder's lease is over, or its day is; else says why not.
+
+        Two claims at the same time: one of them gets it.
+        """
+
+    async def renew(self, claims: Sequence[Claimed]) -> None:
+        """Prolongs the leases of those that are still held."""
+
+    async def release(self, claim: Claimed) -> None:
+        """Frees the key, where it is still held by this owner: the request failed and may be sent again."""
 
 
 class UnitOfWork(Protocol):
@@ -37,6 +153,9 @@ class UnitOfWork(Protocol):
     threads: ThreadRepository
     messages: MessageRepository
     prompts: PromptRepository
+    feedback: FeedbackRepository
+    usage: UsageReader
+    idempotency: IdempotencyRepository
 
     async def commit(self) -> None:
         """Makes the writes durable. Leaving the context without it rolls back."""

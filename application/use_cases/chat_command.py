@@ -6,7 +6,9 @@ from typing import Final, Literal
 import attrs
 
 from domain.chat import Tool, ToolChoice
-from domain.ids import DEFAULT_TENANT, SessionId, Tenant, ThreadId
+from domain.chat_defaults import MemoryMode
+from domain.idempotency import IdempotencyKey
+from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 
@@ -19,7 +21,7 @@ class SendChatCommand:
 
     request_id: str
     tenant: Tenant = DEFAULT_TENANT
-    messages: tuple[Message, ...]
+    messages: tuple[Message, ...] = ()
     """A single user turn (`prompt`), or the caller's own history ending in the turn to answer."""
     own_history: bool = False
     """True where the caller sent `messages`: then nothing is injected from the thread."""
@@ -34,6 +36,7 @@ class SendChatCommand:
     format: str | None = None
     schema: JSONObject | None = None
     context_depth: int | None = None
+    memory: MemoryMode | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -44,3 +47,7 @@ class SendChatCommand:
     stream: bool = False
     metadata: tuple[tuple[str, str], ...] = ()
     on_disconnect: Literal["finish", "cancel"] = "finish"
+    idempotency: IdempotencyKey | None = None
+    regenerates: MessageId | None = None
+    """The last answer of its thread, in whose place another one is asked for. `messages` is empty then, and neither
+    `thread_id` nor `session_id` is given: all three are those of that answer."""

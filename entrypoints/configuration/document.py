@@ -158,6 +158,27 @@ class PromptDocument:
 
 
 @attrs.frozen(kw_only=True)
+class ThreadDocument:
+    when_busy: Literal["queue", "reject"] | None = _field(
+        "What a second chat of a thread gets while the first is being answered: `queue`, its turn; `reject`, a 409."
+    )
+    max_queued: Annotated[int, Range(minimum=0, maximum=10_000)] | None = _field(
+        "Chats that may wait for one thread; further ones get a 409."
+    )
+    max_wait_s: Seconds | None = _field("How long one may wait before it gets a 409.")
+
+
+@attrs.frozen(kw_only=True)
+class RetentionDocument:
+    messages_days: Annotated[int, Range(minimum=1, maximum=36_500)] | None = _field(
+        "Messages older than this are removed, on PostgreSQL a month at a time."
+    )
+    deleted_threads_days: Annotated[int, Range(minimum=0, maximum=36_500)] | None = _field(
+        "How long what a deleted thread holds is kept."
+    )
+
+
+@attrs.frozen(kw_only=True)
 class AuthDocument:
     disabled: bool | None = _field("Allows listening beyond this machine without API keys.")
 
@@ -184,6 +205,12 @@ class Document:
     context_depth: Annotated[int, Range(minimum=0, maximum=200)] | None = _field(
         "How many of a thread's last messages go into the prompt."
     )
+    memory: Literal["window", "summary"] | None = _field(
+        "`window`: the last messages of a thread; `summary`: those, and the older ones in a few sentences."
+    )
+    summary_model: Name | None = _field(
+        "The model that summarises for `memory: summary`; the primary where it is left out."
+    )
     system: Annotated[str, Length(maximum=262_144)] | None = _field("A fixed system text.")
     system_prompt: Name | None = _field(
         "The prompt that a chat gets where it names none: `name`, `name:v3` or `name@label`."
@@ -203,5 +230,7 @@ class Document:
     database: DatabaseDocument | None = _field("Where answers are stored.")
     redis: RedisDocument | None = _field("What replicas share and may lose.")
     prompts: PromptDocument | None = _field("Prompts in files.")
+    threads: ThreadDocument | None = _field("Chats that meet in one thread.")
+    retention: RetentionDocument | None = _field("How long things are kept.")
     auth: AuthDocument | None = _field("Who may call.")
     log: LogDocument | None = _field("Logging.")

@@ -31,8 +31,10 @@ from entrypoints.settings import (
     LogSettings,
     PromptSettings,
     RedisSettings,
+    RetentionSettings,
     ServerSettings,
     Settings,
+    ThreadSettings,
 )
 
 _T = TypeVar(
@@ -43,6 +45,8 @@ _T = TypeVar(
     DatabaseSettings,
     RedisSettings,
     PromptSettings,
+    ThreadSettings,
+    RetentionSettings,
     AuthSettings,
     LogSettings,
 )
@@ -162,6 +166,8 @@ class _Resolver:
             database=self._database(),
             redis=self._redis(),
             prompts=self._prompts(),
+            threads=given(ThreadSettings(), document.threads),
+            retention=given(RetentionSettings(), document.retention),
             auth=auth,
             log=given(LogSettings(), document.log),
             warnings=tuple(self.warnings),
@@ -188,6 +194,8 @@ class _Resolver:
             self._known("pass", name, self.registry.passes, ("passes", index))
             if name in (document.passes or ())[:index]:
                 self.findings.add(("passes", index), f"the pass `{name}` is given twice; keep one")
+        if document.summary_model is not None:
+            resolve(catalogue, document.summary_model, ("summary_model",), self.today, self.findings)
         if document.system_prompt is not None:
             self._system_prompt(document.system_prompt)
         if document.format is not None:

@@ -45,6 +45,8 @@ def settings_view(settings: Settings) -> dict[str, Any]:
             "url": mask_url(settings.redis.url.reveal()) if settings.redis.url else None,
         },
         "prompts": _plain(attrs.asdict(settings.prompts)),
+        "threads": _plain(attrs.asdict(settings.threads)),
+        "retention": _plain(attrs.asdict(settings.retention)),
         "auth": _plain(attrs.asdict(settings.auth)),
         "log": _plain(attrs.asdict(settings.log)),
     }

@@ -83,6 +83,11 @@ class ChatBody:
         "to its answer: a leading assistant turn is left out, and so is a turn that was not answered. "
         "As configured by default.",
     )
+    memory: Literal["window", "summary"] | None = given(
+        Choice(("window", "summary")),
+        "`window`: the thread's last messages go into the prompt; `summary`: those, and what was before them in a "
+        "few sentences of a cheap model. As configured by default.",
+    )
     max_tokens: int | None = given(Integer(minimum=1, maximum=10_000_000), "The longest answer, in tokens.")
     temperature: float | None = given(Number(minimum=0, maximum=2), "Randomness: 0 is the least.")
     top_p: float | None = given(
@@ -154,6 +159,7 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
         format=body.format,
         schema=body.schema,
         context_depth=body.context_depth,
+        memory=body.memory,
         max_tokens=body.max_tokens,
         temperature=body.temperature,
         top_p=body.top_p,
