@@ -72,6 +72,8 @@ class ChatAnswer:
     warnings: tuple[str, ...]
     overhead_s: float
     """Time not spent waiting for a provider."""
+    is_replay: bool = False
+    """True where it was given before: the request came again with its Idempotency-Key."""
 
 
 @attrs.frozen(kw_only=True)

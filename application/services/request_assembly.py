@@ -8,12 +8,13 @@ import attrs
 
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.prompt_choice import PromptChoice
+from application.services.run import Run
 from application.use_cases.chat_command import SendChatCommand
 from domain.catalogue import Catalogue
 from domain.chat import ChatRequest
 from domain.chat_defaults import ChatDefaults
 from domain.errors import Fault, InvalidRequest, NotFound
-from domain.ids import DEFAULT_TENANT, Tenant
+from domain.ids import DEFAULT_TENANT, MessageId, Tenant
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 from domain.model import ModelSpec
@@ -41,6 +42,10 @@ class Assembly:
     remembered: int
     """How many of `request.history` came from the thread."""
     warnings: tuple[str, ...]
+    parent: MessageId | None = None
+    """The stored turn that the answer, or the first of `new_turns`, follows; None where nothing is stored of it."""
+    runs_before: tuple[Run, ...] = ()
+    """Calls that were made, and are to be paid, to assemble the request: a summary, for one."""
 
     @property
     def prompt_version(self) -> str | None:
