@@ -22,12 +22,13 @@ _LOCK: Final = sa.select(
 
 @attrs.frozen
 class Scope:
-    """A connection that sees one tenant."""
+    """A transaction that sees one tenant: row security holds it to that, and so does each query's own WHERE."""
 
     _transaction: Transaction
     tenant: Tenant
 
     async def rows(self, select: sa.Select[Any], table: sa.Table, parameters: Mapping[str, Any]) -> list[Row]:
+        await self._transaction.see(self.tenant)
         result = await self._transaction.execute(
             select.where(table.c.tenant == sa.bindparam("tenant")), self._bound(parameters)
         )
@@ -35,14 +36,14 @@ class Scope:
 
     async def add(self, table: sa.Table, rows: Sequence[Row]) -> None:
         """Inserts rows that name no tenant."""
-        await self._transaction.begin()
+        await self._transaction.begin(self.tenant)
         await self._transaction.execute(sa.insert(table), [{**row, "tenant": self.tenant} for row in rows])
 
     async def change(
         self, statement: sa.Update | sa.Delete, table: sa.Table, parameters: Mapping[str, Any]
     ) -> int:
         """How many rows it changed."""
-        await self._transaction.begin()
+        await self._transaction.begin(self.tenant)
         result = await self._transaction.execute(
             statement.where(table.c.tenant == sa.bindparam("of_tenant")),
             self._bound(parameters, tenant="of_tenant"),
@@ -50,7 +51,7 @@ class Scope:
         return result.rowcount
 
     async def begin(self) -> None:
-        await self._transaction.begin()
+        await self._transaction.begin(self.tenant)
 
     async def lock(self, what: str) -> None:
         """Waits until nobody else of this tenant holds `what`, and holds it until the transaction ends.
@@ -60,7 +61,7 @@ class Scope:
         Raises:
             StorageUnavailable: it stayed held for as long as a statement may take.
         """
-        await self._transaction.begin()
+        await self._transaction.begin(self.tenant)
         if self._transaction.database != "postgresql":
             return
         digest = hashlib.blake2b(f"{self.tenant}\0{what}".encode(), digest_size=8).digest()

@@ -10,6 +10,7 @@ from adapters.persistence import failures, schema
 from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
 from adapters.persistence.batch_writer import BatchFailure, BatchWriter, SchemaBehind
 from adapters.persistence.commit_queue import CommitQueue
+from adapters.persistence.departures import Departures
 from adapters.persistence.engine import Database
 from adapters.persistence.readiness import Readiness
 from adapters.persistence.unit_of_work import unit_of_work_factory
@@ -45,6 +46,7 @@ class SQLStore:
     _head: str
     _engine: AsyncEngine | None = None
     _queue: CommitQueue = attrs.field(init=False)
+    _departures: Departures = attrs.field(factory=Departures, init=False)
     _unit_of_work: UnitOfWorkFactory = attrs.field(init=False)
     _checks: "set[asyncio.Task[SchemaState]]" = attrs.field(factory=set)
 
@@ -55,7 +57,9 @@ class SQLStore:
             readiness=Readiness(place=self._database.place),
         )
         self._unit_of_work = unit_of_work_factory(
-            self._pool, statement_timeout_s=self._database.config.statement_timeout_s
+            self._pool,
+            statement_timeout_s=self._database.config.statement_timeout_s,
+            departures=self._departures,
         )
 
     @property
@@ -113,6 +117,7 @@ class SQLStore:
         for task in self._checks:
             task.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
+        await self._departures.aclose()
         if self._engine is not None:
             await self._engine.dispose()
 

@@ -1,4 +1,8 @@
-"""A connection that commits each statement by itself, until a write or a lock begins a transaction."""
+"""One transaction of one tenant.
+
+On PostgreSQL it begins with the first statement and says whose rows it is about, which the server then holds it
+to. SQLite has no such thing: there each read commits by itself, until a write or a lock begins the transaction.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.persistence import failures
+from adapters.persistence import failures, tenancy
 from adapters.persistence.async_engine import AsyncConnection
 from adapters.persistence.batch_writer import (
     BatchFailure,
@@ -24,11 +28,12 @@ from adapters.persistence.batch_writer import (
 )
 from adapters.persistence.sockets import hang_up
 from domain.errors import StorageUnavailable
+from domain.ids import Tenant
 
 Statement: TypeAlias = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
 Parameters: TypeAlias = dict[str, Any] | list[dict[str, Any]]
 
-BLOCKED: Final = "somebody else is changing the prompt; try again in a moment"
+BLOCKED: Final = "somebody else is changing this; try again in a moment"
 _BEGIN: Final = {
     # Whatever the server's default is: under READ COMMITTED each statement sees what others committed before it.
     "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED",
@@ -46,6 +51,7 @@ class Transaction:
     _limit_s: float
     """For a statement and the way there and back; a server's own limit is shorter."""
     _is_open: bool = attrs.field(default=False, init=False)
+    _is_for_writing: bool = attrs.field(default=False, init=False)
     _is_broken: bool = attrs.field(default=False, init=False)
     _is_lost: bool = attrs.field(default=False, init=False)
     """The connection ended, or leads to a server that takes no writes any more."""
@@ -53,6 +59,11 @@ class Transaction:
     @property
     def database(self) -> str:
         return self._connection.dialect.name
+
+    @property
+    def has_only_read(self) -> bool:
+        """Ending it tells nobody anything: who read need not wait for that."""
+        return not self._is_for_writing
 
     async def execute(self, statement: Statement, parameters: Parameters) -> CursorResult[Any]:
         """
@@ -63,17 +74,43 @@ class Transaction:
             with self._limited():
                 return await self._connection.execute(statement, parameters)
 
-    async def begin(self) -> None:
-        """From here on nothing counts before `commit`. A second call does nothing.
+    async def see(self, tenant: Tenant) -> None:
+        """From here on statements see the rows of this tenant, and on PostgreSQL no others.
+
+        Raises:
+            StorageUnavailable: as for `execute`.
+            ValueError: no tenant may have this name.
+        """
+        if self.database == "postgresql" and (not self._is_open or self._is_spoilt):
+            await self._begin(tenant)
+
+    async def begin(self, tenant: Tenant) -> None:
+        """As `see`, and from here on nothing counts before `commit`. A second call does nothing.
 
         Raises:
             StorageUnavailable: as for `execute`; on SQLite also where something else writes for too long.
+            ValueError: as for `see`.
         """
+        is_spoilt = self._is_spoilt
+        self._is_for_writing = True
+        if not self._is_open or is_spoilt:
+            await self._begin(tenant)
+
+    @property
+    def _is_spoilt(self) -> bool:
+        """A read failed, and nothing was written: the transaction is of no use, and another will do."""
+        return self._is_broken and not self._is_lost and not self._is_for_writing
+
+    async def _begin(self, tenant: Tenant) -> None:
+        begin = _BEGIN[self.database]
         if self._is_open:
-            return
+            begin, self._is_broken = f"ROLLBACK; {begin}", False
+        if self.database == "postgresql":
+            # One message of the simple protocol: whose rows it is about costs no round trip.
+            begin = f"{begin}; {tenancy.set_local(tenancy.setting((tenant,)))}"
         self._is_open = True  # before it is: whether a cancelled BEGIN reached the server is unknown
         with self._breaking():
-            await self._command(_BEGIN[self.database])
+            await self._command(begin)
 
     async def commit(self) -> None:
         """
@@ -108,7 +145,8 @@ class Transaction:
 
     async def _command(self, text: str) -> None:
         with self._limited():
-            await self._connection.exec_driver_sql(text)
+            # Without parameters a percent sign is one.
+            await self._connection.exec_driver_sql(text, execution_options={"no_parameters": True})
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
@@ -140,11 +178,12 @@ class Transaction:
             failure = failures.failure_of(error)
             self._is_broken = True
             self._is_lost = self.database == "postgresql" and isinstance(failure, ConnectionLost)
-            raise StorageUnavailable(_told(failure, error)) from error
+            told = _told(failure, error) if self._is_for_writing else failure.told
+            raise StorageUnavailable(told) from error
 
 
 def _told(failure: BatchFailure, error: BaseException) -> str:
-    """As `translated` has it for chats, in words that fit a prompt."""
+    """As `translated` has it for chats, in words that fit what is kept, be it a prompt or a thread."""
     cause = getattr(error, "orig", None)
     if getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
         return "something else is writing to the database; try again in a moment"
@@ -153,7 +192,7 @@ def _told(failure: BatchFailure, error: BaseException) -> str:
     if isinstance(failure, Collision):
         return "another change was in the way; try again in a moment"
     if isinstance(failure, RefusedRows):
-        return "the database can't take a value of the prompt"
+        return "the database can't take one of the values"
     if isinstance(failure, StoreRefused) and not isinstance(failure, SchemaBehind):
         return "the database takes no changes now; try again in a moment"
     return failure.told

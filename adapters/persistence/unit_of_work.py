@@ -1,6 +1,5 @@
 """A transaction of one tenant."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
@@ -8,6 +7,7 @@ from typing import Final
 import attrs
 
 from adapters.persistence.async_engine import AsyncEngine
+from adapters.persistence.departures import Departures
 from adapters.persistence.failures import translated
 from adapters.persistence.prompt_repository import Prompts
 from adapters.persistence.repositories import Messages, Sessions, Threads
@@ -36,7 +36,7 @@ class SQLUnitOfWork:
 
 
 def unit_of_work_factory(
-    engine: Callable[[], AsyncEngine], *, statement_timeout_s: float
+    engine: Callable[[], AsyncEngine], *, statement_timeout_s: float, departures: Departures
 ) -> Callable[[Tenant], AbstractAsyncContextManager[UnitOfWork]]:
     @asynccontextmanager
     async def unit_of_work(tenant: Tenant) -> AsyncIterator[UnitOfWork]:
@@ -55,7 +55,6 @@ def unit_of_work_factory(
                 transaction, Sessions(scope), Threads(scope), Messages(scope), prompts, prompts.unlock
             )
         finally:
-            # A cancelled caller must not leave its connection half way back to the pool.
-            await asyncio.shield(asyncio.ensure_future(transaction.leave()))
+            await departures.leave(transaction)
 
     return unit_of_work

@@ -183,7 +183,7 @@ async def test_read_only_primary_takes_no_prompts(store: Store, server: PostgreS
         ("40001", "another change was in the way; try again in a moment"),
         ("40P01", "another change was in the way; try again in a moment"),
         ("53100", "the database takes no changes now; try again in a moment"),
-        ("22003", "the database can't take a value of the prompt"),
+        ("22003", "the database can't take one of the values"),
     ],
 )
 async def test_refused_write_says_why(store: Store, server: PostgreSQLServer, code: str, told: str) -> None:
