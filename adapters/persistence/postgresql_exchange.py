@@ -1,63 +1,152 @@
-"""One prepared statement sent to PostgreSQL and its answer, with as little in between as there can be.
+"""One prepared statement sent to PostgreSQL for some tenants, with as little in between as there can be.
 
 psycopg's own `execute` makes a cursor, adapts parameters, takes a lock and waits in a generator: 0.1 ms of CPU
 for a statement whose parameters are bytes already. This speaks to libpq through `psycopg.pq`, as psycopg does:
 https://www.postgresql.org/docs/current/libpq-async.html
+
+What names the tenants goes ahead in the same pipeline. All up to its one Sync is a transaction, so the setting
+ends with the statement, and both cost one way there and back:
+https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
+import attrs
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, error_from_result
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
+
+from adapters.persistence import tenancy
+
+Connection: TypeAlias = "psycopg.AsyncConnection[Any]"
 
 _FINE: Final = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
-async def prepare(
-    connection: "psycopg.AsyncConnection[Any]", name: bytes, statement: bytes, *, limit_s: float
-) -> None:
-    """Has the connection know a statement, of parameters `$1`, `$2` and so on, by a name.
+@attrs.frozen(kw_only=True)
+class Statement:
+    """SQL with the parameters `$1`, `$2` and so on, and the name that a connection keeps it by."""
 
-    Raises:
-        psycopg.Error: the server refused it, or the connection ended.
-        TimeoutError: no answer came in time. The connection is of no more use then, nor after a cancellation.
-    """
-    connection.pgconn.send_prepare(name, statement)
-    await _answer(connection.pgconn, limit_s)
+    name: bytes
+    """One text for each name, in the whole process."""
+    text: bytes
+
+
+_SET: Final = Statement(name=b"lor3_tenants", text=tenancy.SET.encode())
+
+
+@attrs.define
+class _Known:
+    """What was prepared on a connection."""
+
+    names: set[bytes] = attrs.field(factory=set)
+    keeps_names: bool = True
+    """False behind a pooler that hands on the server's connection and not what was prepared on it."""
+
+
+_KNOWN: Final["WeakKeyDictionary[Connection, _Known]"] = WeakKeyDictionary()
 
 
 async def execute(
-    connection: "psycopg.AsyncConnection[Any]", name: bytes, parameters: Sequence[bytes], *, limit_s: float
+    connection: Connection,
+    statement: Statement,
+    parameters: Sequence[bytes | None],
+    *,
+    tenants: str,
+    limit_s: float,
 ) -> PGresult:
-    """Runs a prepared statement with parameters in text form, of which none may hold a zero byte.
+    """Runs a statement in a transaction of its own that sees these tenants; prepares it where that is needed.
+
+    Nobody else may use the connection meanwhile, and no transaction be open on it.
+
+    Args:
+        parameters: in text form, of which none may hold a zero byte; None is NULL
+        tenants: as `tenancy.setting` makes it
 
     Raises:
-        psycopg.Error, TimeoutError: as for `prepare`.
+        psycopg.Error: the server refused it, and nothing was done; or the connection ended.
+        TimeoutError: no answer came in time. The connection is of no more use then, nor after a cancellation.
     """
-    connection.pgconn.send_query_prepared(name, parameters)
-    return await _answer(connection.pgconn, limit_s)
+    known = _KNOWN.get(connection)
+    if known is None:
+        known = _KNOWN[connection] = _Known()
+    try:
+        return await _exchange(connection.pgconn, known, statement, parameters, tenants.encode(), limit_s)
+    except (InvalidSqlStatementName, DuplicatePreparedStatement):
+        # Rolled back. Somebody in between (PgBouncer with `max_prepared_statements = 0`) changes connections.
+        known.names.clear()
+        known.keeps_names = False
+        return await _exchange(connection.pgconn, known, statement, parameters, tenants.encode(), limit_s)
 
 
-async def _answer(pgconn: PGconn, limit_s: float) -> PGresult:
+async def _exchange(
+    pgconn: PGconn,
+    known: _Known,
+    statement: Statement,
+    parameters: Sequence[bytes | None],
+    tenants: bytes,
+    limit_s: float,
+) -> PGresult:
+    sent: list[bytes | None] = []
+    """For each command the name that it makes known."""
+    pgconn.enter_pipeline_mode()
+    for each, values in ((_SET, (tenants,)), (statement, parameters)):
+        if not known.keeps_names:
+            pgconn.send_query_params(each.text, values)
+            continue
+        if each.name not in known.names:
+            pgconn.send_prepare(each.name, each.text)
+            sent.append(each.name)
+        pgconn.send_query_prepared(each.name, values)
+        sent.append(None)
+    pgconn.pipeline_sync()
+    results = await _answers(pgconn, limit_s)
+    for name, result in zip(sent, results, strict=False):
+        # What was prepared outlives a rollback. What came after an error was not looked at.
+        if name is not None and result.status in _FINE:
+            known.names.add(name)
+    for result in results:
+        if result.status not in _FINE:
+            raise error_from_result(result)
+    if pgconn.status != ConnStatus.OK or not results:
+        raise psycopg.OperationalError("the connection ended before the answer")
+    return results[-1]
+
+
+async def _answers(pgconn: PGconn, limit_s: float) -> list[PGresult]:
+    """One result for each command up to the Sync, the first one that failed followed by `PIPELINE_ABORTED`.
+
+    The transaction is over with the Sync: an error of its COMMIT comes as one result more.
+    """
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[PGresult] = loop.create_future()
+    done: asyncio.Future[None] = loop.create_future()
     results: list[PGresult] = []
     descriptor = pgconn.socket
 
     def read() -> None:
         try:
             pgconn.consume_input()
+            silent = False
             while not pgconn.is_busy():
                 result = pgconn.get_result()
                 if result is None:
+                    if silent:  # one None ends a command; a second one, the queue
+                        break
+                    silent = True
+                    continue
+                silent = False
+                if result.status == ExecStatus.PIPELINE_SYNC:
+                    pgconn.exit_pipeline_mode()
                     if not done.done():
-                        done.set_result(results[-1])
+                        done.set_result(None)
                     return
                 results.append(result)
+            if pgconn.status != ConnStatus.OK and not done.done():
+                done.set_result(None)
         except psycopg.Error as error:
             if not done.done():
                 done.set_exception(error)
@@ -82,13 +171,10 @@ async def _answer(pgconn: PGconn, limit_s: float) -> PGresult:
         writing = pgconn.flush() != 0
         if writing:
             loop.add_writer(descriptor, write)
-        result = await done
+        await done
     finally:
         timer.cancel()
         loop.remove_reader(descriptor)
         if writing:
             loop.remove_writer(descriptor)
-    for each in results:
-        if each.status not in _FINE:
-            raise error_from_result(each)
-    return result
+    return results

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - the statements are made of the tables' own names, once, at import
-"""Writes a batch to PostgreSQL in one statement, hence one transaction and one round trip.
+"""Writes a batch to PostgreSQL in one statement, hence one transaction and, with the tenants, one round trip.
 
 Each table's rows travel as one JSON text (orjson writes it in a few microseconds) and PostgreSQL takes it
 apart with `json_to_recordset`. That costs the caller's CPU less than arrays for `unnest`, of which a batch
@@ -8,7 +8,7 @@ would need some forty, and far less than a parameter a value.
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
-from typing import Any, Final, LiteralString, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import attrs
 import psycopg
@@ -16,11 +16,12 @@ import sqlalchemy as sa
 from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from adapters.persistence import failures, postgresql_exchange
+from adapters.persistence import failures, postgresql_exchange, tenancy
 from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
 from adapters.persistence.batch import Batch, ThreadKey
 from adapters.persistence.batch_writer import BatchFailure, ConnectionLost, RefusedRows
 from adapters.persistence.json_codec import encode_json_bytes
+from adapters.persistence.postgresql_exchange import Statement
 from adapters.persistence.rows import Row
 from adapters.persistence.sockets import was_spoken_to
 from adapters.persistence.tables import ATTEMPTS, MESSAGES, SESSIONS, THREADS
@@ -97,16 +98,16 @@ def _with_growth() -> str:
 _PARAMETERS: Final = ("sessions", "threads", "messages", "attempts", "growth", "tenants", "ids")
 
 
-def _numbered(statement: str) -> bytes:
-    for number, name in enumerate(_PARAMETERS, start=1):
-        statement = statement.replace(f"%({name})s", f"${number}")
-    return statement.encode()
+def _statement(name: str, text: str) -> Statement:
+    for number, parameter in enumerate(_PARAMETERS, start=1):
+        text = text.replace(f"%({parameter})s", f"${number}")
+    return Statement(name=name.encode(), text=text.encode())
 
 
 # Made of the tables' own names and types, nothing else.
-_NEW_THREADS_ONLY: Final = _numbered(_new_threads_only())
-_WITH_GROWTH: Final = _numbered(_with_growth())
-_STORED: Final = "SELECT id::text FROM messages WHERE id = ANY(%(ids)s::uuid[])"
+_NEW_THREADS_ONLY: Final = _statement("lor3_new_threads", _new_threads_only())
+_WITH_GROWTH: Final = _statement("lor3_growth", _with_growth())
+_STORED: Final = _statement("lor3_stored", "SELECT id::text FROM messages WHERE id = ANY($1::uuid[])")
 # A primary that became a replica still answers, but takes no writes.
 _PING: Final = "SELECT current_setting('transaction_read_only')"
 
@@ -140,13 +141,12 @@ class PostgreSQLWriter:
     """For a statement and the way there and back; the server's own limit is shorter."""
     _connection: AsyncConnection | None = None
     _psycopg: "psycopg.AsyncConnection[Any] | None" = None
-    _prepared: set[bytes] = attrs.field(factory=set)
-    """Names of the statements that this connection knows."""
     _abandoned: set[asyncio.Task[Any]] = attrs.field(factory=set)
 
     async def write(self, records: Sequence[ChatRecord]) -> frozenset[ThreadKey]:
         batch = Batch.of(records)
         try:
+            tenants = tenancy.setting(record.thread.tenant for record in records)
             parameters = [
                 _json(rows) for rows in (batch.sessions, batch.threads, batch.messages, batch.attempts)
             ]
@@ -154,12 +154,12 @@ class PostgreSQLWriter:
                 parameters.append(_json(list(batch.growth.values())))
                 parameters.append(_array({tenant for tenant, _ in batch.growth}))
                 parameters.append(_array(thread_id for _, thread_id in batch.growth))
-        except (TypeError, UnicodeEncodeError) as error:
+        except (TypeError, ValueError) as error:
             raise RefusedRows("the chat holds a value that the database can't take") from error
         if not batch.growth:
-            await self._exchange(b"lor3_new_threads", _NEW_THREADS_ONLY, parameters)
+            await self._exchange(_NEW_THREADS_ONLY, parameters, tenants)
             return frozenset()
-        answer = await self._exchange(b"lor3_growth", _WITH_GROWTH, parameters)
+        answer = await self._exchange(_WITH_GROWTH, parameters, tenants)
         found = {
             (_text(answer.get_value(row, 0)), _text(answer.get_value(row, 1)))
             for row in range(answer.ntuples)
@@ -167,12 +167,11 @@ class PostgreSQLWriter:
         return frozenset(key for key in batch.growth if key not in found)
 
     async def stored(self, ids: Sequence[MessageId]) -> frozenset[MessageId]:
-        rows = await self._run(self._fetch(_STORED, {"ids": list(ids)}))
-        return frozenset(MessageId(row[0]) for row in rows)
+        answer = await self._exchange(_STORED, [_array(ids)], tenancy.ALL)
+        return frozenset(MessageId(_text(answer.get_value(row, 0))) for row in range(answer.ntuples))
 
     async def ping(self) -> None:
-        rows = await self._run(self._fetch(_PING, {}))
-        if rows[0][0] == "on":
+        if await self._run(self._is_read_only()):
             await self._discard()
             raise ConnectionLost(failures.READ_ONLY)
 
@@ -187,15 +186,17 @@ class PostgreSQLWriter:
             task.cancel()
         await asyncio.gather(*self._abandoned, return_exceptions=True)
 
-    async def _exchange(self, name: bytes, statement: bytes, parameters: Sequence[bytes]) -> PGresult:
+    async def _exchange(
+        self, statement: Statement, parameters: Sequence[bytes | None], tenants: str
+    ) -> PGresult:
         connection = self._psycopg
         if connection is None or self.hung_up():
+            # Nothing is under way on it, so there is nothing to be unsure about.
             connection = await self._run(self._connect())
         try:
-            if name not in self._prepared:
-                await postgresql_exchange.prepare(connection, name, statement, limit_s=self._limit_s)
-                self._prepared.add(name)
-            return await postgresql_exchange.execute(connection, name, parameters, limit_s=self._limit_s)
+            return await postgresql_exchange.execute(
+                connection, statement, parameters, tenants=tenants, limit_s=self._limit_s
+            )
         except TimeoutError as error:  # an OSError by its class
             self._abandon(None)
             raise ConnectionLost(failures.SILENT) from error
@@ -205,22 +206,18 @@ class PostgreSQLWriter:
             self._abandon(None)  # its answer is still to come
             raise
 
-    async def _fetch(self, statement: LiteralString, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        connection = await self._ready_connection()
-        cursor = await connection.execute(statement, parameters, prepare=True)
-        return cast("list[tuple[Any, ...]]", await cursor.fetchall())
-
-    async def _ready_connection(self) -> "psycopg.AsyncConnection[Any]":
-        if self._psycopg is None or self.hung_up():
-            return await self._connect()  # nothing is under way on it, so there is nothing to be unsure about
-        return self._psycopg
+    async def _is_read_only(self) -> bool:
+        connection = self._psycopg
+        if connection is None or self.hung_up():
+            connection = await self._connect()
+        cursor = await connection.execute(_PING, prepare=False)
+        return await cursor.fetchone() == ("on",)
 
     async def _connect(self) -> "psycopg.AsyncConnection[Any]":
         await self._discard()
         connection = self._connection = await self._engine.connect()
         raw = await connection.get_raw_connection()
         self._psycopg = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
-        self._prepared.clear()
         return self._psycopg
 
     async def _run(self, work: Awaitable[T]) -> T:
