@@ -43,5 +43,6 @@ def _cleaned(value: Any) -> Any:
         return {_cleaned(key): _cleaned(item) for key, item in value.items()}
     if attrs.has(type(value)):
         fields = attrs.fields(type(value))
-        return attrs.evolve(value, **{field.alias: _cleaned(getattr(value, field.name)) for field in fields})
+        given = {field.alias: _cleaned(getattr(value, field.name)) for field in fields if field.init}
+        return attrs.evolve(value, **given)
     return value

@@ -1,40 +1,19 @@
 """A journal that keeps everything in this process."""
 
-from typing import Any, TypeVar, cast
-
 import attrs
 
-from adapters.in_memory.prompt_shelf import PromptShelf
-from domain.attempt import Attempt
-from domain.clean_text import UNFIT, clean
-from domain.errors import NotFound, StorageUnavailable
-from domain.ids import MessageId, SessionId, Tenant, ThreadId
-from domain.message import Message
-from domain.thread import ChatRecord, Session, StoredMessage, Thread
-
-T = TypeVar("T")
-
-
-@attrs.define(kw_only=True)
-class Shelves:
-    """What is stored. Tests may look, and change `available` to take the store away."""
-
-    sessions: dict[tuple[Tenant, SessionId], Session] = attrs.field(factory=dict)
-    threads: dict[tuple[Tenant, ThreadId], Thread] = attrs.field(factory=dict)
-    messages: dict[tuple[Tenant, MessageId], StoredMessage] = attrs.field(factory=dict)
-    turns: dict[tuple[Tenant, ThreadId], list[StoredMessage]] = attrs.field(factory=dict)
-    attempts: dict[tuple[Tenant, MessageId], tuple[Attempt, ...]] = attrs.field(factory=dict)
-    prompts: PromptShelf = attrs.field(factory=PromptShelf)
-    available: bool = True
-
-    def demand(self) -> None:
-        if not self.available:
-            raise StorageUnavailable("the in-memory store was made unavailable by its test")
+from adapters.in_memory.conversations import storable
+from adapters.in_memory.idempotency import complete
+from adapters.in_memory.shelves import Shelves
+from domain.clean_text import clean_value
+from domain.errors import NotFound
+from domain.ids import Tenant, ThreadId
+from domain.thread import ChatRecord, Thread
 
 
 @attrs.frozen(kw_only=True)
 class InMemoryChatJournal:
-    """Commits at once. What it holds ends with the process."""
+    """Commits at once, unless a unit of work has locked the thread. What it holds ends with the process."""
 
     _shelves: Shelves
 
@@ -47,6 +26,18 @@ class InMemoryChatJournal:
         return None if self._shelves.available else "the in-memory store was made unavailable by its test"
 
     async def commit(self, record: ChatRecord) -> None:
+        locks = self._shelves.locks
+        lock = (record.thread.tenant, ("thread", record.thread.id))
+        if locks.is_free(lock):
+            self._commit(record)
+            return
+        await locks.hold(lock)
+        try:
+            self._commit(record)
+        finally:
+            locks.release(lock)
+
+    def _commit(self, record: ChatRecord) -> None:
         shelves = self._shelves
         shelves.demand()
         tenant = record.thread.tenant
@@ -57,38 +48,35 @@ class InMemoryChatJournal:
             raise NotFound("the session no longer exists; start a new one")
         if not record.new_thread and key not in shelves.threads:
             raise NotFound("the thread no longer exists; start a new one")
+        if record.completes is not None:
+            complete(shelves, tenant, record.completes)
         if record.new_session:
-            shelves.sessions.setdefault((tenant, record.session.id), _clean(record.session))
+            shelves.sessions.setdefault((tenant, record.session.id), clean_value(record.session))
         if record.new_thread:
-            shelves.threads[key] = _clean(record.thread)
-        turns = shelves.turns.setdefault(key, [])
-        for message in record.messages:
-            stored = attrs.evolve(
-                _clean(message),
-                message=_clean_message(message.message),
-                position=len(turns),
-                metadata=tuple(sorted((clean(k), clean(v)) for k, v in message.metadata)),
+            thread = clean_value(record.thread)
+            shelves.threads[key] = attrs.evolve(
+                thread, length=0, updated_at=thread.updated_at or thread.created_at
             )
-            turns.append(stored)
+        self._add_turns(record, tenant, key)
+
+    def _add_turns(self, record: ChatRecord, tenant: Tenant, key: tuple[Tenant, ThreadId]) -> None:
+        if not record.messages:
+            return
+        shelves = self._shelves
+        thread = shelves.threads[key]
+        for position, message in enumerate(record.messages, start=thread.length):
+            stored = attrs.evolve(storable(message), position=position)
             shelves.messages[tenant, stored.id] = stored
-        if record.messages:
-            shelves.attempts[tenant, record.messages[-1].id] = record.attempts
+        last = record.messages[-1]
+        shelves.attempts[tenant, last.id] = record.attempts
+        shelves.order[key] = (*shelves.order.get(key, ()), *[each.id for each in record.messages])
+        shelves.threads[key] = _grown(thread, record)
 
 
-def _clean(value: T) -> T:
-    """The attrs value with its own texts cleaned."""
-    changed: Any = value
-    for field in attrs.fields(type(changed)):
-        text = getattr(changed, field.name)
-        if isinstance(text, str) and UNFIT.search(text):
-            changed = attrs.evolve(changed, **{field.name: clean(text)})
-    return cast("T", changed)
-
-
-def _clean_message(message: Message) -> Message:
+def _grown(thread: Thread, record: ChatRecord) -> Thread:
+    at = record.messages[-1].created_at
     return attrs.evolve(
-        message,
-        parts=tuple([_clean(part) for part in message.parts]),
-        tool_calls=tuple([_clean(call) for call in message.tool_calls]),
-        tool_call_id=None if message.tool_call_id is None else clean(message.tool_call_id),
+        thread,
+        length=thread.length + len(record.messages),
+        updated_at=at if thread.updated_at is None else max(thread.updated_at, at),
     )

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from adapters.in_memory.chat_journal import Shelves
 from adapters.in_memory.prompt_shelf import PromptShelf
+from adapters.in_memory.shelves import Shelves
 from domain.clean_text import clean_value
 from domain.errors import StorageUnavailable
 from domain.ids import Tenant

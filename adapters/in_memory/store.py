@@ -2,9 +2,14 @@
 
 import attrs
 
-from adapters.in_memory.chat_journal import InMemoryChatJournal, Shelves
+from adapters.in_memory.chat_journal import InMemoryChatJournal
+from adapters.in_memory.conversation_reader import InMemoryConversationReader
+from adapters.in_memory.maintenance import InMemoryMaintenance
+from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.unit_of_work import unit_of_work_factory
 from application.ports.chat_journal import ChatJournal
+from application.ports.conversation_reader import ConversationReader
+from application.ports.maintenance import Maintenance
 from application.ports.store import SchemaState, Store, StoreConfig
 from application.ports.unit_of_work import UnitOfWorkFactory
 
@@ -24,6 +29,14 @@ class InMemoryStore:
     @property
     def unit_of_work(self) -> UnitOfWorkFactory:
         return unit_of_work_factory(self.shelves)
+
+    @property
+    def conversations(self) -> ConversationReader:
+        return InMemoryConversationReader(shelves=self.shelves)
+
+    @property
+    def maintenance(self) -> Maintenance:
+        return InMemoryMaintenance(shelves=self.shelves)
 
     async def start(self) -> None:
         """There is nothing to open."""

@@ -1,90 +1,70 @@
-"""Reads of what the in-memory journal holds, and small writes."""
+"""Reads of what the in-memory store holds, and small writes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import attrs
 
-from adapters.in_memory.chat_journal import Shelves
+from adapters.in_memory.conversations import InMemoryMessages, InMemorySessions, InMemoryThreads
+from adapters.in_memory.feedback import InMemoryFeedback
+from adapters.in_memory.idempotency import InMemoryIdempotency
 from adapters.in_memory.prompt_repository import InMemoryPrompts
+from adapters.in_memory.shelves import Shelves
+from adapters.in_memory.tenant_view import TenantView
+from adapters.in_memory.usage import InMemoryUsage
 from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import (
+    FeedbackRepository,
+    IdempotencyRepository,
     MessageRepository,
     SessionRepository,
     ThreadRepository,
     UnitOfWork,
     UnitOfWorkFactory,
+    UsageReader,
 )
-from domain.ids import MessageId, SessionId, Tenant, ThreadId
-from domain.thread import Session, StoredMessage, Thread
-
-
-@attrs.frozen
-class _Sessions:
-    _shelves: Shelves
-    _tenant: Tenant
-
-    async def get(self, session_id: SessionId) -> Session | None:
-        self._shelves.demand()
-        return self._shelves.sessions.get((self._tenant, session_id))
-
-
-@attrs.frozen
-class _Threads:
-    _shelves: Shelves
-    _tenant: Tenant
-
-    async def get(self, thread_id: ThreadId) -> Thread | None:
-        self._shelves.demand()
-        return self._shelves.threads.get((self._tenant, thread_id))
-
-
-@attrs.frozen
-class _Messages:
-    _shelves: Shelves
-    _tenant: Tenant
-
-    async def get(self, message_id: MessageId) -> StoredMessage | None:
-        self._shelves.demand()
-        return self._shelves.messages.get((self._tenant, message_id))
-
-    async def tail(self, thread_id: ThreadId, *, limit: int) -> tuple[StoredMessage, ...]:
-        self._shelves.demand()
-        last: list[StoredMessage] = []
-        for stored in reversed(self._shelves.turns.get((self._tenant, thread_id), ())):
-            if len(last) >= limit:
-                break
-            if stored.status == "complete":
-                last.append(stored)
-        return tuple(reversed(last))
+from domain.ids import Tenant
 
 
 @attrs.define
 class InMemoryUnitOfWork:
-    sessions: SessionRepository
-    threads: ThreadRepository
-    messages: MessageRepository
-    prompts: PromptRepository
-    _commit: Callable[[], Awaitable[None]]
+    _view: TenantView
+    _prompts: InMemoryPrompts
+    sessions: SessionRepository = attrs.field(init=False)
+    threads: ThreadRepository = attrs.field(init=False)
+    messages: MessageRepository = attrs.field(init=False)
+    prompts: PromptRepository = attrs.field(init=False)
+    feedback: FeedbackRepository = attrs.field(init=False)
+    usage: UsageReader = attrs.field(init=False)
+    idempotency: IdempotencyRepository = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.sessions = InMemorySessions(self._view)
+        self.threads = InMemoryThreads(self._view)
+        self.messages = InMemoryMessages(self._view)
+        self.prompts = self._prompts
+        self.feedback = InMemoryFeedback(self._view)
+        self.usage = InMemoryUsage(self._view)
+        self.idempotency = InMemoryIdempotency(self._view)
 
     async def commit(self) -> None:
-        await self._commit()
+        self._view.demand_whole()  # both are stored, or none
+        await self._prompts.commit()
+        self._view.commit()
+
+    def leave(self) -> None:
+        self._prompts.leave()
+        self._view.leave()
 
 
 def unit_of_work_factory(shelves: Shelves) -> UnitOfWorkFactory:
     @asynccontextmanager
     async def unit_of_work(tenant: Tenant) -> AsyncIterator[UnitOfWork]:
         shelves.demand()
-        prompts = InMemoryPrompts(shelves, tenant)
+        work = InMemoryUnitOfWork(TenantView(shelves, tenant), InMemoryPrompts(shelves, tenant))
         try:
-            yield InMemoryUnitOfWork(
-                _Sessions(shelves, tenant),
-                _Threads(shelves, tenant),
-                _Messages(shelves, tenant),
-                prompts,
-                prompts.commit,
-            )
+            yield work
         finally:
-            prompts.leave()
+            work.leave()
 
     return unit_of_work

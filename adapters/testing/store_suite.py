@@ -105,7 +105,8 @@ class StoreSuite(PromptRepositorySuite, PromptLockingSuite):
         for replica in (store, other):
             async with replica.unit_of_work(DEFAULT_TENANT) as work:
                 assert record.session == await work.sessions.get(record.session.id)
-                assert record.thread == await work.threads.get(record.thread.id)
+                grown = attrs.evolve(record.thread, length=2, updated_at=record.messages[-1].created_at)
+                assert grown == await work.threads.get(record.thread.id)
                 for position, message in enumerate(record.messages):
                     assert attrs.evolve(message, position=position) == await work.messages.get(message.id)
 
@@ -257,7 +258,7 @@ class StoreSuite(PromptRepositorySuite, PromptLockingSuite):
 
         async with store.unit_of_work(DEFAULT_TENANT) as work:
             stored = await work.threads.get(thread.id)
-        assert stored == thread
+        assert stored == attrs.evolve(thread, length=2, updated_at=second.messages[-1].created_at)
 
     async def test_thread_that_is_gone_fails_alone(self, stores: Stores) -> None:
         """NotFound for the one that continues nothing; its neighbours of the same moment are stored."""

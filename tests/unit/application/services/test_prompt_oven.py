@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 
-from adapters.in_memory.chat_journal import Shelves
+from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.prompt_cache import LocalPromptCache, PromptExchange
 from adapters.in_memory.store import InMemoryStore
 from application.ports.unit_of_work import UnitOfWork
