@@ -9,6 +9,13 @@ from domain.ids import MessageId, ThreadId
 
 Rating: TypeAlias = Literal["thumbs_up", "thumbs_down", 1, 2, 3, 4, 5]
 RATINGS: Final[tuple[Rating, ...]] = ("thumbs_up", "thumbs_down", 1, 2, 3, 4, 5)
+MAX_COMMENT: Final = 4096
+"""Characters."""
+MAX_TAGS: Final = 16
+MAX_TAG: Final = 64
+"""Characters."""
+MAX_USER: Final = 256
+"""Characters."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,0 +1,59 @@
+"""See what was used, and what people thought of it."""
+
+import datetime
+from typing import Final
+
+import attrs
+
+from application.ports.clock import Clock
+from application.ports.unit_of_work import UnitOfWorkFactory
+from domain.errors import Fault, InvalidRequest
+from domain.ids import DEFAULT_TENANT, Tenant
+from domain.usage_report import UsageGroup, UsageQuery, UsageRow
+
+DEFAULT_SPAN: Final = datetime.timedelta(days=30)
+
+
+@attrs.frozen(kw_only=True)
+class ReportUsageCommand:
+    tenant: Tenant = DEFAULT_TENANT
+    since: datetime.datetime | None = None
+    """None is 30 days before `until`."""
+    until: datetime.datetime | None = None
+    """Exclusive; None is now."""
+    group_by: UsageGroup | None = None
+
+
+@attrs.frozen(kw_only=True)
+class UsageReport:
+    query: UsageQuery
+    """What was asked for, its defaults filled in."""
+    rows: tuple[UsageRow, ...]
+
+
+@attrs.define(kw_only=True)
+class ReportUsage:
+    _unit_of_work: UnitOfWorkFactory
+    _clock: Clock
+
+    async def execute(self, command: ReportUsageCommand) -> UsageReport:
+        """
+        Raises:
+            InvalidRequest: the time ends before it begins (at `from`).
+            StorageUnavailable: the database is away, or the report takes longer than a statement may.
+        """
+        until = command.until if command.until is not None else self._clock.now()
+        since = command.since if command.since is not None else _before(until)
+        if since >= until:
+            raise InvalidRequest.of(
+                Fault(path="from", message="must be earlier than `to`, which is now where it is left out")
+            )
+        query = UsageQuery(since=since, until=until, group_by=command.group_by)
+        async with self._unit_of_work(command.tenant) as work:
+            rows = await work.usage.report(query)
+        return UsageReport(query=query, rows=rows)
+
+
+def _before(until: datetime.datetime) -> datetime.datetime:
+    beginning = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+    return until - DEFAULT_SPAN if until - beginning > DEFAULT_SPAN else beginning
