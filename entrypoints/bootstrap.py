@@ -63,6 +63,9 @@ async def running(
         container.oven()  # listens to the cache, from its start on
         stack.push_async_callback(prompt_cache.aclose)
         await prompt_cache.start()
+        thread_gate = container.thread_gate()
+        stack.push_async_callback(thread_gate.aclose)
+        await thread_gate.start()
         prompt_reloader = container.prompt_reloader()
         stack.push_async_callback(prompt_reloader.aclose)
         if import_files:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.prompt_cache import LocalPromptCache
+from adapters.in_memory.thread_gate import LocalThreadGate
 from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.prompts.files import FolderPromptFiles
 from adapters.prompts.texts import DocumentTexts
@@ -20,6 +21,7 @@ from application.ports.cooldown_board import CooldownBoard
 from application.ports.prompt_cache import PromptCache
 from application.ports.prompt_files import PromptFiles
 from application.ports.store import Store
+from application.ports.thread_gate import ThreadGate
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.accounting import Accounting
 from application.services.background import Background
@@ -43,6 +45,7 @@ from application.use_cases.version_prompt import VersionPrompt
 from domain.errors import Fault
 from domain.json_value import JSONObject
 from domain.model import ModelRef
+from domain.thread_queue import ThreadQueuePolicy
 from entrypoints.injection import containers, providers
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.resources import resource
@@ -110,6 +113,21 @@ def _prompt_cache(redis_link: "RedisLink | None", clock: SystemClock) -> PromptC
     return RedisPromptCache(link=redis_link, clock=clock)
 
 
+def _thread_gate(
+    redis_link: "RedisLink | None", randomness: SystemRandomness, settings: Settings
+) -> ThreadGate:
+    threads = settings.threads
+    policy = ThreadQueuePolicy(
+        when_busy=threads.when_busy, max_queued=threads.max_queued, max_wait_s=threads.max_wait_s
+    )
+    local = LocalThreadGate(policy=policy)
+    if redis_link is None:
+        return local
+    from adapters.cache.redis_thread_gate import RedisThreadGate  # as above
+
+    return RedisThreadGate(local=local, link=redis_link, randomness=randomness, policy=policy)
+
+
 def _prompt_transfer(
     files: PromptFiles,
     unit_of_work: UnitOfWorkFactory,
@@ -151,6 +169,7 @@ class Container(containers.DeclarativeContainer):
     redis_link = providers.Singleton(_redis_link, settings, clock)
     cooldowns = providers.Singleton(_cooldowns, redis_link, clock)
     prompt_cache = providers.Singleton(_prompt_cache, redis_link, clock)
+    thread_gate = providers.Singleton(_thread_gate, redis_link, randomness, settings)
 
     health = providers.Singleton(
         RouteHealth,
