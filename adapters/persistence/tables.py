@@ -24,6 +24,13 @@ def _belongs_to(table: str, column: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint([column, "tenant"], [f"{table}.id", f"{table}.tenant"], ondelete="CASCADE")
 
 
+def _partial_index(name: str, table: sa.Table, columns: tuple[str, ...], where: str) -> None:
+    condition = sa.text(where)
+    sa.Index(
+        name, *(table.c[column] for column in columns), postgresql_where=condition, sqlite_where=condition
+    )
+
+
 SESSIONS = sa.Table(
     "sessions",
     METADATA,
@@ -55,6 +62,10 @@ THREADS = sa.Table(
     sa.Index(None, "session_id", "tenant", "id"),
     sa.Index(None, "tenant", "id"),
 )
+_partial_index("ix_threads_deleted_at", THREADS, ("deleted_at",), "deleted_at IS NOT NULL")
+
+# On PostgreSQL this table and `attempts` are divided into months by the message's id, which is a UUIDv7
+# (partitions.py). So no key there is unique without it, and no foreign key leads here: a month goes as a whole.
 
 MESSAGES = sa.Table(
     "messages",
@@ -93,9 +104,13 @@ MESSAGES = sa.Table(
     sa.Column("created_at", Timestamp, nullable=False),
     sa.PrimaryKeyConstraint("id", "tenant"),
     # Also the index that the tail of a thread is read from.
-    sa.UniqueConstraint("thread_id", "tenant", "position"),
+    sa.UniqueConstraint("thread_id", "tenant", "position").ddl_if(dialect="sqlite"),
+    sa.Index(None, "thread_id", "tenant", "position").ddl_if(dialect="postgresql"),
     _belongs_to("threads", "thread_id"),
 )
+_partial_index("ix_messages_pinned", MESSAGES, ("thread_id", "tenant", "position"), "pinned")
+_partial_index("ix_messages_rated", MESSAGES, ("thread_id", "tenant", "position"), "rating IS NOT NULL")
+_partial_index("ix_messages_rated_tenant_id", MESSAGES, ("tenant", "id"), "rating IS NOT NULL")
 
 ATTEMPTS = sa.Table(
     "attempts",
@@ -120,7 +135,7 @@ ATTEMPTS = sa.Table(
     # None is `answer`.
     sa.Column("purpose", sa.Text),
     sa.PrimaryKeyConstraint("message_id", "tenant", "number"),
-    _belongs_to("messages", "message_id"),
+    _belongs_to("messages", "message_id").ddl_if(dialect="sqlite"),
 )
 
 # Of prompts the tenant comes first: their names are read in order, and no other index begins with it.
