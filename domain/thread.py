@@ -46,6 +46,12 @@ class Thread:
     updated_at: datetime.datetime | None = None
     """When it was last written to; None for a thread that is being made."""
 
+    @property
+    def etag(self) -> str:
+        """As in the headers `ETag` and `If-Match` (RFC 9110, section 8.8.3): another one after each write."""
+        at = self.updated_at or self.created_at
+        return f'"{self.length}-{round(at.timestamp() * 1_000_000):x}"'
+
 
 @attrs.frozen(kw_only=True)
 class StoredMessage:

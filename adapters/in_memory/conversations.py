@@ -186,6 +186,10 @@ class InMemoryMessages:
             if stored is not None:
                 self._view.messages.put(stored.id, attrs.evolve(stored, pinned=pinned))
 
+    async def count_pinned(self, thread_id: ThreadId) -> int:
+        self._view.shelves.demand()
+        return sum(each.pinned for each in self._view.turns(thread_id))
+
     async def note_token_counts(self, counts: Mapping[MessageId, int]) -> None:
         self._view.shelves.demand()
         for message_id, count in counts.items():

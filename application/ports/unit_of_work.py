@@ -92,6 +92,9 @@ class MessageRepository(Protocol):
     async def pin(self, message_ids: Sequence[MessageId], *, pinned: bool) -> None:
         """Those that exist."""
 
+    async def count_pinned(self, thread_id: ThreadId) -> int:
+        """How many messages of the thread are pinned. Exact while the thread is locked."""
+
     async def note_token_counts(self, counts: Mapping[MessageId, int]) -> None:
         """Of messages that had none."""
 

@@ -1,0 +1,88 @@
+"""Sessions, threads and messages by their ids, and what to say where there is none.
+
+An id that is no UUID names nothing, as one that nobody has: both are told in the same words, and no store is
+asked for it.
+"""
+
+import uuid
+
+from application.ports.unit_of_work import UnitOfWork
+from application.services.message_lookup import no_message, no_thread
+from domain.errors import NotFound, PreconditionFailed
+from domain.ids import MessageId, SessionId, ThreadId
+from domain.suggestion import shown
+from domain.thread import Session, StoredMessage, Thread
+
+
+async def existing_session(work: UnitOfWork, session_id: SessionId) -> Session:
+    """
+    Raises:
+        NotFound: there is no such session, or it is another tenant's.
+    """
+    known = canonical_id(session_id)
+    session = None if known is None else await work.sessions.get(SessionId(known))
+    if session is None:
+        raise NotFound(f"there is no session {shown(session_id)}; GET /sessions lists those there are")
+    return session
+
+
+async def existing_thread(work: UnitOfWork, thread_id: ThreadId) -> Thread:
+    """
+    Raises:
+        NotFound: there is no such thread, it was deleted, or it is another tenant's.
+    """
+    known = canonical_id(thread_id)
+    thread = None if known is None else await work.threads.get(ThreadId(known))
+    if thread is None:
+        raise no_thread(thread_id)
+    return thread
+
+
+async def locked_thread(work: UnitOfWork, thread_id: ThreadId) -> Thread:
+    """As `existing_thread`; nobody else can change it until the unit of work ends."""
+    known = canonical_id(thread_id)
+    thread = None if known is None else await work.threads.lock(ThreadId(known))
+    if thread is None:
+        raise no_thread(thread_id)
+    return thread
+
+
+async def existing_message(work: UnitOfWork, message_id: MessageId) -> StoredMessage:
+    """
+    Raises:
+        NotFound: there is no such message, its thread was deleted, or it is another tenant's.
+    """
+    known = canonical_id(message_id)
+    message = None if known is None else await work.messages.get(MessageId(known))
+    if message is None:
+        raise no_message(message_id)
+    return message
+
+
+def demand_match(thread: Thread, if_match: tuple[str, ...] | None) -> None:
+    """If-Match, as RFC 9110 has it (section 13.1.1): strong comparison, `*` is any that exists.
+
+    Raises:
+        PreconditionFailed: the thread has none of these ETags.
+    """
+    if if_match is not None and thread.etag not in if_match and "*" not in if_match:
+        raise PreconditionFailed(
+            f"the thread {thread.id} was changed or continued since: its ETag is {thread.etag} now; "
+            "read it again, and repeat the change on what it says"
+        )
+
+
+def position_of(stored: StoredMessage) -> int:
+    """Its place in the thread, which everything that was read from a store has."""
+    assert stored.position is not None  # noqa: S101 - given by the store when it commits
+    return stored.position
+
+
+def canonical_id(text: str) -> str | None:
+    """The one spelling of a UUID by which it is stored; None for what is no UUID."""
+    if not 32 <= len(text) <= 36:  # `uuid.UUID` takes braces and `urn:uuid:` too
+        return None
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
