@@ -10,12 +10,20 @@ from application.ports.id_generator import IdGenerator
 from application.ports.prompt_texts import PromptTexts
 from application.ports.store import Store
 from application.ports.telemetry import Telemetry
+from application.use_cases.change_thread import ChangeThread
 from application.use_cases.delete_prompt_version import DeletePromptVersion
+from application.use_cases.delete_thread import DeleteThread
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
+from application.use_cases.export_thread import ExportThread
+from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles, ImportReport
 from application.use_cases.label_prompt import LabelPrompt
+from application.use_cases.open_session import OpenSession
+from application.use_cases.open_thread import OpenThread
+from application.use_cases.pin_message import PinMessage
 from application.use_cases.read_prompts import ReadPrompts
+from application.use_cases.read_threads import ReadThreads
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.send_chat import SendChat
 from application.use_cases.version_prompt import VersionPrompt
@@ -37,6 +45,14 @@ class Application:
     label_prompt: LabelPrompt
     delete_prompt_version: DeletePromptVersion
     render_prompt: RenderPrompt
+    read_threads: ReadThreads
+    open_session: OpenSession
+    open_thread: OpenThread
+    change_thread: ChangeThread
+    fork_thread: ForkThread
+    delete_thread: DeleteThread
+    export_thread: ExportThread
+    pin_message: PinMessage
     import_prompt_files: ImportPromptFiles
     prompt_transfer: "Callable[[], PromptTransfer]"
     """Made, and imported, when it is asked for."""

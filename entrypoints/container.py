@@ -33,12 +33,20 @@ from application.services.prompt_writing import PromptWriting
 from application.services.request_assembly import RequestAssembly
 from application.services.route_health import RouteHealth
 from application.services.settlement import Settlement
+from application.use_cases.change_thread import ChangeThread
 from application.use_cases.delete_prompt_version import DeletePromptVersion
+from application.use_cases.delete_thread import DeleteThread
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
+from application.use_cases.export_thread import ExportThread
+from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles
 from application.use_cases.label_prompt import LabelPrompt
+from application.use_cases.open_session import OpenSession
+from application.use_cases.open_thread import OpenThread
+from application.use_cases.pin_message import PinMessage
 from application.use_cases.read_prompts import ReadPrompts
+from application.use_cases.read_threads import ReadThreads
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.send_chat import SendChat
 from application.use_cases.version_prompt import VersionPrompt
@@ -298,3 +306,17 @@ class Container(containers.DeclarativeContainer):
         oven=oven,
         clock=clock,
     )
+    read_threads = providers.Singleton(ReadThreads, unit_of_work=store.provided.unit_of_work)
+    open_session = providers.Singleton(
+        OpenSession, unit_of_work=store.provided.unit_of_work, clock=clock, ids=ids
+    )
+    open_thread = providers.Singleton(
+        OpenThread, unit_of_work=store.provided.unit_of_work, clock=clock, ids=ids
+    )
+    change_thread = providers.Singleton(ChangeThread, unit_of_work=store.provided.unit_of_work, clock=clock)
+    fork_thread = providers.Singleton(
+        ForkThread, unit_of_work=store.provided.unit_of_work, clock=clock, ids=ids
+    )
+    delete_thread = providers.Singleton(DeleteThread, unit_of_work=store.provided.unit_of_work, clock=clock)
+    export_thread = providers.Singleton(ExportThread, unit_of_work=store.provided.unit_of_work)
+    pin_message = providers.Singleton(PinMessage, unit_of_work=store.provided.unit_of_work)
