@@ -19,6 +19,7 @@ from adapters.in_memory.randomness import FixedRandomness
 from adapters.in_memory.scripted_provider import Script, ScriptedAnswer, ScriptedProvider
 from adapters.in_memory.store import InMemoryStore
 from adapters.in_memory.telemetry import RecordingTelemetry
+from adapters.in_memory.thread_gate import LocalThreadGate
 from adapters.in_memory.token_meter import WordMeter
 from adapters.testing.chat_provider_suite import (
     ChatProviderSuite,
@@ -32,6 +33,7 @@ from adapters.testing.formatter_suite import FormatterSuite
 from adapters.testing.price_book_suite import PriceBookSuite
 from adapters.testing.prompt_cache_suite import PromptCacheSuite
 from adapters.testing.store_suite import StoreSuite
+from adapters.testing.thread_gate_suite import ThreadGateSuite
 from adapters.testing.token_meter_suite import TokenMeterSuite
 from application.ports.chat_provider import ChatProvider
 from application.ports.store import Store
@@ -55,6 +57,7 @@ __all__ = [
     "InMemoryStore",
     "LocalCooldownBoard",
     "LocalPromptCache",
+    "LocalThreadGate",
     "ManualClock",
     "PriceBookSuite",
     "PromptCacheSuite",
@@ -66,6 +69,7 @@ __all__ = [
     "ScriptedProvider",
     "SequentialIds",
     "StoreSuite",
+    "ThreadGateSuite",
     "TokenMeterSuite",
     "WordMeter",
     "call_for",

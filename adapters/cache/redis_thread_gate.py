@@ -30,6 +30,8 @@ _USER: Final = "threads"
 _ASK_AGAIN_S: Final = 0.25
 """The turn is announced; asking again makes up for what is lost, and keeps the place."""
 _BATCH: Final = 64
+_ANSWERS: Final = {0: False, 1: True}
+"""Anything else is no answer of the script."""
 _LEASE_MS: Final = str(round(LEASE_S * 1000))
 _PLACE_MS: Final = str(round(PLACE_S * 1000))
 
@@ -93,7 +95,7 @@ class RedisThreadGate:
         self._answer_all(None)
         try:
             async with asyncio.timeout(self._link.timeout_s * 8):
-                while self._given_back and await self._guard.run(self._exchange):
+                while self._has_something_to_say() and await self._guard.run(self._exchange):
                     pass
         except TimeoutError:
             self._given_back.clear()
@@ -167,17 +169,20 @@ class RedisThreadGate:
                 renew_at = loop.time() + RENEW_S
                 await self._renew_all()
             self._wake.clear()
-            while self._asked or self._given_back:
+            while self._has_something_to_say():
                 if not await self._guard.run(self._exchange):
                     self._answer_all(None)
                     if self._guard.is_open:
                         # It lapses by itself, or the next chat here has it at once: one token for the process.
                         self._given_back.clear()
 
+    def _has_something_to_say(self) -> bool:
+        for key in self._given_back.keys() & self._held.keys():
+            del self._given_back[key]  # the next chat here has it, and gives it back in its time
+        return bool(self._asked or self._given_back)
+
     async def _exchange(self) -> None:
         """Gives back first: the next chat of a thread may have asked already, and stands behind other processes."""
-        for key in self._given_back.keys() & self._held.keys():
-            del self._given_back[key]  # the next chat has it, and gives it back in its time
         given = dict(list(self._given_back.items())[:_BATCH])
         asked = dict(list(self._asked.items())[:_BATCH])
         takes_a_place = "1" if self._policy.refusal(0) is None else "0"
@@ -202,7 +207,7 @@ class RedisThreadGate:
             if self._asked.get(key) is entry:
                 del self._asked[key]
             if not entry[1].done():
-                entry[1].set_result(reply == 1 if isinstance(reply, int) else None)
+                entry[1].set_result(_ANSWERS.get(reply) if isinstance(reply, int) else None)
 
     def _answer_all(self, said: bool | None) -> None:
         while self._asked:
@@ -219,8 +224,7 @@ class RedisThreadGate:
     async def _renew(self, batch: list[_Keys]) -> None:
         async with self._link.client.pipeline(transaction=False) as pipe:
             for keys in batch:
-                if keys[0] in self._held:
-                    pipe.eval(RENEW, 3, *keys, self._token, _LEASE_MS)
+                pipe.eval(RENEW, 3, *keys, self._token, _LEASE_MS)
             await pipe.execute()
 
 
