@@ -50,6 +50,18 @@ class ChatAnswered:
 
 
 @attrs.frozen(kw_only=True)
+class ChatReplayed:
+    """A stored answer was given again for its idempotency key: nothing was asked, and nothing charged."""
+
+    request_id: str | None
+    tenant: str
+    message_id: str
+    thread_id: str
+    model: ModelRef
+    """The model that had answered."""
+
+
+@attrs.frozen(kw_only=True)
 class ChatRefused:
     """A chat ended in an error."""
 
@@ -103,6 +115,7 @@ Event: TypeAlias = (
     AttemptEnded
     | FallbackTaken
     | ChatAnswered
+    | ChatReplayed
     | ChatRefused
     | BreakerMoved
     | ModelMisconfigured

@@ -61,7 +61,7 @@ class InMemoryIdempotency:
         for claim in claims:
             stored = view.keys.get(claim.key)
             if stored is not None and _is_held(stored, claim):
-                view.keys.put(claim.key, attrs.evolve(stored, lease_until=until))
+                view.keys.put(claim.key, attrs.evolve(stored, lease_until=until, is_interrupted=False))
 
     async def release(self, claim: Claimed) -> None:
         view = self._view
@@ -69,6 +69,19 @@ class InMemoryIdempotency:
         stored = view.keys.get(claim.key)
         if stored is not None and _is_held(stored, claim):
             view.keys.remove(claim.key)
+
+    async def interrupt(self) -> int:
+        view = self._view
+        view.shelves.demand()
+        now = view.shelves.now()
+        silent = [
+            each
+            for each in view.keys.values()
+            if each.answer is None and each.lease_until <= now and not each.is_interrupted
+        ]
+        for each in silent:
+            view.keys.put(each.key, attrs.evolve(each, is_interrupted=True))
+        return len(silent)
 
 
 def complete(shelves: Shelves, tenant: Tenant, completion: KeyCompletion) -> None:
@@ -82,7 +95,7 @@ def complete(shelves: Shelves, tenant: Tenant, completion: KeyCompletion) -> Non
         raise KeyTakenOver(
             "another request with the same Idempotency-Key went ahead meanwhile; send it again"
         )
-    shelves.keys[tenant, stored.key] = attrs.evolve(stored, answer=completion.answer)
+    shelves.keys[tenant, stored.key] = attrs.evolve(stored, answer=completion.answer, is_interrupted=False)
 
 
 def _is_held(stored: StoredKey, claim: Claimed) -> bool:

@@ -26,6 +26,8 @@ class StoredKey:
     expires_at: datetime.datetime
     answer: ChatAnswer | None = None
     """Set once it is completed."""
+    is_interrupted: bool = False
+    """Set where its owner was found silent."""
 
 
 def _now() -> datetime.datetime:

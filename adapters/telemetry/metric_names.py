@@ -32,6 +32,9 @@ HTTP_DURATION: Final = Metric(
     (0.005, *_SLOW_S),
 )
 CHATS_ANSWERED: Final = Metric("lor3_chats_answered", "Chats answered and stored.", ("model", "stream"))
+REPLAYS: Final = Metric(
+    "lor3_idempotent_replays", "Answers given again for an Idempotency-Key: nothing asked, nothing charged."
+)
 CHATS_REFUSED: Final = Metric("lor3_chats_refused", "Chats that ended in an error, by its code.", ("code",))
 CHAT_DURATION: Final = Metric(
     "lor3_chat_duration_seconds",

@@ -16,6 +16,7 @@ from domain.telemetry import (
     BreakerMoved,
     ChatAnswered,
     ChatRefused,
+    ChatReplayed,
     Event,
     FallbackTaken,
     ModelMisconfigured,
@@ -69,6 +70,7 @@ class PrometheusTelemetry:
         self._http_requests = self._make(Counter, names.HTTP_REQUESTS)
         self._http_duration = self._make(Histogram, names.HTTP_DURATION)
         self._answered = self._make(Counter, names.CHATS_ANSWERED)
+        self._replays = self._make(Counter, names.REPLAYS)
         self._refused = self._make(Counter, names.CHATS_REFUSED)
         self._chat_duration = self._make(Histogram, names.CHAT_DURATION)
         self._overhead = self._make(Histogram, names.OVERHEAD)
@@ -86,6 +88,7 @@ class PrometheusTelemetry:
             AttemptEnded: self._attempt_ended,
             FallbackTaken: self._fallback_taken,
             ChatAnswered: self._chat_answered,
+            ChatReplayed: self._chat_replayed,
             ChatRefused: self._chat_refused,
             BreakerMoved: self._breaker_moved,
             ModelMisconfigured: self._model_misconfigured,
@@ -151,6 +154,9 @@ class PrometheusTelemetry:
             self._child(self._cost_unknown, model).inc()
         else:
             self._child(self._cost, model).inc(float(event.cost_usd))
+
+    def _chat_replayed(self, event: ChatReplayed) -> None:
+        self._replays.inc()
 
     def _chat_refused(self, event: ChatRefused) -> None:
         self._child(self._refused, self._word(event.code)).inc()

@@ -140,10 +140,14 @@ class IdempotencyRepository(Protocol):
         """
 
     async def renew(self, claims: Sequence[Claimed]) -> None:
-        """Prolongs the leases of those that are still held."""
+        """Prolongs the leases of those that are still held, interrupted ones that nobody took over included."""
 
     async def release(self, claim: Claimed) -> None:
         """Frees the key, where it is still held by this owner: the request failed and may be sent again."""
+
+    async def interrupt(self) -> int:
+        """Marks the claims whose owners went silent as interrupted; returns how many. Whoever sends such a key
+        again takes it over, marked or not."""
 
 
 class UnitOfWork(Protocol):
