@@ -10,8 +10,8 @@ from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.prompt_cache import LocalPromptCache
 from adapters.in_memory.thread_gate import LocalThreadGate
 from domain.secret import Secret
-from entrypoints.container import Container
 from domain.thread_queue import ThreadQueuePolicy
+from entrypoints.container import Container
 from entrypoints.settings import RedisSettings, ThreadSettings
 from lor3.testing import ScriptedProvider, fake_application, fake_settings
 from tests.support.servers import free_port
