@@ -1,9 +1,26 @@
 """What a thread gives to the next prompt (MemoryLane): which of its messages, and why not the others."""
 
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
 import attrs
 
-from domain.answer import ContextUse
+from domain.answer import ContextUse, LeftOut, LeftOutReason
+from domain.exchanges import Exchange, exchanges_of
 from domain.message import Message
+from domain.thread import Conversation, StoredMessage, ThreadSummary
+
+MAX_MEMORY_CHARACTERS: Final = 2_000_000
+"""Of a thread that are injected at most, whatever `context_depth` and the model's window allow."""
+
+
+@attrs.frozen
+class LeftMessage:
+    """A message within the depth, or a pinned one, that stays out of the prompt."""
+
+    stored: StoredMessage
+    reason: LeftOutReason
 
 
 @attrs.frozen(kw_only=True)
@@ -20,6 +37,151 @@ class Memory:
     summary_token_count: int | None = None
     use: ContextUse = ContextUse()
     """What went in and what stayed out, before the model's window was looked at."""
+    chosen: tuple[StoredMessage, ...] = ()
+    """Where `messages` come from, one for one."""
+    left: tuple[LeftMessage, ...] = ()
+    """Those that `use.left_out` counts."""
+    cover: int | None = None
+    """The position of the last message that the summary stands for."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.messages and self.summary is None
 
 
-NO_MEMORY = Memory()
+NO_MEMORY: Final = Memory()
+
+
+def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSummary | None = None) -> Memory:
+    """The exchanges that lie whole within the last `depth` messages, and the pinned ones before them.
+
+    Each message among the last `depth`, and each pinned one, is either in `messages` or in `left`.
+
+    Args:
+        conversation: with one message more than `depth` in `recent`, where there is one: it tells whether the
+            first exchange begins within the depth.
+        summary: what it covers is no part of the window; None has the window alone.
+    """
+    if depth <= 0:
+        return NO_MEMORY
+    cover = -1 if summary is None else summary.up_to
+    recent = [each for each in conversation.recent if _position(each) > cover][-depth:]
+    window = {each.id for each in recent}
+    grouped = exchanges_of((*conversation.pinned, *conversation.recent))
+    kept: list[Exchange] = []
+    left: list[LeftMessage] = []
+    for exchange in grouped.whole:
+        messages = exchange.messages
+        inside = [each for each in messages if each.id in window]
+        if len(inside) == len(messages) or any(each.pinned for each in messages):
+            kept.append(exchange)
+        else:
+            left += [LeftMessage(each, "cut_by_depth") for each in inside]
+    first = _first_whole_turn(conversation)
+    for each, reason in grouped.broken:
+        if each.id in window or each.pinned:
+            cut = _position(each) < first and not each.pinned
+            left.append(LeftMessage(each, "cut_by_depth" if cut and reason != "superseded" else reason))
+    left += [LeftMessage(each, "unanswered") for each in grouped.open if each.id in window or each.pinned]
+    kept, too_large = _within(kept)
+    for each in too_large:
+        if each.id in window or each.pinned:
+            left.append(LeftMessage(each, "size_limit"))
+    chosen: list[StoredMessage] = []
+    messages_in: list[Message] = []
+    pinned = 0
+    for exchange in kept:
+        by_depth = all(each.id in window for each in exchange.messages)
+        pinned += 0 if by_depth else len(exchange.messages)
+        is_pinned = any(each.pinned for each in exchange.messages)
+        for each in exchange.messages:
+            chosen.append(each)
+            message = each.message
+            messages_in.append(attrs.evolve(message, pinned=True) if is_pinned else message)
+    return Memory(
+        messages=tuple(messages_in),
+        summary=None if summary is None else summary.text,
+        summary_token_count=None if summary is None else summary.token_count,
+        use=ContextUse(
+            injected=len(chosen),
+            dropped=len(left),
+            pinned=pinned,
+            summarised=cover + 1,
+            left_out=_counted(left),
+        ),
+        chosen=tuple(chosen),
+        left=tuple(sorted(left, key=lambda each: _position(each.stored))),
+        cover=None if summary is None else cover,
+    )
+
+
+def context_use(memory: Memory | None, history: Sequence[Message]) -> ContextUse:
+    """How much of the thread is in the prompt.
+
+    Args:
+        history: of the request as it was compiled for the model that answered: a pass may have trimmed it.
+    """
+    if memory is None:
+        return ContextUse()
+    use = memory.use
+    offered = len(memory.messages) + (memory.summary is not None)
+    trimmed = min(max(0, offered - len(history)), use.injected)
+    if not trimmed:
+        return use
+    return attrs.evolve(
+        use,
+        injected=use.injected - trimmed,
+        dropped=use.dropped + trimmed,
+        left_out=(*use.left_out, LeftOut(reason="token_budget", messages=trimmed)),
+    )
+
+
+def _first_whole_turn(conversation: Conversation) -> int:
+    """Positions before it may belong to an exchange that began before what was read: a caller begins one."""
+    recent = conversation.recent
+    if not recent or _position(recent[0]) == 0:
+        return 0
+    after_answer = False
+    for each in recent:
+        role = each.message.role
+        if role in ("user", "system") and (after_answer or each.parent is None):
+            return _position(each)
+        after_answer = role == "assistant"
+    return _position(recent[-1]) + 1
+
+
+def _within(exchanges: list[Exchange]) -> tuple[list[Exchange], tuple[StoredMessage, ...]]:
+    """Those that fit the size limit: pinned ones first, then the newest. A model whose window is unknown sets no
+    other bound. The window stays without a hole: what is older than the first that does not fit stays out too."""
+    sizes = [sum(_length(each.message) for each in exchange.messages) for exchange in exchanges]
+    if sum(sizes) <= MAX_MEMORY_CHARACTERS:
+        return exchanges, ()
+    room = MAX_MEMORY_CHARACTERS
+    fitting: set[int] = set()
+    pinned = [
+        index for index, exchange in enumerate(exchanges) if any(each.pinned for each in exchange.messages)
+    ]
+    others = [index for index in range(len(exchanges)) if index not in set(pinned)]
+    for indices in (pinned, others):
+        for index in reversed(indices):
+            if sizes[index] > room:
+                break
+            room -= sizes[index]
+            fitting.add(index)
+    out = tuple(
+        each for index, exchange in enumerate(exchanges) if index not in fitting for each in exchange.messages
+    )
+    return [exchange for index, exchange in enumerate(exchanges) if index in fitting], out
+
+
+def _length(message: Message) -> int:
+    return len(message.text) + sum(len(call.arguments) for call in message.tool_calls)
+
+
+def _counted(left: list[LeftMessage]) -> tuple[LeftOut, ...]:
+    counts = Counter(each.reason for each in left)
+    return tuple(LeftOut(reason=reason, messages=number) for reason, number in sorted(counts.items()))
+
+
+def _position(stored: StoredMessage) -> int:
+    return 0 if stored.position is None else stored.position
