@@ -8,6 +8,7 @@ from application.ports.chat_provider import ChatProvider, ProviderConfig
 from application.ports.store import Store, StoreConfig
 from domain.output.formatter import Formatter
 from domain.passes.compiler_pass import Pass
+from domain.passes.memory_lane import MemoryLane
 from domain.passes.model_limits import ModelLimits
 from domain.passes.system_prompt import SystemPrompt
 from entrypoints import plugins
@@ -70,6 +71,9 @@ async def running(
         stack.push_async_callback(prompt_reloader.aclose)
         if import_files:
             await prompt_reloader.start()
+        idempotency = container.idempotency()
+        stack.push_async_callback(idempotency.aclose)
+        await idempotency.start()
         background = container.background()
         stack.push_async_callback(background.drain, within_s=DRAIN_S)
         yield Application(
@@ -141,10 +145,10 @@ def _open_providers(settings: Settings) -> dict[str, ChatProvider]:
 
 
 def _load_passes(settings: Settings) -> tuple[Pass, ...]:
-    """The configured ones in their order, between the two that no request can do without."""
+    """The configured ones in their order, between those that no request can do without."""
     names = enumerate(settings.chat.passes)
     loaded = [plugins.load("lor3.passes", name, path=f"passes[{index}]")() for index, name in names]
-    return (SystemPrompt(), *loaded, ModelLimits())
+    return (SystemPrompt(), MemoryLane(), *loaded, ModelLimits())
 
 
 def _load_formatters() -> dict[str, Formatter]:

@@ -24,9 +24,11 @@ from application.ports.store import Store
 from application.ports.thread_gate import ThreadGate
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.accounting import Accounting
+from application.services.admission import Admission
 from application.services.background import Background
 from application.services.compilation import Compilation
 from application.services.failover import Failover
+from application.services.idempotency_guard import IdempotencyGuard
 from application.services.prompt_choice import PromptChoice
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import PromptWriting
@@ -223,8 +225,24 @@ class Container(containers.DeclarativeContainer):
     settlement = providers.Singleton(
         Settlement, accounting=accounting, journal=store.provided.journal, clock=clock, telemetry=telemetry
     )
+    idempotency = providers.Singleton(
+        IdempotencyGuard,
+        unit_of_work=store.provided.unit_of_work,
+        clock=clock,
+        ids=ids,
+        telemetry=telemetry,
+    )
+    admission = providers.Singleton(
+        Admission,
+        guard=idempotency,
+        gate=thread_gate,
+        unit_of_work=store.provided.unit_of_work,
+        background=background,
+        clock=clock,
+    )
     send_chat = providers.Singleton(
         SendChat,
+        admission=admission,
         assembly=assembly,
         compilation=compilation,
         failover=failover,

@@ -10,6 +10,7 @@ from application.services.request_assembly import Assembly
 from application.use_cases.chat_command import SendChatCommand
 from domain.attempt import Attempt
 from domain.chat import FinishReason
+from domain.idempotency import KeyCompletion
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.message import Message
 from domain.model import ModelRef
@@ -39,23 +40,40 @@ def chat_record(
     bill: Bill | None,
     latency_ms: int,
     now: datetime.datetime,
+    token_count: int = 0,
     finish_reason: FinishReason | None = None,
     error_code: str | None = None,
+    completes: KeyCompletion | None = None,
 ) -> ChatRecord:
-    """The caller's new turns and the answer, or what there is of it; without a bill nothing was paid for."""
+    """The caller's new turns and the answer, or what there is of it; without a bill nothing was paid for.
+
+    Args:
+        token_count: of the answer alone; the bill may hold further calls.
+    """
     tenant = command.tenant
     usage = NO_USAGE if bill is None else bill.usage
-    turns = [
-        StoredMessage(id=turn_id, tenant=tenant, thread_id=ids.thread, message=message, created_at=now)
-        for turn_id, message in zip(ids.turns, assembly.new_turns, strict=True)
-    ]
+    turns: list[StoredMessage] = []
+    parent = assembly.parent
+    for turn_id, message in zip(ids.turns, assembly.new_turns, strict=True):
+        turns.append(
+            StoredMessage(
+                id=turn_id,
+                tenant=tenant,
+                thread_id=ids.thread,
+                message=message,
+                parent=parent,
+                created_at=now,
+            )
+        )
+        parent = turn_id
     reply = StoredMessage(
         id=ids.message,
         tenant=tenant,
         thread_id=ids.thread,
-        message=attrs.evolve(answer, token_count=usage.output_tokens),
+        message=attrs.evolve(answer, token_count=token_count),
         status=status,
         error_code=error_code,
+        parent=parent,
         format=assembly.request.format,
         model=model,
         prompt_version=assembly.prompt_version,
@@ -74,6 +92,7 @@ def chat_record(
         new_thread=assembly.thread is None,
         messages=(*turns, reply),
         attempts=attempts,
+        completes=completes,
     )
 
 

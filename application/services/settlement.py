@@ -6,12 +6,13 @@ from application.ports.chat_journal import ChatJournal
 from application.ports.clock import Clock
 from application.ports.telemetry import Telemetry
 from application.services.accounting import Accounting, Bill, add_bills
+from application.services.admission import Admitted
 from application.services.chat_record import ChatIds, chat_record, spoken
 from application.services.request_assembly import Assembly
 from application.services.run import Run
 from application.use_cases.chat_command import SendChatCommand
 from domain.attempt import Attempt
-from domain.errors import LorError, StorageUnavailable
+from domain.errors import KeyTakenOver, LorError, StorageUnavailable
 from domain.telemetry import ChatRefused
 from domain.thread import MessageStatus
 
@@ -25,16 +26,35 @@ class Progress:
     ids: ChatIds
     started: float
     stream: bool
+    admitted: Admitted
     runs: list[Run] = attrs.field(factory=list)
     """One; two where the first answer was not valid and the model was asked again."""
 
     @property
+    def paid_runs(self) -> tuple[Run, ...]:
+        """All that belong in the books: what was asked to assemble the request comes first."""
+        return (*self.assembly.runs_before, *self.runs)
+
+    @property
     def waited_s(self) -> float:
-        return sum(run.waited_s for run in self.runs)
+        """For providers, and for its turn in its thread."""
+        return self.admitted.queued_s + sum(run.waited_s for run in self.paid_runs)
 
     @property
     def calls(self) -> int:
-        return sum(attempt.was_sent for run in self.runs for attempt in run.attempts)
+        return sum(attempt.was_sent for run in self.paid_runs for attempt in run.attempts)
+
+
+@attrs.frozen(kw_only=True)
+class Charge:
+    """What a chat has taken so far."""
+
+    attempts: tuple[Attempt, ...]
+    """Every one, with what it took itself."""
+    bill: Bill | None
+    """All of them together; None where nothing was said."""
+    answer_tokens: int
+    """Of the last run alone."""
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +69,8 @@ class Settlement:
     async def failed(self, progress: Progress, error: LorError) -> None:
         """Keeps the user's turn and the failure; a chat that was refused before any call leaves nothing."""
         self.refused(progress.command, error, progress.started, attempts=progress.calls)
-        if progress.calls and not isinstance(error, StorageUnavailable):
+        # Who lost the key to a later run leaves nothing: that run's answer is what the key is charged for.
+        if progress.calls and not isinstance(error, StorageUnavailable | KeyTakenOver):
             await self._store(progress, status="failed", error_code=error.code)
 
     async def left(self, progress: Progress) -> None:
@@ -68,20 +89,21 @@ class Settlement:
             )
         )
 
-    async def charge(self, progress: Progress) -> tuple[tuple[Attempt, ...], Bill | None]:
-        """Every attempt with what it took, and all of it together; None where nothing was said."""
+    async def charge(self, progress: Progress) -> Charge:
         attempts: tuple[Attempt, ...] = ()
         total: Bill | None = None
-        for run in progress.runs:
+        answer_tokens = 0
+        for run in progress.paid_runs:
             made, bill = await self.accounting.charge(run, at=self.clock.now())
             attempts += made
+            answer_tokens = 0 if bill is None else bill.usage.output_tokens
             if bill is not None:
                 total = bill if total is None else add_bills(total, bill)
-        return attempts, total
+        return Charge(attempts=attempts, bill=total, answer_tokens=answer_tokens)
 
     async def _store(self, progress: Progress, *, status: MessageStatus, error_code: str | None) -> None:
         run = progress.runs[-1] if progress.runs else None
-        attempts, bill = await self.charge(progress)
+        charge = await self.charge(progress)
         record = chat_record(
             progress.command,
             progress.assembly,
@@ -89,9 +111,10 @@ class Settlement:
             status=status,
             error_code=error_code,
             answer=spoken("" if run is None else run.transcript.text),
-            attempts=attempts,
+            attempts=charge.attempts,
             model=run.spec.ref if run is not None and run.spec is not None else None,
-            bill=bill,
+            bill=charge.bill,
+            token_count=charge.answer_tokens if run is not None else 0,
             latency_ms=round((self.clock.monotonic() - progress.started) * 1000),
             now=self.clock.now(),
         )

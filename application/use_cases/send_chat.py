@@ -1,6 +1,7 @@
 """Answer a chat."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from application.ports.chat_journal import ChatJournal
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.ports.telemetry import Telemetry
+from application.services.admission import Admission, Admitted
 from application.services.background import Background
 from application.services.chat_record import ChatIds, chat_record, spoken
 from application.services.compilation import Compilation
@@ -33,6 +35,7 @@ from domain.answer import (
 )
 from domain.chat import ChatRequest, TextDelta
 from domain.errors import Fault, LorError, OutputInvalid, StorageUnavailable
+from domain.idempotency import KeyCompletion
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.model import ModelRef
@@ -50,6 +53,7 @@ SHORT_TEXT = 512
 class SendChat:
     """Compiles a request, has it answered by the first candidate that can, and commits the answer."""
 
+    _admission: Admission
     _assembly: RequestAssembly
     _compilation: Compilation
     _failover: Failover
@@ -66,30 +70,17 @@ class SendChat:
         Raises:
             InvalidRequest: the request can't be served as it is; nothing is stored.
             NotFound: there is no such thread or session; nothing is stored.
+            ThreadBusy: another chat of the thread is being answered, and this one may not wait for it any longer.
+            KeyInFlight, KeyReused: the Idempotency-Key is another request's; nothing is stored or asked.
+            KeyTakenOver: a later request with the key went ahead, since this one was silent for too long.
             ChatFailed: no candidate answered; the failure is stored with its attempts.
             OutputInvalid: the answer does not fit `format` or `schema`, twice; stored as failed.
             StorageUnavailable: nothing is stored, and nothing was asked if that was known before.
         """
-        progress = await self._begin(command, stream=False)
-        try:
-            run = self._start(progress, progress.assembly.request)
-            await self._failover.whole(run)
-            formatted = await self._format(progress, run)
-            if formatted.problems:
-                run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
-                await self._failover.whole(run)
-                formatted = await self._second(progress, run)
-            return await self._commit(progress, run, formatted)
-        except LorError as error:
-            await self._settlement.failed(progress, error)
-            raise
-        except asyncio.CancelledError:
-            await self._background.finish(self._settlement.left(progress), within_s=STORE_ON_LEAVING_S)
-            raise
-        except Exception:
-            # A fault of ours or a plugin's: the provider may have been paid, so it must be in the books.
-            await self._settlement.failed(progress, LorError("an unexpected fault"))
-            raise
+        async with self._admitted(command) as admitted:
+            if admitted.replay is not None:
+                return admitted.replay
+            return await self._whole(await self._begin(command, admitted, stream=False))
 
     @asynccontextmanager
     async def stream(self, command: SendChatCommand) -> AsyncIterator[AsyncIterator[ChatEvent]]:
@@ -98,9 +89,13 @@ class SendChat:
         Leaving before that closes the upstream and stores what there is as `incomplete` (or `cancelled`,
         where nothing was said yet). Raises as `execute` does.
         """
-        progress = await self._begin(command, stream=True)
-        async with aclosing(self._events(progress)) as events:
-            yield events
+        async with self._admitted(command) as admitted:
+            if admitted.replay is not None:
+                yield replayed(admitted.replay)
+                return
+            progress = await self._begin(command, admitted, stream=True)
+            async with aclosing(self._events(progress)) as events:
+                yield events
 
     async def name_faults(
         self,
@@ -123,8 +118,24 @@ class SendChat:
             today=self._clock.now().date(),
         )
 
-    async def _begin(self, command: SendChatCommand, *, stream: bool) -> Progress:
+    @asynccontextmanager
+    async def _admitted(self, command: SendChatCommand) -> AsyncIterator[Admitted]:
         started = self._clock.monotonic()
+        if command.thread_id is None and command.idempotency is None and command.regenerates is None:
+            yield Admitted()
+            return
+        entered = False
+        try:
+            async with self._admission.admitted(command) as admitted:
+                entered = True
+                yield admitted
+        except LorError as error:
+            if not entered:
+                self._settlement.refused(command, error, started, attempts=0)
+            raise
+
+    async def _begin(self, command: SendChatCommand, admitted: Admitted, *, stream: bool) -> Progress:
+        started = self._clock.monotonic() - admitted.queued_s
         try:
             if not self._journal.is_ready:
                 raise StorageUnavailable(
@@ -143,7 +154,30 @@ class SendChat:
             session=assembly.session.id if assembly.session else SessionId(self._ids.new()),
             turns=tuple(MessageId(self._ids.new()) for _ in assembly.new_turns),
         )
-        return Progress(command=command, assembly=assembly, ids=ids, started=started, stream=stream)
+        return Progress(
+            command=command, assembly=assembly, ids=ids, started=started, stream=stream, admitted=admitted
+        )
+
+    async def _whole(self, progress: Progress) -> ChatAnswer:
+        try:
+            run = self._start(progress, progress.assembly.request)
+            await self._failover.whole(run)
+            formatted = await self._format(progress, run)
+            if formatted.problems:
+                run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
+                await self._failover.whole(run)
+                formatted = await self._second(progress, run)
+            return await self._commit(progress, run, formatted)
+        except LorError as error:
+            await self._settlement.failed(progress, error)
+            raise
+        except asyncio.CancelledError:
+            await self._background.finish(self._settlement.left(progress), within_s=STORE_ON_LEAVING_S)
+            raise
+        except Exception:
+            # A fault of ours or a plugin's: the provider may have been paid, so it must be in the books.
+            await self._settlement.failed(progress, LorError("an unexpected fault"))
+            raise
 
     async def _events(self, progress: Progress) -> AsyncGenerator[ChatEvent, None]:
         """All of a streamed answer: the first run, a second one where the first was not valid, the commit."""
@@ -230,33 +264,52 @@ class SendChat:
 
     async def _commit(self, progress: Progress, run: Run, formatted: Formatted) -> ChatAnswer:
         spec, compiled = run.asked
-        command, ids = progress.command, progress.ids
-        attempts, bill = await self._settlement.charge(progress)
-        assert bill is not None and run.transcript.finish_reason is not None  # noqa: S101, PT018 - a finished run has said something
-        request = progress.assembly.request
+        command, ids, assembly = progress.command, progress.ids, progress.assembly
+        charge = await self._settlement.charge(progress)
+        bill, finish_reason = charge.bill, run.transcript.finish_reason
+        assert bill is not None and finish_reason is not None  # noqa: S101, PT018 - a finished run has said something
         now = self._clock.now()
         duration_s = self._clock.monotonic() - progress.started
         # Streamed text has been seen: what is stored is that, byte for byte.
         text = run.transcript.text if progress.stream else formatted.text
-        output = text if progress.stream and isinstance(formatted.output, str) else formatted.output
+        answer = ChatAnswer(
+            message_id=ids.message,
+            thread_id=ids.thread,
+            session_id=ids.session,
+            output=text if progress.stream and isinstance(formatted.output, str) else formatted.output,
+            format=assembly.request.format,
+            model=spec.ref,
+            prompt_version=assembly.prompt_version,
+            finish_reason=finish_reason,
+            tool_calls=run.transcript.tool_calls,
+            usage=bill.usage,
+            cost_usd=bill.cost_usd,
+            attempts=tuple([each for each in charge.attempts if each.was_sent]),
+            fallbacks=run.fallbacks,
+            context=context_use(assembly, len(assembly.request.history) - len(compiled.request.history)),
+            warnings=(*assembly.warnings, *run.passed_over, *compiled.warnings),
+            overhead_s=max(0.0, duration_s - progress.waited_s),
+        )
+        claim = progress.admitted.claim
         record = chat_record(
             command,
-            progress.assembly,
+            assembly,
             ids,
             answer=attrs.evolve(spoken(text), tool_calls=run.transcript.tool_calls),
             status="complete",
-            attempts=attempts,
+            attempts=charge.attempts,
             model=spec.ref,
-            finish_reason=run.transcript.finish_reason,
+            finish_reason=finish_reason,
             bill=bill,
+            token_count=charge.answer_tokens,
             latency_ms=round(duration_s * 1000),
             now=now,
+            completes=None if claim is None else KeyCompletion(claim=claim, answer=answer),
         )
         await self._journal.commit(record)
+        progress.admitted.is_complete = True
         duration_s = self._clock.monotonic() - progress.started
         overhead_s = max(0.0, duration_s - progress.waited_s)
-        sent = tuple(each for each in attempts if each.was_sent)
-        dropped = len(request.history) - len(compiled.request.history)
         self._telemetry.emit(
             ChatAnswered(
                 request_id=command.request_id,
@@ -264,33 +317,34 @@ class SendChat:
                 message_id=ids.message,
                 thread_id=ids.thread,
                 model=spec.ref,
-                prompt_version=progress.assembly.prompt_version,
+                prompt_version=assembly.prompt_version,
                 usage=bill.usage,
                 cost_usd=bill.cost_usd,
                 duration_s=duration_s,
                 overhead_s=overhead_s,
-                attempts=len(sent),
+                attempts=len(answer.attempts),
                 stream=progress.stream,
             )
         )
-        return ChatAnswer(
-            message_id=ids.message,
-            thread_id=ids.thread,
-            session_id=ids.session,
-            output=output,
-            format=request.format,
-            model=spec.ref,
-            prompt_version=progress.assembly.prompt_version,
-            finish_reason=run.transcript.finish_reason,
-            tool_calls=run.transcript.tool_calls,
-            usage=bill.usage,
-            cost_usd=bill.cost_usd,
-            attempts=sent,
-            fallbacks=run.fallbacks,
-            context=context_use(progress.assembly, dropped),
-            warnings=(*progress.assembly.warnings, *run.passed_over, *compiled.warnings),
-            overhead_s=overhead_s,
-        )
+        return attrs.evolve(answer, overhead_s=overhead_s)
+
+
+async def replayed(answer: ChatAnswer) -> AsyncIterator[ChatEvent]:
+    """A stored answer as events: what the first request's events came to, without its detours."""
+    yield ChatStarted(
+        message_id=answer.message_id,
+        thread_id=answer.thread_id,
+        session_id=answer.session_id,
+        model=answer.model,
+        prompt_version=answer.prompt_version,
+    )
+    output = answer.output
+    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+    if text and not (answer.tool_calls and output is None):
+        yield Delta(text)
+    for call in answer.tool_calls:
+        yield ToolCalled(call)
+    yield ChatDone(answer)
 
 
 def context_use(assembly: Assembly, dropped: int) -> ContextUse:

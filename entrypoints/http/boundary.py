@@ -24,7 +24,7 @@ from entrypoints.http.problems import (
     shutting_down,
 )
 from entrypoints.http.response_headers import decorate
-from entrypoints.http.routes.table import POLICIES
+from entrypoints.http.routes.table import POLICIES, TAKE_KEYS
 from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState
 from entrypoints.rendering import to_json
 
@@ -64,7 +64,7 @@ def boundary(state: ServerState) -> Middleware:
                 raise shutting_down()
             elif counts and state.in_flight + state.finishing.abandoned > max_in_flight:
                 raise Overloaded(f"{max_in_flight} requests are being answered already; try again shortly")
-            elif "Idempotency-Key" in request.headers and writes(request):
+            elif "Idempotency-Key" in request.headers and writes(request) and route not in TAKE_KEYS:
                 raise idempotency_unsupported()
             else:
                 response = await handler(request)

@@ -1,13 +1,13 @@
 """The body of `POST /chat`: what it may hold, and the command it becomes."""
 
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import attrs
 
 from application.use_cases.chat_command import NO_VARIABLES, SendChatCommand
 from domain.chat import Tool, ToolChoice
 from domain.errors import InvalidRequest
-from domain.ids import SessionId, ThreadId
+from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 from entrypoints.http.checks import (
@@ -32,23 +32,15 @@ MAX_MESSAGES: Final = 1000
 _MODEL: Final = Text(min_length=1, max_length=256)
 
 
-@attrs.frozen(kw_only=True)
-class ChatBody:
-    """A chat. Exactly one of `prompt` and `messages` is given; whatever is left out is as configured."""
+def _own_first(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
+    # People read the documentation from the top, and a record's own fields are what it is about.
+    return sorted(fields, key=lambda field: field.inherited)  # type: ignore[attr-defined]  # attrs' own gap
 
-    prompt: str | None = given(TEXT, "The user's text.", example="What is a hexagonal architecture?")
-    messages: tuple[MessageBody, ...] | None = given(
-        ListOf(item=MESSAGE, min_items=1, max_items=MAX_MESSAGES),
-        "The caller's own history, oldest first, ending in the turn to answer (user or tool). "
-        "Nothing is injected from the thread then.",
-    )
-    thread_id: str | None = given(UUIDText(), "The thread to continue; a new one where it is left out.")
-    session_id: str | None = given(
-        UUIDText(), "Groups the threads of one user; a new one where it is left out."
-    )
-    user: str | None = given(
-        Text(max_length=256), "The caller's opaque id of its end user.", example="u-4711"
-    )
+
+@attrs.frozen(kw_only=True)
+class AnswerOptions:
+    """How an answer is made; whatever is left out is as configured."""
+
     system_prompt: str | None = given(
         Text(min_length=1, max_length=256),
         "A prompt of the Prompt Oven: `name` (its label `production`, else the newest version), `name:v3` or "
@@ -122,6 +114,31 @@ class ChatBody:
     )
 
 
+@attrs.frozen(kw_only=True, field_transformer=_own_first)
+class ChatBody(AnswerOptions):
+    """A chat. Exactly one of `prompt` and `messages` is given; whatever is left out is as configured."""
+
+    prompt: str | None = given(TEXT, "The user's text.", example="What is a hexagonal architecture?")
+    messages: tuple[MessageBody, ...] | None = given(
+        ListOf(item=MESSAGE, min_items=1, max_items=MAX_MESSAGES),
+        "The caller's own history, oldest first, ending in the turn to answer (user or tool). "
+        "Nothing is injected from the thread then.",
+    )
+    thread_id: str | None = given(UUIDText(), "The thread to continue; a new one where it is left out.")
+    session_id: str | None = given(
+        UUIDText(), "Groups the threads of one user; a new one where it is left out."
+    )
+    user: str | None = given(
+        Text(max_length=256), "The caller's opaque id of its end user.", example="u-4711"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class RegenerateBody(AnswerOptions):
+    """Another answer in place of a thread's last one; whatever is left out is as configured."""
+
+
+REGENERATE: Final = Record(RegenerateBody)
 CHAT: Final = Record(ChatBody)
 
 
@@ -144,7 +161,6 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
     tools, choice = _tools(body.tools, body.tool_choice, faults)
     if faults:
         raise InvalidRequest.of(*faults)
-    stop = body.stop
     return SendChatCommand(
         request_id=request_id,
         messages=messages,
@@ -152,25 +168,56 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
         thread_id=cast("ThreadId | None", body.thread_id),
         session_id=cast("SessionId | None", body.session_id),
         user=body.user,
-        system_prompt=body.system_prompt,
-        variables=body.variables or NO_VARIABLES,
-        model=body.model,
-        fallbacks=body.fallbacks,
-        format=body.format,
-        schema=body.schema,
-        context_depth=body.context_depth,
-        memory=body.memory,
-        max_tokens=body.max_tokens,
-        temperature=body.temperature,
-        top_p=body.top_p,
-        stop=() if stop is None else (stop,) if isinstance(stop, str) else stop,
-        seed=body.seed,
+        stream=accepts_stream or bool(body.stream),
         tools=tools,
         tool_choice=choice,
-        stream=accepts_stream or bool(body.stream),
-        metadata=body.metadata or (),
-        on_disconnect=body.on_disconnect or "finish",
+        **_options(body),
     )
+
+
+def read_regeneration(
+    value: JSONValue, message_id: MessageId, *, request_id: str, accepts_stream: bool
+) -> SendChatCommand:
+    """The command in the body of a regeneration. Raises as `read_command` does."""
+    faults: Faults = []
+    body = REGENERATE.read(value, "", faults)
+    if body is None:
+        if isinstance(value, dict):
+            _look_further(value, faults)
+        raise InvalidRequest.of(*faults)
+    tools, choice = _tools(body.tools, body.tool_choice, faults)
+    if faults:
+        raise InvalidRequest.of(*faults)
+    return SendChatCommand(
+        request_id=request_id,
+        regenerates=message_id,
+        stream=accepts_stream or bool(body.stream),
+        tools=tools,
+        tool_choice=choice,
+        **_options(body),
+    )
+
+
+def _options(body: AnswerOptions) -> dict[str, Any]:
+    """The fields of the command that are the body's own, under the same names."""
+    stop = body.stop
+    return {
+        "system_prompt": body.system_prompt,
+        "variables": body.variables or NO_VARIABLES,
+        "model": body.model,
+        "fallbacks": body.fallbacks,
+        "format": body.format,
+        "schema": body.schema,
+        "context_depth": body.context_depth,
+        "memory": body.memory,
+        "max_tokens": body.max_tokens,
+        "temperature": body.temperature,
+        "top_p": body.top_p,
+        "stop": () if stop is None else (stop,) if isinstance(stop, str) else stop,
+        "seed": body.seed,
+        "metadata": body.metadata or (),
+        "on_disconnect": body.on_disconnect or "finish",
+    }
 
 
 def _turns(body: ChatBody, faults: Faults) -> tuple[Message, ...]:

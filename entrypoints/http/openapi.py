@@ -4,10 +4,10 @@ from importlib.metadata import version
 from typing import Final
 
 from domain.json_value import JSONObject, JSONValue
-from entrypoints.http.chat_body import CHAT
 from entrypoints.http.checks import Schemas
-from entrypoints.http.openapi_answers import ANSWER_SCHEMAS, EXAMPLE_ANSWER
-from entrypoints.http.openapi_events import EVENT_SCHEMAS, event_stream
+from entrypoints.http.openapi_answers import ANSWER_SCHEMAS
+from entrypoints.http.openapi_chat import chat_paths
+from entrypoints.http.openapi_events import EVENT_SCHEMAS
 from entrypoints.http.openapi_operations import json_answer, operation
 from entrypoints.http.openapi_prompt_answers import PROMPT_SCHEMAS
 from entrypoints.http.openapi_prompts import prompt_paths
@@ -21,57 +21,12 @@ _REQUEST_ID: Final[JSONObject] = {
     "description": "Echoed on the answer and in the log; made up where it is left out or malformed.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
 }
-# They name no model, so that each of them works on any lor3.
-_CHAT_EXAMPLES: Final[JSONObject] = {
-    "prompt": {"summary": "A prompt", "value": {"prompt": "What is a hexagonal architecture?"}},
-    "format": {
-        "summary": "A format, a limit and no falling back",
-        "value": {
-            "prompt": "List three ports of a chat gateway.",
-            "fallbacks": [],
-            "format": "markdown",
-            "max_tokens": 500,
-        },
-    },
-    "schema": {
-        "summary": "JSON that fits a schema",
-        "value": {
-            "prompt": "Name a city and its country.",
-            "format": "json",
-            "schema": {
-                "type": "object",
-                "properties": {"city": {"type": "string"}, "country": {"type": "string"}},
-                "required": ["city", "country"],
-                "additionalProperties": False,
-            },
-        },
-    },
-    "history": {
-        "summary": "The caller's own history",
-        "value": {
-            "messages": [
-                {"role": "user", "content": "My name is Ada."},
-                {"role": "assistant", "content": "Hello Ada."},
-                {"role": "user", "content": "What is my name?"},
-            ]
-        },
-    },
-    "stream": {"summary": "Server-sent events", "value": {"prompt": "Count to five.", "stream": True}},
-}
-_ANSWER_HEADERS: Final = {
-    "x-lor3-model": "The model that answered.",
-    "x-lor3-attempts": "How many calls were sent.",
-    "x-lor3-fallbacks": "How many models were given up or passed over before.",
-    "x-lor3-cost-usd": "What it cost; left out where the price is unknown.",
-    "x-lor3-overhead-ms": "Time not spent waiting for a provider.",
-}
 
 
 def document() -> dict[str, JSONValue]:
     """The whole document. Pure, and the same for every configuration."""
     schemas: Schemas = {}
-    body = CHAT.schema(schemas)
-    prompts = prompt_paths(schemas)
+    paths = {**chat_paths(schemas), **prompt_paths(schemas)}
     for answered in (ANSWER_SCHEMAS, EVENT_SCHEMAS, EXPLANATION_SCHEMAS, PROMPT_SCHEMAS, CONFIG_SCHEMAS):
         schemas.update(answered)
     return {
@@ -83,7 +38,7 @@ def document() -> dict[str, JSONValue]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "paths": _paths(body, prompts),
+        "paths": {**paths, **_service_paths()},
         "components": {
             "schemas": schemas,
             "responses": {"Problem": _problem()},
@@ -95,44 +50,8 @@ def document() -> dict[str, JSONValue]:
     }
 
 
-def _paths(body: JSONObject, prompts: JSONObject) -> dict[str, JSONValue]:
-    request_body: JSONObject = {
-        "required": True,
-        "content": {"application/json": {"schema": body, "examples": _CHAT_EXAMPLES}},
-    }
+def _service_paths() -> dict[str, JSONValue]:
     return {
-        "/chat": {
-            "post": operation(
-                "sendChat",
-                "Answer a chat",
-                "Compiles the request, has it answered by the first model that can, stores the answer and "
-                "returns it. With `stream` (or `Accept: text/event-stream`) as server-sent events.",
-                "chat",
-                {
-                    "description": "The answer, which is durable.",
-                    "headers": {
-                        name: {"description": text, "schema": {"type": "string"}}
-                        for name, text in _ANSWER_HEADERS.items()
-                    },
-                    "content": {
-                        "application/json": {"schema": ref("Answer"), "example": EXAMPLE_ANSWER},
-                        "text/event-stream": event_stream(),
-                    },
-                },
-                request_body=request_body,
-            )
-        },
-        "/chat/explain": {
-            "post": operation(
-                "explainChat",
-                "Explain a chat",
-                "Everything `POST /chat` would do up to the provider call; nothing is sent or stored.",
-                "chat",
-                json_answer("What would happen.", ref("Explanation")),
-                request_body=request_body,
-            )
-        },
-        **prompts,
         "/config": {
             "get": operation(
                 "getConfig",

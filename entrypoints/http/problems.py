@@ -23,7 +23,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "context_length_exceeded": ProblemType(400, "The prompt does not fit the model"),
     "content_filtered": ProblemType(400, "The provider's content policy refused the prompt"),
     "no_capable_model": ProblemType(400, "No model can do what the request needs"),
-    "idempotency_unsupported": ProblemType(400, "Idempotency keys are not supported"),
+    "idempotency_unsupported": ProblemType(400, "The route keeps no idempotency keys"),
     "malformed_request": ProblemType(400, "The HTTP request is malformed"),
     "not_found": ProblemType(404, "Not found"),
     "method_not_allowed": ProblemType(405, "The method is not allowed here"),
@@ -144,7 +144,7 @@ def idempotency_unsupported() -> HTTPFault:
     """Ignoring the key would let a caller rely on a promise that nobody keeps."""
     return HTTPFault(
         "idempotency_unsupported",
-        "this version keeps no idempotency keys; leave `Idempotency-Key` out",
+        "this route keeps no idempotency keys; leave `Idempotency-Key` out",
         close=True,
     )
 

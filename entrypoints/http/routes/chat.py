@@ -1,17 +1,20 @@
-"""`POST /chat` and `POST /chat/explain`."""
+"""`POST /chat`, `POST /chat/explain` and `POST /messages/{id}/regenerate`."""
 
 from typing import Final
 
+import attrs
 from aiohttp import web
 
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer
 from domain.errors import InvalidRequest
+from domain.ids import MessageId
 from domain.json_value import JSONObject
-from entrypoints.http.chat_body import names_in, read_command
+from entrypoints.http.chat_body import names_in, read_command, read_regeneration
 from entrypoints.http.checks import MAX_FAULTS
 from entrypoints.http.codec import read_object
 from entrypoints.http.event_stream import send_events
+from entrypoints.http.idempotency import read_key
 from entrypoints.http.request_body import read_body
 from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_lost, cut_at_the_end
 from entrypoints.rendering import answer_json, explanation_json, money, to_json
@@ -22,7 +25,27 @@ _JSON: Final = "application/json"
 async def send(request: web.Request) -> web.StreamResponse:
     """Answers a chat, at once or as events."""
     state = request.app[STATE]
-    command = await _command(request, state)
+    return await _answer(request, state, await _command(request, state, takes_key=True))
+
+
+async def regenerate(request: web.Request) -> web.StreamResponse:
+    """Answers a thread's last question once more."""
+    state = request.app[STATE]
+    value = await _body(request, state) if request.can_read_body else {}
+    message_id = MessageId(request.match_info["id"])
+    try:
+        command = read_regeneration(
+            value,
+            message_id,
+            request_id=request[REQUEST_ID],
+            accepts_stream="text/event-stream" in request.headers.get("Accept", ""),
+        )
+    except InvalidRequest as error:
+        raise await _with_names(error, value, state) from None
+    return await _answer(request, state, _with_key(command, request, value))
+
+
+async def _answer(request: web.Request, state: ServerState, command: SendChatCommand) -> web.StreamResponse:
     if command.stream:
         return await send_events(request, state, command)
     answer = await _execute(request, state, command)
@@ -43,20 +66,29 @@ async def _execute(request: web.Request, state: ServerState, command: SendChatCo
 async def explain(request: web.Request) -> web.StreamResponse:
     """Shows what `send` would do."""
     state = request.app[STATE]
-    command = await _command(request, state)
+    command = await _command(request, state, takes_key=False)
     explanation = await state.application.explain_chat.execute(command)
     return web.Response(body=to_json(explanation_json(explanation)), content_type=_JSON)
 
 
 def answer_headers(answer: ChatAnswer) -> dict[str, str]:
-    """The `x-lor3-*` headers. A model's name came from configuration or a body, so it is cleaned here."""
+    """The `x-lor3-*` headers. A model's name came from configuration or a body, so it is cleaned here.
+
+    They speak of this request, the body of the answer: a replay asked nobody and cost nothing.
+    """
+    headers = {"x-lor3-model": header_text(str(answer.model))}
+    if answer.is_replay:
+        headers |= {
+            "x-lor3-attempts": "0",
+            "x-lor3-fallbacks": "0",
+            "x-lor3-cost-usd": "0",
+            "Idempotency-Replayed": "true",
+        }
+        return headers
     cost = money(answer.cost_usd)
-    headers = {
-        "x-lor3-model": header_text(str(answer.model)),
-        "x-lor3-attempts": str(len(answer.attempts)),
-        "x-lor3-fallbacks": str(answer.fallbacks),
-        "x-lor3-overhead-ms": format(answer.overhead_s * 1000, ".3f"),
-    }
+    headers["x-lor3-attempts"] = str(len(answer.attempts))
+    headers["x-lor3-fallbacks"] = str(answer.fallbacks)
+    headers["x-lor3-overhead-ms"] = format(answer.overhead_s * 1000, ".3f")
     if cost is not None:
         headers["x-lor3-cost-usd"] = cost
     return headers
@@ -69,18 +101,29 @@ def header_text(text: str) -> str:
     return "".join(character if " " <= character <= "~" else "?" for character in text)
 
 
-async def _command(request: web.Request, state: ServerState) -> SendChatCommand:
+async def _body(request: web.Request, state: ServerState) -> JSONObject:
     with cut_at_the_end(state):
         body = await read_body(request, state.application.settings.server)
-    value = read_object(body)
+    return read_object(body)
+
+
+async def _command(request: web.Request, state: ServerState, *, takes_key: bool) -> SendChatCommand:
+    value = await _body(request, state)
     try:
-        return read_command(
+        command = read_command(
             value,
             request_id=request[REQUEST_ID],
             accepts_stream="text/event-stream" in request.headers.get("Accept", ""),
         )
     except InvalidRequest as error:
         raise await _with_names(error, value, state) from None
+    return _with_key(command, request, value) if takes_key else command
+
+
+def _with_key(command: SendChatCommand, request: web.Request, value: JSONObject) -> SendChatCommand:
+    if "Idempotency-Key" not in request.headers:
+        return command
+    return attrs.evolve(command, idempotency=read_key(request, value))
 
 
 async def _with_names(error: InvalidRequest, value: JSONObject, state: ServerState) -> InvalidRequest:

@@ -19,11 +19,14 @@ class RouteEntry:
     path: str
     handler: Handler
     policy: Policy
+    takes_key: bool = False
+    """Whether an `Idempotency-Key` is kept. A route that changes something refuses it where it is not."""
 
 
 ROUTES: Final = (
-    RouteEntry("POST", "/chat", chat.send, "chat"),
+    RouteEntry("POST", "/chat", chat.send, "chat", takes_key=True),
     RouteEntry("POST", "/chat/explain", chat.explain, "chat"),
+    RouteEntry("POST", "/messages/{id}/regenerate", chat.regenerate, "chat", takes_key=True),
     RouteEntry("GET", "/prompts", prompts.list_prompts, "prompts"),
     RouteEntry("GET", "/prompts/{name}", prompts.show, "prompts"),
     RouteEntry("POST", "/prompts/{name}/render", prompts.render, "prompts"),
@@ -45,3 +48,4 @@ ROUTES: Final = (
 )
 
 POLICIES: Final[Mapping[str, Policy]] = {entry.path: entry.policy for entry in ROUTES}
+TAKE_KEYS: Final = frozenset(entry.path for entry in ROUTES if entry.takes_key)

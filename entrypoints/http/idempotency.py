@@ -1,0 +1,54 @@
+"""The header `Idempotency-Key`, as in draft-ietf-httpapi-idempotency-key-header-07, any visible ASCII for a key."""
+
+import hashlib
+import json
+import re
+from typing import Final
+
+from aiohttp import web
+
+from domain.errors import Fault, InvalidRequest
+from domain.idempotency import IdempotencyKey
+from domain.json_value import JSONObject
+
+HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotency-Replayed"
+"""The header of an answer that was given before."""
+MAX_LENGTH: Final = 255
+_KEY: Final = re.compile(r"[!-~]{1,255}")
+
+
+def read_key(request: web.Request, body: JSONObject, route: str) -> IdempotencyKey | None:
+    """The request's key with a digest of the request; None where it came without one.
+
+    Args:
+        route: the template, as in `/messages/{id}/regenerate`.
+
+    Raises:
+        InvalidRequest: the header is empty, too long, given twice, or holds something else than visible ASCII.
+    """
+    given = request.headers.getall(HEADER, ())
+    if not given:
+        return None
+    if len(given) > 1:
+        raise _refused("is given more than once; send one key")
+    key = given[0]
+    if _KEY.fullmatch(key) is None:
+        if not key:
+            raise _refused("is empty; send a key, such as a UUID, or leave the header out")
+        if len(key) > MAX_LENGTH:
+            raise _refused(f"must have at most {MAX_LENGTH} characters; it has {len(key):,}")
+        raise _refused("must be visible ASCII without spaces, such as a UUID")
+    return IdempotencyKey(key=key, fingerprint=fingerprint(request, body, route))
+
+
+def fingerprint(request: web.Request, body: JSONObject, route: str) -> str:
+    """SHA-256, in hex, over method, route, the path's parameters and the body, whatever the order of its fields."""
+    sent = [request.method, route, dict(request.match_info), body]
+    # As ASCII, since a body may hold half a surrogate pair.
+    text = json.dumps(sent, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _refused(what: str) -> InvalidRequest:
+    return InvalidRequest.of(Fault(path=HEADER, message=what))
