@@ -1,0 +1,91 @@
+"""The header `Idempotency-Key`."""
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
+
+from domain.errors import InvalidRequest
+from domain.json_value import JSONObject
+from entrypoints.http.idempotency import read_key
+
+BODY: JSONObject = {"prompt": "Hello?", "variables": {"a": 1, "b": [1, 2]}}
+
+
+def request(*keys: str, method: str = "POST", **path: str) -> web.Request:
+    headers = CIMultiDict([("Idempotency-Key", key) for key in keys])
+    return make_mocked_request(method, "/chat", headers=headers, match_info=path)
+
+
+def digest(body: JSONObject, route: str = "/chat", *, method: str = "POST", **path: str) -> str:
+    key = read_key(request("k", method=method, **path), body, route)
+    assert key is not None
+    return key.fingerprint
+
+
+def test_a_request_without_the_header_has_no_key() -> None:
+    """Nothing is claimed then."""
+    assert read_key(request(), BODY, "/chat") is None
+
+
+@pytest.mark.parametrize(
+    "key", ["x", "0193a2c4-7d1e-7000-8000-000000000001", '"quoted"', "!" * 255, "a,b;c=~"]
+)
+def test_visible_ascii_is_a_key_as_it_is(key: str) -> None:
+    """Quotes are part of it."""
+    read = read_key(request(key), BODY, "/chat")
+
+    assert read is not None
+    assert key == read.key
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (("",), "empty"),
+        (("x" * 256,), "at most 255"),
+        (("a b",), "visible ASCII"),
+        (("schlüssel",), "visible ASCII"),
+        (("a\tb",), "visible ASCII"),
+        (("a", "a"), "more than once"),
+        (("a", ""), "more than once"),
+    ],
+)
+def test_anything_else_is_refused_by_name(keys: tuple[str, ...], words: str) -> None:
+    """The fault names the header and the remedy, not the key."""
+    with pytest.raises(InvalidRequest) as refused:
+        read_key(request(*keys), BODY, "/chat")
+
+    assert ["Idempotency-Key"] == [fault.path for fault in refused.value.faults]
+    assert words in refused.value.faults[0].message
+
+
+def test_the_order_of_fields_is_no_difference() -> None:
+    """Nor is it in what they hold."""
+    assert digest(BODY) == digest({"variables": {"b": [1, 2], "a": 1}, "prompt": "Hello?"})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        digest({"prompt": "Hello."}),
+        digest({**BODY, "stream": True}),
+        digest({"prompt": "Hello?", "variables": {"a": 1, "b": [2, 1]}}),
+        digest(BODY, "/messages/{id}/regenerate"),
+        digest(BODY, id="1"),
+        digest(BODY, method="PUT"),
+        digest({"prompt": "\ud800", "n": 10**4000}),
+    ],
+)
+def test_another_request_has_another_fingerprint(other: str) -> None:
+    """Method, route, path or body: any of them."""
+    assert digest(BODY) != other
+
+
+def test_the_fingerprint_says_nothing_of_the_key() -> None:
+    """It is about what the key came with."""
+    one, two = read_key(request("a"), BODY, "/chat"), read_key(request("b"), BODY, "/chat")
+
+    assert one is not None
+    assert two is not None
+    assert one.fingerprint == two.fingerprint
