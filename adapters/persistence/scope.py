@@ -27,7 +27,14 @@ class Scope:
     _transaction: Transaction
     tenant: Tenant
 
-    async def rows(self, select: sa.Select[Any], table: sa.Table, parameters: Mapping[str, Any]) -> list[Row]:
+    @property
+    def database(self) -> str:
+        """`postgresql` or `sqlite`."""
+        return self._transaction.database
+
+    async def rows(
+        self, select: sa.Select[Any], table: sa.FromClause, parameters: Mapping[str, Any]
+    ) -> list[Row]:
         await self._transaction.see(self.tenant)
         result = await self._transaction.execute(
             select.where(table.c.tenant == sa.bindparam("tenant")), self._bound(parameters)
