@@ -1,6 +1,8 @@
 """The usage report over what is in this process."""
 
-from collections.abc import Callable
+import datetime
+import decimal
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -11,13 +13,25 @@ from domain.feedback import score
 from domain.thread import StoredMessage
 from domain.usage_report import RatingStatistics, UsageGroup, UsageQuery, UsageRow
 
+_EXACT: Final = decimal.Context(prec=200)
+
+
+def _prompt(stored: StoredMessage) -> str | None:
+    return None if stored.prompt_version is None else stored.prompt_version.partition(":")[0]
+
+
+def _label(stored: StoredMessage) -> str | None:
+    prompt = _prompt(stored)
+    return None if prompt is None or stored.prompt_label is None else f"{prompt}@{stored.prompt_label}"
+
+
 _GROUPS: Final[dict[UsageGroup, Callable[[StoredMessage], str | None]]] = {
     "model": lambda each: None if each.model is None else str(each.model),
     "provider": lambda each: None if each.model is None else each.model.provider,
-    "prompt": lambda each: None if each.prompt_version is None else each.prompt_version.partition(":")[0],
+    "prompt": _prompt,
     "prompt_version": lambda each: each.prompt_version,
-    "label": lambda each: each.prompt_label,
-    "day": lambda each: each.created_at.date().isoformat(),
+    "label": _label,
+    "day": lambda each: each.created_at.astimezone(datetime.UTC).date().isoformat(),
 }
 
 
@@ -27,10 +41,9 @@ class InMemoryUsage:
 
     async def report(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         self._view.shelves.demand()
-        groups: dict[str | None, list[StoredMessage]] = {}
+        groups: dict[str | None, list[StoredMessage]] = {} if query.group_by is not None else {None: []}
         for each in self._view.messages.values():
-            counts = each.message.role == "assistant" and each.copied_from is None
-            if counts and query.since <= each.created_at < query.until:
+            if _is_counted(each) and query.since <= each.created_at < query.until:
                 groups.setdefault(self._group_of(each, query.group_by), []).append(each)
         return tuple(
             [
@@ -49,12 +62,17 @@ class InMemoryUsage:
         return None if session is None else session.user
 
 
-def _row(group: str | None, answers: list[StoredMessage]) -> UsageRow:
+def _is_counted(stored: StoredMessage) -> bool:
+    """An answer, or what there is instead of one; the caller's own turns have neither model nor failure."""
+    return stored.copied_from is None and (stored.model is not None or stored.status != "complete")
+
+
+def _row(group: str | None, answers: Sequence[StoredMessage]) -> UsageRow:
     used = [each.usage for each in answers if each.usage is not None]
     costs = [each.cost_usd for each in answers if each.cost_usd is not None]
-    latencies = sorted(each.latency_ms for each in answers if each.latency_ms is not None)
-    ratings = [each.feedback.rating for each in answers if each.feedback is not None]
-    stars = [rating for rating in ratings if isinstance(rating, int)]
+    latencies = sorted(
+        each.latency_ms for each in answers if each.latency_ms is not None and each.status == "complete"
+    )
     return UsageRow(
         group=group,
         requests=len(answers),
@@ -62,27 +80,41 @@ def _row(group: str | None, answers: list[StoredMessage]) -> UsageRow:
         input_tokens=sum(each.input_tokens for each in used),
         output_tokens=sum(each.output_tokens for each in used),
         cached_input_tokens=sum(each.cached_input_tokens for each in used),
-        cost_usd=sum(costs, start=Decimal(0)),
+        cost_usd=_sum(costs),
         unpriced=len(answers) - len(costs),
-        latency_mean_ms=sum(latencies) / len(latencies) if latencies else None,
+        latency_mean_ms=round(sum(latencies) / len(latencies), 3) if latencies else None,
         latency_p50_ms=_percentile(latencies, 0.5),
         latency_p95_ms=_percentile(latencies, 0.95),
-        ratings=RatingStatistics(
-            count=len(ratings),
-            total=sum(score(rating) for rating in ratings),
-            thumbs_up=ratings.count("thumbs_up"),
-            thumbs_down=ratings.count("thumbs_down"),
-            stars=len(stars),
-            stars_total=sum(stars),
-        ),
+        ratings=_ratings(answers),
     )
 
 
-def _percentile(sorted_values: list[int], fraction: float) -> float | None:
-    """Between the two nearest, as PostgreSQL's `percentile_cont` does it."""
+def _ratings(answers: Sequence[StoredMessage]) -> RatingStatistics:
+    ratings = [each.feedback.rating for each in answers if each.feedback is not None]
+    stars = [rating for rating in ratings if isinstance(rating, int)]
+    return RatingStatistics(
+        count=len(ratings),
+        total=sum(score(rating) for rating in ratings),
+        thumbs_up=ratings.count("thumbs_up"),
+        thumbs_down=ratings.count("thumbs_down"),
+        stars=len(stars),
+        stars_total=sum(stars),
+    )
+
+
+def _sum(amounts: Sequence[Decimal]) -> Decimal:
+    """Exactly, whatever the precision of this process."""
+    total = Decimal(0)
+    for amount in amounts:
+        total = _EXACT.add(total, amount)
+    return total
+
+
+def _percentile(sorted_values: Sequence[int], fraction: float) -> float | None:
+    """Between the two nearest, as PostgreSQL's `percentile_cont` does it; to the microsecond."""
     if not sorted_values:
         return None
     place = (len(sorted_values) - 1) * fraction
     below = int(place)
     above = min(below + 1, len(sorted_values) - 1)
-    return sorted_values[below] + (sorted_values[above] - sorted_values[below]) * (place - below)
+    return round(sorted_values[below] + (sorted_values[above] - sorted_values[below]) * (place - below), 3)

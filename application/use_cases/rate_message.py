@@ -6,7 +6,7 @@ import attrs
 
 from application.ports.clock import Clock
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from application.services.message_lookup import no_message
+from application.services.thread_lookup import canonical_id, no_message
 from domain.clean_text import clean_value
 from domain.errors import Fault, InvalidRequest
 from domain.feedback import MAX_COMMENT, MAX_TAG, MAX_TAGS, MAX_USER, RATINGS, Feedback, Rating
@@ -77,7 +77,8 @@ class RateMessage:
 
 
 async def _answer(work: UnitOfWork, message_id: MessageId) -> StoredMessage:
-    stored = await work.feedback.lock(message_id)
+    known = canonical_id(message_id)
+    stored = None if known is None else await work.feedback.lock(MessageId(known))
     if stored is None:
         raise no_message(message_id)
     role = stored.message.role

@@ -3,7 +3,7 @@
 import attrs
 
 from application.ports.unit_of_work import UnitOfWorkFactory
-from application.services.message_lookup import no_message, no_thread
+from application.services.thread_lookup import existing_message, existing_thread
 from domain.feedback import Feedback, FeedbackChange, RatedMessage
 from domain.ids import MessageId, Tenant, ThreadId
 
@@ -40,9 +40,7 @@ class ReadFeedback:
             NotFound: there is no such message.
         """
         async with self._unit_of_work(tenant) as work:
-            stored = await work.messages.get(message_id)
-            if stored is None:
-                raise no_message(message_id)
+            stored = await existing_message(work, message_id)
             history = await work.feedback.history(stored.id, limit=limit)
         return MessageFeedback(
             message_id=stored.id, thread_id=stored.thread_id, current=stored.feedback, history=history
@@ -56,8 +54,7 @@ class ReadFeedback:
             NotFound: there is no such thread.
         """
         async with self._unit_of_work(tenant) as work:
-            if await work.threads.get(thread_id) is None:
-                raise no_thread(thread_id)
-            found = await work.feedback.of_thread(thread_id, after=after, limit=limit + 1)
+            thread = await existing_thread(work, thread_id)
+            found = await work.feedback.of_thread(thread.id, after=after, limit=limit + 1)
         items = found[:limit]
         return FeedbackPage(items=items, next_after=items[-1].position if len(found) > limit else None)
