@@ -83,6 +83,7 @@ class ChatStarted:
     session_id: SessionId
     model: ModelRef
     prompt_version: str | None
+    is_replay: bool = False
 
 
 @attrs.frozen

@@ -77,6 +77,8 @@ class SendChat:
             OutputInvalid: the answer does not fit `format` or `schema`, twice; stored as failed.
             StorageUnavailable: nothing is stored, and nothing was asked if that was known before.
         """
+        if _is_free(command):
+            return await self._whole(await self._begin(command, Admitted(), stream=False))
         async with self._admitted(command) as admitted:
             if admitted.replay is not None:
                 return admitted.replay
@@ -121,7 +123,7 @@ class SendChat:
     @asynccontextmanager
     async def _admitted(self, command: SendChatCommand) -> AsyncIterator[Admitted]:
         started = self._clock.monotonic()
-        if command.thread_id is None and command.idempotency is None and command.regenerates is None:
+        if _is_free(command):
             yield Admitted()
             return
         entered = False
@@ -272,7 +274,9 @@ class SendChat:
         duration_s = self._clock.monotonic() - progress.started
         # Streamed text has been seen: what is stored is that, byte for byte.
         text = run.transcript.text if progress.stream else formatted.text
-        answer = ChatAnswer(
+        sent = tuple([each for each in charge.attempts if each.was_sent])
+        made = partial(
+            ChatAnswer,
             message_id=ids.message,
             thread_id=ids.thread,
             session_id=ids.session,
@@ -284,13 +288,16 @@ class SendChat:
             tool_calls=run.transcript.tool_calls,
             usage=bill.usage,
             cost_usd=bill.cost_usd,
-            attempts=tuple([each for each in charge.attempts if each.was_sent]),
+            attempts=sent,
             fallbacks=run.fallbacks,
             context=context_use(assembly, len(assembly.request.history) - len(compiled.request.history)),
             warnings=(*assembly.warnings, *run.passed_over, *compiled.warnings),
-            overhead_s=max(0.0, duration_s - progress.waited_s),
         )
+        completes: KeyCompletion | None = None
         claim = progress.admitted.claim
+        if claim is not None:
+            answer = made(overhead_s=max(0.0, duration_s - progress.waited_s))
+            completes = KeyCompletion(claim=claim, answer=answer)
         record = chat_record(
             command,
             assembly,
@@ -304,7 +311,7 @@ class SendChat:
             token_count=charge.answer_tokens,
             latency_ms=round(duration_s * 1000),
             now=now,
-            completes=None if claim is None else KeyCompletion(claim=claim, answer=answer),
+            completes=completes,
         )
         await self._journal.commit(record)
         progress.admitted.is_complete = True
@@ -322,11 +329,16 @@ class SendChat:
                 cost_usd=bill.cost_usd,
                 duration_s=duration_s,
                 overhead_s=overhead_s,
-                attempts=len(answer.attempts),
+                attempts=len(sent),
                 stream=progress.stream,
             )
         )
-        return attrs.evolve(answer, overhead_s=overhead_s)
+        return made(overhead_s=overhead_s)
+
+
+def _is_free(command: SendChatCommand) -> bool:
+    """Whether nobody else can be in its way: it has no key, and a thread of its own."""
+    return command.thread_id is None and command.idempotency is None and command.regenerates is None
 
 
 async def replayed(answer: ChatAnswer) -> AsyncIterator[ChatEvent]:
@@ -337,6 +349,7 @@ async def replayed(answer: ChatAnswer) -> AsyncIterator[ChatEvent]:
         session_id=answer.session_id,
         model=answer.model,
         prompt_version=answer.prompt_version,
+        is_replay=True,
     )
     output = answer.output
     text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)

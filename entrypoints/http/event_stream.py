@@ -49,6 +49,8 @@ class FrameQueue:
         self.failure: Exception | None = None
         """What ended the chat, where it was not its answer."""
         self.ended = False
+        self.is_replay = False
+        """Whether the events are those of an answer that was given before."""
         self._discards = False
 
     @property
@@ -122,7 +124,7 @@ async def send_events(
         with cancel_when_lost(request):
             await queue.filled(within_s=HOLD_S)
             if queue.failure is None or queue.has_frames:
-                response = _new_response()
+                response = _new_response(is_replay=queue.is_replay)
                 await _write(request, response, state, queue)
     except (ConnectionError, TimeoutError):
         # The reader is gone, or takes nothing.
@@ -144,6 +146,8 @@ async def _feed(queue: FrameQueue, send_chat: SendChat, command: SendChatCommand
     try:
         async with send_chat.stream(command) as events:
             async for event in events:
+                if isinstance(event, ChatStarted):
+                    queue.is_replay = event.is_replay
                 queue.put(*_frame(event))
                 if queue.is_full:
                     await queue.room()
@@ -178,14 +182,15 @@ async def _send(response: web.StreamResponse, data: bytes) -> None:
         await response.write(data)
 
 
-def _new_response() -> web.StreamResponse:
-    return web.StreamResponse(
-        headers={
-            "Content-Type": "text/event-stream; charset=utf-8",
-            "Cache-Control": "no-cache, no-store",
-            "X-Accel-Buffering": "no",  # nginx would hold the events back
-        }
-    )
+def _new_response(*, is_replay: bool) -> web.StreamResponse:
+    headers = {
+        "Content-Type": "text/event-stream; charset=utf-8",
+        "Cache-Control": "no-cache, no-store",
+        "X-Accel-Buffering": "no",  # nginx would hold the events back
+    }
+    if is_replay:
+        headers["Idempotency-Replayed"] = "true"
+    return web.StreamResponse(headers=headers)
 
 
 def _problem(failure: Exception, request: web.Request) -> dict[str, JSONValue]:
