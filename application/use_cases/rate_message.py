@@ -6,7 +6,8 @@ import attrs
 
 from application.ports.clock import Clock
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from application.services.thread_lookup import canonical_id, no_message
+from application.services.message_lookup import no_message
+from application.services.thread_lookup import canonical_id
 from domain.clean_text import clean_value
 from domain.errors import Fault, InvalidRequest
 from domain.feedback import MAX_COMMENT, MAX_TAG, MAX_TAGS, MAX_USER, RATINGS, Feedback, Rating
