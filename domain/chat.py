@@ -1,6 +1,6 @@
 """The intermediate representation of a chat, and the events of its answer."""
 
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 
@@ -8,6 +8,9 @@ from domain.json_value import JSONObject
 from domain.message import Message
 from domain.model import ModelRef
 from domain.prompt.compiled import RenderedPrompt
+
+if TYPE_CHECKING:
+    from domain.memory import Memory  # which needs the vocabulary of this module
 
 FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_calls"]
 
@@ -52,6 +55,8 @@ class ChatRequest:
     """Earlier turns, oldest first, from memory or from the caller; the budget may trim it from the front."""
     prompt: RenderedPrompt | None = None
     """From the Prompt Oven, until the pass `system-prompt` has put it into `system` and `prelude`."""
+    memory: "Memory | None" = None
+    """Of the thread, until the pass `memory-lane` has put it in front of `history`."""
     system: str | None = None
     prelude: tuple[Message, ...] = ()
     """The prompt's own user and assistant turns, such as worked examples. Never trimmed."""
@@ -75,8 +80,33 @@ class ChatRequest:
             messages=self.messages,
             history=self.history,
             prompt=None,
+            memory=self.memory,
             system=system,
             prelude=prelude,
+            model=self.model,
+            fallbacks=self.fallbacks,
+            format=self.format,
+            schema=self.schema,
+            output=self.output,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            stop=self.stop,
+            seed=self.seed,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            user=self.user,
+        )
+
+    def with_memory_in(self, history: tuple[Message, ...]) -> "ChatRequest":
+        """As `attrs.evolve(self, memory=None, history=history)`, in half the time."""
+        return ChatRequest(
+            messages=self.messages,
+            history=history,
+            prompt=self.prompt,
+            memory=None,
+            system=self.system,
+            prelude=self.prelude,
             model=self.model,
             fallbacks=self.fallbacks,
             format=self.format,

@@ -1,6 +1,7 @@
 """How large a prompt is: at most, which is quick, or counted."""
 
 import json
+import math
 from collections.abc import Mapping
 
 import attrs
@@ -10,6 +11,7 @@ from domain.json_value import JSONObject, JSONValue
 from domain.message import Message, TextPart
 from domain.model import ModelSpec
 from domain.passes.compiler_pass import TokenMeter
+from domain.passes.memory_lane import memory_turns
 from domain.passes.token_framing import (
     ANSWER_PRIMING_TOKENS,
     MESSAGE_TOKENS,
@@ -32,8 +34,12 @@ class PromptSize:
         return self.fixed + sum(self.history)
 
 
-def prompt_bound(request: ChatRequest) -> int:
-    """Tokens of the whole prompt, at most: every token is at least one byte of UTF-8."""
+def prompt_bound(request: ChatRequest, margin: float = 0.0) -> int:
+    """Tokens of the whole prompt, at most: every token is at least one byte of UTF-8.
+
+    Args:
+        margin: the spec's `count_margin`, for messages that bring a count of their own.
+    """
     bound = ANSWER_PRIMING_TOKENS
     if request.system is not None:
         bound += MESSAGE_TOKENS + _utf8_length(request.system)
@@ -41,13 +47,17 @@ def prompt_bound(request: ChatRequest) -> int:
     if prompt is not None:
         bound += MESSAGE_TOKENS + _utf8_length(prompt.system or "")
         for message in prompt.turns:
-            bound += _message_bound(message)
+            bound += _message_bound(message, margin)
+    memory = request.memory
+    if memory is not None:
+        for message in memory_turns(memory):
+            bound += _message_bound(message, margin)
     for message in request.prelude:
-        bound += _message_bound(message)
+        bound += _message_bound(message, margin)
     for message in request.history:
-        bound += _message_bound(message)
+        bound += _message_bound(message, margin)
     for message in request.messages:
-        bound += _message_bound(message)
+        bound += _message_bound(message, margin)
     if request.tools:
         bound += sum(TOOL_CALL_TOKENS + _utf8_length(_tool_text(tool)) for tool in request.tools)
     if request.output is not None and request.output.schema is not None:
@@ -70,7 +80,7 @@ def count_prompt(request: ChatRequest, spec: ModelSpec, meter: TokenMeter) -> Pr
     sizes: list[int] = []
     for message in (*request.prelude, *request.messages, *request.history):
         if message.token_count is not None:
-            sizes.append(message.token_count)
+            sizes.append(_with_margin(message.token_count, spec.count_margin))
         else:
             count = meter.count_message(message, spec)
             sizes.append(count.tokens)
@@ -83,15 +93,20 @@ def schema_bytes(schema: JSONObject) -> int:
     return _utf8_length(_json_text(schema))
 
 
-def _message_bound(message: Message) -> int:
+def _message_bound(message: Message, margin: float) -> int:
     if message.token_count is not None:
-        return message.token_count
+        return _with_margin(message.token_count, margin)
     bound = framing_tokens(message)
     for part in message.parts:
         bound += _utf8_length(part.text) if isinstance(part, TextPart) else image_tokens(part)
     for call in message.tool_calls:
         bound += _utf8_length(call.name) + _utf8_length(call.arguments)
     return bound
+
+
+def _with_margin(tokens: int, margin: float) -> int:
+    """A stored count is without a margin: which model the message goes to is known only now."""
+    return math.ceil(tokens * (1 + margin)) if margin else tokens
 
 
 def _utf8_length(text: str) -> int:

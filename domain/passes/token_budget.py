@@ -54,7 +54,7 @@ class TokenBudgetCheck:
                 warnings=warnings,
             )
         reserve = _reserve(request, spec, window)
-        bound = prompt_bound(request)
+        bound = prompt_bound(request, spec.count_margin)
         if bound + reserve <= window:
             if not target.explains:
                 return Rewrite(request=request, warnings=warnings)
@@ -76,7 +76,7 @@ def needs_counting(request: ChatRequest, spec: ModelSpec) -> bool:
     window = spec.context_window
     if window is None:
         return False
-    size = prompt_bound(request) + _reserve(request, spec, window) + _INSTRUCTION_BYTES
+    size = prompt_bound(request, spec.count_margin) + _reserve(request, spec, window) + _INSTRUCTION_BYTES
     if request.schema is not None:
         size += 2 * schema_bytes(request.schema)  # once as a native constraint, once as an instruction
     return size > window
@@ -125,7 +125,9 @@ def _rewrite(
     ]
     if left < total:
         dropped = f"{total - left} of {total} earlier messages"
-        notes.insert(0, f"Left out {dropped}, oldest first, to fit {window} tokens.")
+        held = sum(message.pinned for message in kept)
+        stay = f" {held} pinned stay{'s' * (held == 1)}, the summary included." if held else ""
+        notes.insert(0, f"Left out {dropped}, oldest first, to fit {window} tokens.{stay}")
         warnings += (f"{dropped} were left out: with them the prompt exceeds the window of `{spec.ref}`",)
         request = attrs.evolve(request, history=kept)
     if tokens + reserve > window:

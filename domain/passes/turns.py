@@ -8,8 +8,8 @@ def oldest_first(history: tuple[Message, ...], messages: tuple[Message, ...]) ->
 
     A portion is a turn: user messages and all that follows until the next user message, so that what is left
     begins with a user message. A tool result is never left without its call, nor a call without its results:
-    portions that share one are joined. System messages belong to no portion; neither does a turn whose calls
-    are answered in `messages`, nor anything after it.
+    portions that share one are joined. System messages and pinned ones belong to no portion; neither does a
+    turn whose calls are answered in `messages`, nor anything after it.
     """
     turns = _turns(history)
     pinned = _pinned_from(turns, history, messages)
@@ -21,7 +21,7 @@ def _turns(history: tuple[Message, ...]) -> list[list[int]]:
     turn_of_call: dict[str, int] = {}
     previous = ""
     for index, message in enumerate(history):
-        if message.role == "system":
+        if message.role == "system" or message.pinned:
             continue
         if not turns or (message.role == "user" and previous != "user"):
             turns.append([])

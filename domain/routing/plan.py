@@ -38,7 +38,8 @@ def plan_candidates(
     """
     candidates: list[Candidate] = []
     seen = set()
-    needs_images = any(message.has_images for message in (*request.history, *request.messages))
+    remembered = () if request.memory is None else request.memory.messages
+    needs_images = any(message.has_images for message in (*remembered, *request.history, *request.messages))
     for spec in specs:
         if spec.ref in seen:
             continue

@@ -86,7 +86,13 @@ async def test_explain_shows_the_plan_and_stores_nothing(tmp_path: Path) -> None
 
         assert response.status == 200
         names = [step["name"] for step in shown["passes"]]
-        assert names == ["system-prompt", "format-enforcement", "token-budget-check", "model-limits"]
+        assert names == [
+            "system-prompt",
+            "memory-lane",
+            "format-enforcement",
+            "token-budget-check",
+            "model-limits",
+        ]
         assert {"demo:demo"} <= {each["model"] for each in shown["candidates"]}
         assert shown["request"]["messages"][-1]["content"] == "hi"
         with closing(sqlite3.connect(tmp_path / "lor3.db")) as database:

@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
+from domain.memory import Memory
 from domain.message import Message
 from domain.model import ModelRef
 from domain.passes.prompt_size import prompt_bound
@@ -107,6 +108,7 @@ def test_everything_else_of_a_request_stays() -> None:
         messages=(Message.of("user", "Hi"),),
         history=(Message.of("user", "before"),),
         prompt=PROMPT,
+        memory=Memory(),
         system="fixed",
         prelude=(),
         model=ModelRef("a", "b"),
