@@ -6,8 +6,8 @@ from aiohttp import web
 
 _HEADERS: Final = "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, X-Request-ID"
 _EXPOSED: Final = (
-    "ETag, Location, Retry-After, X-Request-ID, x-lor3-model, x-lor3-attempts, x-lor3-fallbacks, x-lor3-cost-usd, "
-    "x-lor3-overhead-ms"
+    "Content-Disposition, ETag, Location, Retry-After, X-Request-ID, x-lor3-model, x-lor3-attempts, "
+    "x-lor3-fallbacks, x-lor3-cost-usd, x-lor3-overhead-ms"
 )
 
 
@@ -25,7 +25,7 @@ class CORSPolicy:
             return None
         response = web.Response(status=204, headers={"Vary": "Origin"})
         if request.headers.get("Origin") in self._origins:
-            response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, PUT, DELETE"
+            response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, PUT, PATCH, DELETE"
             response.headers["Access-Control-Allow-Headers"] = _HEADERS
             response.headers["Access-Control-Max-Age"] = "600"
         return response

@@ -2,14 +2,17 @@
 
 import base64
 import binascii
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from application.services.thread_lookup import canonical_id
 from domain.errors import InvalidRequest
 from domain.prompt.reference import PromptName, prompt_name, version_number
 from entrypoints.http.checks import Faults, fault
 
-ListKind: TypeAlias = Literal["prompts", "versions"]
+ListKind: TypeAlias = Literal["prompts", "versions", "sessions", "threads", "messages-asc", "messages-desc"]
 """Written into each cursor, so that it serves its own list alone."""
+_POSITION_DIGITS: Final = 10
+"""The first number of so many may be beyond a position's 31 bits."""
 
 
 def write_cursor(kind: ListKind, after: str) -> str:
@@ -35,6 +38,26 @@ def read_version_cursor(cursor: str | None, faults: Faults) -> int | None:
     except InvalidRequest:
         _refuse(faults)
         return None
+
+
+def read_id_cursor(cursor: str | None, kind: ListKind, faults: Faults) -> str | None:
+    """The id before which the page begins."""
+    before = _read_cursor(cursor, kind, faults)
+    if before is not None and canonical_id(before) != before:
+        _refuse(faults)
+        return None
+    return before
+
+
+def read_position_cursor(cursor: str | None, kind: ListKind, faults: Faults) -> int | None:
+    """The position beyond which the page begins."""
+    beyond = _read_cursor(cursor, kind, faults)
+    if beyond is None:
+        return None
+    if not (beyond.isascii() and beyond.isdigit() and len(beyond) < _POSITION_DIGITS):
+        _refuse(faults)
+        return None
+    return int(beyond)
 
 
 def _read_cursor(cursor: str | None, kind: ListKind, faults: Faults) -> str | None:

@@ -6,11 +6,22 @@ from typing import Final, Literal, TypeAlias
 import attrs
 from aiohttp.typedefs import Handler
 
-from entrypoints.http.routes import chat, documentation, prompt_labels, prompt_versions, prompts, service
+from entrypoints.http.routes import (
+    chat,
+    documentation,
+    messages,
+    prompt_labels,
+    prompt_versions,
+    prompts,
+    service,
+    sessions,
+    thread_export,
+    threads,
+)
 
-Policy: TypeAlias = Literal["public", "chat", "prompts", "ops"]
-"""`public`: anybody, even where keys exist. `chat`: whoever may send chats. `prompts`: whoever may read and write
-prompts. `ops`: probes and scrapers; never shed."""
+Policy: TypeAlias = Literal["public", "chat", "threads", "prompts", "ops"]
+"""`public`: anybody, even where keys exist. `chat`: whoever may send chats. `threads`: whoever may read, change
+and delete conversations. `prompts`: whoever may read and write prompts. `ops`: probes and scrapers; never shed."""
 
 
 @attrs.frozen
@@ -27,6 +38,20 @@ ROUTES: Final = (
     RouteEntry("POST", "/chat", chat.send, "chat", takes_key=True),
     RouteEntry("POST", "/chat/explain", chat.explain, "chat"),
     RouteEntry("POST", "/messages/{id}/regenerate", chat.regenerate, "chat", takes_key=True),
+    RouteEntry("GET", "/sessions", sessions.list_sessions, "threads"),
+    RouteEntry("POST", "/sessions", sessions.create, "threads"),
+    RouteEntry("GET", "/sessions/{id}", sessions.show, "threads"),
+    RouteEntry("GET", "/sessions/{id}/threads", sessions.list_threads, "threads"),
+    RouteEntry("GET", "/threads", threads.list_threads, "threads"),
+    RouteEntry("POST", "/threads", threads.create, "threads"),
+    RouteEntry("GET", "/threads/{id}", threads.show, "threads"),
+    RouteEntry("PATCH", "/threads/{id}", threads.change, "threads"),
+    RouteEntry("DELETE", "/threads/{id}", threads.delete, "threads"),
+    RouteEntry("GET", "/threads/{id}/messages", messages.list_messages, "threads"),
+    RouteEntry("POST", "/threads/{id}/fork", threads.fork, "threads"),
+    RouteEntry("GET", "/threads/{id}/export", thread_export.export, "threads"),
+    RouteEntry("GET", "/messages/{id}", messages.show, "threads"),
+    RouteEntry("PATCH", "/messages/{id}", messages.change, "threads"),
     RouteEntry("GET", "/prompts", prompts.list_prompts, "prompts"),
     RouteEntry("GET", "/prompts/{name}", prompts.show, "prompts"),
     RouteEntry("POST", "/prompts/{name}/render", prompts.render, "prompts"),

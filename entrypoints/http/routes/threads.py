@@ -1,0 +1,114 @@
+"""`/threads`: list, open, show, change, fork and delete them."""
+
+from typing import Final
+
+from aiohttp import web
+
+from application.use_cases.delete_thread import DeleteThreadCommand
+from application.use_cases.read_threads import DEFAULT_PAGE, ThreadPage
+from domain.errors import InvalidRequest
+from domain.ids import DEFAULT_TENANT, SessionId, ThreadId
+from domain.thread import Thread
+from entrypoints.http.checks import Faults
+from entrypoints.http.codec import read_object
+from entrypoints.http.conditional import if_match, tagged
+from entrypoints.http.cursors import read_id_cursor, write_cursor
+from entrypoints.http.query import NO_QUERY, read_query, refuse_query
+from entrypoints.http.request_body import read_body
+from entrypoints.http.state import STATE, cut_at_the_end
+from entrypoints.http.thread_body import DELETE, THREADS, read_change, read_fork, read_thread
+from entrypoints.rendering import to_json
+from entrypoints.thread_rendering import thread_json
+
+_JSON: Final = "application/json"
+
+
+async def list_threads(request: web.Request) -> web.StreamResponse:
+    """Newest first; of all sessions, or of one."""
+    faults: Faults = []
+    query = read_query(request, THREADS, faults)
+    before = None if query is None else read_id_cursor(query.cursor, "threads", faults)
+    if query is None or faults:
+        raise InvalidRequest.of(*faults)
+    page = await request.app[STATE].application.read_threads.threads(
+        DEFAULT_TENANT,
+        session_id=None if query.session_id is None else SessionId(query.session_id),
+        before=None if before is None else ThreadId(before),
+        limit=query.limit or DEFAULT_PAGE,
+    )
+    return thread_page(page)
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    """Opens an empty thread."""
+    state = request.app[STATE]
+    with cut_at_the_end(state):
+        body = await read_body(request, state.application.settings.server)
+    value = read_object(body)
+    faults: Faults = []
+    read_query(request, NO_QUERY, faults)
+    return _made(request, await state.application.open_thread.execute(read_thread(value, faults)))
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    """One thread, without its messages."""
+    refuse_query(request)
+    thread_id = ThreadId(request.match_info["id"])
+    thread = await request.app[STATE].application.read_threads.thread(DEFAULT_TENANT, thread_id)
+    return tagged(request, thread_json(thread), thread.etag)
+
+
+async def change(request: web.Request) -> web.StreamResponse:
+    """Renames and tags it."""
+    state = request.app[STATE]
+    with cut_at_the_end(state):
+        body = await read_body(request, state.application.settings.server)
+    value = read_object(body)
+    faults: Faults = []
+    read_query(request, NO_QUERY, faults)
+    tags = if_match(request, faults)
+    command = read_change(value, thread_id=ThreadId(request.match_info["id"]), if_match=tags, faults=faults)
+    thread = await state.application.change_thread.execute(command)
+    return tagged(request, thread_json(thread), thread.etag)
+
+
+async def delete(request: web.Request) -> web.StreamResponse:
+    """Makes it absent; with `purge` nothing of it is left."""
+    faults: Faults = []
+    query = read_query(request, DELETE, faults)
+    if query is None or faults:
+        raise InvalidRequest.of(*faults)
+    await request.app[STATE].application.delete_thread.execute(
+        DeleteThreadCommand(thread_id=ThreadId(request.match_info["id"]), purge=bool(query.purge))
+    )
+    return web.Response(status=204)
+
+
+async def fork(request: web.Request) -> web.StreamResponse:
+    """Makes a thread that begins as a copy of it, up to a message."""
+    state = request.app[STATE]
+    with cut_at_the_end(state):
+        body = await read_body(request, state.application.settings.server)
+    value = read_object(body)
+    faults: Faults = []
+    read_query(request, NO_QUERY, faults)
+    command = read_fork(value, thread_id=ThreadId(request.match_info["id"]), faults=faults)
+    return _made(request, await state.application.fork_thread.execute(command))
+
+
+def thread_page(page: ThreadPage) -> web.Response:
+    following = None if page.next_before is None else write_cursor("threads", page.next_before)
+    return web.Response(
+        body=to_json({"items": [thread_json(each) for each in page.items], "next_cursor": following}),
+        content_type=_JSON,
+    )
+
+
+def _made(request: web.Request, thread: Thread) -> web.Response:
+    return tagged(
+        request,
+        thread_json(thread),
+        thread.etag,
+        status=201,
+        headers={"Location": f"/threads/{thread.id}"},
+    )
