@@ -77,6 +77,7 @@ def chat_record(
         format=assembly.request.format,
         model=model,
         prompt_version=assembly.prompt_version,
+        prompt_label=assembly.prompt_label,
         finish_reason=finish_reason,
         usage=usage,
         cost_usd=Decimal(0) if bill is None else bill.cost_usd,

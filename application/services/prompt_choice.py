@@ -50,7 +50,9 @@ class PromptChoice:
                 )
             )
         try:
-            compiled = await self.oven.bake(parse_reference(text), tenant=tenant, key=key, use=use)
+            compiled, label = await self.oven.bake_labelled(
+                parse_reference(text), tenant=tenant, key=key, use=use
+            )
         except NotFound as error:
             if asked is None:
                 # Without a fault's path: `system_prompt` would point into the body of a caller who sent none.
@@ -58,10 +60,10 @@ class PromptChoice:
             raise InvalidRequest.of(Fault(path="system_prompt", message=error.detail)) from error
         if not _holds_many(variables):
             try:
-                return compiled.render(variables, defaults=self.variables, patience=PATIENCE)
+                return compiled.render(variables, defaults=self.variables, patience=PATIENCE, label=label)
             except OutOfPatience:
                 pass  # it wants a thread
-        return await asyncio.to_thread(compiled.render, variables, defaults=self.variables)
+        return await asyncio.to_thread(compiled.render, variables, defaults=self.variables, label=label)
 
     async def default_fault(self, *, tenant: Tenant = DEFAULT_TENANT) -> str | None:
         """Why the configured prompt can't be used, and what to do about it, for an operator.

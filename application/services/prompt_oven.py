@@ -16,7 +16,7 @@ from domain.ids import Tenant
 from domain.prompt.compiled import CompiledPrompt
 from domain.prompt.compiler import compile_prompt
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
-from domain.prompt.rollout import choose_version
+from domain.prompt.rollout import choose_version, label_meant
 from domain.prompt.version import Prompt, PromptVersion
 
 HEAD_TTL_S: Final = 0.8
@@ -65,7 +65,14 @@ class PromptOven:
     async def bake(
         self, reference: PromptReference, *, tenant: Tenant, key: str, use: bool = False
     ) -> CompiledPrompt:
-        """
+        """As `bake_labelled`, without the label."""
+        return (await self.bake_labelled(reference, tenant=tenant, key=key, use=use))[0]
+
+    async def bake_labelled(
+        self, reference: PromptReference, *, tenant: Tenant, key: str, use: bool = False
+    ) -> tuple[CompiledPrompt, str | None]:
+        """The version that `reference` means, and the label by which it was chosen, if by one.
+
         Args:
             key: whoever must see the same version of a rollout each time.
             use: True for a chat: the version can't be deleted from then on.
@@ -93,14 +100,14 @@ class PromptOven:
 
     async def _choose(
         self, shelf: _Shelf, prompt: Prompt, reference: PromptReference, *, key: str, use: bool
-    ) -> CompiledPrompt:
+    ) -> tuple[CompiledPrompt, str | None]:
         number = choose_version(prompt, reference, key=key)
         if number is None:
             raise NotFound(no_label(prompt, str(reference.label)))
         compiled = shelf.compiled.get(number)
         if compiled is None or (use and number not in shelf.used):
             compiled = await self._load(shelf, prompt, number, use=use)
-        return compiled
+        return compiled, label_meant(prompt, reference)
 
     async def compiled(self, ref: VersionRef, *, tenant: Tenant) -> CompiledPrompt:
         """Raises as `bake` does."""

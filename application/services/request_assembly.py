@@ -53,6 +53,12 @@ class Assembly:
         prompt = self.request.prompt
         return None if prompt is None else str(prompt.ref)
 
+    @property
+    def prompt_label(self) -> str | None:
+        """The label by which that version was chosen, if by one."""
+        prompt = self.request.prompt
+        return None if prompt is None else prompt.label
+
 
 @attrs.frozen(kw_only=True)
 class RequestAssembly:

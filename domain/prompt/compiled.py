@@ -36,6 +36,8 @@ class RenderedPrompt:
     """The user and assistant turns of a chat template, in order."""
     fragments: tuple[VersionRef, ...] = ()
     """Every fragment in it, in order of first use."""
+    label: str | None = None
+    """The label by which the version was chosen; None where it was named by number, or is the latest."""
 
 
 @attrs.frozen(kw_only=True)
@@ -103,12 +105,14 @@ class CompiledPrompt:
         *,
         defaults: Mapping[str, JSONValue] | None = None,
         patience: int = MAX_STEPS,
+        label: str | None = None,
     ) -> RenderedPrompt:
         """
         Args:
             variables: the caller's; each must be declared.
             defaults: stand in for what the caller left out; those that the prompt does not declare are ignored.
             patience: operations in sections after which it gives up, for a caller who has others waiting.
+            label: by which this version was chosen.
 
         Raises:
             InvalidRequest: naming every variable that is undeclared, missing or of the wrong type, at
@@ -147,6 +151,7 @@ class CompiledPrompt:
             system=_joined(system),
             turns=tuple(turns),
             fragments=self.fragments,
+            label=label,
         )
 
     def _checked(

@@ -25,6 +25,19 @@ def choose_version(prompt: Prompt, reference: PromptReference, *, key: str) -> i
     return _pick(weights, f"{prompt.tenant}\n{prompt.name}\n{reference.label or PRODUCTION}\n{key}")
 
 
+def label_meant(prompt: Prompt, reference: PromptReference) -> str | None:
+    """The label by which `reference` chooses its version: the one it names, or `production` where a bare name means it.
+
+    None for a number, for `latest`, and for a bare name that means the newest version.
+    """
+    label = reference.label
+    if label is not None:
+        return None if label == LATEST else label
+    if reference.version is not None or prompt.label(PRODUCTION) is None:
+        return None
+    return PRODUCTION
+
+
 def heaviest_version(prompt: Prompt, reference: PromptReference) -> int | None:
     """The one version that `reference` means to an editor, whoever asks: of a rollout the one with most weight,
     the older one of equals. Else as `choose_version`.
