@@ -15,6 +15,7 @@ from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.delete_thread import DeleteThread
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
+from application.use_cases.export_rated import ExportRated
 from application.use_cases.export_thread import ExportThread
 from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles, ImportReport
@@ -22,9 +23,12 @@ from application.use_cases.label_prompt import LabelPrompt
 from application.use_cases.open_session import OpenSession
 from application.use_cases.open_thread import OpenThread
 from application.use_cases.pin_message import PinMessage
+from application.use_cases.rate_message import RateMessage
+from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.read_threads import ReadThreads
 from application.use_cases.render_prompt import RenderPrompt
+from application.use_cases.report_usage import ReportUsage
 from application.use_cases.send_chat import SendChat
 from application.use_cases.version_prompt import VersionPrompt
 from entrypoints.prompt_reloader import PromptReloader
@@ -53,6 +57,10 @@ class Application:
     delete_thread: DeleteThread
     export_thread: ExportThread
     pin_message: PinMessage
+    rate_message: RateMessage
+    read_feedback: ReadFeedback
+    export_rated: ExportRated
+    report_usage: ReportUsage
     import_prompt_files: ImportPromptFiles
     prompt_transfer: "Callable[[], PromptTransfer]"
     """Made, and imported, when it is asked for."""

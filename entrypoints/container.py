@@ -40,6 +40,7 @@ from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.delete_thread import DeleteThread
 from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
+from application.use_cases.export_rated import ExportRated
 from application.use_cases.export_thread import ExportThread
 from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles
@@ -47,9 +48,12 @@ from application.use_cases.label_prompt import LabelPrompt
 from application.use_cases.open_session import OpenSession
 from application.use_cases.open_thread import OpenThread
 from application.use_cases.pin_message import PinMessage
+from application.use_cases.rate_message import RateMessage
+from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.read_threads import ReadThreads
 from application.use_cases.render_prompt import RenderPrompt
+from application.use_cases.report_usage import ReportUsage
 from application.use_cases.send_chat import SendChat
 from application.use_cases.version_prompt import VersionPrompt
 from domain.errors import Fault
@@ -274,6 +278,10 @@ class Container(containers.DeclarativeContainer):
         warnings=settings.provided.warnings,
         defaults=providers.Callable(_default_models, settings),
     )
+    rate_message = providers.Singleton(RateMessage, unit_of_work=store.provided.unit_of_work, clock=clock)
+    read_feedback = providers.Singleton(ReadFeedback, unit_of_work=store.provided.unit_of_work)
+    export_rated = providers.Singleton(ExportRated, unit_of_work=store.provided.unit_of_work)
+    report_usage = providers.Singleton(ReportUsage, unit_of_work=store.provided.unit_of_work, clock=clock)
     prompt_texts = providers.Singleton(DocumentTexts)
     prompt_files = providers.Singleton(
         FolderPromptFiles,
