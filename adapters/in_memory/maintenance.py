@@ -4,7 +4,7 @@ import attrs
 
 from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.tenant_view import TenantView
-from application.ports.maintenance import PruneReport, Retention
+from application.ports.maintenance import PartitionState, PruneReport, Retention
 
 
 @attrs.frozen(kw_only=True)
@@ -27,6 +27,10 @@ class InMemoryMaintenance:
     async def prepare(self) -> tuple[str, ...]:
         self._shelves.demand()
         return ()
+
+    async def partitions(self) -> PartitionState | None:
+        self._shelves.demand()
+        return None
 
 
 def _prune(view: TenantView, retention: Retention, dry_run: bool) -> PruneReport:

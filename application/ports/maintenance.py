@@ -31,6 +31,18 @@ class PruneReport:
     keys: int = 0
 
 
+@attrs.frozen(kw_only=True)
+class PartitionState:
+    """How far the months are made that messages go to."""
+
+    reach: datetime.datetime | None
+    """Every month from this one on has its place, up to here; None where this month has none."""
+    missing: tuple[str, ...] = ()
+    """Partitions that should be there by now."""
+    in_default: int = 0
+    """Messages, estimated, that lie where nothing else took them."""
+
+
 class Maintenance(Protocol):
     """Work for a moment of calm, of all tenants. Safe beside a serving lor3, and beside itself."""
 
@@ -49,4 +61,11 @@ class Maintenance(Protocol):
 
         Raises:
             StorageUnavailable: as for `prune`; also where the role may not create tables.
+        """
+
+    async def partitions(self) -> PartitionState | None:
+        """None where the store has no partitions.
+
+        Raises:
+            StorageUnavailable: the database is away or refuses.
         """

@@ -1,0 +1,238 @@
+"""What of a store may go: found and removed in portions, each a transaction of its own.
+
+Each function does one portion on a connection that is in a transaction and sees all tenants.
+"""
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import sqlalchemy as sa
+
+from adapters.persistence.months import first_id_at
+from adapters.persistence.tables import (
+    ATTEMPTS,
+    FEEDBACK_CHANGES,
+    IDEMPOTENCY_KEYS,
+    MESSAGES,
+    SESSIONS,
+    THREADS,
+)
+
+Key: TypeAlias = tuple[str, str]
+"""An id and its tenant."""
+
+BEGINNING: Final = "00000000-0000-0000-0000-000000000000"
+"""Where a walk by id begins."""
+
+_M: Final = MESSAGES.c
+_T: Final = THREADS.c
+_S: Final = SESSIONS.c
+_K: Final = IDEMPOTENCY_KEYS.c
+_HAS_MESSAGES: Final = sa.exists().where(_M.thread_id == _T.id, _M.tenant == _T.tenant)
+_HAS_THREADS: Final = sa.exists().where(_T.session_id == _S.id, _T.tenant == _S.tenant)
+
+
+def old_messages(
+    connection: sa.Connection,
+    *,
+    before: datetime.datetime,
+    after: str,
+    limit: int,
+    table: sa.FromClause = MESSAGES,
+) -> list[Key]:
+    """Those older than `before`, by id, from the one behind `after`.
+
+    Args:
+        table: `messages`, or a partition of it.
+    """
+    m = table.c
+    # An id that is no UUIDv7 says nothing of its time.
+    is_candidate = sa.or_(
+        m.id < first_id_at(before), sa.func.substr(sa.cast(m.id, sa.Text), 15, 1) != sa.literal("7")
+    )
+    found = connection.execute(
+        sa.select(m.id, m.tenant)
+        .where(m.id > after, is_candidate, m.created_at < before)
+        .order_by(m.id)
+        .limit(limit)
+    )
+    return [(row.id, row.tenant) for row in found]
+
+
+def count_old(
+    connection: sa.Connection, *, before: datetime.datetime, table: sa.FromClause = MESSAGES
+) -> int:
+    old = sa.select(sa.func.count()).select_from(table).where(table.c.created_at < before)
+    return connection.scalar(old) or 0
+
+
+def delete_messages(connection: sa.Connection, keys: Iterable[Key]) -> int:
+    """With their attempts and the history of their feedback; how many messages that were."""
+    count = 0
+    for tenant, ids in _by_tenant(keys).items():
+        for table, column in (
+            (ATTEMPTS, ATTEMPTS.c.message_id),
+            (FEEDBACK_CHANGES, FEEDBACK_CHANGES.c.message_id),
+        ):
+            connection.execute(
+                sa.delete(table).where(table.c.tenant == tenant, _among(connection, column, ids))
+            )
+        count += connection.execute(
+            sa.delete(MESSAGES).where(_M.tenant == tenant, _among(connection, _M.id, ids))
+        ).rowcount
+    return count
+
+
+def delete_feedback_of(connection: sa.Connection, *, first: str, end: str, limit: int) -> int:
+    """The history of feedback on messages from id `first` up to `end`; how many changes that were."""
+    f = FEEDBACK_CHANGES.c
+    found = connection.execute(
+        sa.select(f.message_id, f.tenant)
+        .where(f.message_id >= first, f.message_id < end)
+        .order_by(f.message_id)
+        .limit(limit)
+    )
+    count = 0
+    for tenant, ids in _by_tenant((row.message_id, row.tenant) for row in found).items():
+        count += connection.execute(
+            sa.delete(FEEDBACK_CHANGES).where(f.tenant == tenant, _among(connection, f.message_id, ids))
+        ).rowcount
+    return count
+
+
+def deleted_threads(connection: sa.Connection, *, before: datetime.datetime, limit: int) -> list[Key]:
+    """Those that were deleted before this."""
+    found = connection.execute(
+        sa.select(_T.id, _T.tenant).where(_T.deleted_at < before).order_by(_T.deleted_at).limit(limit)
+    )
+    return [(row.id, row.tenant) for row in found]
+
+
+def messages_of(connection: sa.Connection, thread: Key, *, limit: int) -> list[Key]:
+    found = connection.execute(
+        sa.select(_M.id, _M.tenant).where(_M.thread_id == thread[0], _M.tenant == thread[1]).limit(limit)
+    )
+    return [(row.id, row.tenant) for row in found]
+
+
+def delete_thread(connection: sa.Connection, thread: Key) -> int:
+    """With its summary, the answers kept for its idempotency keys, and messages written at the last moment."""
+    connection.execute(_locked(THREADS, [thread]))
+    while late := messages_of(connection, thread, limit=1000):
+        delete_messages(connection, late)
+    connection.execute(sa.delete(IDEMPOTENCY_KEYS).where(_K.thread_id == thread[0], _K.tenant == thread[1]))
+    return connection.execute(
+        sa.delete(THREADS).where(_T.tenant == thread[1], _T.id == thread[0], _T.deleted_at.is_not(None))
+    ).rowcount
+
+
+def empty_threads(
+    connection: sa.Connection, *, before: datetime.datetime, after: str, limit: int
+) -> list[Key]:
+    """Those not written to since `before` that hold no message, by id, from the one behind `after`."""
+    found = connection.execute(
+        sa.select(_T.id, _T.tenant)
+        .where(_T.id > after, _T.updated_at < before, ~_HAS_MESSAGES)
+        .order_by(_T.id)
+        .limit(limit)
+    )
+    return [(row.id, row.tenant) for row in found]
+
+
+def delete_empty_threads(connection: sa.Connection, keys: Sequence[Key], *, before: datetime.datetime) -> int:
+    # Locked first, then looked at again: a chat that continues one of them meanwhile keeps it.
+    connection.execute(_locked(THREADS, keys))
+    return sum(
+        connection.execute(
+            sa.delete(THREADS).where(
+                _T.tenant == tenant, _among(connection, _T.id, ids), _T.updated_at < before, ~_HAS_MESSAGES
+            )
+        ).rowcount
+        for tenant, ids in _by_tenant(keys).items()
+    )
+
+
+def empty_sessions(
+    connection: sa.Connection, *, before: datetime.datetime, after: str, limit: int
+) -> list[Key]:
+    """Those older than `before` that hold no thread, by id, from the one behind `after`."""
+    found = connection.execute(
+        sa.select(_S.id, _S.tenant)
+        .where(_S.id > after, _S.created_at < before, ~_HAS_THREADS)
+        .order_by(_S.id)
+        .limit(limit)
+    )
+    return [(row.id, row.tenant) for row in found]
+
+
+def delete_empty_sessions(connection: sa.Connection, keys: Sequence[Key]) -> int:
+    # Locked first: a thread that is begun in one of them meanwhile would go with it, by the foreign key.
+    connection.execute(_locked(SESSIONS, keys))
+    return sum(
+        connection.execute(
+            sa.delete(SESSIONS).where(_S.tenant == tenant, _among(connection, _S.id, ids), ~_HAS_THREADS)
+        ).rowcount
+        for tenant, ids in _by_tenant(keys).items()
+    )
+
+
+def delete_keys(connection: sa.Connection, *, before: datetime.datetime, limit: int) -> int:
+    """Idempotency keys whose time was over before this."""
+    found = connection.execute(
+        sa.select(_K.key, _K.tenant).where(_K.expires_at < before).order_by(_K.expires_at).limit(limit)
+    )
+    return sum(
+        connection.execute(
+            sa.delete(IDEMPOTENCY_KEYS).where(
+                _K.tenant == tenant, _among(connection, _K.key, keys), _K.expires_at < before
+            )
+        ).rowcount
+        for tenant, keys in _by_tenant((row.key, row.tenant) for row in found).items()
+    )
+
+
+def would_go(connection: sa.Connection, *, before: datetime.datetime) -> Mapping[str, int]:
+    """How many threads and sessions nothing newer than `before` is in."""
+    newer = sa.exists().where(_M.thread_id == _T.id, _M.tenant == _T.tenant, _M.created_at >= before)
+    alive = sa.exists().where(
+        _T.session_id == _S.id, _T.tenant == _S.tenant, sa.or_(_T.updated_at >= before, newer)
+    )
+    threads = sa.select(sa.func.count()).select_from(THREADS).where(_T.updated_at < before, ~newer)
+    sessions = sa.select(sa.func.count()).select_from(SESSIONS).where(_S.created_at < before, ~alive)
+    return {"threads": connection.scalar(threads) or 0, "sessions": connection.scalar(sessions) or 0}
+
+
+def count_deleted(connection: sa.Connection, *, before: datetime.datetime) -> int:
+    return (
+        connection.scalar(sa.select(sa.func.count()).select_from(THREADS).where(_T.deleted_at < before)) or 0
+    )
+
+
+def count_keys(connection: sa.Connection, *, before: datetime.datetime) -> int:
+    expired = sa.select(sa.func.count()).select_from(IDEMPOTENCY_KEYS).where(_K.expires_at < before)
+    return connection.scalar(expired) or 0
+
+
+def _locked(table: sa.Table, keys: Sequence[Key]) -> sa.Select[Any]:
+    """In order, so that two never wait for each other in a circle."""
+    return (
+        sa.select(table.c.id)
+        .where(sa.tuple_(table.c.id, table.c.tenant).in_(keys))
+        .order_by(table.c.id)
+        .with_for_update()
+    )
+
+
+def _by_tenant(keys: Iterable[Key]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for each, tenant in keys:
+        grouped.setdefault(tenant, []).append(each)
+    return grouped
+
+
+def _among(connection: sa.Connection, column: sa.Column[Any], values: list[str]) -> sa.ColumnElement[bool]:
+    if connection.dialect.name != "postgresql":
+        return column.in_(values)
+    # One parameter: partitions are chosen by it, and each is read by its key.
+    return column == sa.any_(sa.cast(values, sa.ARRAY(column.type)))
