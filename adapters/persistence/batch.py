@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from adapters.persistence.answer_codec import encode_answer
 from adapters.persistence.rows import Row, attempt_row, message_row, session_row, thread_row
 from domain.ids import Tenant, ThreadId
 from domain.thread import ChatRecord
@@ -24,6 +25,8 @@ class Batch:
     messages: list[Row] = attrs.field(factory=list)
     attempts: list[Row] = attrs.field(factory=list)
     growth: dict[ThreadKey, Row] = attrs.field(factory=dict)
+    completions: list[Row] = attrs.field(factory=list)
+    """Of idempotency keys: each must find its claim, or nothing of the batch is stored."""
 
     @classmethod
     def of(cls, records: Sequence[ChatRecord]) -> "Batch":
@@ -41,6 +44,7 @@ class Batch:
             messages=[row for row in self.messages if (row["tenant"], row["thread_id"]) not in missing],
             attempts=[row for row in self.attempts if (row["tenant"], row["thread_id"]) not in missing],
             growth={key: row for key, row in self.growth.items() if key not in missing},
+            completions=[row for row in self.completions if (row["tenant"], row["thread_id"]) not in missing],
         )
 
     def _add(self, record: ChatRecord, new: dict[ThreadKey, Row]) -> None:
@@ -74,3 +78,16 @@ class Batch:
                 row["thread_id"] = thread.id
                 row["continues"] = continues
                 self.attempts.append(row)
+        completion = record.completes
+        if completion is not None:
+            self.completions.append(
+                {
+                    "tenant": thread.tenant,
+                    "key": completion.claim.key,
+                    "owner": completion.claim.owner,
+                    "message_id": completion.answer.message_id,
+                    "thread_id": thread.id,
+                    "answer": encode_answer(completion.answer),
+                    "continues": continues,
+                }
+            )

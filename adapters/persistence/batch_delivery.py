@@ -13,13 +13,14 @@ from adapters.persistence.batch_writer import (
     BatchFailure,
     BatchWriter,
     Blocked,
+    ClaimLost,
     Collision,
     ConnectionLost,
     RefusedRows,
 )
 from adapters.persistence.failures import unavailable
 from adapters.persistence.readiness import Readiness
-from domain.errors import LorError, NotFound
+from domain.errors import KeyTakenOver, LorError, NotFound
 from domain.thread import ChatRecord
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -158,6 +159,14 @@ class BatchDelivery:
             rest = await self._unstored(batch)
         except BatchFailure as again:
             fail(batch, again)
+            return
+        if isinstance(failure, ClaimLost):
+            for waiting in rest:
+                waiting.fail(
+                    KeyTakenOver(
+                        "another request with the same Idempotency-Key went ahead meanwhile; send it again"
+                    )
+                )
             return
         if isinstance(failure, RefusedRows) and failure.orphan:
             for waiting in rest:

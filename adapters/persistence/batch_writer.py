@@ -32,6 +32,10 @@ class RefusedRows(BatchFailure):
         """What a row belongs to does not exist."""
 
 
+class ClaimLost(RefusedRows):
+    """Rolled back: an idempotency key that one of these records completes is held by another run, or by none."""
+
+
 class Collision(BatchFailure):
     """Rolled back because of another transaction; trying again may well succeed."""
 

@@ -13,6 +13,7 @@ from adapters.persistence import connect_failures
 from adapters.persistence.batch_writer import (
     BatchFailure,
     Blocked,
+    ClaimLost,
     Collision,
     ConnectionLost,
     NoConnectionFree,
@@ -25,6 +26,8 @@ from domain.errors import StorageUnavailable
 # PostgreSQL's codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _FOREIGN_KEY_VIOLATION: Final = "23503"
 _COLLISIONS: Final = frozenset(("40001", "40P01"))
+_DIVISION_BY_ZERO: Final = "22012"
+"""Nothing divides but the count of completed idempotency keys, in a batch that must not be stored without them."""
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 READ_ONLY: Final = "the database is read-only: it is a replica, or set so"
 SILENT: Final = "the database does not answer: is it overloaded, or the way to it cut?"
@@ -66,6 +69,8 @@ def postgresql_failure(error: BaseException) -> BatchFailure:
         return SchemaBehind(_BEHIND[code])
     if code in _REFUSED:
         return StoreRefused(_REFUSED[code])
+    if code == _DIVISION_BY_ZERO:
+        return ClaimLost("an idempotency key was taken over")
     if code.startswith("08"):
         return ConnectionLost("the connection to the database ended")
     if code.startswith(("22", "23", "54")):

@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.persistence import failures
 from adapters.persistence.batch import Batch, ThreadKey
+from adapters.persistence.batch_writer import ClaimLost
 from adapters.persistence.rows import Row
-from adapters.persistence.tables import ATTEMPTS, MESSAGES, SESSIONS, THREADS
+from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS
 from domain.clean_text import clean
 from domain.ids import MessageId
 from domain.thread import ChatRecord
@@ -31,6 +32,22 @@ _GROW = (
     sa.update(THREADS)
     .where(THREADS.c.tenant == sa.bindparam("of_tenant"), THREADS.c.id == sa.bindparam("of_id"))
     .values(next_position=sa.bindparam("grown"), updated_at=sa.bindparam("at"))
+)
+_COMPLETE = (
+    sa.update(IDEMPOTENCY_KEYS)
+    .where(
+        IDEMPOTENCY_KEYS.c.key == sa.bindparam("of_key"),
+        IDEMPOTENCY_KEYS.c.tenant == sa.bindparam("of_tenant"),
+        # Interrupted ones too: a run that was silent for long and whose key nobody took has its answer all the same.
+        IDEMPOTENCY_KEYS.c.owner == sa.bindparam("of_owner"),
+        IDEMPOTENCY_KEYS.c.state != "done",
+    )
+    .values(
+        state="done",
+        answer=sa.bindparam("given_answer"),
+        message_id=sa.bindparam("of_message"),
+        thread_id=sa.bindparam("of_thread"),
+    )
 )
 
 
@@ -81,6 +98,8 @@ class SQLiteWriter:
             ):
                 if rows:
                     connection.execute(statement, [_storable(row, surplus) for row in rows])
+            for row in batch.completions:
+                _complete(connection, row)
         return missing
 
     def _grow(
@@ -115,6 +134,22 @@ class SQLiteWriter:
         # Beginning takes the write lock: this fails where the file is gone, read-only or held.
         with self._engine.begin() as connection:
             connection.scalar(sa.select(sa.func.count()).select_from(sa.text("sqlite_master")))
+
+
+def _complete(connection: sa.Connection, row: Row) -> None:
+    completed = connection.execute(
+        _COMPLETE,
+        {
+            "of_key": row["key"],
+            "of_tenant": row["tenant"],
+            "of_owner": row["owner"],
+            "given_answer": row["answer"],
+            "of_message": row["message_id"],
+            "of_thread": row["thread_id"],
+        },
+    )
+    if completed.rowcount != 1:
+        raise ClaimLost("an idempotency key was taken over")
 
 
 def _storable(row: Row, surplus: tuple[str, ...]) -> Row:

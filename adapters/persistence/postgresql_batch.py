@@ -1,0 +1,189 @@
+# ruff: noqa: S608 - the statements are made of the tables' own names, once, at import
+"""The one statement that writes a batch to PostgreSQL, and its parameters.
+
+Each table's rows travel as one JSON text (orjson writes it in a few microseconds) and PostgreSQL takes it
+apart with `json_to_recordset`. That costs the caller's CPU less than arrays for `unnest`, of which a batch
+would need some forty, and far less than a parameter a value.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from adapters.persistence.batch import Batch
+from adapters.persistence.json_codec import encode_json_bytes
+from adapters.persistence.postgresql_exchange import Statement
+from adapters.persistence.rows import Row
+from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS
+
+_DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
+
+
+def _names(columns: Iterable[sa.Column[Any]]) -> str:
+    return ", ".join(f'"{column.name}"' for column in columns)
+
+
+def _recordset(parameter: str, columns: Iterable[sa.Column[Any]], extra: str = "") -> str:
+    types = ", ".join(f'"{column.name}" {column.type.compile(_DIALECT)}' for column in columns)
+    return f"json_to_recordset(%({parameter})s::json) AS x({types}{extra})"
+
+
+def _parents() -> str:
+    # Two chats may open the same session at the same time; the first one makes it.
+    return (
+        f"new_sessions AS (INSERT INTO sessions ({_names(SESSIONS.columns)}) "
+        f"SELECT {_names(SESSIONS.columns)} FROM {_recordset('sessions', SESSIONS.columns)} "
+        f"ON CONFLICT DO NOTHING), "
+        f"new_threads AS (INSERT INTO threads ({_names(THREADS.columns)}) "
+        f"SELECT {_names(THREADS.columns)} FROM {_recordset('threads', THREADS.columns)})"
+    )
+
+
+def _completed(stored: str) -> str:
+    """Ends the claims of the records that are stored.
+
+    Their rows are locked in order, as the heartbeat locks them, so that neither waits for the other in a circle.
+    """
+    columns = [
+        IDEMPOTENCY_KEYS.c[name] for name in ("tenant", "key", "owner", "message_id", "thread_id", "answer")
+    ]
+    return (
+        f"due AS MATERIALIZED (SELECT * FROM "
+        f"{_recordset('completions', columns, ', continues boolean')} WHERE {stored}), "
+        f"claims AS MATERIALIZED (SELECT k.tenant, k.key, k.owner FROM idempotency_keys k "
+        f"WHERE k.key = ANY(%(keys)s::text[]) AND k.tenant = ANY(%(tenants)s::text[]) "
+        # Interrupted ones too: a run that was silent for long and whose key nobody took has its answer all the same.
+        f"AND k.state <> 'done' ORDER BY k.key, k.tenant FOR NO KEY UPDATE OF k), "
+        f"completed AS (UPDATE idempotency_keys k SET state = 'done', answer = d.answer, "
+        f"message_id = d.message_id, thread_id = d.thread_id FROM claims c "
+        f"JOIN due d ON d.tenant = c.tenant AND d.key = c.key AND d.owner = c.owner "
+        f"WHERE k.tenant = c.tenant AND k.key = c.key RETURNING k.key)"
+    )
+
+
+# A division by zero rolls all of it back: `failures.py` knows its code.
+_ALL_COMPLETED: Final = "1 / ((SELECT count(*) FROM completed) = (SELECT count(*) FROM due))::int"
+
+_IS_STORED: Final = (
+    "NOT x.continues OR EXISTS (SELECT FROM locked l WHERE l.tenant = x.tenant AND l.id = x.thread_id)"
+)
+
+
+def _new_threads_only(*, completing: bool = False) -> str:
+    attempts = (
+        f"INSERT INTO attempts ({_names(ATTEMPTS.columns)}) "
+        f"SELECT {_names(ATTEMPTS.columns)} FROM {_recordset('attempts', ATTEMPTS.columns)}"
+    )
+    if completing:
+        attempts = f"new_attempts AS ({attempts}), {_completed('true')} SELECT {_ALL_COMPLETED}"
+    return (
+        f"WITH {_parents()}, "
+        f"new_messages AS (INSERT INTO messages ({_names(MESSAGES.columns)}) "
+        f"SELECT {_names(MESSAGES.columns)} FROM {_recordset('messages', MESSAGES.columns)})"
+        f"{', ' if completing else ' '}{attempts}"
+    )
+
+
+def _with_growth(*, completing: bool = False) -> str:
+    messages = ", ".join(
+        'x."position" + coalesce(l.next_position, 0)' if column.name == "position" else f'x."{column.name}"'
+        for column in MESSAGES.columns
+    )
+    attempts = ", ".join(f'x."{column.name}"' for column in ATTEMPTS.columns)
+    grown = [THREADS.c.tenant, THREADS.c.id, THREADS.c.next_position, THREADS.c.updated_at]
+    return (
+        f"WITH growth AS MATERIALIZED (SELECT * FROM {_recordset('growth', grown)}), "
+        # In id order, so that two replicas never wait for each other in a circle. The lock returns the newest
+        # row, even where it was changed after this statement began. `= ANY` keeps a generic plan on the index.
+        f"locked AS MATERIALIZED (SELECT t.tenant, t.id, t.next_position FROM threads t "
+        f"WHERE t.tenant = ANY(%(tenants)s::text[]) AND t.id = ANY(%(ids)s::uuid[]) "
+        f"AND EXISTS (SELECT FROM growth g WHERE g.tenant = t.tenant AND g.id = t.id) "
+        f"ORDER BY t.id, t.tenant FOR NO KEY UPDATE OF t), "
+        f"grown AS (UPDATE threads t SET next_position = l.next_position + g.next_position, "
+        f"updated_at = greatest(t.updated_at, g.updated_at) FROM locked l "
+        f"JOIN growth g ON g.tenant = l.tenant AND g.id = l.id "
+        f"WHERE t.tenant = l.tenant AND t.id = l.id), "
+        f"{_parents()}, "
+        f"new_messages AS (INSERT INTO messages ({_names(MESSAGES.columns)}) SELECT {messages} "
+        f"FROM {_recordset('messages', MESSAGES.columns, ', continues boolean')} "
+        f"LEFT JOIN locked l ON x.continues AND l.tenant = x.tenant AND l.id = x.thread_id "
+        f"WHERE NOT x.continues OR l.id IS NOT NULL), "
+        f"new_attempts AS (INSERT INTO attempts ({_names(ATTEMPTS.columns)}) SELECT {attempts} "
+        f"FROM {_recordset('attempts', ATTEMPTS.columns, ', thread_id uuid, continues boolean')} "
+        f"WHERE {_IS_STORED})"
+        + (
+            f", {_completed(_IS_STORED)} SELECT l.tenant, l.id::text "
+            # One row at least, so that it is divided even where no thread was found.
+            f"FROM (SELECT {_ALL_COMPLETED} AS whole) a LEFT JOIN locked l ON a.whole = 1"
+            if completing
+            else " SELECT tenant, id::text FROM locked"
+        )
+    )
+
+
+_ROWS: Final = ("sessions", "threads", "messages", "attempts")
+_GROWTH: Final = ("growth", "ids")
+_COMPLETIONS: Final = ("completions", "keys")
+
+
+def _statement(name: str, text: str, parameters: Sequence[str]) -> Statement:
+    for number, parameter in enumerate(parameters, start=1):
+        text = text.replace(f"%({parameter})s", f"${number}")
+    return Statement(name=name.encode(), text=text.encode())
+
+
+# Made of the tables' own names and types, nothing else. By whether threads grow, and whether keys are completed.
+_WRITE: Final = {
+    (False, False): _statement("lor3_new_threads", _new_threads_only(), _ROWS),
+    (True, False): _statement("lor3_growth", _with_growth(), (*_ROWS, "tenants", *_GROWTH)),
+    (False, True): _statement(
+        "lor3_new_threads_keys", _new_threads_only(completing=True), (*_ROWS, "tenants", *_COMPLETIONS)
+    ),
+    (True, True): _statement(
+        "lor3_growth_keys", _with_growth(completing=True), (*_ROWS, "tenants", *_GROWTH, *_COMPLETIONS)
+    ),
+}
+
+
+def statement_for(batch: Batch) -> Statement:
+    """Of no rows; where threads grow, of the tenant and id of each that was found."""
+    return _WRITE[bool(batch.growth), bool(batch.completions)]
+
+
+def _json(rows: Sequence[Row]) -> bytes:
+    return encode_json_bytes(rows) if rows else b"[]"
+
+
+def array(texts: Iterable[str]) -> bytes:
+    """An array in PostgreSQL's text form, each element quoted.
+
+    Raises:
+        TypeError: an element holds U+0000, which no text in PostgreSQL can.
+    """
+    elements = ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
+    if "\0" in elements:
+        raise TypeError("U+0000 is no text")
+    return f"{{{elements}}}".encode()
+
+
+def parameters_of(batch: Batch) -> list[bytes]:
+    """As the statement for this batch numbers them.
+
+    Raises:
+        TypeError, UnicodeEncodeError: it holds something that the database can't take.
+    """
+    growth, completions = batch.growth, batch.completions
+    parameters = [_json(rows) for rows in (batch.sessions, batch.threads, batch.messages, batch.attempts)]
+    if growth or completions:
+        tenants = {tenant for tenant, _ in growth}
+        tenants.update(row["tenant"] for row in completions)
+        parameters.append(array(tenants))
+    if growth:
+        parameters.append(_json(list(growth.values())))
+        parameters.append(array(thread_id for _, thread_id in growth))
+    if completions:
+        parameters.append(_json(completions))
+        parameters.append(array(row["key"] for row in completions))
+    return parameters
