@@ -14,7 +14,7 @@ from domain.feedback import Feedback, Rating
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.message import ImagePart, Message, Part, Role, TextPart, ToolCall
 from domain.model import ModelRef
-from domain.thread import MessageStatus, Session, StoredMessage, Thread
+from domain.thread import MessageStatus, Session, StoredMessage, Thread, ThreadSummary
 from domain.usage import Usage
 
 Row = dict[str, Any]
@@ -149,7 +149,7 @@ def message_of(row: Mapping[str, Any]) -> StoredMessage:
         tenant=Tenant(row["tenant"]),
         thread_id=ThreadId(row["thread_id"]),
         position=row["position"],
-        message=_message(cast("Role", row["role"]), row["content"], row["token_count"]),
+        message=content_of(cast("Role", row["role"]), row["content"], row["token_count"]),
         status=cast("MessageStatus", row["status"]),
         error_code=row["error_code"],
         parent=row["parent"],
@@ -177,6 +177,39 @@ def message_of(row: Mapping[str, Any]) -> StoredMessage:
         metadata=tuple(sorted(metadata.items())) if metadata else (),
         created_at=row["created_at"],
     )
+
+
+def attempt_of(row: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        model=ModelRef(row["provider"], row["model"]),
+        outcome=row["outcome"],
+        started_at=row["started_at"],
+        latency_ms=row["latency_ms"],
+        status=row["status"],
+        usage=Usage(
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
+            cached_input_tokens=row["cached_input_tokens"],
+            cache_write_tokens=row["cache_write_tokens"],
+            reasoning_tokens=row["reasoning_tokens"],
+            estimated=row["usage_estimated"],
+        ),
+        cost_usd=row["cost_usd"],
+        response_id=row["response_id"],
+        purpose=row["purpose"] or "answer",
+    )
+
+
+def summary_row(summary: ThreadSummary) -> Row:
+    """All but `tenant` and `thread_id`."""
+    return {
+        "up_to": summary.up_to,
+        "text": summary.text,
+        "token_count": summary.token_count,
+        "provider": summary.model.provider,
+        "model": summary.model.model,
+        "created_at": summary.created_at,
+    }
 
 
 def feedback_row(feedback: Feedback) -> tuple[str, Row]:
@@ -224,7 +257,7 @@ def _part_row(part: Part) -> Row:
     }
 
 
-def _message(role: Role, content: Mapping[str, Any], token_count: int | None) -> Message:
+def content_of(role: Role, content: Mapping[str, Any], token_count: int | None) -> Message:
     return Message(
         role=role,
         parts=tuple([_part_of(part) for part in content["parts"]]),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -12,12 +12,19 @@ from adapters.persistence.batch_writer import BatchFailure, BatchWriter, SchemaB
 from adapters.persistence.commit_queue import CommitQueue
 from adapters.persistence.departures import Departures
 from adapters.persistence.engine import Database
+from adapters.persistence.maintenance import SQLMaintenance
 from adapters.persistence.readiness import Readiness
 from adapters.persistence.unit_of_work import unit_of_work_factory
 from application.ports.chat_journal import ChatJournal
+from application.ports.conversation_reader import ConversationReader
+from application.ports.maintenance import Maintenance
 from application.ports.store import SchemaState, Store, StoreConfig
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.errors import StorageUnavailable
+
+if TYPE_CHECKING:
+    from adapters.persistence.postgresql_conversation_reader import PostgreSQLConversationReader
+    from adapters.persistence.sqlite_conversation_reader import SQLiteConversationReader
 
 WRITERS: Final = 3
 """Batches that PostgreSQL may have in flight; at most half of the pool, the rest is for reads."""
@@ -48,6 +55,8 @@ class SQLStore:
     _queue: CommitQueue = attrs.field(init=False)
     _departures: Departures = attrs.field(factory=Departures, init=False)
     _unit_of_work: UnitOfWorkFactory = attrs.field(init=False)
+    _maintenance: SQLMaintenance = attrs.field(init=False)
+    _conversations: "PostgreSQLConversationReader | SQLiteConversationReader" = attrs.field(init=False)
     _checks: "set[asyncio.Task[SchemaState]]" = attrs.field(factory=set)
 
     def __attrs_post_init__(self) -> None:
@@ -61,10 +70,20 @@ class SQLStore:
             statement_timeout_s=self._database.config.statement_timeout_s,
             departures=self._departures,
         )
+        self._maintenance = SQLMaintenance(database=self._database)
+        self._conversations = self._reader()
 
     @property
     def journal(self) -> ChatJournal:
         return self._queue
+
+    @property
+    def conversations(self) -> ConversationReader:
+        return self._conversations
+
+    @property
+    def maintenance(self) -> Maintenance:
+        return self._maintenance
 
     @property
     def unit_of_work(self) -> UnitOfWorkFactory:
@@ -106,11 +125,13 @@ class SQLStore:
     async def upgrade(self) -> tuple[str, ...]:
         try:
             self._database.demand_folder()
-            return await asyncio.to_thread(schema.upgrade, self._database)
+            applied = await asyncio.to_thread(schema.upgrade, self._database)
         except BatchFailure as failure:
             raise self._explained(failure) from failure
         except failures.FAILURES as error:
             raise self._explained(failures.failure_of(error)) from error
+        await self._maintenance.prepare(most_moved=None)
+        return applied
 
     async def aclose(self) -> None:
         await self._queue.aclose()
@@ -118,6 +139,7 @@ class SQLStore:
             task.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
         await self._departures.aclose()
+        await self._conversations.aclose()
         if self._engine is not None:
             await self._engine.dispose()
 
@@ -149,6 +171,16 @@ class SQLStore:
         if self._engine is None:
             self._engine = self._database.open()
         return self._engine
+
+    def _reader(self) -> "PostgreSQLConversationReader | SQLiteConversationReader":
+        if self._database.kind == "sqlite":
+            from adapters.persistence.sqlite_conversation_reader import SQLiteConversationReader
+
+            return SQLiteConversationReader(engine=self._pool)
+        from adapters.persistence.postgresql_conversation_reader import PostgreSQLConversationReader
+
+        limit_s = self._database.config.statement_timeout_s + _ROUND_TRIP_S
+        return PostgreSQLConversationReader(engine=self._pool, limit_s=limit_s)
 
     def _writers(self) -> tuple[BatchWriter, ...]:
         # Only the writer of this database is imported: each brings its dialect, 1 to 3 MB.

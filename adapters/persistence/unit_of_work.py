@@ -9,12 +9,24 @@ import attrs
 from adapters.persistence.async_engine import AsyncEngine
 from adapters.persistence.departures import Departures
 from adapters.persistence.failures import translated
+from adapters.persistence.feedback import FeedbackOfMessages
+from adapters.persistence.message_repository import Messages
 from adapters.persistence.prompt_repository import Prompts
-from adapters.persistence.repositories import Messages, Sessions, Threads
 from adapters.persistence.scope import Scope
+from adapters.persistence.session_repository import Sessions
+from adapters.persistence.thread_locks import ThreadLocks
+from adapters.persistence.thread_repository import Threads
 from adapters.persistence.transaction import Transaction
+from adapters.persistence.usage import Usage
 from application.ports.prompt_repository import PromptRepository
-from application.ports.unit_of_work import MessageRepository, SessionRepository, ThreadRepository, UnitOfWork
+from application.ports.unit_of_work import (
+    FeedbackRepository,
+    MessageRepository,
+    SessionRepository,
+    ThreadRepository,
+    UnitOfWork,
+    UsageReader,
+)
 from domain.ids import Tenant
 
 _ROUND_TRIP_S: Final = 1.0
@@ -28,11 +40,32 @@ class SQLUnitOfWork:
     threads: ThreadRepository
     messages: MessageRepository
     prompts: PromptRepository
-    _unlock: Callable[[], None]
+    feedback: FeedbackRepository
+    usage: UsageReader
+    _unlocks: tuple[Callable[[], None], ...]
+    """What was locked is not any more, once the transaction is over."""
 
     async def commit(self) -> None:
         await self._transaction.commit()
-        self._unlock()
+        for unlock in self._unlocks:
+            unlock()
+
+
+def _work_in(transaction: Transaction, tenant: Tenant) -> UnitOfWork:
+    scope = Scope(transaction, tenant)
+    locks = ThreadLocks()
+    prompts = Prompts(scope)
+    feedback = FeedbackOfMessages(scope)
+    return SQLUnitOfWork(
+        transaction,
+        sessions=Sessions(scope),
+        threads=Threads(scope, locks),
+        messages=Messages(scope, locks),
+        prompts=prompts,
+        feedback=feedback,
+        usage=Usage(scope),
+        unlocks=(locks.forget, prompts.unlock, feedback.unlock),
+    )
 
 
 def unit_of_work_factory(
@@ -49,11 +82,7 @@ def unit_of_work_factory(
             limit_s=statement_timeout_s + _ROUND_TRIP_S,
         )
         try:
-            scope = Scope(transaction, tenant)
-            prompts = Prompts(scope)
-            yield SQLUnitOfWork(
-                transaction, Sessions(scope), Threads(scope), Messages(scope), prompts, prompts.unlock
-            )
+            yield _work_in(transaction, tenant)
         finally:
             await departures.leave(transaction)
 

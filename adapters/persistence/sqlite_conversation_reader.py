@@ -1,0 +1,62 @@
+"""Reads a conversation from SQLite in one statement, hence one snapshot."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import attrs
+
+from adapters.persistence import failures
+from adapters.persistence.async_engine import AsyncEngine
+from adapters.persistence.conversation_rows import (
+    END,
+    conversation_of,
+    conversation_sql,
+    session_of,
+    session_sql,
+)
+from adapters.persistence.identifiers import canonical, oldest_message
+from adapters.persistence.json_codec import decode_json
+from domain.ids import SessionId, Tenant, ThreadId
+from domain.thread import Conversation, Session
+
+
+def _numbered(statement: str) -> str:
+    return statement.replace("$", "?")
+
+
+_CONVERSATION: Final = _numbered(conversation_sql("sqlite"))
+_SESSION: Final = _numbered(session_sql("sqlite"))
+
+
+@attrs.frozen(kw_only=True)
+class SQLiteConversationReader:
+    """Takes a connection of the pool for each read."""
+
+    _engine: Callable[[], AsyncEngine]
+
+    async def conversation(
+        self, tenant: Tenant, thread_id: ThreadId, *, limit: int, below: int | None = None
+    ) -> Conversation | None:
+        key = canonical(thread_id)
+        if key is None:
+            return None
+        end = END if below is None else min(below, END)
+        parameters = (key, tenant, max(limit, 0), end, oldest_message(key))
+        values = await self._values(_CONVERSATION, parameters)
+        return None if values is None else conversation_of(values, tenant=tenant, thread_id=ThreadId(key))
+
+    async def session(self, tenant: Tenant, session_id: SessionId) -> Session | None:
+        key = canonical(session_id)
+        if key is None:
+            return None
+        values = await self._values(_SESSION, (key, tenant))
+        return None if values is None else session_of(values, tenant=tenant, session_id=SessionId(key))
+
+    async def aclose(self) -> None:
+        """There is nothing of its own to close."""
+
+    async def _values(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any] | None:
+        with failures.translated():
+            async with self._engine().connect() as connection:
+                value = (await connection.exec_driver_sql(statement, parameters)).scalar()
+        return None if value is None else decode_json(value)
