@@ -12,6 +12,8 @@ from entrypoints.http.openapi_operations import json_answer, operation
 from entrypoints.http.openapi_prompt_answers import PROMPT_SCHEMAS
 from entrypoints.http.openapi_prompts import prompt_paths
 from entrypoints.http.openapi_service import CONFIG_SCHEMAS, EXPLANATION_SCHEMAS
+from entrypoints.http.openapi_thread_answers import THREAD_SCHEMAS
+from entrypoints.http.openapi_threads import thread_paths
 from entrypoints.http.problems import CONTENT_TYPE, PROBLEMS
 from entrypoints.http.schema_parts import ref
 
@@ -26,8 +28,15 @@ _REQUEST_ID: Final[JSONObject] = {
 def document() -> dict[str, JSONValue]:
     """The whole document. Pure, and the same for every configuration."""
     schemas: Schemas = {}
-    paths = {**chat_paths(schemas), **prompt_paths(schemas)}
-    for answered in (ANSWER_SCHEMAS, EVENT_SCHEMAS, EXPLANATION_SCHEMAS, PROMPT_SCHEMAS, CONFIG_SCHEMAS):
+    paths = {**chat_paths(schemas), **thread_paths(schemas), **prompt_paths(schemas)}
+    for answered in (
+        ANSWER_SCHEMAS,
+        THREAD_SCHEMAS,
+        EVENT_SCHEMAS,
+        EXPLANATION_SCHEMAS,
+        PROMPT_SCHEMAS,
+        CONFIG_SCHEMAS,
+    ):
         schemas.update(answered)
     return {
         "openapi": "3.1.0",
