@@ -12,6 +12,8 @@ from domain.usage import NO_USAGE, Usage
 Outcome: TypeAlias = str
 """`ok`, a failure kind (`rate_limited`, `server_error`, …), `cancelled`, or why it was skipped: `skipped_*`."""
 
+Purpose: TypeAlias = Literal["answer", "summary"]
+
 
 @attrs.frozen(kw_only=True)
 class Attempt:
@@ -25,7 +27,7 @@ class Attempt:
     cost_usd: Decimal | None = Decimal(0)
     """None where the price is unknown; failed attempts cost 0."""
     response_id: str | None = None
-    purpose: Literal["answer", "summary"] = "answer"
+    purpose: Purpose = "answer"
     """What the call was for: a summary of the thread's older part is paid for by the chat that needed it."""
 
     @property

@@ -12,7 +12,7 @@ from application.services.failure_report import final_error
 from application.services.provider_call import LiveCall
 from application.services.route_health import RouteHealth
 from application.services.run import Compile, RoutedEvent, Run, Said, Switched
-from domain.attempt import Attempt
+from domain.attempt import Attempt, Purpose
 from domain.errors import InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
@@ -35,7 +35,14 @@ class Failover:
     _telemetry: Telemetry
 
     def start(
-        self, *, request_id: str, candidates: tuple[Candidate, ...], compile_for: Compile, stream: bool
+        self,
+        *,
+        request_id: str,
+        candidates: tuple[Candidate, ...],
+        compile_for: Compile,
+        stream: bool,
+        purpose: Purpose = "answer",
+        deadline_s: float | None = None,
     ) -> Run:
         self._health.retry_budget.request_arrived()
         return Run(
@@ -44,6 +51,8 @@ class Failover:
             compile=compile_for,
             stream=stream,
             started_at=self._clock.monotonic(),
+            purpose=purpose,
+            deadline_s=deadline_s,
         )
 
     async def whole(self, run: Run) -> None:
@@ -237,6 +246,7 @@ class Failover:
                 latency_ms=round(duration_s * 1000),
                 status=status,
                 response_id=call.transcript.response_id,
+                purpose=run.purpose,
             )
         )
         if outcome == "ok" or call.transcript.has_content:
@@ -266,10 +276,15 @@ class Failover:
         )
 
     def _skip(self, run: Run, spec: ModelSpec, outcome: str) -> None:
-        run.attempts.append(Attempt(model=spec.ref, outcome=outcome, started_at=self._clock.now()))
+        run.attempts.append(
+            Attempt(model=spec.ref, outcome=outcome, started_at=self._clock.now(), purpose=run.purpose)
+        )
 
     def _remaining_s(self, run: Run) -> float:
-        return self._policy.deadline_s - (self._clock.monotonic() - run.started_at)
+        deadline_s = self._policy.deadline_s
+        if run.deadline_s is not None:
+            deadline_s = min(deadline_s, run.deadline_s)
+        return deadline_s - (self._clock.monotonic() - run.started_at)
 
 
 def _ended_by(exc: BaseException) -> str:

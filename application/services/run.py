@@ -6,7 +6,7 @@ from typing import TypeAlias
 import attrs
 
 from application.services.transcript import Transcript
-from domain.attempt import Attempt
+from domain.attempt import Attempt, Purpose
 from domain.chat import ChatRequest, TextDelta, ToolCallDelta
 from domain.errors import InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
@@ -46,6 +46,9 @@ class Run:
     compile: Compile
     stream: bool
     started_at: float
+    purpose: Purpose = "answer"
+    deadline_s: float | None = None
+    """For all of it, where the policy's own would be too long."""
     attempts: list[Attempt] = attrs.field(factory=list)
     """Every call made and every candidate passed over, in order."""
     said: dict[int, Said] = attrs.field(factory=dict)

@@ -1,0 +1,123 @@
+"""Choose what a thread gives to the next prompt."""
+
+from typing import Final
+
+import attrs
+
+from application.ports.conversation_reader import ConversationReader
+from application.services.run import Run
+from application.services.summariser import Summariser
+from domain.chat_defaults import MemoryMode
+from domain.errors import NotFound
+from domain.ids import Tenant, ThreadId
+from domain.memory import NO_MEMORY, Memory, choose_memory
+from domain.summary import Fold, fold_due, reaches_back
+from domain.thread import Conversation, ThreadSummary
+
+MOST_SUMMARISED: Final = 500
+"""Messages that one summary is made of at most; of a longer thread that is summarised for the first time, the last."""
+
+
+@attrs.frozen(kw_only=True)
+class InjectMemoryCommand:
+    tenant: Tenant
+    thread_id: ThreadId
+    depth: int
+    """0 for a chat that is sent with a history of its own: the thread is looked up, and nothing is remembered."""
+    mode: MemoryMode = "window"
+    below: int | None = None
+    """Only what is at positions less than this one: for an answer that is made again."""
+
+
+@attrs.frozen(kw_only=True)
+class Injection:
+    """The thread, and what it gives."""
+
+    command: InjectMemoryCommand
+    conversation: Conversation
+    memory: Memory
+    due: Fold | None = None
+    """What is to be summarised before the chat is sent."""
+    run: Run | None = None
+    """The calls that were made to summarise it."""
+    warnings: tuple[str, ...] = ()
+
+
+@attrs.define(kw_only=True)
+class InjectMemory:
+    """Reads the end of a thread and chooses from it."""
+
+    _conversations: ConversationReader
+    _summariser: Summariser
+
+    async def execute(self, command: InjectMemoryCommand) -> Injection:
+        """One round trip, whatever the thread's length; asks no model.
+
+        Raises:
+            NotFound: there is no such thread.
+            StorageUnavailable: the database is away.
+        """
+        depth = command.depth
+        with_summary = command.mode == "summary" and depth > 0
+        # One more than the window tells whether its first exchange is whole; behind a summary, up to `depth`
+        # messages may be uncovered, and an exchange on top.
+        limit = 0 if depth <= 0 else 2 * depth + 1 if with_summary else depth + 1
+        conversation = await self._read(command, limit)
+        if not with_summary:
+            return Injection(
+                command=command,
+                conversation=conversation,
+                memory=choose_memory(conversation, depth=depth) if depth > 0 else NO_MEMORY,
+            )
+        summary = _usable(conversation.summary, command.below)
+        due = None if command.below is not None else fold_due(conversation, depth=depth)
+        return Injection(
+            command=command,
+            conversation=conversation,
+            memory=choose_memory(conversation, depth=depth, summary=summary),
+            due=due,
+        )
+
+    async def summarise(self, injection: Injection, *, request_id: str) -> Injection:
+        """As it is once what is due has been summarised: a call of a model, which is to be paid for.
+
+        A summary that fails leaves the window and the old summary, with a warning.
+
+        Raises:
+            NotFound: the thread was deleted meanwhile.
+            StorageUnavailable: the database is away.
+        """
+        command, conversation, due = injection.command, injection.conversation, injection.due
+        if due is None:
+            return injection
+        if not reaches_back(conversation, limit=2 * command.depth + 1):
+            conversation = await self._read(command, max(MOST_SUMMARISED, 2 * command.depth + 1))
+            due = fold_due(conversation, depth=command.depth) or due
+        made = await self._summariser.summarise(
+            due, tenant=command.tenant, thread_id=command.thread_id, request_id=request_id
+        )
+        memory = injection.memory
+        if made.summary is not None:
+            memory = choose_memory(conversation, depth=command.depth, summary=made.summary)
+        return attrs.evolve(
+            injection,
+            memory=memory,
+            due=None,
+            run=made.run,
+            warnings=() if made.warning is None else (made.warning,),
+        )
+
+    async def _read(self, command: InjectMemoryCommand, limit: int) -> Conversation:
+        conversation = await self._conversations.conversation(
+            command.tenant, command.thread_id, limit=limit, below=command.below
+        )
+        if conversation is None:
+            raise NotFound(f"there is no thread {command.thread_id}; leave `thread_id` out to start one")
+        return conversation
+
+
+def _usable(summary: ThreadSummary | None, below: int | None) -> ThreadSummary | None:
+    """None for a summary that tells of the very exchange that is made again."""
+    if summary is None or (below is not None and summary.up_to >= below):
+        return None
+    return summary
