@@ -9,7 +9,9 @@ from domain.errors import InvalidRequest
 from domain.prompt.reference import PromptName, prompt_name, version_number
 from entrypoints.http.checks import Faults, fault
 
-ListKind: TypeAlias = Literal["prompts", "versions", "sessions", "threads", "messages-asc", "messages-desc"]
+ListKind: TypeAlias = Literal[
+    "prompts", "versions", "sessions", "threads", "messages-asc", "messages-desc", "feedback"
+]
 """Written into each cursor, so that it serves its own list alone."""
 _POSITION_DIGITS: Final = 10
 """The first number of so many may be beyond a position's 31 bits."""

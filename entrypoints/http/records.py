@@ -21,6 +21,8 @@ class FieldNote:
     """What a record's field carries beside its type."""
 
     check: Check[Any]  # a field of any type
+    name: str
+    """The field's, to callers; differs from the attribute's where Python keeps the word for itself."""
     doc: str
     required: bool
     default: JSONValue
@@ -35,15 +37,22 @@ def given(
     required: bool = False,
     default: JSONValue = None,
     example: JSONValue = None,
+    name: str = "",
 ) -> Any:
-    """A field of a record. Typed Any, as `attrs.field` is, so that the class can declare the field's type."""
-    note = FieldNote(check=check, doc=doc, required=required, default=default, example=example)
+    """A field of a record. Typed Any, as `attrs.field` is, so that the class can declare the field's type.
+
+    Args:
+        name: where it can't be the attribute's, such as `from`.
+    """
+    note = FieldNote(check=check, name=name, doc=doc, required=required, default=default, example=example)
     return attrs.field(default=None, metadata={_METADATA: note})
 
 
 def notes_of(record: type[attrs.AttrsInstance]) -> Mapping[str, FieldNote]:
     """Field name → note, in order of declaration."""
-    return {each.name: each.metadata[_METADATA] for each in attrs.fields(record)}
+    return {
+        each.metadata[_METADATA].name or each.name: each.metadata[_METADATA] for each in attrs.fields(record)
+    }
 
 
 class Record(Generic[T]):
@@ -56,6 +65,12 @@ class Record(Generic[T]):
         self._notes = notes_of(record)  # type: ignore[arg-type]  # T can't be bound to attrs' classes and stay generic
         self._readers = {field: note.check.read for field, note in self._notes.items()}
         self._required = tuple(field for field, note in self._notes.items() if note.required)
+        attributes = [each.name for each in attrs.fields(record)]  # type: ignore[arg-type]  # as above
+        self._renamed = {
+            field: attribute
+            for field, attribute in zip(self._notes, attributes, strict=True)
+            if field != attribute
+        }
 
     def read(self, value: JSONValue, path: str, faults: Faults) -> T | None:
         if not isinstance(value, dict):
@@ -77,7 +92,11 @@ class Record(Generic[T]):
         for field in self._required:
             if value.get(field) is None:
                 fault(faults, prefix + field, "is required")
-        return self._record(**values) if len(faults) == before else None
+        if len(faults) != before:
+            return None
+        if self._renamed:
+            values = {self._renamed.get(field, field): item for field, item in values.items()}
+        return self._record(**values)
 
     def field(self, name: str, value: JSONObject) -> Any:
         """What one field holds; None where it is left out or is not acceptable."""

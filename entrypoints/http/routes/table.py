@@ -9,6 +9,8 @@ from aiohttp.typedefs import Handler
 from entrypoints.http.routes import (
     chat,
     documentation,
+    feedback,
+    feedback_export,
     messages,
     prompt_labels,
     prompt_versions,
@@ -17,11 +19,13 @@ from entrypoints.http.routes import (
     sessions,
     thread_export,
     threads,
+    usage,
 )
 
-Policy: TypeAlias = Literal["public", "chat", "threads", "prompts", "ops"]
+Policy: TypeAlias = Literal["public", "chat", "threads", "feedback", "usage", "prompts", "ops"]
 """`public`: anybody, even where keys exist. `chat`: whoever may send chats. `threads`: whoever may read, change
-and delete conversations. `prompts`: whoever may read and write prompts. `ops`: probes and scrapers; never shed."""
+and delete conversations. `feedback`: whoever may rate answers and read ratings. `usage`: whoever may see what was
+used. `prompts`: whoever may read and write prompts. `ops`: probes and scrapers; never shed."""
 
 
 @attrs.frozen
@@ -52,6 +56,12 @@ ROUTES: Final = (
     RouteEntry("GET", "/threads/{id}/export", thread_export.export, "threads"),
     RouteEntry("GET", "/messages/{id}", messages.show, "threads"),
     RouteEntry("PATCH", "/messages/{id}", messages.change, "threads"),
+    RouteEntry("GET", "/messages/{id}/feedback", feedback.show, "feedback"),
+    RouteEntry("PUT", "/messages/{id}/feedback", feedback.put, "feedback"),
+    RouteEntry("DELETE", "/messages/{id}/feedback", feedback.delete, "feedback"),
+    RouteEntry("GET", "/threads/{id}/feedback", feedback.list_of_thread, "feedback"),
+    RouteEntry("GET", "/feedback/export", feedback_export.export, "feedback"),
+    RouteEntry("GET", "/usage", usage.report, "usage"),
     RouteEntry("GET", "/prompts", prompts.list_prompts, "prompts"),
     RouteEntry("GET", "/prompts/{name}", prompts.show, "prompts"),
     RouteEntry("POST", "/prompts/{name}/render", prompts.render, "prompts"),
