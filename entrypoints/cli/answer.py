@@ -51,6 +51,10 @@ def print_footer(answer: "ChatAnswer", settings: "Settings") -> None:
         "cost unknown" if cost is None else f"${cost}",
         f"thread {answer.thread_id}",
     ]
+    if answer.is_replay:
+        parts[-1:-1] = ["given before, so it costs nothing now"]
+    if answer.context.injected:
+        parts[-1:-1] = [f"{answer.context.injected:,} messages remembered"]
     if answer.prompt_version is not None:
         parts.insert(1, str(answer.prompt_version))
     if answer.finish_reason != "stop":

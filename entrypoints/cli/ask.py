@@ -1,9 +1,10 @@
 """What `lor3 run` was asked, and the command that it makes of it."""
 
-import uuid
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import attrs
 import click
@@ -12,6 +13,8 @@ from entrypoints.cli.variables import Typed, typed
 
 if TYPE_CHECKING:
     from application.use_cases.chat_command import SendChatCommand
+    from domain.chat_defaults import MemoryMode
+    from domain.idempotency import IdempotencyKey
     from entrypoints.application import Application
 
 
@@ -27,25 +30,40 @@ class Ask:
     format: str | None
     schema: dict[str, Any] | None
     thread: str | None
+    """Of the one to continue, or the beginning of its id."""
+    session: str | None
+    user: str | None
     context_depth: int | None
+    memory: "MemoryMode | None"
+    idempotency_key: str | None
     max_tokens: int | None
     temperature: float | None
     stream: bool
 
 
-def thread_id(text: str) -> str:
+def memory_mode(text: str) -> "MemoryMode":
     """
     Raises:
-        InvalidRequest: it is no UUID.
+        InvalidRequest: there is no such mode.
+    """
+    from domain.chat_defaults import MemoryMode
+    from entrypoints.cli.choices import one_of
+
+    return cast("MemoryMode", one_of(text, get_args(MemoryMode), path="--memory"))
+
+
+def key_text(text: str) -> str:
+    """
+    Raises:
+        InvalidRequest: it is no idempotency key.
     """
     from domain.errors import Fault, InvalidRequest
 
-    try:
-        return str(uuid.UUID(text))
-    except ValueError as error:
-        raise InvalidRequest.of(
-            Fault(path="--thread", message="must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057")
-        ) from error
+    if 1 <= len(text) <= 255 and all("!" <= char <= "~" for char in text):
+        return text
+    raise InvalidRequest.of(
+        Fault(path="--idempotency-key", message="must be 1 to 255 visible ASCII characters, such as a UUID")
+    )
 
 
 def read_schema(path: Path) -> dict[str, Any]:
@@ -62,24 +80,51 @@ def read_schema(path: Path) -> dict[str, Any]:
 
 def chat_command(application: "Application", ask: Ask, given: Typed) -> "SendChatCommand":
     from application.use_cases.chat_command import SendChatCommand
-    from domain.ids import ThreadId
+    from domain.ids import SessionId, ThreadId
     from domain.message import Message
 
     return SendChatCommand(
         request_id=application.ids.new(),
         messages=(Message.of("user", ask.prompt),),
         thread_id=ThreadId(ask.thread) if ask.thread else None,
+        session_id=SessionId(ask.session) if ask.session else None,
+        user=ask.user,
         system_prompt=ask.system,
         variables=given.values,
         model=ask.model,
         format=ask.format,
         schema=ask.schema,
         context_depth=ask.context_depth,
+        memory=ask.memory,
         max_tokens=ask.max_tokens,
         temperature=ask.temperature,
         stream=ask.stream,
         on_disconnect="cancel",
+        idempotency=None if ask.idempotency_key is None else _idempotency(ask, ask.idempotency_key),
     )
+
+
+async def whole_thread(application: "Application", ask: Ask) -> Ask:
+    """`ask` with the whole id of its thread.
+
+    Raises:
+        NotFound: no thread's id begins so.
+        InvalidRequest: several do.
+    """
+    from entrypoints.cli.identifiers import existing_thread_id
+
+    if ask.thread is None:
+        return ask
+    return attrs.evolve(ask, thread=await existing_thread_id(application, ask.thread, path="--thread"))
+
+
+def _idempotency(ask: Ask, key: str) -> "IdempotencyKey":
+    """How the answer is printed makes no other request of it."""
+    from domain.idempotency import IdempotencyKey
+
+    asked = attrs.asdict(attrs.evolve(ask, stream=False, idempotency_key=None))
+    text = json.dumps(["lor3 run", asked], sort_keys=True, ensure_ascii=True)
+    return IdempotencyKey(key=key, fingerprint=hashlib.sha256(text.encode()).hexdigest())
 
 
 async def typed_variables(application: "Application", ask: Ask) -> Typed:

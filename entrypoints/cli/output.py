@@ -27,7 +27,20 @@ if TYPE_CHECKING:
 
 def print_json(value: object) -> None:
     """One JSON document on stdout: indented on a terminal, on one line in a pipe."""
-    click.echo(json.dumps(value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
+    if sys.stdout.isatty():
+        click.echo(ascii_controls(json.dumps(value, indent=2, ensure_ascii=False)))
+    else:
+        click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def ascii_controls(document: str) -> str:
+    """The same JSON without a character that a terminal would obey: JSON writes those below U+0020 as escapes by
+    itself, but neither U+009B nor what turns the direction of a text."""
+    if document.isprintable():
+        return document
+    return "".join(
+        char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in document
+    )
 
 
 def print_table(

@@ -11,7 +11,16 @@ import attrs
 import click
 
 from entrypoints.cli.answer import close_line, print_footer, print_output, print_tool_calls, write
-from entrypoints.cli.ask import Ask, chat_command, read_schema, thread_id, typed_variables
+from entrypoints.cli.ask import (
+    Ask,
+    chat_command,
+    key_text,
+    memory_mode,
+    read_schema,
+    typed_variables,
+    whole_thread,
+)
+from entrypoints.cli.identifiers import check_thread_id, session_id
 from entrypoints.cli.main import INTERRUPTED
 from entrypoints.cli.options import common, quiet, settings_from, untold_files
 from entrypoints.cli.output import print_json, say, unsaid, warn
@@ -54,6 +63,7 @@ Examples:
   git diff | lor3 run "Summarise this diff" --model claude:opus --format markdown
   lor3 run --prompt "Three colours" --schema colours.json --json
   lor3 run "Where is my parcel?" --system support_agent:v3 --var name=Ada
+  lor3 run --thread 01890a5d-ac96 "And in winter?" --context-depth 5
 """
 )
 @click.argument("words", nargs=-1, metavar="[PROMPT]")
@@ -77,9 +87,23 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A JSON Schema that the answer must fit; implies --format json.",
 )
-@click.option("--thread", metavar="ID", help="Continue this thread.")
+@click.option("--thread", metavar="ID", help="Continue this thread; the beginning of its id will do.")
+@click.option("--session", metavar="ID", help="Begin the thread in this session.")
+@click.option("--user", metavar="USER", help="For whom, as your own system calls them.")
 @click.option(
-    "--context-depth", type=click.IntRange(0, 200), help="How many of the thread's messages to inject."
+    "--context-depth",
+    type=click.IntRange(0, 200),
+    help="How many of the thread's messages to inject. [default: as configured]",
+)
+@click.option(
+    "--memory",
+    metavar="MODE",
+    help="window, or summary: also what was before those, in short. [default: as configured]",
+)
+@click.option(
+    "--idempotency-key",
+    metavar="KEY",
+    help="Run again with the same key within a day, it gives the same answer and costs nothing.",
 )
 @click.option("--max-tokens", type=click.IntRange(1), help="The longest answer, in tokens.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature.")
@@ -96,7 +120,11 @@ def run(
     output_format: str | None,
     schema_path: Path | None,
     thread: str | None,
+    session: str | None,
+    user: str | None,
     context_depth: int | None,
+    memory: str | None,
+    idempotency_key: str | None,
     max_tokens: int | None,
     temperature: float | None,
     stream: bool | None,
@@ -115,8 +143,12 @@ def run(
         model=model,
         format="json" if schema_path else output_format,
         schema=read_schema(schema_path) if schema_path else None,
-        thread=thread_id(thread) if thread is not None else None,
+        thread=check_thread_id(thread, path="--thread") if thread is not None else None,
+        session=session_id(session, path="--session") if session is not None else None,
+        user=user,
         context_depth=context_depth,
+        memory=memory_mode(memory) if memory is not None else None,
+        idempotency_key=key_text(idempotency_key) if idempotency_key is not None else None,
         max_tokens=max_tokens,
         temperature=temperature,
         stream=sys.stdout.isatty() and not as_json if stream is None else stream,
@@ -130,7 +162,7 @@ def run(
             explanation = asyncio.run(_explain(settings, ask))
         _print_explanation(explanation, settings, as_json=as_json)
         return 0
-    live = Live(thread=ask.thread)
+    live = Live(thread=None)
     try:
         with untold_files(settings):
             answer = asyncio.run(_send(settings, ask, live))
@@ -151,6 +183,7 @@ async def _explain(settings: "Settings", ask: Ask) -> "Explanation":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
+        ask = await whole_thread(application, ask)
         given = await typed_variables(application, ask)
         command = chat_command(application, ask, given)
         tell_files(application.prompt_report(), name=given.prompt or "")
@@ -162,6 +195,8 @@ async def _send(settings: "Settings", ask: Ask, live: Live) -> "ChatAnswer":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
+        ask = await whole_thread(application, ask)
+        live.thread = ask.thread
         given = await typed_variables(application, ask)
         command = chat_command(application, ask, given)
         tell_files(application.prompt_report(), name=given.prompt or "")
@@ -183,7 +218,11 @@ def _own_words(ask: Ask) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        # The command line names no session, and its prompt has been looked up: it is the thread that is not there.
+        # The prompt has been looked up: it is the thread or the session that is not there.
+        if ask.session is not None and (ask.thread is None or ask.session in error.detail):
+            raise NotFound(
+                f"there is no session {ask.session}; leave `--session` out to begin one"
+            ) from error
         raise NotFound(f"there is no thread {ask.thread}; leave `--thread` out to start one") from error
 
 

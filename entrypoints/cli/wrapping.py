@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, TextIO
 
 _WORD: Final = re.compile(r"(?:`[^`\n]*`|\S)+")
 """What stands in backquotes is one word: it is there to be copied."""
@@ -19,11 +19,16 @@ _ELLIPSIS: Final = "…"
 
 def stderr_columns() -> int | None:
     """How wide the terminal is that stderr goes to; None where it goes elsewhere."""
-    if not sys.stderr.isatty():
+    return columns_of(sys.stderr)
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """How wide the terminal is that `stream` goes to; None where it goes elsewhere."""
+    if not stream.isatty():
         return None
     try:
         wanted = int(os.environ.get("COLUMNS", "0"))
-        return wanted if wanted > 0 else os.get_terminal_size(sys.stderr.fileno()).columns or None
+        return wanted if wanted > 0 else os.get_terminal_size(stream.fileno()).columns or None
     except (ValueError, OSError):
         return None
 

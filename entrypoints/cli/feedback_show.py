@@ -1,0 +1,80 @@
+"""`lor3 feedback show`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from entrypoints.cli.conversation import feedback_text, fit
+from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
+from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.options import common
+from entrypoints.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain.feedback import RatedMessage
+    from entrypoints.application import Application
+
+
+@click.command(
+    help="""Show the ratings of a thread's answers, in the order of the answers.
+
+\b
+Examples:
+  lor3 feedback show 01890a5d-ac96
+  lor3 feedback show 01890a5d-ac96 --json | jq '.items[].rating'
+"""
+)
+@click.argument("thread", metavar="THREAD_ID")
+@common
+def show(thread: str, config_path: Path | None, as_json: bool) -> None:
+    from entrypoints.feedback_rendering import rated_json
+
+    check_thread_id(thread, path="THREAD_ID")
+    rated = on_threads(config_path, lambda application: _read(application, thread))
+    if as_json:
+        print_json({"items": [rated_json(each) for each in rated]})
+    elif not rated:
+        say("nobody rated an answer of this thread yet; `lor3 feedback rate MESSAGE_ID` does")
+    elif sys.stdout.isatty():
+        _print(rated)
+    else:
+        print_table((), [_row(each) for each in rated])
+
+
+def _print(rated: "Sequence[RatedMessage]") -> None:
+    for number, each in enumerate(rated):
+        if number:
+            click.echo()
+        click.echo(f"{click.style(f'#{each.position}', bold=True)} {click.style(each.message_id, dim=True)}")
+        click.echo(fit(feedback_text(each.feedback)))
+
+
+def _row(each: "RatedMessage") -> tuple[object, ...]:
+    from entrypoints.prompt_rendering import time_text
+
+    feedback = each.feedback
+    return (
+        each.message_id,
+        each.position,
+        feedback.rating,
+        feedback.user,
+        time_text(feedback.given_at),
+        feedback.comment,
+        ", ".join(feedback.tags),
+    )
+
+
+async def _read(application: "Application", thread: str) -> "list[RatedMessage]":
+    from domain.ids import DEFAULT_TENANT
+
+    thread_id = await existing_thread_id(application, thread, path="THREAD_ID")
+    page = await application.read_feedback.of_thread(DEFAULT_TENANT, thread_id)
+    rated = [*page.items]
+    while page.next_after is not None:
+        page = await application.read_feedback.of_thread(DEFAULT_TENANT, thread_id, after=page.next_after)
+        rated += page.items
+    return rated

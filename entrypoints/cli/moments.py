@@ -1,0 +1,37 @@
+"""Points in time on the command line: `30d` ago, a day, or a time."""
+
+import datetime
+import re
+from typing import Final
+
+_AGO: Final = re.compile(r"(\d{1,6})\s*([mhdw])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def moment_from(text: str, *, now: datetime.datetime, path: str) -> datetime.datetime:
+    """`90m`, `24h`, `30d` and `4w` before `now`; a UTC day at its beginning; an RFC 3339 time, in UTC where it names
+    no other zone.
+
+    Raises:
+        InvalidRequest: it is none of these.
+    """
+    from domain.errors import Fault, InvalidRequest
+    from domain.suggestion import shown
+
+    written = text.strip()
+    try:
+        ago = _AGO.fullmatch(written)
+        if ago is not None:
+            return now - datetime.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        moment = datetime.datetime.fromisoformat(written)
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=datetime.UTC)
+        return moment.astimezone(datetime.UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest.of(
+            Fault(
+                path=path,
+                message=f"`{shown(text)}` is no time; write how long ago, such as 24h or 30d, a day such as "
+                "2026-11-01, or a time such as 2026-11-01T09:30:00Z",
+            )
+        ) from error

@@ -1,0 +1,89 @@
+"""lor3 running for one command about conversations, whose errors speak of commands and options."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from entrypoints.application import Application
+
+_T = TypeVar("_T")
+
+_WORDS: Final = (
+    (
+        re.compile(
+            r"GET /threads/\{id\}/messages lists a thread's|the messages of a thread name those there are"
+        ),
+        "`lor3 thread show THREAD_ID` shows those there are",
+    ),
+    (
+        re.compile(r"GET /threads lists those there are|the list of threads names those there are"),
+        "`lor3 thread list` lists those there are",
+    ),
+    (re.compile(r"; the list of sessions names those there are"), "; leave `--session` out to begin one"),
+    (
+        re.compile(r"leave it out, or give null to take it away"),
+        "leave it out, or take it away with --no-title",
+    ),
+)
+_OPTIONS: Final[Mapping[str, str]] = {
+    "message_id": "MESSAGE_ID",
+    "thread_id": "THREAD_ID",
+    "tags": "--tag",
+    "from": "--since",
+    "to": "--until",
+}
+"""Where a field of the API has another name here than `--field`."""
+
+
+def on_threads(config_path: Path | None, action: "Callable[[Application], Awaitable[_T]]") -> _T:
+    """Runs `action` on lor3 as the server is wired, on its database. Prompt files are not looked at.
+
+    Raises:
+        LorError: the configuration's faults, or what `action` raises.
+    """
+    from entrypoints.cli.prompt_store import on_lor3
+
+    with thread_words():
+        return on_lor3(config_path, action, import_files=False)
+
+
+@contextmanager
+def thread_words() -> "Iterator[None]":
+    """Raises what is raised inside, with commands and options in place of routes and fields."""
+    from domain.errors import ConfigurationError, InvalidRequest, NotFound
+
+    try:
+        yield
+    except ConfigurationError:
+        raise
+    except NotFound as error:
+        raise NotFound(_reworded(error.detail)) from error
+    except InvalidRequest as error:
+        if not error.faults:
+            raise
+        faults = [
+            attrs.evolve(fault, path=_option(fault.path), message=_reworded(fault.message))
+            for fault in error.faults
+        ]
+        raise type(error).of(*faults) from error
+
+
+def _option(path: str) -> str:
+    """`tags[3]` is `--tag`, `comment` is `--comment`; what is an option or an argument already stays."""
+    field = re.split(r"[.\[]", path, maxsplit=1)[0]
+    if not field or field.startswith("-") or field.isupper():
+        return path
+    return _OPTIONS.get(field, f"--{field.replace('_', '-')}")
+
+
+def _reworded(sentence: str) -> str:
+    for pattern, words in _WORDS:
+        sentence = pattern.sub(words, sentence)
+    return sentence

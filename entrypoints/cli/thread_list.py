@@ -1,0 +1,198 @@
+"""`lor3 thread list`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import click
+
+from entrypoints.cli.conversation import when
+from entrypoints.cli.identifiers import session_id
+from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.options import common
+from entrypoints.cli.output import print_json, print_table, printable, say
+from entrypoints.cli.wrapping import columns_of
+
+if TYPE_CHECKING:
+    from application.use_cases.read_threads import ReadThreads
+    from domain.ids import SessionId, ThreadId
+    from domain.thread import Session, Thread
+    from entrypoints.application import Application
+
+MAX_SESSIONS: Final = 1000
+"""Of one user that are looked at: newest first."""
+_PAGE: Final = 100
+_WIDE: Final = 110
+"""Columns of a terminal that has room for whole ids beside a title."""
+_BEGINNING: Final = 13
+"""Characters of a UUIDv7 that hold its time, to the millisecond."""
+_WORDS: Final = 60
+"""Characters of the first message that stand in for a title."""
+
+
+@attrs.frozen(kw_only=True)
+class _Listed:
+    threads: "list[Thread]"
+    more: bool
+    unseen_sessions: bool
+    first_words: "dict[ThreadId, str]"
+
+
+@click.command(
+    "list",
+    help="""List threads, newest first: when they were last written to, their length, title and tags.
+
+A thread without a title is listed by the first words of it, in quotes. A terminal of less than 110 columns shows
+the beginnings of ids, which every command takes; a pipe and --json get them whole.
+
+\b
+Examples:
+  lor3 thread list
+  lor3 thread list --user u-4711 --limit 5
+  lor3 thread list --json | jq -r '.items[].id'
+""",
+)
+@click.option("--session", metavar="ID", help="Those of this session.")
+@click.option("--user", metavar="USER", help="Those of this user's sessions.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many to list at most."
+)
+@common
+def list_threads(
+    session: str | None, user: str | None, limit: int, config_path: Path | None, as_json: bool
+) -> None:
+    from entrypoints.thread_rendering import thread_json
+
+    if session is not None and user is not None:
+        raise click.UsageError("a session is of one user: give --session or --user, not both")
+    of = None if session is None else session_id(session, path="--session")
+    with_words = not as_json and sys.stdout.isatty()
+    listed = on_threads(
+        config_path,
+        lambda application: _read(application, of, user, limit=limit, with_words=with_words),
+    )
+    if listed.unseen_sessions:
+        say(f"only the {MAX_SESSIONS:,} newest sessions of {printable(user or '')} were looked at")
+    if as_json:
+        print_json({"items": [thread_json(thread) for thread in listed.threads]})
+        return
+    if not listed.threads:
+        say("there is no such thread" if of or user else "there is no thread yet; `lor3 run` begins one")
+        return
+    _print(listed.threads, listed.first_words)
+    if listed.more:
+        say(f"there are older ones; --limit {2 * limit} lists more", dim=True)
+
+
+async def _read(
+    application: "Application",
+    session: "SessionId | None",
+    user: str | None,
+    *,
+    limit: int,
+    with_words: bool,
+) -> _Listed:
+    from domain.ids import DEFAULT_TENANT
+
+    reading, unseen = application.read_threads, False
+    if user is None:
+        threads, more = await _newest(reading, session, limit)
+    else:
+        # Which session was written to last can't be told from its id, so each is asked for its newest threads.
+        sessions: list[Session] = []
+        before: SessionId | None = None
+        while len(sessions) < MAX_SESSIONS:
+            page = await reading.sessions(DEFAULT_TENANT, user=user, before=before, limit=_PAGE)
+            sessions += page.items
+            before = page.next_before
+            if before is None:
+                break
+        unseen, more, threads = before is not None, False, []
+        for each in sessions:
+            found, has_more = await _newest(reading, each.id, limit)
+            threads += found
+            more = more or has_more
+        threads.sort(key=lambda thread: thread.id, reverse=True)
+        threads, more = threads[:limit], more or len(threads) > limit
+    words: dict[ThreadId, str] = {}
+    if with_words:
+        for thread in threads:
+            if thread.title is None:
+                words[thread.id] = await _first_words(reading, thread)
+    return _Listed(threads=threads, more=more, unseen_sessions=unseen, first_words=words)
+
+
+async def _newest(
+    reading: "ReadThreads", session: "SessionId | None", limit: int
+) -> "tuple[list[Thread], bool]":
+    """At most `limit`, and whether there are more."""
+    from domain.ids import DEFAULT_TENANT
+
+    threads: list[Thread] = []
+    before: ThreadId | None = None
+    while True:
+        page = await reading.threads(
+            DEFAULT_TENANT, session_id=session, before=before, limit=min(_PAGE, limit - len(threads))
+        )
+        threads += page.items
+        before = page.next_before
+        if before is None or len(threads) >= limit:
+            return threads, before is not None
+
+
+async def _first_words(reading: "ReadThreads", thread: "Thread") -> str:
+    from domain.errors import NotFound
+    from domain.ids import DEFAULT_TENANT
+
+    try:
+        page = await reading.messages(DEFAULT_TENANT, thread.id, limit=1)
+    except NotFound:
+        return ""  # it was deleted meanwhile
+    return beginning_of(page.items[0].message.text) if page.items else ""
+
+
+def _print(threads: "Sequence[Thread]", first_words: "dict[ThreadId, str]") -> None:
+    ids = _shown_ids([thread.id for thread in threads])
+    print_table(
+        ("thread", "updated (UTC)", "messages", "title"),
+        [
+            (
+                shown,
+                when(thread.updated_at or thread.created_at),
+                f"{thread.length:,}" if sys.stdout.isatty() else thread.length,
+                _title(thread, first_words.get(thread.id)),
+            )
+            for thread, shown in zip(threads, ids, strict=True)
+        ],
+        folding=("title",),
+    )
+
+
+def _title(thread: "Thread", first_words: str | None) -> str:
+    title = thread.title or (f"“{first_words}”" if first_words else "")
+    return " ".join([title, *(f"#{tag}" for tag in thread.tags)]).strip()
+
+
+def _shown_ids(ids: Sequence[str]) -> list[str]:
+    """Whole where there is room, else as much of their beginnings as tells them apart."""
+    columns = columns_of(sys.stdout)
+    if columns is None or columns >= _WIDE:
+        return list(ids)
+    length = _BEGINNING
+    while len({each[:length] for each in ids}) < len(ids):
+        length += 1
+    return [each[:length].rstrip("-") for each in ids]
+
+
+def beginning_of(text: str) -> str:
+    """The first words of a text, on one line."""
+    words = printable(" ".join(text.split()))
+    if len(words) <= _WORDS:
+        return words
+    return (
+        words[:_WORDS].rpartition(" ")[0].rstrip(" ,;:") + "…"
+        if " " in words[:_WORDS]
+        else f"{words[:_WORDS]}…"
+    )
