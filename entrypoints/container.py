@@ -35,6 +35,7 @@ from application.services.prompt_writing import PromptWriting
 from application.services.request_assembly import RequestAssembly
 from application.services.route_health import RouteHealth
 from application.services.settlement import Settlement
+from application.services.summariser import Summariser
 from application.use_cases.change_thread import ChangeThread
 from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.delete_thread import DeleteThread
@@ -44,6 +45,7 @@ from application.use_cases.export_rated import ExportRated
 from application.use_cases.export_thread import ExportThread
 from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles
+from application.use_cases.inject_memory import InjectMemory
 from application.use_cases.label_prompt import LabelPrompt
 from application.use_cases.open_session import OpenSession
 from application.use_cases.open_thread import OpenThread
@@ -210,6 +212,22 @@ class Container(containers.DeclarativeContainer):
         default=settings.provided.chat.system_prompt,
         variables=settings.provided.chat.variables,
     )
+    compilation = providers.Singleton(Compilation, passes=passes, formatters=formatters, meter=meter)
+    summariser = providers.Singleton(
+        Summariser,
+        model=providers.Callable(
+            lambda settings: settings.chat.summary_model or settings.chat.primary, settings
+        ),
+        catalogue=settings.provided.catalogue,
+        unavailable=settings.provided.unavailable,
+        compilation=compilation,
+        failover=failover,
+        unit_of_work=store.provided.unit_of_work,
+        clock=clock,
+    )
+    inject_memory = providers.Singleton(
+        InjectMemory, conversations=store.provided.conversations, summariser=summariser
+    )
     assembly = providers.Singleton(
         RequestAssembly,
         defaults=settings.provided.chat,
@@ -221,9 +239,10 @@ class Container(containers.DeclarativeContainer):
         ),
         check_schema=providers.Object(_check_schema),
         unit_of_work=store.provided.unit_of_work,
+        conversations=store.provided.conversations,
+        memory=inject_memory,
         prompts=prompts,
     )
-    compilation = providers.Singleton(Compilation, passes=passes, formatters=formatters, meter=meter)
     accounting = providers.Singleton(Accounting, prices=prices, meter=meter)
     background = providers.Singleton(Background)
     settlement = providers.Singleton(

@@ -6,24 +6,27 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from application.ports.conversation_reader import ConversationReader
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.prompt_choice import PromptChoice
+from application.services.regeneration import find_regeneration
 from application.services.run import Run
 from application.use_cases.chat_command import SendChatCommand
+from application.use_cases.inject_memory import Injection, InjectMemory, InjectMemoryCommand
 from domain.catalogue import Catalogue
 from domain.chat import ChatRequest
 from domain.chat_defaults import ChatDefaults
 from domain.errors import Fault, InvalidRequest, NotFound
-from domain.ids import DEFAULT_TENANT, MessageId, Tenant
+from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
 from domain.json_value import JSONObject, JSONValue
+from domain.memory import NO_MEMORY, Memory
 from domain.message import Message
 from domain.model import ModelSpec
 from domain.output.formatter import Formatter
 from domain.routing.plan import Candidate, plan_candidates
-from domain.thread import Session, StoredMessage, Thread
+from domain.summary import Fold
+from domain.thread import Session, Thread
 
-MAX_MEMORY_CHARACTERS = 2_000_000
-"""Of a thread that are injected at most, whatever `context_depth` and the model's window allow."""
 SchemaCheck = Callable[[JSONObject], tuple[Fault, ...]]
 
 
@@ -39,8 +42,8 @@ class Assembly:
     thread: Thread | None
     new_turns: tuple[Message, ...]
     """The caller's messages that are not stored yet."""
-    remembered: int
-    """How many of `request.history` came from the thread."""
+    memory: Memory | None
+    """What the thread gives; None where nothing is asked of it: it is new, or the caller sent a history."""
     warnings: tuple[str, ...]
     parent: MessageId | None = None
     """The stored turn that the answer, or the first of `new_turns`, follows; None where nothing is stored of it."""
@@ -61,6 +64,19 @@ class Assembly:
 
 
 @attrs.frozen(kw_only=True)
+class _Place:
+    """Where a chat belongs and what it asks."""
+
+    session: Session | None
+    thread: Thread | None = None
+    injection: Injection | None = None
+    history: tuple[Message, ...] = ()
+    turns: tuple[Message, ...]
+    new_turns: tuple[Message, ...] = ()
+    parent: MessageId | None = None
+
+
+@attrs.frozen(kw_only=True)
 class RequestAssembly:
     defaults: ChatDefaults
     catalogue: Catalogue
@@ -70,6 +86,8 @@ class RequestAssembly:
     words_for_schema: bool
     check_schema: SchemaCheck
     unit_of_work: UnitOfWorkFactory
+    conversations: ConversationReader
+    memory: InjectMemory
     prompts: PromptChoice
 
     async def assemble(
@@ -79,7 +97,8 @@ class RequestAssembly:
 
         Args:
             new_thread: the id of the thread that is begun where none is continued.
-            use_prompt: True where the chat is sent: its prompt's version can't be deleted from then on.
+            use_prompt: True where the chat is sent: its prompt's version can't be deleted from then on, and what
+                is due to be summarised is.
 
         Raises:
             InvalidRequest: a model, format, schema, prompt, variable or the like can't be used; all faults at once.
@@ -89,7 +108,8 @@ class RequestAssembly:
         """
         today = now.date()
         formatter, specs = await self._resolve(command, today)
-        session, thread, memory = await self._conversation(command)
+        place = await self._place(command)
+        session, thread, injection = place.session, place.thread, place.injection
         prompt = None
         if command.system_prompt is not None or self.prompts.default is not None or command.variables:
             user = command.user if session is None else session.user
@@ -98,17 +118,15 @@ class RequestAssembly:
                 command.variables,
                 tenant=command.tenant,
                 # The user's, and the thread's where there is none: neither changes while a thread lives.
-                key=user or command.thread_id or new_thread,
+                key=user or (new_thread if thread is None else thread.id),
                 use=use_prompt,
             )
-        history, turns = memory, command.messages
-        if command.own_history:
-            history, turns = _split(command.messages)
         defaults = self.defaults
         request = ChatRequest(
-            messages=turns,
-            history=history,
+            messages=place.turns,
+            history=place.history,
             prompt=prompt,
+            memory=None if injection is None or injection.memory is NO_MEMORY else injection.memory,
             system=defaults.system,
             model=specs[0].ref,
             fallbacks=tuple(spec.ref for spec in specs[1:]),
@@ -126,15 +144,26 @@ class RequestAssembly:
         candidates = plan_candidates(
             request, specs, unavailable=self.unavailable, words_for_schema=self.words_for_schema
         )
+        warnings = _lifecycle_warnings(candidates, today)
+        if injection is not None and injection.due is not None:
+            if not use_prompt:
+                warnings += (_would_summarise(injection.due),)
+            elif any(candidate.included for candidate in candidates):
+                # Last of all: nothing may go wrong between a call that is paid for and the books.
+                injection = await self.memory.summarise(injection, request_id=command.request_id)
+                request = attrs.evolve(request, memory=injection.memory)
+                warnings += injection.warnings
         return Assembly(
             request=request,
             candidates=candidates,
             formatter=formatter,
             session=session,
             thread=thread,
-            new_turns=_after_last_answer(command.messages) if thread is not None else command.messages,
-            remembered=0 if command.own_history else len(memory),
-            warnings=_lifecycle_warnings(candidates, today),
+            new_turns=place.new_turns,
+            memory=None if injection is None else injection.memory,
+            warnings=warnings,
+            parent=place.parent,
+            runs_before=() if injection is None or injection.run is None else (injection.run,),
         )
 
     async def name_faults(
@@ -202,67 +231,59 @@ class RequestAssembly:
                 faults.extend(error.faults)
         return formatter, tuple(specs), tuple(faults)
 
-    async def _conversation(
-        self, command: SendChatCommand
-    ) -> tuple[Session | None, Thread | None, tuple[Message, ...]]:
-        if command.thread_id is None and command.session_id is None:
-            return None, None, ()
-        depth = command.context_depth if command.context_depth is not None else self.defaults.context_depth
-        session: Session | None = None
-        thread: Thread | None = None
-        stored: tuple[StoredMessage, ...] = ()
-        async with self.unit_of_work(command.tenant) as work:
-            if command.thread_id is not None:
-                thread = await work.threads.get(command.thread_id)
-                if thread is None:
-                    raise NotFound(
-                        f"there is no thread {command.thread_id}; leave `thread_id` out to start one"
-                    )
-                if depth and not command.own_history:
-                    stored = await work.messages.tail(command.thread_id, limit=depth)
-            session_id = thread.session_id if thread is not None else command.session_id
-            if session_id is not None:
-                session = await work.sessions.get(session_id)
-            if session is None:
-                raise NotFound(f"there is no session {session_id}; leave `session_id` out to start one")
-        if thread is not None and command.session_id not in (None, thread.session_id):
-            raise InvalidRequest.of(
-                Fault(
-                    path="session_id", message="the thread belongs to another session; leave `session_id` out"
-                )
+    async def _place(self, command: SendChatCommand) -> _Place:
+        """Where the chat belongs, and what is asked: one round trip, three where an answer is made again."""
+        if command.regenerates is not None:
+            found = await find_regeneration(self.unit_of_work, command.tenant, command.regenerates)
+            injection = await self._inject(command, found.thread_id, below=found.below)
+            return _Place(
+                session=injection.conversation.session,
+                thread=injection.conversation.thread,
+                injection=injection,
+                turns=found.turns,
+                parent=found.parent,
             )
-        return session, thread, _whole_turns(stored)
+        history, turns = _split(command.messages) if command.own_history else ((), command.messages)
+        if command.thread_id is not None:
+            injection = await self._inject(command, command.thread_id)
+            conversation = injection.conversation
+            if command.session_id not in (None, conversation.session.id):
+                raise InvalidRequest.of(
+                    Fault(
+                        path="session_id",
+                        message="the thread belongs to another session; leave `session_id` out",
+                    )
+                )
+            return _Place(
+                session=conversation.session,
+                thread=conversation.thread,
+                injection=None if command.own_history else injection,
+                history=history,
+                turns=turns,
+                new_turns=_after_last_answer(command.messages),
+            )
+        session: Session | None = None
+        if command.session_id is not None:
+            session = await self.conversations.session(command.tenant, command.session_id)
+            if session is None:
+                raise NotFound(
+                    f"there is no session {command.session_id}; leave `session_id` out to start one"
+                )
+        return _Place(session=session, history=history, turns=turns, new_turns=command.messages)
 
-
-def _whole_turns(stored: tuple[StoredMessage, ...]) -> tuple[Message, ...]:
-    """What can be injected: exchanges that begin with the user and were answered.
-
-    Failed and cut answers are not among `stored`, so the turns before one show by the gap in the positions.
-    """
-    kept: list[StoredMessage] = []
-    pending: list[StoredMessage] = []
-    for each in stored:
-        if pending and each.position != (pending[-1].position or 0) + 1:
-            pending = []
-        if pending or each.message.role == "user":
-            pending.append(each)
-        if each.message.role == "assistant" and not each.message.tool_calls:
-            kept += pending
-            pending = []
-    room = MAX_MEMORY_CHARACTERS
-    for index in range(len(kept) - 1, -1, -1):
-        room -= len(kept[index].message.text)
-        if room < 0:
-            # From the next question on: a model whose window is unknown sets no other bound.
-            kept = kept[index + 1 :]
-            kept = kept[
-                next((at for at, each in enumerate(kept) if each.message.role == "user"), len(kept)) :
-            ]
-            break
-    return tuple(
-        attrs.evolve(each.message, token_count=None if each.usage is None else each.usage.output_tokens)
-        for each in kept
-    )
+    async def _inject(
+        self, command: SendChatCommand, thread_id: ThreadId, *, below: int | None = None
+    ) -> Injection:
+        depth = command.context_depth if command.context_depth is not None else self.defaults.context_depth
+        return await self.memory.execute(
+            InjectMemoryCommand(
+                tenant=command.tenant,
+                thread_id=thread_id,
+                depth=0 if command.own_history else depth,
+                mode=command.memory or self.defaults.memory,
+                below=below,
+            )
+        )
 
 
 def _split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
@@ -289,4 +310,11 @@ def _lifecycle_warnings(candidates: tuple[Candidate, ...], today: datetime.date)
         + (f"; use {spec.replaced_by}" if spec.replaced_by is not None else "")
         for spec in (candidate.spec for candidate in candidates)
         if spec.is_retired(today)
+    )
+
+
+def _would_summarise(due: Fold) -> str:
+    return (
+        f"{len(due.messages)} older messages would be summarised first, by a call of its own;"
+        " shown is the prompt without that summary"
     )

@@ -13,12 +13,13 @@ from application.services.compilation import Compilation
 from application.services.request_assembly import RequestAssembly
 from application.services.route_health import RouteHealth
 from application.use_cases.chat_command import SendChatCommand
-from application.use_cases.send_chat import context_use
 from domain.chat import ChatRequest
 from domain.errors import InvalidRequest
 from domain.explanation import CandidateView, CostView, Explanation, TokenView, WireView
+from domain.memory import context_use
 from domain.model import ModelSpec
 from domain.passes.manager import Compiled
+from domain.passes.memory_lane import memory_turns
 from domain.passes.prompt_size import PromptSize, count_prompt
 from domain.routing.plan import Candidate
 from domain.usage import Usage
@@ -54,16 +55,16 @@ class ExplainChat:
             if view.included and compiled is not None and first is None:
                 first = (candidate.spec, compiled)
         size = await self._size(*first) if first else None
-        history = assembly.request.history
-        kept = len(history) if first is None else len(first[1].request.history)
+        before = memory_turns(assembly.request.memory) + assembly.request.history
+        history = before if first is None else first[1].request.history
         return Explanation(
             request=assembly.request,
             passes=first[1].trace if first else (),
             compiled=first[1].request if first else None,
             prompt=assembly.request.prompt,
-            context=context_use(assembly, len(history) - kept),
-            kept_messages=kept + len(assembly.request.messages),
-            dropped_messages=len(history) - kept,
+            context=context_use(assembly.memory, history),
+            kept_messages=len(history) + len(assembly.request.messages),
+            dropped_messages=len(before) - len(history),
             candidates=tuple(views),
             tokens=_tokens(*first, size) if first and size else None,
             wire=self._wire(*first, stream=command.stream) if first else None,

@@ -17,7 +17,7 @@ from application.services.background import Background
 from application.services.chat_record import ChatIds, chat_record, spoken
 from application.services.compilation import Compilation
 from application.services.failover import Failover
-from application.services.request_assembly import Assembly, RequestAssembly
+from application.services.request_assembly import RequestAssembly
 from application.services.run import RoutedEvent, Run, Switched
 from application.services.second_ask import asking_again
 from application.services.settlement import Progress, Settlement
@@ -27,7 +27,6 @@ from domain.answer import (
     ChatDone,
     ChatEvent,
     ChatStarted,
-    ContextUse,
     Delta,
     Reset,
     ToolCalled,
@@ -38,6 +37,7 @@ from domain.errors import Fault, LorError, OutputInvalid, StorageUnavailable
 from domain.idempotency import KeyCompletion
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
+from domain.memory import context_use
 from domain.model import ModelRef
 from domain.output.formatter import Formatted
 from domain.telemetry import ChatAnswered
@@ -290,7 +290,7 @@ class SendChat:
             cost_usd=bill.cost_usd,
             attempts=sent,
             fallbacks=run.fallbacks,
-            context=context_use(assembly, len(assembly.request.history) - len(compiled.request.history)),
+            context=context_use(assembly.memory, compiled.request.history),
             warnings=(*assembly.warnings, *run.passed_over, *compiled.warnings),
         )
         completes: KeyCompletion | None = None
@@ -358,12 +358,6 @@ async def replayed(answer: ChatAnswer) -> AsyncIterator[ChatEvent]:
     for call in answer.tool_calls:
         yield ToolCalled(call)
     yield ChatDone(answer)
-
-
-def context_use(assembly: Assembly, dropped: int) -> ContextUse:
-    """How much of the thread is in the prompt, given how many turns of the history were trimmed."""
-    lost = min(dropped, assembly.remembered)
-    return ContextUse(injected=assembly.remembered - lost, dropped=lost)
 
 
 def _event(piece: RoutedEvent) -> ChatEvent:

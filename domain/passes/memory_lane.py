@@ -50,8 +50,10 @@ class MemoryLane:
         return Rewrite(request=placed, notes=_notes(memory) if target.explains else ())
 
 
-def memory_turns(memory: Memory) -> tuple[Message, ...]:
+def memory_turns(memory: Memory | None) -> tuple[Message, ...]:
     """What goes in front of the history."""
+    if memory is None:
+        return ()
     if memory.summary is None:
         return memory.messages
     count = memory.summary_token_count
