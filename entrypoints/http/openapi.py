@@ -8,6 +8,8 @@ from entrypoints.http.checks import Schemas
 from entrypoints.http.openapi_answers import ANSWER_SCHEMAS
 from entrypoints.http.openapi_chat import chat_paths
 from entrypoints.http.openapi_events import EVENT_SCHEMAS
+from entrypoints.http.openapi_feedback import feedback_paths
+from entrypoints.http.openapi_feedback_answers import FEEDBACK_SCHEMAS
 from entrypoints.http.openapi_operations import json_answer, operation
 from entrypoints.http.openapi_prompt_answers import PROMPT_SCHEMAS
 from entrypoints.http.openapi_prompts import prompt_paths
@@ -28,10 +30,16 @@ _REQUEST_ID: Final[JSONObject] = {
 def document() -> dict[str, JSONValue]:
     """The whole document. Pure, and the same for every configuration."""
     schemas: Schemas = {}
-    paths = {**chat_paths(schemas), **thread_paths(schemas), **prompt_paths(schemas)}
+    paths = {
+        **chat_paths(schemas),
+        **thread_paths(schemas),
+        **feedback_paths(schemas),
+        **prompt_paths(schemas),
+    }
     for answered in (
         ANSWER_SCHEMAS,
         THREAD_SCHEMAS,
+        FEEDBACK_SCHEMAS,
         EVENT_SCHEMAS,
         EXPLANATION_SCHEMAS,
         PROMPT_SCHEMAS,
