@@ -57,6 +57,12 @@ class Scope:
         )
         return result.rowcount
 
+    async def upsert(self, statement: sa.Insert, parameters: Mapping[str, Any]) -> list[Row]:
+        """What an insert returns whose tenant is the parameter `of_tenant`, and that may change the row it meets."""
+        await self._transaction.begin(self.tenant)
+        result = await self._transaction.execute(statement, self._bound(parameters, tenant="of_tenant"))
+        return [dict(row) for row in result.mappings()]
+
     async def begin(self) -> None:
         await self._transaction.begin(self.tenant)
 

@@ -10,6 +10,7 @@ from adapters.persistence.async_engine import AsyncEngine
 from adapters.persistence.departures import Departures
 from adapters.persistence.failures import translated
 from adapters.persistence.feedback import FeedbackOfMessages
+from adapters.persistence.idempotency import Idempotency
 from adapters.persistence.message_repository import Messages
 from adapters.persistence.prompt_repository import Prompts
 from adapters.persistence.scope import Scope
@@ -21,6 +22,7 @@ from adapters.persistence.usage import Usage
 from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import (
     FeedbackRepository,
+    IdempotencyRepository,
     MessageRepository,
     SessionRepository,
     ThreadRepository,
@@ -42,6 +44,7 @@ class SQLUnitOfWork:
     prompts: PromptRepository
     feedback: FeedbackRepository
     usage: UsageReader
+    idempotency: IdempotencyRepository
     _unlocks: tuple[Callable[[], None], ...]
     """What was locked is not any more, once the transaction is over."""
 
@@ -64,6 +67,7 @@ def _work_in(transaction: Transaction, tenant: Tenant) -> UnitOfWork:
         prompts=prompts,
         feedback=feedback,
         usage=Usage(scope),
+        idempotency=Idempotency(scope),
         unlocks=(locks.forget, prompts.unlock, feedback.unlock),
     )
 

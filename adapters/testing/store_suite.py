@@ -10,90 +10,28 @@ class TestMyStore(StoreSuite):
 
 import asyncio
 import datetime
-import uuid
 from decimal import Decimal
 
 import attrs
 
+from adapters.testing.chats_to_store import (
+    first_chat,
+    further_chat,
+    new_id,
+    read_thread,
+    stored_thread,
+    with_turns,
+)
+from adapters.testing.idempotency_suite import IdempotencySuite
 from adapters.testing.prompt_locking_suite import PromptLockingSuite
 from adapters.testing.prompt_repository_suite import PromptRepositorySuite
 from adapters.testing.prompts_to_store import NOW, OTHER_TENANT, Stores
-from application.ports.store import Store
-from domain.attempt import Attempt
 from domain.errors import NotFound
-from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
+from domain.ids import DEFAULT_TENANT, MessageId, SessionId, ThreadId
 from domain.message import ImagePart, Message, TextPart, ToolCall
-from domain.model import ModelRef
-from domain.thread import ChatRecord, Session, StoredMessage, Thread
-from domain.usage import Usage
-
-MODEL = ModelRef("openai", "gpt-4")
 
 
-def new_id() -> str:
-    return str(uuid.uuid4())
-
-
-def first_chat(*, tenant: Tenant = DEFAULT_TENANT, prompt: str = "Hello?") -> ChatRecord:
-    """A new session with a new thread with a user turn and its answer."""
-    session = Session(id=SessionId(new_id()), tenant=tenant, user="ada", created_at=NOW)
-    thread = Thread(
-        id=ThreadId(new_id()), tenant=tenant, session_id=session.id, title="Greetings", created_at=NOW
-    )
-    empty = ChatRecord(
-        session=session, new_session=True, thread=thread, new_thread=True, messages=(), attempts=()
-    )
-    return _with_turns(empty, prompt)
-
-
-def further_chat(before: ChatRecord, *, prompt: str = "And now?") -> ChatRecord:
-    """One more chat in the thread of `before`."""
-    return _with_turns(attrs.evolve(before, new_session=False, new_thread=False), prompt)
-
-
-def _with_turns(record: ChatRecord, prompt: str) -> ChatRecord:
-    tenant, thread_id = record.thread.tenant, record.thread.id
-    usage = Usage(
-        input_tokens=12,
-        output_tokens=2**40,
-        cached_input_tokens=5,
-        cache_write_tokens=2,
-        reasoning_tokens=7,
-        estimated=True,
-    )
-    question = StoredMessage(
-        id=MessageId(new_id()),
-        tenant=tenant,
-        thread_id=thread_id,
-        message=Message.of("user", prompt),
-        metadata=(("channel", "web"), ("z", "ä")),
-        created_at=NOW,
-    )
-    answer = StoredMessage(
-        id=MessageId(new_id()),
-        tenant=tenant,
-        thread_id=thread_id,
-        message=attrs.evolve(Message.of("assistant", "Hello!"), token_count=3),
-        format="raw",
-        model=MODEL,
-        prompt_version="greeter@v3",
-        finish_reason="stop",
-        usage=usage,
-        cost_usd=Decimal("0.000123456789"),
-        latency_ms=321,
-        created_at=NOW + datetime.timedelta(seconds=1),
-    )
-    attempt = Attempt(model=MODEL, outcome="ok", started_at=NOW, latency_ms=300, status=200, usage=usage)
-    failed = attrs.evolve(attempt, outcome="rate_limited", status=429, response_id="resp_1", cost_usd=None)
-    return attrs.evolve(record, messages=(question, answer), attempts=(failed, attempt))
-
-
-async def read_thread(store: Store, record: ChatRecord, *, limit: int = 1000) -> tuple[StoredMessage, ...]:
-    async with store.unit_of_work(record.thread.tenant) as work:
-        return await work.messages.tail(record.thread.id, limit=limit)
-
-
-class StoreSuite(PromptRepositorySuite, PromptLockingSuite):
+class StoreSuite(PromptRepositorySuite, PromptLockingSuite, IdempotencySuite):
     """Chats here, prompts in the files of the two others."""
 
     async def test_committed_chat_reads_back_as_it_was(self, stores: Stores) -> None:
@@ -105,8 +43,7 @@ class StoreSuite(PromptRepositorySuite, PromptLockingSuite):
         for replica in (store, other):
             async with replica.unit_of_work(DEFAULT_TENANT) as work:
                 assert record.session == await work.sessions.get(record.session.id)
-                grown = attrs.evolve(record.thread, length=2, updated_at=record.messages[-1].created_at)
-                assert grown == await work.threads.get(record.thread.id)
+                assert stored_thread(record) == await work.threads.get(record.thread.id)
                 for position, message in enumerate(record.messages):
                     assert attrs.evolve(message, position=position) == await work.messages.get(message.id)
 
@@ -253,12 +190,12 @@ class StoreSuite(PromptRepositorySuite, PromptLockingSuite):
         store, other = stores
         first = first_chat()
         thread = attrs.evolve(first_chat().thread, session_id=first.session.id)
-        second = _with_turns(attrs.evolve(first, thread=thread), "Me too?")
+        second = with_turns(attrs.evolve(first, thread=thread), "Me too?")
         await asyncio.gather(store.journal.commit(first), other.journal.commit(second))
 
         async with store.unit_of_work(DEFAULT_TENANT) as work:
             stored = await work.threads.get(thread.id)
-        assert stored == attrs.evolve(thread, length=2, updated_at=second.messages[-1].created_at)
+        assert stored == stored_thread(second)
 
     async def test_thread_that_is_gone_fails_alone(self, stores: Stores) -> None:
         """NotFound for the one that continues nothing; its neighbours of the same moment are stored."""
@@ -332,20 +269,6 @@ class StoreSuite(PromptRepositorySuite, PromptLockingSuite):
                 assert await work.threads.get(ThreadId(made_up)) is None
                 assert await work.messages.get(MessageId(made_up)) is None
                 assert await work.messages.tail(ThreadId(made_up), limit=1) == ()
-
-    async def test_tail_holds_the_last_complete_messages(self, stores: Stores) -> None:
-        """Failed and cut answers are stored, but are no context; the order is oldest first."""
-        store, _ = stores
-        record = first_chat()
-        failed = attrs.evolve(record.messages[1], status="failed", error_code="upstream_unavailable")
-        await store.journal.commit(attrs.evolve(record, messages=(record.messages[0], failed)))
-        await store.journal.commit(further_chat(record))
-
-        assert [stored.position for stored in await read_thread(store, record)] == [0, 2, 3]
-        assert [stored.position for stored in await read_thread(store, record, limit=2)] == [2, 3]
-        assert await read_thread(store, record, limit=0) == ()
-        async with store.unit_of_work(DEFAULT_TENANT) as work:
-            assert attrs.evolve(failed, position=1) == await work.messages.get(failed.id)
 
     async def test_cancelled_caller_does_not_undo_its_chat(self, stores: Stores) -> None:
         """Once handed over, a chat is stored even where nobody waits any more."""
