@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from adapters.persistence import tenancy
 from adapters.persistence.engine import Database
 from domain.errors import ConfigurationError, Fault, StorageUnavailable
 
@@ -102,6 +103,8 @@ def _migrate(database: Database, command: str, target: str) -> tuple[str, ...]:
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})")
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_WAIT}'")
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # where the role has one
+                connection.exec_driver_sql(tenancy.set_local(tenancy.ALL))
             now = current(connection)
             if now is not None and now not in revisions(database.config.migrations_path):
                 raise StorageUnavailable(
