@@ -10,6 +10,7 @@ from aiohttp import web
 from domain.errors import Fault, InvalidRequest
 from domain.idempotency import IdempotencyKey
 from domain.json_value import JSONObject
+from entrypoints.http.state import ROUTE
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
@@ -18,11 +19,8 @@ MAX_LENGTH: Final = 255
 _KEY: Final = re.compile(r"[!-~]{1,255}")
 
 
-def read_key(request: web.Request, body: JSONObject, route: str) -> IdempotencyKey | None:
+def read_key(request: web.Request, body: JSONObject) -> IdempotencyKey | None:
     """The request's key with a digest of the request; None where it came without one.
-
-    Args:
-        route: the template, as in `/messages/{id}/regenerate`.
 
     Raises:
         InvalidRequest: the header is empty, too long, given twice, or holds something else than visible ASCII.
@@ -39,12 +37,12 @@ def read_key(request: web.Request, body: JSONObject, route: str) -> IdempotencyK
         if len(key) > MAX_LENGTH:
             raise _refused(f"must have at most {MAX_LENGTH} characters; it has {len(key):,}")
         raise _refused("must be visible ASCII without spaces, such as a UUID")
-    return IdempotencyKey(key=key, fingerprint=fingerprint(request, body, route))
+    return IdempotencyKey(key=key, fingerprint=fingerprint(request, body))
 
 
-def fingerprint(request: web.Request, body: JSONObject, route: str) -> str:
+def fingerprint(request: web.Request, body: JSONObject) -> str:
     """SHA-256, in hex, over method, route, the path's parameters and the body, whatever the order of its fields."""
-    sent = [request.method, route, dict(request.match_info), body]
+    sent = [request.method, request[ROUTE], dict(request.match_info), body]
     # As ASCII, since a body may hold half a surrogate pair.
     text = json.dumps(sent, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -8,24 +8,27 @@ from multidict import CIMultiDict
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject
 from entrypoints.http.idempotency import read_key
+from entrypoints.http.state import ROUTE
 
 BODY: JSONObject = {"prompt": "Hello?", "variables": {"a": 1, "b": [1, 2]}}
 
 
-def request(*keys: str, method: str = "POST", **path: str) -> web.Request:
+def request(*keys: str, method: str = "POST", route: str = "/chat", **path: str) -> web.Request:
     headers = CIMultiDict([("Idempotency-Key", key) for key in keys])
-    return make_mocked_request(method, "/chat", headers=headers, match_info=path)
+    made = make_mocked_request(method, "/chat", headers=headers, match_info=path)
+    made[ROUTE] = route
+    return made
 
 
 def digest(body: JSONObject, route: str = "/chat", *, method: str = "POST", **path: str) -> str:
-    key = read_key(request("k", method=method, **path), body, route)
+    key = read_key(request("k", method=method, route=route, **path), body)
     assert key is not None
     return key.fingerprint
 
 
 def test_a_request_without_the_header_has_no_key() -> None:
     """Nothing is claimed then."""
-    assert read_key(request(), BODY, "/chat") is None
+    assert read_key(request(), BODY) is None
 
 
 @pytest.mark.parametrize(
@@ -33,7 +36,7 @@ def test_a_request_without_the_header_has_no_key() -> None:
 )
 def test_visible_ascii_is_a_key_as_it_is(key: str) -> None:
     """Quotes are part of it."""
-    read = read_key(request(key), BODY, "/chat")
+    read = read_key(request(key), BODY)
 
     assert read is not None
     assert key == read.key
@@ -54,7 +57,7 @@ def test_visible_ascii_is_a_key_as_it_is(key: str) -> None:
 def test_anything_else_is_refused_by_name(keys: tuple[str, ...], words: str) -> None:
     """The fault names the header and the remedy, not the key."""
     with pytest.raises(InvalidRequest) as refused:
-        read_key(request(*keys), BODY, "/chat")
+        read_key(request(*keys), BODY)
 
     assert ["Idempotency-Key"] == [fault.path for fault in refused.value.faults]
     assert words in refused.value.faults[0].message
@@ -84,7 +87,7 @@ def test_another_request_has_another_fingerprint(other: str) -> None:
 
 def test_the_fingerprint_says_nothing_of_the_key() -> None:
     """It is about what the key came with."""
-    one, two = read_key(request("a"), BODY, "/chat"), read_key(request("b"), BODY, "/chat")
+    one, two = read_key(request("a"), BODY), read_key(request("b"), BODY)
 
     assert one is not None
     assert two is not None
