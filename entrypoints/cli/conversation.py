@@ -4,7 +4,7 @@ import datetime
 import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from domain.ids import MessageId
     from domain.message import Message
     from domain.thread import Session, StoredMessage, Thread
+
+_WORDS: Final = 60
+"""Characters of a text that are enough to know it by."""
 
 
 def print_thread(thread: "Thread", session: "Session | None", *, shown: int) -> None:
@@ -96,6 +99,18 @@ def feedback_text(feedback: "Feedback") -> str:
 
 def rating_text(feedback: "Feedback") -> str:
     return f"{feedback.rating} of 5" if isinstance(feedback.rating, int) else feedback.rating
+
+
+def beginning_of(text: str) -> str:
+    """The first words of a text, on one line."""
+    words = printable(" ".join(text.split()))
+    if len(words) <= _WORDS:
+        return words
+    return (
+        words[:_WORDS].rpartition(" ")[0].rstrip(" ,;:") + "…"
+        if " " in words[:_WORDS]
+        else f"{words[:_WORDS]}…"
+    )
 
 
 def when(moment: datetime.datetime) -> str:

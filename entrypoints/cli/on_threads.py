@@ -27,6 +27,8 @@ _WORDS: Final = (
         "`lor3 thread list` lists those there are",
     ),
     (re.compile(r"; the list of sessions names those there are"), "; leave `--session` out to begin one"),
+    (re.compile(r"`to`"), "`--until`"),
+    (re.compile(r"`at_most`"), "`--max-rating`"),
     (
         re.compile(r"leave it out, or give null to take it away"),
         "leave it out, or take it away with --no-title",
@@ -36,6 +38,8 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "message_id": "MESSAGE_ID",
     "thread_id": "THREAD_ID",
     "tags": "--tag",
+    "at_least": "--min-rating",
+    "at_most": "--max-rating",
     "from": "--since",
     "to": "--until",
 }

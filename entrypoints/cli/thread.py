@@ -22,6 +22,7 @@ Examples:
         "export": ("entrypoints.cli.thread_export:export", "Write a conversation to a file."),
         "rename": ("entrypoints.cli.thread_rename:rename", "Give a thread a title and tags."),
         "fork": ("entrypoints.cli.thread_fork:fork", "Begin a new thread as a copy, up to a message."),
+        "memory": ("entrypoints.cli.thread_memory:memory", "Show what the next chat will remember."),
         "pin": ("entrypoints.cli.thread_pin:pin", "Keep a message in the memory whatever its age."),
         "unpin": ("entrypoints.cli.thread_pin:unpin", "Let a pinned message age again."),
         "delete": ("entrypoints.cli.thread_delete:delete", "Delete threads."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import click
 
-from entrypoints.cli.conversation import when
+from entrypoints.cli.conversation import beginning_of, when
 from entrypoints.cli.identifiers import session_id
 from entrypoints.cli.on_threads import on_threads
 from entrypoints.cli.options import common
@@ -28,8 +28,6 @@ _WIDE: Final = 110
 """Columns of a terminal that has room for whole ids beside a title."""
 _BEGINNING: Final = 13
 """Characters of a UUIDv7 that hold its time, to the millisecond."""
-_WORDS: Final = 60
-"""Characters of the first message that stand in for a title."""
 
 
 @attrs.frozen(kw_only=True)
@@ -184,15 +182,3 @@ def _shown_ids(ids: Sequence[str]) -> list[str]:
     while len({each[:length] for each in ids}) < len(ids):
         length += 1
     return [each[:length].rstrip("-") for each in ids]
-
-
-def beginning_of(text: str) -> str:
-    """The first words of a text, on one line."""
-    words = printable(" ".join(text.split()))
-    if len(words) <= _WORDS:
-        return words
-    return (
-        words[:_WORDS].rpartition(" ")[0].rstrip(" ,;:") + "…"
-        if " " in words[:_WORDS]
-        else f"{words[:_WORDS]}…"
-    )
