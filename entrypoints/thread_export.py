@@ -16,7 +16,7 @@ from entrypoints.rendering import money, to_json
 from entrypoints.thread_rendering import session_json, stored_message_json, thread_json
 
 ExportFormat: TypeAlias = Literal["json", "markdown"]
-_MARKUP: Final = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:])")
+_MARKUP: Final = re.compile(r"([\\`*_\[\]<>#|~&])")
 _ROLES: Final = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
@@ -68,7 +68,7 @@ def inline(text: str) -> str:
 
 def quoted(text: str) -> list[str]:
     """`text` as a quotation, whatever ends a line in it."""
-    return [f"> {line}".rstrip() for line in text.splitlines()] or [">"]
+    return [f"> {line}" if line else ">" for line in text.splitlines()] or [">"]
 
 
 def _message(stored: StoredMessage) -> Iterator[str]:

@@ -40,6 +40,13 @@ EXPLANATION_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "warnings": list_of(TEXT, "What the answer would warn of."),
         },
     ),
+    "RememberedCount": record(
+        "What a thread gives to a prompt.",
+        {
+            "messages": count("Messages to put in."),
+            "summary": flag("Whether a summary of the older ones goes in front of them."),
+        },
+    ),
     "Request": record(
         "A chat as lor3 holds it, in the names of the body of `POST /chat`.",
         {
@@ -47,6 +54,10 @@ EXPLANATION_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "fallbacks": list_of(TEXT, "The models to ask when that one fails, in order."),
             "prompt": nullable(
                 "string", "The stored prompt's version, until the pass `system-prompt` puts it in."
+            ),
+            "memory": ref_or_null(
+                "RememberedCount",
+                "What the thread gives, until the pass `memory-lane` puts it into `history`.",
             ),
             "system": nullable("string", "The system text."),
             "prelude": list_of(ref("MessageBody"), "The stored prompt's own turns, such as worked examples."),
@@ -143,7 +154,7 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "formats": list_of(TEXT, "What `format` may be."),
             "passes": list_of(
                 TEXT,
-                "The configured compiler passes, in the order they run; `system-prompt` always runs before them "
+                "The configured compiler passes, in the order they run; `system-prompt` and `memory-lane` always run before them "
                 "and `model-limits` after them.",
             ),
             "prompts": list_of(ref("ConfigPrompt"), "The first 100 stored prompts; `GET /prompts` has all."),
@@ -178,6 +189,12 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "max_messages": count("Messages in a body."),
             "max_text_characters": count("Characters of one text."),
             "max_context_depth": count("Messages of a thread to inject."),
+            "max_page_items": count("Items on a page of a list."),
+            "max_title_characters": count("Characters of a thread's title."),
+            "max_tags": count("Tags of a thread."),
+            "max_tag_characters": count("Characters of a tag."),
+            "max_pinned_messages": count("Pinned messages of a thread."),
+            "max_forked_messages": count("Messages that a fork begins with."),
             "max_attempts": count("Calls to providers for one chat."),
             "deadline_s": number("Seconds that a chat may take with all its attempts."),
         },

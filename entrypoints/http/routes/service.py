@@ -8,16 +8,20 @@ from aiohttp import web
 
 from application.ports.price_book import Price
 from application.use_cases.describe_service import ModelView
+from application.use_cases.fork_thread import MAX_COPIED
+from application.use_cases.pin_message import MAX_PINNED
 from application.use_cases.read_prompts import PromptEntry
 from domain.errors import StorageUnavailable
 from domain.ids import DEFAULT_TENANT
 from domain.json_value import JSONValue
+from domain.thread_words import MAX_TAG, MAX_TAGS, MAX_TITLE
 from entrypoints.application import Application
 from entrypoints.http.chat_body import MAX_MESSAGES
 from entrypoints.http.codec import MAX_DEPTH
 from entrypoints.http.message_body import MAX_TEXT
 from entrypoints.http.problems import HTTPFault, shutting_down
 from entrypoints.http.state import STATE
+from entrypoints.http.thread_body import MAX_PAGE
 from entrypoints.prompt_reloader import prompt_file_warnings
 from entrypoints.rendering import money, to_json
 
@@ -106,6 +110,12 @@ def config_json(
             "max_messages": MAX_MESSAGES,
             "max_text_characters": MAX_TEXT,
             "max_context_depth": 200,
+            "max_page_items": MAX_PAGE,
+            "max_title_characters": MAX_TITLE,
+            "max_tags": MAX_TAGS,
+            "max_tag_characters": MAX_TAG,
+            "max_pinned_messages": MAX_PINNED,
+            "max_forked_messages": MAX_COPIED,
             "max_attempts": application.settings.routing.max_attempts,
             "deadline_s": application.settings.routing.deadline_s,
         },
@@ -116,6 +126,7 @@ def config_json(
             "images": True,
             "json_schema": True,
             "prompts": True,
+            "threads": True,
             "idempotency": False,
             "authentication": False,
         },

@@ -3,7 +3,7 @@
 import json
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 import jsonschema
@@ -17,7 +17,7 @@ from domain.errors import ConfigurationError, StorageUnavailable
 from domain.ids import Tenant
 from entrypoints.application import Application
 from entrypoints.http.app import create_app
-from entrypoints.http.routes.table import ROUTES
+from entrypoints.http.routes.table import ROUTES, Policy
 from entrypoints.http.server import check_parser, serve
 from entrypoints.settings import ServerSettings
 from tests.support.http import Server, parse, serving
@@ -28,9 +28,11 @@ CONFIG_KEYS = {
     "defaults.system_prompt",
     "defaults.temperature", "defaults.top_p", "features.authentication", "features.explain",
     "features.idempotency", "features.images", "features.json_schema", "features.prompts", "features.streaming",
-    "features.tools",
+    "features.threads", "features.tools",
     "formats", "limits.deadline_s", "limits.max_attempts", "limits.max_body_bytes", "limits.max_context_depth",
-    "limits.max_json_depth", "limits.max_messages", "limits.max_text_characters", "models.capabilities",
+    "limits.max_forked_messages", "limits.max_json_depth", "limits.max_messages", "limits.max_page_items",
+    "limits.max_pinned_messages", "limits.max_tag_characters", "limits.max_tags", "limits.max_text_characters",
+    "limits.max_title_characters", "models.capabilities",
     "models.health", "models.id", "models.lifecycle.replaced_by", "models.lifecycle.retired",
     "models.lifecycle.retired_on", "models.limits.context_window", "models.limits.max_output_tokens",
     "models.price", "models.price.cached_input_per_mtok_usd", "models.price.input_per_mtok_usd",
@@ -137,8 +139,12 @@ async def test_every_get_answers_head_without_a_body(tmp_path: Path) -> None:
     """As load balancers ask: the same head, and the connection goes on; a POST route does not know it."""
     async with serving(tmp_path) as server:
         await make_prompt(server)
+        async with server.client.post("/chat", json={"prompt": "x"}) as chat:
+            answer = await chat.json()
+        ids = {f"{kind}s": answer[f"{kind}_id"] for kind in ("session", "thread", "message")}
         for entry in ROUTES:
-            path = entry.path.format(name="tone", version="v1", label="staging")
+            kind = entry.path.split("/")[1]
+            path = entry.path.format(name="tone", version="v1", label="staging", id=ids.get(kind))
             head = b"HEAD %s HTTP/1.1\r\nHost: x\r\n" % path.encode()
             answered = await server.raw(
                 head + b"\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -197,7 +203,7 @@ async def test_no_route_is_served_that_the_table_does_not_have(tmp_path: Path) -
     declared = {(entry.method, entry.path) for entry in ROUTES}
     heads = {("HEAD", path) for method, path in declared if method == "GET"}
     assert {route for route in served if route[0] != "OPTIONS"} == declared | heads
-    assert {entry.policy for entry in ROUTES} <= {"public", "chat", "prompts", "ops"}
+    assert {entry.policy for entry in ROUTES} <= set(get_args(Policy))
     assert isinstance(app, web.Application)
 
 
