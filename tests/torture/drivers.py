@@ -1,0 +1,191 @@
+"""Clients that send chats, and keyed ones again until they are answered."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import aiohttp
+import attrs
+
+from tests.torture.client import Answered, Outcome, Refused, send
+from tests.torture.ledger import Acknowledged, Answer, Ledger
+
+_NEVER_S: Final = 180.0
+"""A keyed request that is not answered by then never will be."""
+_EXPECTED: Final = frozenset(
+    {
+        (409, "idempotency_key_in_flight"),
+        (409, "idempotency_key_taken_over"),
+        (409, "thread_busy"),
+        (502, "upstream_error"),
+        (503, "overloaded"),
+        (503, "shutting_down"),
+        (503, "storage_unavailable"),
+        (503, "upstream_overloaded"),
+    }
+)
+"""What a server may say while others of its kind die, and its database with them."""
+
+
+@attrs.define(kw_only=True)
+class Drivers:
+    """All clients. Their requests are drawn from `random`; what they are told goes into `ledger`."""
+
+    urls: Sequence[str]
+    """Of all replicas, the dead ones too: a client does not know."""
+    random: random.Random
+    ledger: Ledger
+    requests: int
+    keyed: float
+    """The share of requests with an Idempotency-Key, 0 to 1."""
+    until: Callable[[], bool]
+    """Whether it may end once `requests` were made."""
+    _made: int = 0
+    _threads: list[tuple[str, str]] = attrs.field(factory=list)
+    """With their sessions, as answers named them."""
+
+    @property
+    def made(self) -> int:
+        return self._made
+
+    async def run(self, clients: int) -> None:
+        connector = aiohttp.TCPConnector(limit=0)
+        timeout = aiohttp.ClientTimeout(total=90)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(clients):
+                    group.create_task(self._client(session))
+
+    async def replay_all(self) -> None:
+        """Sends every key that was answered once more, and compares."""
+        keyed = [each for each in self.ledger.acknowledged if each.key]
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session:
+            waiting = iter(keyed)
+
+            async def client() -> None:
+                for each in waiting:
+                    await self._again(session, each)
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(16):
+                    group.create_task(client())
+
+    async def _client(self, session: aiohttp.ClientSession) -> None:
+        while self._made < self.requests or not self.until():
+            self._made += 1
+            await self._chat(session, f"n{self._made}")
+
+    async def _chat(self, session: aiohttp.ClientSession, nonce: str) -> None:
+        body = self._body(nonce)
+        if self.random.random() >= self.keyed:
+            sent_at = time.monotonic()
+            leave = self.random.randint(1, 4) if self.random.random() < 0.1 else None
+            outcome = await self._send(session, body, key=None, leave_after=leave)
+            if isinstance(outcome, Answered):
+                self._note(nonce, None, body, outcome.answer, sent_at)
+            elif not isinstance(outcome, Refused):
+                await asyncio.sleep(0.05)
+            return
+        key = f"key of {nonce}"
+        sent_at = time.monotonic()
+        if self.random.random() < 0.15:
+            both = await asyncio.gather(*(self._until_answered(session, body, key) for _ in range(2)))
+            if both[0] != both[1]:
+                self.ledger.violations.append(f"{key}: two answers to one key: {both}")
+            answer = both[0]
+        else:
+            answer = await self._until_answered(session, body, key)
+        if answer is None:
+            return
+        acknowledged = self._note(nonce, key, body, answer, sent_at)
+        if self.random.random() < 0.2:
+            await self._again(session, acknowledged)
+
+    def _body(self, nonce: str) -> dict[str, Any]:
+        prompt = f"{nonce} " + "why? " * self.random.randint(1, 40)
+        body: dict[str, Any] = {"prompt": prompt, "context_depth": self.random.choice((0, 2, 6))}
+        if self._threads and self.random.random() < 0.65:
+            # A few threads take many chats at once; the others are met by chance.
+            busy = self.random.random() < 0.3
+            thread, _ = self.random.choice(self._threads[:3] if busy else self._threads[-300:])
+            body["thread_id"] = thread
+        elif self._threads and self.random.random() < 0.3:
+            body["session_id"] = self.random.choice(self._threads)[1]
+        if self.random.random() < 0.3:
+            body["stream"] = True
+        return body
+
+    async def _until_answered(
+        self, session: aiohttp.ClientSession, body: dict[str, Any], key: str
+    ) -> Answer | None:
+        give_up = time.monotonic() + _NEVER_S
+        while time.monotonic() < give_up:
+            leave = 2 if self.random.random() < 0.05 else None
+            outcome = await self._send(session, body, key=key, leave_after=leave)
+            if isinstance(outcome, Answered):
+                return outcome.answer
+            if isinstance(outcome, Refused):
+                if (outcome.status, outcome.code) not in _EXPECTED:
+                    return None  # noted as a violation already: it will not get better
+                await asyncio.sleep(min(outcome.retry_after_s or 0.2, 1.0))
+            else:
+                await asyncio.sleep(0.05)
+        self.ledger.violations.append(f"{key}: not answered within {_NEVER_S:g} s")
+        return None
+
+    async def _again(self, session: aiohttp.ClientSession, before: Acknowledged) -> None:
+        key = before.key
+        assert key is not None
+        give_up = time.monotonic() + _NEVER_S
+        while time.monotonic() < give_up:
+            outcome = await self._send(session, before.body, key=key)
+            if isinstance(outcome, Answered):
+                self.ledger.replays += 1
+                if outcome.answer != before.answer:
+                    self.ledger.violations.append(f"{key}: another answer than before: {outcome.answer}")
+                if not outcome.replayed:
+                    self.ledger.violations.append(f"{key}: answered anew, not again")
+                return
+            await asyncio.sleep(0.1)
+        self.ledger.violations.append(f"{key}: not answered again within {_NEVER_S:g} s")
+
+    async def _send(
+        self,
+        session: aiohttp.ClientSession,
+        body: dict[str, Any],
+        *,
+        key: str | None,
+        leave_after: int | None = None,
+    ) -> Outcome:
+        self.ledger.sends += 1
+        outcome = await send(session, self.random.choice(self.urls), body, key=key, leave_after=leave_after)
+        if isinstance(outcome, Answered):
+            self.ledger.statuses["200"] += 1
+        elif isinstance(outcome, Refused):
+            self.ledger.statuses[f"{outcome.status} {outcome.code}"] += 1
+            if (outcome.status, outcome.code) not in _EXPECTED:
+                self.ledger.violations.append(f"{body['prompt'].split()[0]}: told {outcome}")
+        else:
+            self.ledger.statuses[outcome.kind] += 1
+        return outcome
+
+    def _note(
+        self, nonce: str, key: str | None, body: dict[str, Any], answer: Answer, sent_at: float
+    ) -> Acknowledged:
+        acknowledged = Acknowledged(
+            nonce=nonce,
+            key=key,
+            body=body,
+            answer=answer,
+            first_sent_at=sent_at,
+            acknowledged_at=time.monotonic(),
+        )
+        self.ledger.acknowledged.append(acknowledged)
+        thread = (answer["thread_id"], answer["session_id"])
+        if "thread_id" not in body:
+            self._threads.append(thread)
+        elif body["thread_id"] != answer["thread_id"]:
+            self.ledger.violations.append(f"{nonce}: answered in another thread")
+        return acknowledged

@@ -1,0 +1,34 @@
+"""What clients were told: the other side of the books."""
+
+from collections import Counter
+from typing import Any
+
+import attrs
+
+Answer = dict[str, Any]
+"""The answer object of a 200, or of a `done` event."""
+
+
+@attrs.frozen(kw_only=True)
+class Acknowledged:
+    nonce: str
+    key: str | None
+    body: dict[str, Any]
+    """The request, as it was sent."""
+    answer: Answer
+    first_sent_at: float
+    acknowledged_at: float
+
+
+@attrs.define
+class Ledger:
+    """Filled by all drivers."""
+
+    acknowledged: list[Acknowledged] = attrs.field(factory=list)
+    statuses: Counter[str] = attrs.field(factory=Counter)
+    """What sends came to: a status with its code, or the kind of connection that was lost."""
+    sends: int = 0
+    replays: int = 0
+    """Answers to keys that had been answered before."""
+    violations: list[str] = attrs.field(factory=list)
+    """What no client may be told, whatever breaks."""
