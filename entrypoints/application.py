@@ -20,7 +20,6 @@ from application.use_cases.export_thread import ExportThread
 from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles, ImportReport
 from application.use_cases.inject_memory import InjectMemory
-from application.use_cases.inject_memory import InjectMemory
 from application.use_cases.label_prompt import LabelPrompt
 from application.use_cases.open_session import OpenSession
 from application.use_cases.open_thread import OpenThread
@@ -45,7 +44,6 @@ class Application:
     settings: Settings
     send_chat: SendChat
     explain_chat: ExplainChat
-    inject_memory: InjectMemory
     describe_service: DescribeService
     read_prompts: ReadPrompts
     version_prompt: VersionPrompt

@@ -80,7 +80,6 @@ async def running(
             settings=settings,
             send_chat=container.send_chat(),
             explain_chat=container.explain_chat(),
-            inject_memory=container.inject_memory(),
             describe_service=container.describe_service(),
             read_prompts=container.read_prompts(),
             version_prompt=container.version_prompt(),

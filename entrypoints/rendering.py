@@ -7,12 +7,14 @@ import attrs
 import orjson
 
 from domain.answer import ChatAnswer, ChatStarted, Reset, ToolCallGrew
+from domain.attempt import Attempt
 from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
 from domain.explanation import CostView, Explanation, TokenView, WireView
 from domain.json_value import JSONObject, JSONValue
 from domain.message import ImagePart, Message, Part, TextPart, ToolCall
 from domain.prompt.compiled import RenderedPrompt
 from domain.usage import Usage
+from entrypoints.memory_rendering import context_json, memory_json
 
 
 def to_json(value: JSONValue) -> bytes:
@@ -49,13 +51,22 @@ def answer_json(answer: ChatAnswer) -> dict[str, JSONValue]:
         "tool_calls": [tool_call_json(call) for call in answer.tool_calls],
         "usage": usage_json(answer.usage),
         "cost_usd": money(answer.cost_usd),
-        "attempts": [
-            {"model": str(each.model), "outcome": each.outcome, "latency_ms": each.latency_ms}
-            for each in answer.attempts
-        ],
-        "context": {"injected": answer.context.injected, "dropped": answer.context.dropped},
+        "attempts": [_attempt(each) for each in answer.attempts],
+        "context": context_json(answer.context),
         "warnings": list(answer.warnings),
     }
+
+
+def _attempt(attempt: Attempt) -> dict[str, JSONValue]:
+    """`purpose` stands only where the call was not for the answer itself."""
+    rendered: dict[str, JSONValue] = {
+        "model": str(attempt.model),
+        "outcome": attempt.outcome,
+        "latency_ms": attempt.latency_ms,
+    }
+    if attempt.purpose != "answer":
+        rendered["purpose"] = attempt.purpose
+    return rendered
 
 
 def usage_json(usage: Usage) -> dict[str, JSONValue]:
@@ -112,7 +123,7 @@ def explanation_json(explanation: Explanation) -> dict[str, JSONValue]:
         "compiled": None if compiled is None else request_json(compiled),
         "prompt_version": None if explanation.prompt is None else str(explanation.prompt.ref),
         "prompt": _prompt(explanation.prompt),
-        "context": {"injected": explanation.context.injected, "dropped": explanation.context.dropped},
+        "context": context_json(explanation.context),
         "messages": {"kept": explanation.kept_messages, "dropped": explanation.dropped_messages},
         "candidates": [
             {"model": str(each.model), "included": each.included, "reason": each.reason}
@@ -143,6 +154,7 @@ def request_json(request: ChatRequest) -> dict[str, JSONValue]:
         "model": str(request.model),
         "fallbacks": [str(each) for each in request.fallbacks],
         "prompt": None if request.prompt is None else str(request.prompt.ref),
+        "memory": memory_json(request.memory),
         "system": request.system,
         "prelude": [message_json(each) for each in request.prelude],
         "history": [message_json(each) for each in request.history],

@@ -10,6 +10,7 @@ from entrypoints.http.openapi_chat import chat_paths
 from entrypoints.http.openapi_events import EVENT_SCHEMAS
 from entrypoints.http.openapi_feedback import feedback_paths
 from entrypoints.http.openapi_feedback_answers import FEEDBACK_SCHEMAS
+from entrypoints.http.openapi_memory_answers import MEMORY_SCHEMAS
 from entrypoints.http.openapi_operations import json_answer, operation
 from entrypoints.http.openapi_prompt_answers import PROMPT_SCHEMAS
 from entrypoints.http.openapi_prompts import prompt_paths
@@ -39,6 +40,7 @@ def document() -> dict[str, JSONValue]:
     for answered in (
         ANSWER_SCHEMAS,
         THREAD_SCHEMAS,
+        MEMORY_SCHEMAS,
         FEEDBACK_SCHEMAS,
         EVENT_SCHEMAS,
         EXPLANATION_SCHEMAS,

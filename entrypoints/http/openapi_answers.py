@@ -35,11 +35,18 @@ EXAMPLE_ANSWER: Final[JSONObject] = {
         {"model": "openai:gpt-5.2", "outcome": "rate_limited", "latency_ms": 212},
         {"model": "anthropic:claude-opus-5-5", "outcome": "ok", "latency_ms": 1480},
     ],
-    "context": {"injected": 0, "dropped": 0},
+    "context": {"injected": 0, "dropped": 0, "pinned": 0, "summarised": 0, "left_out": []},
     "warnings": [],
 }
 
 PROMPT_VERSION: Final = nullable("string", "The stored prompt's version that was used; null without one.")
+
+LEFT_OUT_REASON: Final = choice(
+    ("cut_by_depth", "open_tool_call", "size_limit", "superseded", "token_budget", "unanswered"),
+    "Why: `cut_by_depth` the depth ends inside their exchange, `open_tool_call` a call among them has no result or a "
+    "result no call, `size_limit` they exceed what is injected at most, `superseded` another answer was made in "
+    "their place, `token_budget` the model's window does not hold them, `unanswered` their answer failed or was cut.",
+)
 
 ANSWER_SCHEMAS: Final[Mapping[str, JSONObject]] = {
     "Answer": record(
@@ -82,14 +89,25 @@ ANSWER_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "model": text("The model that was called."),
             "outcome": text("`ok`, or what went wrong.", example="rate_limited"),
             "latency_ms": count("How long the call took."),
+            "purpose": choice(
+                ("summary",), "Stands where the call was to summarise the thread's older part."
+            ),
         },
+        optional=("purpose",),
     ),
     "ContextUse": record(
         "Messages of the thread that went into the prompt.",
         {
-            "injected": count("Those in the prompt."),
-            "dropped": count("Those left out because the prompt would not have fit."),
+            "injected": count("Those in the prompt, pinned ones included; the summary is none of them."),
+            "dropped": count("Those within the depth that are not in the prompt; the sum of `left_out`."),
+            "pinned": count("Of those injected, how many are there because they are pinned."),
+            "summarised": count("How many older messages the summary stands for; 0 without one."),
+            "left_out": list_of(ref("LeftOut"), "Why messages stayed out."),
         },
+    ),
+    "LeftOut": record(
+        "Messages that stayed out of the prompt for one reason.",
+        {"reason": LEFT_OUT_REASON, "messages": count("How many.")},
     ),
     "Status": record("A state.", {"status": text("`ok` or `ready`.")}),
     "Fault": record(

@@ -5,6 +5,7 @@ from typing import Final
 
 from domain.json_value import JSONObject, JSONValue
 from entrypoints.http.checks import Schemas
+from entrypoints.http.memory_query import MemoryQuery
 from entrypoints.http.openapi_operations import header_parameter, json_answer, json_body, operation
 from entrypoints.http.query import parameters_of
 from entrypoints.http.schema_parts import ref
@@ -185,6 +186,17 @@ def thread_paths(schemas: Schemas) -> dict[str, JSONValue]:
                 parameters=[_THREAD],
                 request_body=json_body(fork, _FORK_EXAMPLES),
                 others={"201": json_answer("The new thread.", ref("Thread"), headers=_MADE)},
+            )
+        },
+        "/threads/{id}/memory": {
+            "get": operation(
+                "previewMemory",
+                "Preview a thread's memory",
+                "What the next chat would remember of the thread, and what not and why. No model is asked and nothing "
+                "is stored, so a summary that is due is not made; the model's window is not looked at.",
+                "threads",
+                json_answer("The memory.", ref("MemoryPreview")),
+                parameters=[_THREAD, *parameters_of(MemoryQuery)],
             )
         },
         "/threads/{id}/export": {

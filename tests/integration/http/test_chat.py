@@ -65,7 +65,7 @@ async def test_a_thread_is_continued(tmp_path: Path) -> None:
             second = await response.json()
 
     assert (first["thread_id"], first["session_id"]) == (second["thread_id"], second["session_id"])
-    assert second["context"] == {"injected": 2, "dropped": 0}
+    assert second["context"] == {"injected": 2, "dropped": 0, "pinned": 0, "summarised": 0, "left_out": []}
 
 
 async def test_an_unknown_thread_is_a_404(tmp_path: Path) -> None:

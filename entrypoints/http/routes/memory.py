@@ -1,0 +1,36 @@
+"""`GET /threads/{id}/memory`."""
+
+from aiohttp import web
+
+from application.services.message_lookup import no_thread
+from application.use_cases.inject_memory import InjectMemoryCommand
+from domain.errors import InvalidRequest, NotFound
+from domain.ids import DEFAULT_TENANT, ThreadId
+from entrypoints.http.checks import Faults
+from entrypoints.http.memory_query import MEMORY
+from entrypoints.http.query import read_query
+from entrypoints.http.state import STATE
+from entrypoints.memory_rendering import preview_json
+from entrypoints.rendering import to_json
+
+
+async def preview(request: web.Request) -> web.StreamResponse:
+    """What the next chat would remember of the thread; no model is asked, nothing is stored."""
+    faults: Faults = []
+    query = read_query(request, MEMORY, faults)
+    if query is None or faults:
+        raise InvalidRequest.of(*faults)
+    application = request.app[STATE].application
+    defaults = application.settings.chat
+    thread_id = ThreadId(request.match_info["id"])
+    command = InjectMemoryCommand(
+        tenant=DEFAULT_TENANT,
+        thread_id=thread_id,
+        depth=defaults.context_depth if query.context_depth is None else query.context_depth,
+        mode=query.memory or defaults.memory,
+    )
+    try:
+        injection = await application.inject_memory.execute(command)
+    except NotFound:
+        raise no_thread(thread_id) from None
+    return web.Response(body=to_json(preview_json(injection)), content_type="application/json")
