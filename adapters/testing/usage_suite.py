@@ -1,0 +1,303 @@
+"""What every store must report of its use; a part of `StoreSuite`."""
+
+import datetime
+import itertools
+import uuid
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from adapters.testing.chats_to_store import first_chat
+from adapters.testing.feedback_suite import rate
+from adapters.testing.prompts_to_store import OTHER_TENANT, Stores
+from application.ports.store import Store
+from domain.feedback import Feedback, Rating
+from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
+from domain.message import Message
+from domain.model import ModelRef
+from domain.thread import ChatRecord, StoredMessage
+from domain.usage import Usage
+from domain.usage_report import GROUPS, RatingStatistics, UsageGroup, UsageQuery, UsageRow
+
+DAY: Final = datetime.timedelta(days=1)
+START: Final = datetime.datetime(2026, 10, 30, tzinfo=datetime.UTC)
+WHOLE: Final = UsageQuery(since=START, until=START + 30 * DAY)
+GPT: Final = ModelRef("openai", "gpt-4")
+OPUS: Final = ModelRef("anthropic", "claude-opus-5-5")
+_NUMBERS: Final = itertools.count()
+
+
+def _id_at(moment: datetime.datetime) -> str:
+    """A UUIDv7 of that time."""
+    milliseconds = round(moment.timestamp() * 1000)
+    return str(uuid.UUID(int=milliseconds << 80 | 0x7000 << 64 | 1 << 63 | next(_NUMBERS)))
+
+
+def chat_at(
+    moment: datetime.datetime,
+    *,
+    tenant: Tenant = DEFAULT_TENANT,
+    user: str | None = "ada",
+    **answer: Any,
+) -> ChatRecord:
+    """The first chat of a thread, made at that time; the fields of its answer may be changed."""
+    made = first_chat(tenant=tenant)
+    session = attrs.evolve(made.session, id=SessionId(_id_at(moment)), user=user, created_at=moment)
+    thread = attrs.evolve(made.thread, id=ThreadId(_id_at(moment)), session_id=session.id, created_at=moment)
+    question, reply = (
+        attrs.evolve(message, id=MessageId(_id_at(moment)), thread_id=thread.id, created_at=moment)
+        for message in made.messages
+    )
+    fields = {
+        "model": GPT,
+        "usage": Usage(input_tokens=10, output_tokens=20, cached_input_tokens=5),
+        "cost_usd": Decimal("0.5"),
+        "latency_ms": 100,
+        "prompt_version": None,
+        "prompt_label": None,
+        "parent": question.id,
+        **answer,
+    }
+    return attrs.evolve(
+        made, session=session, thread=thread, messages=(question, attrs.evolve(reply, **fields)), attempts=()
+    )
+
+
+async def _commit(store: Store, *records: ChatRecord) -> None:
+    for record in records:
+        await store.journal.commit(record)
+
+
+async def _report(
+    store: Store, query: UsageQuery = WHOLE, *, tenant: Tenant = DEFAULT_TENANT
+) -> tuple[UsageRow, ...]:
+    async with store.unit_of_work(tenant) as work:
+        return await work.usage.report(query)
+
+
+async def _groups(store: Store, group_by: UsageGroup) -> list[tuple[str | None, int]]:
+    rows = await _report(store, attrs.evolve(WHOLE, group_by=group_by))
+    return [(row.group, row.requests) for row in rows]
+
+
+class UsageSuite:
+    async def test_usage_adds_up(self, stores: Stores) -> None:
+        """Requests, errors, tokens, costs, latencies and ratings, in one row for all."""
+        store, _ = stores
+        answers = [
+            chat_at(START, latency_ms=10),
+            chat_at(START, latency_ms=20, cost_usd=None),
+            chat_at(START, latency_ms=40, cost_usd=Decimal(0)),
+            chat_at(START, latency_ms=80),
+            # Refused by every model: nothing was said, nothing is known of a model.
+            chat_at(
+                START,
+                model=None,
+                status="failed",
+                error_code="upstream_error",
+                usage=Usage(input_tokens=0, output_tokens=0),
+                cost_usd=Decimal(0),
+                latency_ms=9000,
+                finish_reason=None,
+            ),
+            # Failed and paid for: its JSON was not valid twice.
+            chat_at(START, status="failed", error_code="output_invalid", latency_ms=7000),
+        ]
+        await _commit(store, *answers)
+        ratings: tuple[Rating, ...] = ("thumbs_up", "thumbs_down", 2, 5)
+        for record, rating in zip(answers, ratings, strict=False):
+            await rate(store, record.messages[-1].id, Feedback(rating=rating, given_at=START))
+
+        (row,) = await _report(store)
+        assert row == UsageRow(
+            group=None,
+            requests=6,
+            errors=2,
+            input_tokens=50,
+            output_tokens=100,
+            cached_input_tokens=25,
+            cost_usd=Decimal("1.5"),
+            unpriced=1,
+            latency_mean_ms=37.5,
+            latency_p50_ms=30.0,
+            latency_p95_ms=74.0,
+            ratings=RatingStatistics(count=4, total=2.25, thumbs_up=1, thumbs_down=1, stars=2, stars_total=7),
+        )
+
+    async def test_nothing_used_is_one_row_of_nothing(self, stores: Stores) -> None:
+        """In groups it is no row at all."""
+        store, _ = stores
+
+        assert await _report(store) == (
+            UsageRow(
+                group=None,
+                requests=0,
+                errors=0,
+                input_tokens=0,
+                output_tokens=0,
+                cached_input_tokens=0,
+                cost_usd=Decimal(0),
+                unpriced=0,
+                latency_mean_ms=None,
+                latency_p50_ms=None,
+                latency_p95_ms=None,
+            ),
+        )
+        for group_by in GROUPS:
+            assert await _report(store, attrs.evolve(WHOLE, group_by=group_by)) == ()
+
+    async def test_usage_is_grouped_by_each_of_its_groups(self, stores: Stores) -> None:
+        """By name, those without one last."""
+        store, _ = stores
+        await _commit(
+            store,
+            chat_at(START, prompt_version="support:v2", prompt_label="production"),
+            chat_at(START, prompt_version="support:v10", prompt_label="production", user="bob"),
+            chat_at(START + DAY, prompt_version="support:v2", model=OPUS, user=None),
+            chat_at(START + 3 * DAY, prompt_version="greeter:v2", prompt_label="staging"),
+            chat_at(START + 3 * DAY, model=None, status="failed", error_code="upstream_error", user=None),
+        )
+
+        assert {group_by: await _groups(store, group_by) for group_by in GROUPS} == {
+            "model": [("anthropic:claude-opus-5-5", 1), ("openai:gpt-4", 3), (None, 1)],
+            "provider": [("anthropic", 1), ("openai", 3), (None, 1)],
+            "prompt": [("greeter", 1), ("support", 3), (None, 1)],
+            "prompt_version": [("greeter:v2", 1), ("support:v10", 1), ("support:v2", 2), (None, 1)],
+            "label": [("greeter@staging", 1), ("support@production", 2), (None, 2)],
+            "user": [("ada", 2), ("bob", 1), (None, 2)],
+            "day": [("2026-10-30", 2), ("2026-10-31", 1), ("2026-11-02", 2)],
+        }
+
+    async def test_each_group_has_its_own_figures(self, stores: Stores) -> None:
+        """Means and percentiles of one group know nothing of another's."""
+        store, _ = stores
+        for latency_ms, model in ((10, GPT), (30, GPT), (500, OPUS), (1500, OPUS), (2500, OPUS)):
+            await _commit(store, chat_at(START, model=model, latency_ms=latency_ms))
+        opus, gpt = await _report(store, attrs.evolve(WHOLE, group_by="model"))
+
+        assert (opus.group, gpt.group) == (str(OPUS), str(GPT))
+        assert (gpt.latency_mean_ms, gpt.latency_p50_ms, gpt.latency_p95_ms) == (20.0, 20.0, 29.0)
+        assert (opus.latency_mean_ms, opus.latency_p50_ms, opus.latency_p95_ms) == (1500.0, 1500.0, 2400.0)
+        assert (gpt.cost_usd, opus.cost_usd) == (Decimal("1.0"), Decimal("1.5"))
+
+    async def test_costs_add_up_exactly(self, stores: Stores) -> None:
+        """Neither binary fractions nor twenty-eight digits are enough for these."""
+        store, _ = stores
+        costs = [
+            Decimal("0.1"),
+            Decimal("0.2"),
+            Decimal("0.000000000001"),
+            Decimal("123456789.123456789012"),
+            Decimal("0.000000000000000000000000000000000007"),
+            Decimal("0.999999999999999999"),
+            Decimal(0),
+            Decimal(42),
+        ]
+        await _commit(store, *(chat_at(START, cost_usd=cost) for cost in costs))
+
+        (row,) = await _report(store)
+        assert row.cost_usd == Decimal("123456832.423456789012999999000000000000000007")
+
+    async def test_usage_is_that_of_its_time(self, stores: Stores) -> None:
+        """The beginning counts, the end does not, whatever zone either is given in."""
+        store, _ = stores
+        moment = datetime.timedelta(microseconds=1)
+        zone = datetime.timezone(datetime.timedelta(hours=5, minutes=45))
+        since, until = START + DAY, START + 2 * DAY
+        await _commit(
+            store, *(chat_at(at) for at in (since - moment, since, until - moment, until, until + 20 * DAY))
+        )
+
+        query = UsageQuery(since=since.astimezone(zone), until=until.astimezone(zone))
+        (row,) = await _report(store, query)
+        assert row.requests == 2
+        widest = UsageQuery(
+            since=datetime.datetime.min.replace(tzinfo=datetime.UTC),
+            until=datetime.datetime.max.replace(tzinfo=datetime.UTC),
+        )
+        (everything,) = await _report(store, widest)
+        assert everything.requests == 5
+
+    async def test_usage_of_a_long_chat_is_found_by_when_it_ended(self, stores: Stores) -> None:
+        """An answer's id is as old as its request."""
+        store, _ = stores
+        record = chat_at(START - datetime.timedelta(minutes=30))
+        asked, answer = record.messages
+        answer = attrs.evolve(answer, created_at=START)
+        await _commit(store, attrs.evolve(record, messages=(asked, answer)))
+
+        (row,) = await _report(store)
+        assert row.requests == 1
+
+    async def test_what_the_caller_said_is_no_use(self, stores: Stores) -> None:
+        """Not even where it brings answers that another system gave."""
+        store, _ = stores
+        record = chat_at(START)
+        asked, answer = record.messages
+        brought = StoredMessage(
+            id=MessageId(_id_at(START)),
+            tenant=DEFAULT_TENANT,
+            thread_id=record.thread.id,
+            message=Message.of("assistant", "From elsewhere."),
+            created_at=START,
+        )
+        again = attrs.evolve(asked, id=MessageId(_id_at(START)))
+        await _commit(store, attrs.evolve(record, messages=(asked, brought, again, answer)))
+
+        (row,) = await _report(store)
+        assert (row.requests, row.unpriced) == (1, 0)
+
+    async def test_copies_in_a_fork_count_nothing(self, stores: Stores) -> None:
+        """They were paid for, and are rated, in the thread they come from."""
+        store, _ = stores
+        record = chat_at(START)
+        await _commit(store, record)
+        fork = attrs.evolve(record.thread, id=ThreadId(_id_at(START)), length=2, updated_at=START)
+        copies = [
+            attrs.evolve(
+                message,
+                id=MessageId(_id_at(START)),
+                thread_id=fork.id,
+                position=position,
+                parent=None,
+                copied_from=message.id,
+            )
+            for position, message in enumerate(record.messages)
+        ]
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            await work.threads.add(fork)
+            await work.messages.add(copies)
+            await work.commit()
+        await rate(store, copies[-1].id, Feedback(rating=5, given_at=START))
+
+        (row,) = await _report(store)
+        assert (row.requests, row.ratings.count) == (1, 0)
+
+    async def test_answers_of_a_deleted_thread_count(self, stores: Stores) -> None:
+        """The money was spent; by user too."""
+        store, _ = stores
+        record = chat_at(START)
+        await _commit(store, record)
+        await rate(store, record.messages[-1].id, Feedback(rating=5, given_at=START))
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            await work.threads.delete(record.thread.id, at=START)
+            await work.commit()
+
+        (row,) = await _report(store, attrs.evolve(WHOLE, group_by="user"))
+        assert (row.group, row.requests, row.cost_usd) == ("ada", 1, Decimal("0.5"))
+
+    async def test_usage_of_another_tenant_is_not_counted(self, stores: Stores) -> None:
+        """Nor do its latencies move a percentile."""
+        store, _ = stores
+        await _commit(
+            store,
+            chat_at(START, latency_ms=10),
+            *(chat_at(START, tenant=OTHER_TENANT, latency_ms=9000) for _ in range(3)),
+        )
+
+        for group_by in (None, *GROUPS):
+            (row,) = await _report(store, attrs.evolve(WHOLE, group_by=group_by))
+            assert (row.requests, row.latency_p50_ms, row.latency_p95_ms) == (1, 10.0, 10.0)
+        (theirs,) = await _report(store, tenant=OTHER_TENANT)
+        assert (theirs.requests, theirs.latency_p50_ms) == (3, 9000.0)
