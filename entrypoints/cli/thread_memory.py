@@ -17,7 +17,6 @@ from entrypoints.cli.output import print_json, print_table, printable, say
 if TYPE_CHECKING:
     from application.use_cases.inject_memory import Injection
     from domain.answer import LeftOutReason
-    from domain.json_value import JSONValue
     from domain.memory import Memory
     from domain.thread import StoredMessage
     from entrypoints.application import Application
@@ -73,40 +72,11 @@ def memory(
 
     injection = on_threads(config_path, run)
     if as_json:
-        print_json(_json(injection))
+        from entrypoints.memory_rendering import preview_json
+
+        print_json(preview_json(injection))
     else:
         _print(injection)
-
-
-def _json(injection: "Injection") -> "dict[str, JSONValue]":
-    memory, command, due = injection.memory, injection.command, injection.due
-    use = memory.use
-    return {
-        "thread_id": injection.conversation.thread.id,
-        "context_depth": command.depth,
-        "memory": command.mode,
-        "context": {
-            "injected": use.injected,
-            "dropped": use.dropped,
-            "pinned": use.pinned,
-            "summarised": use.summarised,
-            "left_out": [{"reason": each.reason, "messages": each.messages} for each in use.left_out],
-        },
-        "summary": None if memory.summary is None else {"text": memory.summary, "up_to": memory.cover},
-        "to_summarise_up_to": None if due is None else due.up_to,
-        "messages": [
-            {
-                "id": stored.id,
-                "position": stored.position,
-                "role": stored.message.role,
-                "injected": reason is None,
-                "reason": reason,
-                "pinned": stored.pinned,
-                "token_count": stored.message.token_count,
-            }
-            for stored, reason in _both(memory)
-        ],
-    }
 
 
 def _print(injection: "Injection") -> None:
