@@ -1,7 +1,7 @@
 """One send of one request, and what the client knows afterwards."""
 
 import json
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 import attrs
@@ -32,6 +32,8 @@ class Lost:
 
 
 Outcome: TypeAlias = Answered | Refused | Lost
+REFUSED: Final = Lost("no connection")
+"""Nothing was sent."""
 
 
 async def send(
@@ -55,6 +57,8 @@ async def send(
             if not body.get("stream"):
                 return Answered(answer=json.loads(await response.read()), replayed=replayed)
             return await _last_event(response, leave_after=leave_after, replayed=replayed)
+    except aiohttp.ClientConnectorError:
+        return REFUSED
     except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
         return Lost(type(error).__name__)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 import attrs
 
-from tests.torture.client import Answered, Outcome, Refused, send
+from tests.torture.client import REFUSED, Answered, Outcome, Refused, send
 from tests.torture.ledger import Acknowledged, Answer, Ledger
 
 _NEVER_S: Final = 180.0
@@ -82,11 +82,10 @@ class Drivers:
         if self.random.random() >= self.keyed:
             sent_at = time.monotonic()
             leave = self.random.randint(1, 4) if self.random.random() < 0.1 else None
-            outcome = await self._send(session, body, key=None, leave_after=leave)
+            while (outcome := await self._send(session, body, key=None, leave_after=leave)) == REFUSED:  # noqa: ASYNC110 - another process has to come up
+                await asyncio.sleep(0.05)
             if isinstance(outcome, Answered):
                 self._note(nonce, None, body, outcome.answer, sent_at)
-            elif not isinstance(outcome, Refused):
-                await asyncio.sleep(0.05)
             return
         key = f"key of {nonce}"
         sent_at = time.monotonic()

@@ -145,9 +145,9 @@ async def torture(plan: Plan, folder: Path, *, say: Callable[[str], None]) -> Re
                     say,
                 )
             )
+            await asyncio.gather(*(replica.answers() for replica in replicas))
             await drivers.run(plan.clients)
-            for replica in replicas:
-                await replica.answers()
+            await asyncio.gather(*(replica.answers() for replica in replicas))
             say("all requests are made; every key is sent once more")
             calls_before = len(upstream.calls)
             await drivers.replay_all()
@@ -158,6 +158,10 @@ async def torture(plan: Plan, folder: Path, *, say: Callable[[str], None]) -> Re
                 if (code := await replica.stop()) != 0:
                     ledger.violations.append(f"a replica ended with {code} when it was asked to stop")
         stored = await asyncio.to_thread(Stored.read, postgres.url())
+    if len(ledger.acknowledged) < drivers.made / 2:
+        ledger.violations.append(
+            f"only {len(ledger.acknowledged)} of {drivers.made} requests were acknowledged: the run proves little"
+        )
     findings = Audit(stored=stored, ledger=ledger, calls=upstream.calls).findings()
     return Report(
         plan=plan,
