@@ -260,3 +260,4 @@ IDEMPOTENCY_KEYS = sa.Table(
     sa.Index(None, "expires_at"),
     sa.Index(None, "thread_id", "tenant"),
 )
+_partial_index("ix_idempotency_keys_in_flight", IDEMPOTENCY_KEYS, ("tenant",), "state = 'in_flight'")

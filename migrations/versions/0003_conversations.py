@@ -16,8 +16,8 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0003"
 down_revision = "0002"
-locks = {"messages": "read and written", "attempts": "read and written"}
-"""Tables that wait for it, and what can't be done with them meanwhile. Said before it begins."""
+locks = ("messages", "attempts")
+"""Tables whose rows are all read while nobody else can use them; said before it begins."""
 
 _ID = sa.String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 _JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
@@ -86,6 +86,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_idempotency_keys_expires_at", "idempotency_keys", ["expires_at"])
     op.create_index("ix_idempotency_keys_thread_id_tenant", "idempotency_keys", ["thread_id", "tenant"])
+    in_flight = sa.text("state = 'in_flight'")
+    op.create_index(
+        "ix_idempotency_keys_in_flight",
+        "idempotency_keys",
+        ["tenant"],
+        postgresql_where=in_flight,
+        sqlite_where=in_flight,
+    )
 
 
 def _index() -> None:
