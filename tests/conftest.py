@@ -1,7 +1,7 @@
 """Servers of our own for every test that asks for one, and no network but loopback.
 
 `LOR3_TEST_DATABASE_URL` and `LOR3_TEST_REDIS_URL` point the same tests at yours: a PostgreSQL whose user may
-create databases, and a Redis whose database may be flushed.
+create databases and roles, and a Redis whose database may be flushed.
 """
 
 import ipaddress
@@ -39,29 +39,45 @@ def postgres_admin_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _postgres_template(postgres_admin_url: str) -> Iterator[str]:
+def _postgres_owner(postgres_admin_url: str) -> Iterator[str]:
+    """A role that owns the databases of tests and is no superuser: row security does not bind those."""
     name = _new_name()
-    _administer(postgres_admin_url, "CREATE DATABASE {}", name)
-    schema.upgrade(Database.of(store_config(_database_url(postgres_admin_url, name))))
+    _administer(postgres_admin_url, "CREATE ROLE {} LOGIN PASSWORD 'lor3'", name)
+    _administer(postgres_admin_url, "GRANT {} TO CURRENT_USER", name)
+    yield name
+    _administer(postgres_admin_url, "DROP ROLE {}", name)
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres_admin_url: str, _postgres_owner: str) -> Iterator[str]:
+    name = _new_name()
+    _administer(postgres_admin_url, "CREATE DATABASE {} OWNER {}", name, _postgres_owner)
+    schema.upgrade(Database.of(store_config(_database_url(postgres_admin_url, name, _postgres_owner))))
     yield name
     _administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
 
 
 @pytest.fixture
-def postgres_url(postgres_admin_url: str, _postgres_template: str) -> Iterator[str]:
-    """A fresh, migrated database."""
+def postgres_url(postgres_admin_url: str, _postgres_template: str, _postgres_owner: str) -> Iterator[str]:
+    """A fresh, migrated database, as its owner sees it."""
     name = _new_name()
-    _administer(postgres_admin_url, "CREATE DATABASE {} TEMPLATE {}", name, _postgres_template)
-    yield _database_url(postgres_admin_url, name)
+    _administer(
+        postgres_admin_url,
+        "CREATE DATABASE {} TEMPLATE {} OWNER {}",
+        name,
+        _postgres_template,
+        _postgres_owner,
+    )
+    yield _database_url(postgres_admin_url, name, _postgres_owner)
     _administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
 
 
 @pytest.fixture
-def empty_postgres_url(postgres_admin_url: str) -> Iterator[str]:
-    """A fresh database without a schema."""
+def empty_postgres_url(postgres_admin_url: str, _postgres_owner: str) -> Iterator[str]:
+    """A fresh database without a schema, as its owner sees it."""
     name = _new_name()
-    _administer(postgres_admin_url, "CREATE DATABASE {}", name)
-    yield _database_url(postgres_admin_url, name)
+    _administer(postgres_admin_url, "CREATE DATABASE {} OWNER {}", name, _postgres_owner)
+    yield _database_url(postgres_admin_url, name, _postgres_owner)
     _administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
 
 
@@ -137,8 +153,9 @@ def _new_name() -> str:
     return f"lor3_test_{uuid.uuid4().hex}"
 
 
-def _database_url(admin_url: str, name: str) -> str:
-    return make_url(admin_url).set(database=name).render_as_string(hide_password=False)
+def _database_url(admin_url: str, name: str, owner: str) -> str:
+    url = make_url(admin_url).set(database=name, username=owner, password="lor3")
+    return url.render_as_string(hide_password=False)
 
 
 def _administer(url: str, command: str, *names: str) -> None:
