@@ -87,7 +87,7 @@ class Drivers:
             if isinstance(outcome, Answered):
                 self._note(nonce, None, body, outcome.answer, sent_at)
             return
-        key = f"key of {nonce}"
+        key = f"key-of-{nonce}"
         sent_at = time.monotonic()
         if self.random.random() < 0.15:
             both = await asyncio.gather(*(self._until_answered(session, body, key) for _ in range(2)))

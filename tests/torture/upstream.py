@@ -1,6 +1,7 @@
 """A provider that keeps books: every answer it gave, and what it asks for it."""
 
 import asyncio
+import contextlib
 import json
 import random
 from collections.abc import AsyncIterator
@@ -109,11 +110,12 @@ class Upstream:
             {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
             {"choices": [], "usage": usage},
         ]
-        for chunk in chunks:
-            line = json.dumps(common | {"object": "chat.completion.chunk"} | chunk)
-            await response.write(f"data: {line}\n\n".encode())
-            await asyncio.sleep(self._random.uniform(0.0, 0.01))
-        await response.write(b"data: [DONE]\n\n")
+        with contextlib.suppress(ConnectionError):  # who asked was killed
+            for chunk in chunks:
+                line = json.dumps(common | {"object": "chat.completion.chunk"} | chunk)
+                await response.write(f"data: {line}\n\n".encode())
+                await asyncio.sleep(self._random.uniform(0.0, 0.01))
+            await response.write(b"data: [DONE]\n\n")
         return response
 
     def _give(self, body: dict[str, Any]) -> Call:
