@@ -17,7 +17,8 @@ from entrypoints.configuration.load import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-PROMPTS = (ROOT / "docs" / "prompts.md").read_text("utf-8")
+TOURS = ("README.md", "docs/prompts.md", "docs/threads.md", "docs/memory.md", "docs/feedback.md")
+"""The pages whose console blocks are run, in this order."""
 BIN = Path(sys.executable).parent
 
 
@@ -89,14 +90,26 @@ def _wait_until_ready(port: int) -> None:
     raise AssertionError("lor3 serve was not ready after 30 s")
 
 
-@pytest.mark.parametrize(("command", "output"), _console(README) + _console(PROMPTS))
-def test_commands_of_the_readme_and_of_the_page_on_prompts_print_what_is_shown(
+def _commands() -> list[tuple[str, str]]:
+    return [
+        shown
+        for page in TOURS
+        if (ROOT / page).exists()
+        for shown in _console((ROOT / page).read_text("utf-8"))
+    ]
+
+
+@pytest.mark.parametrize(("command", "output"), _commands())
+def test_commands_of_the_tours_print_what_is_shown(
     environment: tuple[Path, dict[str, str], int], command: str, output: str
 ) -> None:
-    """Run in order, in one folder that holds the example prompts, against one server."""
+    """Run in order, in one folder that holds the example prompts, against one server; variables stay set."""
     folder, environ, port = environment
+    script = (
+        f"set -a\n[ ! -f .shell ] || . ./.shell\n{command.replace(':3000', f':{port}')}\nexport -p > .shell"
+    )
     done = subprocess.run(
-        ["/bin/sh", "-c", command.replace(":3000", f":{port}")],
+        ["/bin/sh", "-c", script],
         cwd=folder,
         env=environ,
         capture_output=True,
