@@ -8,6 +8,7 @@ this, and of a row with names most would be names.
 import datetime
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
@@ -126,7 +127,7 @@ def _message_of(values: list[Any], tenant: Tenant, thread_id: ThreadId) -> Store
         copied_from=copied_from,
         feedback=None if rating is None else feedback_of(rating, feedback),
         format=format_name,
-        model=None if provider is None else ModelRef(provider, model),
+        model=None if provider is None else _model(provider, model),
         prompt_version=prompt_version,
         prompt_label=prompt_label,
         finish_reason=finish_reason,
@@ -153,9 +154,15 @@ def _summary_of(values: Sequence[Any]) -> ThreadSummary:
         up_to=up_to,
         text=text,
         token_count=token_count,
-        model=ModelRef(provider, model),
+        model=_model(provider, model),
         created_at=_time(created_at),
     )
+
+
+@lru_cache(maxsize=256)
+def _model(provider: str, model: str) -> ModelRef:
+    """A conversation names one model over and over."""
+    return ModelRef(provider, model)
 
 
 def _time(text: str) -> datetime.datetime:

@@ -89,12 +89,13 @@ class PostgreSQLConversationReader:
             if isinstance(failure, ConnectionLost):
                 self._bury(connection)
             else:
-                await greenlet_spawn(connection.close)
+                connection.close()
             raise failures.unavailable(failure.told) from error
         except BaseException:
             self._bury(connection)  # its answer is still to come
             raise
-        await greenlet_spawn(connection.close)
+        # Back to the pool, which sends nothing: the connection commits each exchange by itself.
+        connection.close()
         value = result.get_value(0, 0) if result.ntuples else None
         return None if value is None else decode_json(value)
 

@@ -258,10 +258,15 @@ def _part_row(part: Part) -> Row:
 
 
 def content_of(role: Role, content: Mapping[str, Any], token_count: int | None) -> Message:
+    parts = content["parts"]
+    calls = content.get("tool_calls")
     return Message(
         role=role,
-        parts=tuple([_part_of(part) for part in content["parts"]]),
-        tool_calls=tuple([ToolCall(**call) for call in content.get("tool_calls", ())]),
+        # Nearly all messages are one text, and a chat waits for some of them.
+        parts=(TextPart(text=parts[0]["text"]),)
+        if len(parts) == 1 and parts[0]["type"] == "text"
+        else tuple([_part_of(part) for part in parts]),
+        tool_calls=tuple([ToolCall(**call) for call in calls]) if calls else (),
         tool_call_id=content.get("tool_call_id"),
         token_count=token_count,
     )
