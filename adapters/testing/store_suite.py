@@ -22,19 +22,31 @@ from adapters.testing.chats_to_store import (
     stored_thread,
     with_turns,
 )
+from adapters.testing.conversation_reader_suite import ConversationReaderSuite
 from adapters.testing.feedback_suite import FeedbackSuite
 from adapters.testing.idempotency_suite import IdempotencySuite
+from adapters.testing.message_suite import MessageSuite
 from adapters.testing.prompt_locking_suite import PromptLockingSuite
 from adapters.testing.prompt_repository_suite import PromptRepositorySuite
 from adapters.testing.prompts_to_store import NOW, OTHER_TENANT, Stores
+from adapters.testing.thread_suite import ThreadSuite
 from adapters.testing.usage_suite import UsageSuite
 from domain.errors import NotFound
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, ThreadId
 from domain.message import ImagePart, Message, TextPart, ToolCall
 
 
-class StoreSuite(PromptRepositorySuite, PromptLockingSuite, IdempotencySuite, FeedbackSuite, UsageSuite):
-    """Chats here, all else in the files of the others."""
+class StoreSuite(
+    ThreadSuite,
+    MessageSuite,
+    ConversationReaderSuite,
+    PromptRepositorySuite,
+    PromptLockingSuite,
+    IdempotencySuite,
+    FeedbackSuite,
+    UsageSuite,
+):
+    """The journal here, all else in the files of the others."""
 
     async def test_committed_chat_reads_back_as_it_was(self, stores: Stores) -> None:
         """Every field of session, thread and messages survives; positions are the store's gift."""
