@@ -1,0 +1,51 @@
+"""The time of a usage report."""
+
+import datetime
+
+import pytest
+
+from adapters.in_memory.clock import ManualClock
+from adapters.in_memory.store import InMemoryStore
+from application.use_cases.report_usage import ReportUsage, ReportUsageCommand
+from domain.errors import InvalidRequest
+
+DAY = datetime.timedelta(days=1)
+CLOCK = ManualClock()
+
+
+@pytest.fixture
+def report() -> ReportUsage:
+    return ReportUsage(unit_of_work=InMemoryStore().unit_of_work, clock=CLOCK)
+
+
+async def test_last_thirty_days_where_nothing_is_said(report: ReportUsage) -> None:
+    """Up to now; with an end alone, the thirty days before it."""
+    found = await report.execute(ReportUsageCommand())
+    earlier = await report.execute(ReportUsageCommand(until=CLOCK.now() - 100 * DAY))
+
+    assert (CLOCK.now() - 30 * DAY, CLOCK.now()) == (found.query.since, found.query.until)
+    assert 30 * DAY == earlier.query.until - earlier.query.since
+    assert [0] == [row.requests for row in found.rows]
+
+
+@pytest.mark.parametrize("span", [datetime.timedelta(0), -DAY])
+async def test_time_that_ends_before_it_begins_is_refused(
+    report: ReportUsage, span: datetime.timedelta
+) -> None:
+    """At `from`; so is a beginning in the future without an end."""
+    now = CLOCK.now()
+    for command in (
+        ReportUsageCommand(since=now, until=now + span),
+        ReportUsageCommand(since=now + DAY),
+    ):
+        with pytest.raises(InvalidRequest) as error:
+            await report.execute(command)
+        assert ["from"] == [fault.path for fault in error.value.faults]
+
+
+async def test_beginning_of_time_is_a_time(report: ReportUsage) -> None:
+    """There are no thirty days before it."""
+    until = datetime.datetime(1, 1, 3, tzinfo=datetime.UTC)
+    found = await report.execute(ReportUsageCommand(until=until))
+
+    assert datetime.datetime.min.replace(tzinfo=datetime.UTC) == found.query.since
