@@ -100,6 +100,17 @@ class PromptFilesRead:
 
 
 @attrs.frozen(kw_only=True)
+class StorePruned:
+    """What was old is gone."""
+
+    partitions: int
+    messages: int
+    threads: int
+    sessions: int
+    keys: int
+
+
+@attrs.frozen(kw_only=True)
 class RequestServed:
     """An HTTP request ended."""
 
@@ -120,5 +131,6 @@ Event: TypeAlias = (
     | BreakerMoved
     | ModelMisconfigured
     | PromptFilesRead
+    | StorePruned
     | RequestServed
 )

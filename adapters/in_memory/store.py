@@ -10,7 +10,7 @@ from adapters.in_memory.unit_of_work import unit_of_work_factory
 from application.ports.chat_journal import ChatJournal
 from application.ports.conversation_reader import ConversationReader
 from application.ports.maintenance import Maintenance
-from application.ports.store import SchemaState, Store, StoreConfig
+from application.ports.store import SchemaState, Store, StoreConfig, UpgradePlan
 from application.ports.unit_of_work import UnitOfWorkFactory
 
 _REVISION = "in-memory"
@@ -47,6 +47,10 @@ class InMemoryStore:
     async def schema(self) -> SchemaState:
         self.shelves.demand()
         return SchemaState(current=_REVISION, head=_REVISION)
+
+    async def upgrade_plan(self) -> UpgradePlan:
+        self.shelves.demand()
+        return UpgradePlan()
 
     async def upgrade(self) -> tuple[str, ...]:
         self.shelves.demand()

@@ -5,7 +5,7 @@ alembic is imported only to migrate: knowing the state must not cost its import 
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _REVISION: Final = re.compile(r"""^((?:down_)?revision) = (?:"([^"]+)"|None)$""", re.MULTILINE)
+
+_LOCKS: Final = re.compile(r"^locks = \(([^)]*)\)$", re.MULTILINE)
+_NAME: Final = re.compile(r'"(\w+)"')
+_ROWS: Final = sa.text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = to_regclass(:name)")
 
 _LOCK_KEY: Final = 0x6C6F7233
 """`lor3` in ASCII: the advisory lock that all replicas share."""
@@ -53,6 +57,30 @@ def head(known: Mapping[str, str | None]) -> str:
             Fault(path="", message=f"the migrations have no single head ({found}); reinstall lor3")
         )
     return heads.pop()
+
+
+def pending(known: Mapping[str, str | None], now: str | None) -> tuple[str, ...]:
+    """The revisions between the database's and the newest one, oldest first; none where it is unknown."""
+    ahead: list[str] = []
+    revision: str | None = head(known)
+    while revision is not None and revision != now:
+        ahead.append(revision)
+        revision = known[revision]
+    return tuple(reversed(ahead)) if revision == now else ()
+
+
+def locked_rows(connection: sa.Connection, migrations_path: str, revisions: Sequence[str]) -> dict[str, int]:
+    """Tables of PostgreSQL that nobody else can use while these revisions read their rows: how many, estimated."""
+    if connection.dialect.name != "postgresql":
+        return {}
+    tables: set[str] = set()
+    for path in (Path(migrations_path) / "versions").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        found, locks = dict(_REVISION.findall(text)), _LOCKS.search(text)
+        if found.get("revision") in revisions and locks:
+            tables.update(_NAME.findall(locks[1]))
+    rows = {table: connection.scalar(_ROWS, {"name": table}) for table in sorted(tables)}
+    return {table: round(count) for table, count in rows.items() if count is not None}
 
 
 def current(connection: sa.Connection) -> str | None:

@@ -18,7 +18,7 @@ from adapters.persistence.unit_of_work import unit_of_work_factory
 from application.ports.chat_journal import ChatJournal
 from application.ports.conversation_reader import ConversationReader
 from application.ports.maintenance import Maintenance
-from application.ports.store import SchemaState, Store, StoreConfig
+from application.ports.store import SchemaState, Store, StoreConfig, UpgradePlan
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.errors import StorageUnavailable
 
@@ -121,6 +121,19 @@ class SQLStore:
             return await self._schema()
         except BatchFailure as failure:
             raise self._explained(failure) from failure
+
+    async def upgrade_plan(self) -> UpgradePlan:
+        try:
+            if self._database.is_missing():
+                return UpgradePlan(revisions=schema.pending(self._revisions, None))
+            async with self._pool().connect() as connection:
+                now = await _current(connection)
+                ahead = schema.pending(self._revisions, now)
+                path = self._database.config.migrations_path
+                locked = await connection.run_sync(lambda sync: schema.locked_rows(sync, path, ahead))
+        except failures.FAILURES as error:
+            raise self._explained(failures.failure_of(error)) from error
+        return UpgradePlan(revisions=ahead, locked=locked)
 
     async def upgrade(self) -> tuple[str, ...]:
         try:

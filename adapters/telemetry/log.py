@@ -27,6 +27,7 @@ from domain.telemetry import (
     ModelMisconfigured,
     PromptFilesRead,
     RequestServed,
+    StorePruned,
 )
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -39,6 +40,7 @@ _EVENTS: Final[Mapping[type, tuple[str, str]]] = {
     BreakerMoved: ("warning", "breaker moved"),
     ModelMisconfigured: ("error", "provider needs attention"),
     PromptFilesRead: ("info", "prompt files read"),
+    StorePruned: ("info", "store pruned"),
     RequestServed: ("info", "request served"),
 }
 _QUOTES_REQUESTS: Final = ("aiohttp.server", "aiohttp.access", "aiohttp.web")

@@ -1,6 +1,7 @@
 """All the ports that one database serves, as a store plugin provides them."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 import attrs
 
@@ -9,6 +10,9 @@ from application.ports.conversation_reader import ConversationReader
 from application.ports.maintenance import Maintenance
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.secret import Secret
+
+LOCKED_S_PER_ROW: Final = 10e-6
+"""Reading a row of messages and putting it into five indexes, on a slow disk."""
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +43,21 @@ class SchemaState:
         return self.current == self.head
 
 
+@attrs.frozen(kw_only=True)
+class UpgradePlan:
+    """What bringing the schema to the head would mean."""
+
+    revisions: tuple[str, ...] = ()
+    """Oldest first; none where there is nothing to do."""
+    locked: Mapping[str, int] = attrs.field(factory=dict)
+    """Tables that nobody can use while all their rows are read, and how many these are, estimated."""
+
+    @property
+    def takes_s(self) -> float:
+        """How long chats would wait, roughly."""
+        return sum(self.locked.values()) * LOCKED_S_PER_ROW
+
+
 class Store(Protocol):
     """One database."""
 
@@ -64,6 +83,13 @@ class Store(Protocol):
         """None when chats can be stored now, else the reason in a few words, without the URL. ≤ 1 s."""
 
     async def schema(self) -> SchemaState: ...
+
+    async def upgrade_plan(self) -> UpgradePlan:
+        """What `upgrade` would do now.
+
+        Raises:
+            StorageUnavailable: the database is away or refuses.
+        """
 
     async def upgrade(self) -> tuple[str, ...]:
         """Migrates to the head under an advisory lock; returns the revisions applied, oldest first."""

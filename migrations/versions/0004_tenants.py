@@ -9,7 +9,7 @@ from alembic import op
 
 revision = "0004"
 down_revision = "0003"
-locks: tuple[str, ...] = ()
+locks = ()
 """Tables whose rows are all read while nobody else can use them: none, each is locked for a moment only."""
 
 _TABLES = (
