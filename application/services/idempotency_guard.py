@@ -185,14 +185,18 @@ class IdempotencyGuard:
         task.add_done_callback(self._afterwards.discard)
 
     async def _beat(self) -> None:
-        swept_at = -SWEEP_S
+        swept_at: float | None = None
         while True:
-            now = self._clock.monotonic()
-            if now - swept_at >= SWEEP_S:
-                swept_at = now
-                await self._sweep()
             await self._clock.sleep(RENEW_S)
-            await self._renew()
+            try:
+                await self._renew()
+                now = self._clock.monotonic()
+                if swept_at is None or now - swept_at >= SWEEP_S:
+                    swept_at = now
+                    await self._sweep()
+            except Exception as error:
+                # The task must go on: without it every claim of this process ends while its request runs.
+                _LOGGER.error("the heartbeat of idempotency keys failed with %s", type(error).__name__)
 
     async def _renew(self) -> None:
         by_tenant: dict[Tenant, list[Claimed]] = defaultdict(list)
@@ -214,7 +218,8 @@ class IdempotencyGuard:
                     await work.idempotency.interrupt()
                     await work.commit()
             except LorError as error:
-                _LOGGER.warning("interrupted idempotency keys were not looked for: %s", error.code)
+                # Only a mark, and readiness tells of the database: nobody need read of it.
+                _LOGGER.debug("interrupted idempotency keys were not looked for: %s", error.code)
 
 
 def _in_flight(lease_left_s: float) -> KeyInFlight:

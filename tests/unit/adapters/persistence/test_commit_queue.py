@@ -11,6 +11,7 @@ from adapters.persistence.batch import ThreadKey
 from adapters.persistence.batch_writer import (
     BatchFailure,
     Blocked,
+    ClaimLost,
     Collision,
     ConnectionLost,
     RefusedRows,
@@ -18,7 +19,7 @@ from adapters.persistence.batch_writer import (
     StoreRefused,
 )
 from adapters.persistence.commit_queue import CommitQueue
-from domain.errors import NotFound, Overloaded, StorageUnavailable
+from domain.errors import KeyTakenOver, NotFound, Overloaded, StorageUnavailable
 from domain.ids import MessageId
 from domain.thread import ChatRecord
 from tests.support.records import new_chat, next_chat
@@ -153,6 +154,33 @@ async def test_orphan_is_not_found(queue: CommitQueue, writer: ScriptedWriter) -
     with pytest.raises(NotFound):
         await queue.commit(new_chat())
     assert queue.is_ready
+
+
+async def test_record_whose_key_is_lost_fails_alone(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """The others of its batch are stored; the store itself is well."""
+    late = new_chat()
+
+    def refuse(records: Sequence[ChatRecord]) -> None:
+        if late in records:
+            raise ClaimLost("an idempotency key was taken over")
+
+    writer.on_write = refuse
+    outcomes = await asyncio.gather(
+        *(queue.commit(chat) for chat in (new_chat(), late, new_chat())), return_exceptions=True
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), KeyTakenOver, type(None)]
+    assert queue.is_ready
+
+
+async def test_record_that_is_stored_keeps_its_key(queue: CommitQueue, writer: ScriptedWriter) -> None:
+    """Sent again after all, it finds its key completed, and by itself: its ids tell."""
+    chat = new_chat()
+    await queue.commit(chat)
+    writer.on_write = once(ClaimLost("an idempotency key was taken over"))
+    await queue.commit(chat)
+
+    assert len(writer.kept) == 2
 
 
 async def test_lost_reply_of_a_commit_stores_once(queue: CommitQueue, writer: ScriptedWriter) -> None:

@@ -19,7 +19,7 @@ from adapters.telemetry.drop_count import LOG_DROPS
 from adapters.telemetry.log import LogTelemetry
 from adapters.telemetry.log_line import json_line, text_line
 from domain.model import ModelRef
-from domain.telemetry import AttemptEnded, BreakerMoved, ChatAnswered, RequestServed
+from domain.telemetry import AttemptEnded, BreakerMoved, ChatAnswered, ChatReplayed, RequestServed
 from domain.usage import Usage
 
 MODEL = ModelRef("openai", "gpt-4")
@@ -58,6 +58,26 @@ async def test_events_become_one_json_object_a_line(tmp_path: Path) -> None:
     assert line["cost_usd"] == "0.0000001"
     assert line["input_tokens"] == 100
     assert "prompt_version" not in line
+
+
+async def test_a_replay_has_a_line_of_its_own(tmp_path: Path) -> None:
+    """With what was given again, and without the key."""
+    replayed = ChatReplayed(request_id="req-2", tenant="default", message_id="m", thread_id="h", model=MODEL)
+    with _log(tmp_path / "log", "info", "json") as log:
+        log.emit(replayed)
+        await log.aclose()
+    [line] = _lines(tmp_path / "log")
+    del line["time"]
+
+    assert line == {
+        "level": "info",
+        "event": "chat replayed",
+        "request_id": "req-2",
+        "tenant": "default",
+        "message_id": "m",
+        "thread_id": "h",
+        "model": "openai:gpt-4",
+    }
 
 
 async def test_levels_are_kept_to(tmp_path: Path) -> None:
