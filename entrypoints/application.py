@@ -32,6 +32,7 @@ from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.report_usage import ReportUsage
 from application.use_cases.send_chat import SendChat
 from application.use_cases.version_prompt import VersionPrompt
+from entrypoints.housekeeper import Housekeeper
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.settings import Settings
 
@@ -74,6 +75,8 @@ class Application:
     prompt_report: Callable[[], ImportReport | None]
     """What the last import of the prompt files found; None where there was none yet."""
     prompt_reloader: PromptReloader
+    housekeeper: Housekeeper
+    """Rests until a server starts it."""
     default_prompt_fault: Callable[[], Awaitable[str | None]]
     """Why the configured prompt can't be used; None where it can be, or nobody knows."""
     metrics: Callable[[], bytes]

@@ -74,6 +74,8 @@ async def running(
         idempotency = container.idempotency()
         stack.push_async_callback(idempotency.aclose)
         await idempotency.start()
+        housekeeper = container.housekeeper()
+        stack.push_async_callback(housekeeper.aclose)
         background = container.background()
         stack.push_async_callback(background.drain, within_s=DRAIN_S)
         yield Application(
@@ -108,6 +110,7 @@ async def running(
             ids=container.ids(),
             prompt_report=lambda: prompt_reloader.report,
             prompt_reloader=prompt_reloader,
+            housekeeper=housekeeper,
             default_prompt_fault=container.prompts().default_fault,
             metrics=container.prometheus().exposition,
         )

@@ -4,6 +4,7 @@ Testers override a provider of the container (`container.clock.override(...)`) o
 their own store or chat providers.
 """
 
+import datetime
 from typing import TYPE_CHECKING
 
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
@@ -51,6 +52,7 @@ from application.use_cases.open_session import OpenSession
 from application.use_cases.open_thread import OpenThread
 from application.use_cases.pin_message import PinMessage
 from application.use_cases.rate_message import RateMessage
+from application.use_cases.prune_store import PruneStore
 from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.read_threads import ReadThreads
@@ -63,6 +65,7 @@ from domain.json_value import JSONObject
 from domain.model import ModelRef
 from domain.thread_queue import ThreadQueuePolicy
 from entrypoints.injection import containers, providers
+from entrypoints.housekeeper import Housekeeper
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.resources import resource
 from entrypoints.settings import Settings
@@ -307,6 +310,30 @@ class Container(containers.DeclarativeContainer):
         settings.provided.prompts.directory,
         is_expected=providers.Callable(
             lambda origins: "prompts.directory" in origins, settings.provided.origins
+    prune_store = providers.Singleton(
+        PruneStore,
+        maintenance=store.provided.maintenance,
+        clock=clock,
+        keeps_messages=providers.Callable(
+            lambda settings: (
+                None
+                if settings.retention.messages_days is None
+                else datetime.timedelta(days=settings.retention.messages_days)
+            ),
+            settings,
+        ),
+        keeps_deleted_threads=providers.Callable(
+            lambda settings: datetime.timedelta(days=settings.retention.deleted_threads_days), settings
+        ),
+    )
+    housekeeper = providers.Singleton(
+        Housekeeper,
+        maintenance=store.provided.maintenance,
+        prune_store=prune_store,
+        clock=clock,
+        randomness=randomness,
+        telemetry=telemetry,
+    )
         ),
     )
     prompt_writing = providers.Singleton(PromptWriting, clock=clock)

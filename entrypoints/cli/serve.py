@@ -264,6 +264,7 @@ async def _started(settings: "Settings") -> "AsyncIterator[Application]":
         # What start-up made stays as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
+        application.housekeeper.start()
         yield application
 
 
