@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from entrypoints.cli.output import printable
-from entrypoints.cli.wrapping import columns_of, fitted
+from entrypoints.cli.wrapping import columns_of, fitted, prose
 
 if TYPE_CHECKING:
     from domain.feedback import Feedback
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from domain.thread import Session, StoredMessage, Thread
 
 _WORDS: Final = 60
-"""Characters of a text that are enough to know it by."""
+"""Columns of a text that are enough to know it by."""
 
 
 def print_thread(thread: "Thread", session: "Session | None", *, shown: int) -> None:
@@ -62,7 +62,7 @@ def print_messages(messages: "Sequence[StoredMessage]") -> None:
             click.echo(click.style(fit(feedback_text(stored.feedback)), fg="cyan"))
         click.echo()
         body = content_text(stored.message)
-        click.echo(body if body else click.style("(no text)", dim=True))
+        click.echo(prose(body, columns_of(sys.stdout)) if body else click.style("(no text)", dim=True))
 
 
 def content_text(message: "Message") -> str:
@@ -103,14 +103,15 @@ def rating_text(feedback: "Feedback") -> str:
 
 def beginning_of(text: str) -> str:
     """The first words of a text, on one line."""
-    words = printable(" ".join(text.split()))
-    if len(words) <= _WORDS:
+    from rich.cells import cell_len
+
+    words = printable(" ".join(text[: 4 * _WORDS].split()))
+    if len(text) <= 4 * _WORDS and cell_len(words) <= _WORDS:
         return words
-    return (
-        words[:_WORDS].rpartition(" ")[0].rstrip(" ,;:") + "…"
-        if " " in words[:_WORDS]
-        else f"{words[:_WORDS]}…"
-    )
+    while cell_len(words) >= _WORDS:
+        shorter, blank, _ = words.rpartition(" ")
+        words = shorter if blank else words[:-1]
+    return words.rstrip(" ,;:") + "…"
 
 
 def when(moment: datetime.datetime) -> str:
@@ -160,7 +161,7 @@ def _facts(stored: "StoredMessage") -> Iterator[str]:
         yield f"{about}{usage.input_tokens:,} + {usage.output_tokens:,} tokens"
         yield "paid for in the thread it was copied from" if stored.copied_from else dollars(stored.cost_usd)
     if stored.latency_ms is not None:
-        yield f"{stored.latency_ms / 1000:.1f} s"
+        yield f"{stored.latency_ms} ms" if stored.latency_ms < 1000 else f"{stored.latency_ms / 1000:.1f} s"
     if stored.finish_reason not in {None, "stop"}:
         yield f"ended by {stored.finish_reason}"
     if stored.pinned:

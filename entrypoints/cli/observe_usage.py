@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -80,39 +81,61 @@ def print_usage(rows: "Sequence[UsageRow]", group_by: str | None) -> None:
     if not sys.stdout.isatty():
         print_table((), [_plain(row) for row in rows])
         return
+    group = group_by or "group"
     print_table(
-        (group_by or "group", "requests", "errors", "tokens in + out", "cost", "p50 / p95", "rating (95 %)"),
+        (group, "requests", "tokens in + out", "cost", "p50 / p95", "rating (95%)"),
         [_drawn(row, group_by) for row in rows],
-        folding=("rating (95 %)", "tokens in + out", "p50 / p95", "cost", group_by or "group"),
+        folding=("rating (95%)", "requests", "cost", "tokens in + out", "p50 / p95", group),
     )
 
 
 def _drawn(row: "UsageRow", group_by: str | None) -> tuple[str, ...]:
-    from entrypoints.rendering import money
+    """Rounded, so that a table fits a terminal; `--json` and a pipe get the numbers as they are."""
+    from domain.usage_report import estimate
 
-    cost = f"${money(row.cost_usd)}"
+    failed = f"\n{row.errors:,} failed" if row.errors else ""
+    cost = _dollars(row.cost_usd)
     if row.unpriced:
         cost = f"{cost} + {row.unpriced:,} unknown" if row.cost_usd else f"{row.unpriced:,} unknown"
+    found = estimate(row.ratings)
     return (
         row.group if row.group is not None else "all" if group_by is None else "none",
-        f"{row.requests:,}",
-        f"{row.errors:,}",
-        f"{row.input_tokens:,} + {row.output_tokens:,}",
+        f"{row.requests:,}{failed}",
+        f"{_short(row.input_tokens)} + {_short(row.output_tokens)}",
         cost,
+        _latency(row.latency_p50_ms, row.latency_p95_ms),
         "–"
-        if row.latency_p50_ms is None
-        else f"{_seconds(row.latency_p50_ms)} / {_seconds(row.latency_p95_ms)}",
-        _rating(row),
+        if found is None
+        else f"{found.mean:.2f} ({found.low:.2f}–{found.high:.2f}) of {row.ratings.count:,}",
     )
 
 
-def _rating(row: "UsageRow") -> str:
-    from domain.usage_report import estimate
+def _short(count: int) -> str:
+    """`812`, `9,999`, `12k`, `1.3M`."""
+    if count < 10_000:
+        return f"{count:,}"
+    for unit, name in ((1_000_000_000, "G"), (1_000_000, "M")):
+        if count >= unit:
+            return f"{count / unit:,.1f}{name}"
+    return f"{count / 1000:.0f}k"
 
-    found = estimate(row.ratings)
-    if found is None:
+
+def _dollars(amount: Decimal) -> str:
+    """To the cent, and less than a dollar to four digits that tell something."""
+    from entrypoints.rendering import money
+
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${money(Decimal(f'{amount:.4g}'))}"
+
+
+def _latency(*latencies_ms: float | None) -> str:
+    known = [each for each in latencies_ms if each is not None]
+    if not known:
         return "–"
-    return f"{found.mean:.2f} ({found.low:.2f}–{found.high:.2f}) of {row.ratings.count:,}"
+    if max(known) < 1000:
+        return f"{' / '.join(f'{each:.0f}' for each in known)} ms"
+    return f"{' / '.join(f'{each / 1000:.1f}' for each in known)} s"
 
 
 def _plain(row: "UsageRow") -> tuple[object, ...]:
@@ -142,9 +165,3 @@ def _plain(row: "UsageRow") -> tuple[object, ...]:
 
 def _rounded(latency_ms: float | None) -> int | None:
     return None if latency_ms is None else round(latency_ms)
-
-
-def _seconds(latency_ms: float | None) -> str:
-    if latency_ms is None:
-        return "–"
-    return f"{latency_ms / 1000:.1f} s" if latency_ms < 100_000 else f"{latency_ms / 1000:,.0f} s"

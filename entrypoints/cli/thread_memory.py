@@ -89,7 +89,7 @@ def _print(injection: "Injection") -> None:
     if memory.use.pinned:
         parts.append(f"{memory.use.pinned:,} of them because they are pinned")
     if memory.use.dropped:
-        parts.append(f"{memory.use.dropped:,} stay out")
+        parts.append(f"{memory.use.dropped:,} stay{'s' if memory.use.dropped == 1 else ''} out")
     say(", ".join(parts), dim=True)
     if due is not None:
         say(f"before the next chat, what was said up to #{due.up_to} is summarised", dim=True)

@@ -13,6 +13,7 @@ PARTS: Final = re.compile(r"[^\s/]*/|[^\s/]+|\s+")
 """Of a cell: a path may be broken behind each `/`."""
 BITS: Final = re.compile(r"[^\s/_.-]*[/_.-]|[^\s/_.-]+|\s+")
 """And a name behind each `_`, `.` and `-`."""
+_BULLET: Final = re.compile(r"(?:[-*+>]|\d{1,3}[.)]) +")
 _HANGING: Final = "  "
 _ELLIPSIS: Final = "…"
 
@@ -110,6 +111,35 @@ def _around(line: str, at: int, columns: int) -> Iterator[str]:
     before, after = _ELLIPSIS if first else "", _ELLIPSIS if last < len(body) else ""
     yield f"{indent}{before}{body[first:last]}{after}"
     yield indent + " " * (len(before) + cell_len(body[first:at])) + "^"
+
+
+def prose(text: str, columns: int | None) -> str:
+    """What a model or a person wrote, with lines of at most `columns` that keep their indent, as far as words are.
+
+    Code is to be copied, and tables are to be looked at, so both stay as they are: what is fenced, indented by a tab
+    or four blanks, or begins with a bar.
+    """
+    if columns is None:
+        return text
+    from rich.cells import cell_len
+
+    lines: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        body = line.lstrip(" ")
+        mark = body[:3]
+        if mark in {"```", "~~~"} and fence in {"", mark}:
+            fence = "" if fence else mark
+        indent = len(line) - len(body)
+        if fence or indent > 3 or body.startswith(("\t", "|")) or cell_len(line) <= columns:
+            lines.append(line)
+            continue
+        found = _BULLET.match(body)
+        head = " " * indent + (found[0] if found else "")
+        room = max(1, columns - len(head))
+        first, *rest = folded(body[found.end() if found else 0 :], room, cell_len, WORDS).split("\n")
+        lines += [head + first, *(" " * len(head) + each for each in rest)]
+    return "\n".join(lines)
 
 
 def column_widths(

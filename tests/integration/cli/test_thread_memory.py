@@ -35,7 +35,7 @@ def test_memory_is_a_line_a_message(lor3: Run) -> None:
         ["2", "user", "in", ""],
         ["3", "assistant", "in", ""],
     ]
-    assert "2 of 4 messages go in (context depth 3), 1 stay out" in done.err
+    assert "2 of 4 messages go in (context depth 3), 1 stays out" in done.err
 
 
 def test_pinned_exchange_is_remembered_beyond_the_depth(lor3: Run) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from entrypoints.cli.wrapping import BITS, PARTS, WORDS, column_widths, fitted, folded, longest_piece
+from entrypoints.cli.wrapping import BITS, PARTS, WORDS, column_widths, fitted, folded, longest_piece, prose
 
 
 def test_long_line_breaks_at_blanks() -> None:
@@ -85,3 +85,29 @@ def test_cells_fold_between_their_pieces() -> None:
         14,
         7,
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("one two three four", "one two\nthree\nfour"),
+        ("  in  deep  er", "  in\n  deep\n  er"),
+        ("- one two three", "- one\n  two\n  three"),
+        (" 1. one two", " 1. one\n    two"),
+        ("```\na b c d e f g h\n```\na b c d e", "```\na b c d e f g h\n```\na b c d\ne"),
+        ("~~~\n```\na b c d e f\n~~~\na b c d e", "~~~\n```\na b c d e f\n~~~\na b c d\ne"),
+        ("    a b c d e f", "    a b c d e f"),
+        ("| a | b | c |", "| a | b | c |"),
+        ("unbreakable", "unbreakable"),
+        ("空は青い 空は", "空は青い\n空は"),
+        ("", ""),
+    ],
+)
+def test_prose_breaks_at_blanks_and_code_stays(text: str, expected: str) -> None:
+    """Indents and the places of bullets are kept."""
+    assert prose(text, 8) == expected
+
+
+def test_prose_stays_as_it_is_in_a_pipe() -> None:
+    """Nobody knows how wide its reader is."""
+    assert prose("one two three four", None) == "one two three four"
