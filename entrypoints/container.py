@@ -37,6 +37,7 @@ from application.services.request_assembly import RequestAssembly
 from application.services.route_health import RouteHealth
 from application.services.settlement import Settlement
 from application.services.summariser import Summariser
+from application.services.token_notes import TokenNotes
 from application.use_cases.change_thread import ChangeThread
 from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.delete_thread import DeleteThread
@@ -51,8 +52,8 @@ from application.use_cases.label_prompt import LabelPrompt
 from application.use_cases.open_session import OpenSession
 from application.use_cases.open_thread import OpenThread
 from application.use_cases.pin_message import PinMessage
-from application.use_cases.rate_message import RateMessage
 from application.use_cases.prune_store import PruneStore
+from application.use_cases.rate_message import RateMessage
 from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.read_threads import ReadThreads
@@ -64,8 +65,8 @@ from domain.errors import Fault
 from domain.json_value import JSONObject
 from domain.model import ModelRef
 from domain.thread_queue import ThreadQueuePolicy
-from entrypoints.injection import containers, providers
 from entrypoints.housekeeper import Housekeeper
+from entrypoints.injection import containers, providers
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.resources import resource
 from entrypoints.settings import Settings
@@ -215,7 +216,13 @@ class Container(containers.DeclarativeContainer):
         default=settings.provided.chat.system_prompt,
         variables=settings.provided.chat.variables,
     )
-    compilation = providers.Singleton(Compilation, passes=passes, formatters=formatters, meter=meter)
+    background = providers.Singleton(Background)
+    token_notes = providers.Singleton(
+        TokenNotes, unit_of_work=store.provided.unit_of_work, background=background
+    )
+    compilation = providers.Singleton(
+        Compilation, passes=passes, formatters=formatters, meter=meter, notes=token_notes
+    )
     summariser = providers.Singleton(
         Summariser,
         model=providers.Callable(
@@ -247,7 +254,6 @@ class Container(containers.DeclarativeContainer):
         prompts=prompts,
     )
     accounting = providers.Singleton(Accounting, prices=prices, meter=meter)
-    background = providers.Singleton(Background)
     settlement = providers.Singleton(
         Settlement, accounting=accounting, journal=store.provided.journal, clock=clock, telemetry=telemetry
     )
@@ -304,12 +310,6 @@ class Container(containers.DeclarativeContainer):
     read_feedback = providers.Singleton(ReadFeedback, unit_of_work=store.provided.unit_of_work)
     export_rated = providers.Singleton(ExportRated, unit_of_work=store.provided.unit_of_work)
     report_usage = providers.Singleton(ReportUsage, unit_of_work=store.provided.unit_of_work, clock=clock)
-    prompt_texts = providers.Singleton(DocumentTexts)
-    prompt_files = providers.Singleton(
-        FolderPromptFiles,
-        settings.provided.prompts.directory,
-        is_expected=providers.Callable(
-            lambda origins: "prompts.directory" in origins, settings.provided.origins
     prune_store = providers.Singleton(
         PruneStore,
         maintenance=store.provided.maintenance,
@@ -334,6 +334,12 @@ class Container(containers.DeclarativeContainer):
         randomness=randomness,
         telemetry=telemetry,
     )
+    prompt_texts = providers.Singleton(DocumentTexts)
+    prompt_files = providers.Singleton(
+        FolderPromptFiles,
+        settings.provided.prompts.directory,
+        is_expected=providers.Callable(
+            lambda origins: "prompts.directory" in origins, settings.provided.origins
         ),
     )
     prompt_writing = providers.Singleton(PromptWriting, clock=clock)

@@ -14,12 +14,17 @@ class Background:
 
     async def finish(self, work: Coroutine[None, None, None], *, within_s: float) -> None:
         """Runs `work` to its end even if the caller is cancelled; waits for it `within_s` at most."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = self.begin(work)
         await asyncio.wait([task], timeout=within_s)
         if task.done():
             task.result()
+
+    def begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Runs `work` while nobody waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def drain(self, *, within_s: float) -> None:
         """Waits for what is under way and cancels what is not done in time."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from application.services.token_notes import RecordingMeter, TokenNotes
 from domain.chat import ChatRequest
 from domain.model import ModelSpec
 from domain.output.formatter import Formatter
@@ -20,6 +21,8 @@ class Compilation:
     passes: tuple[Pass, ...]
     formatters: Mapping[str, Formatter]
     meter: TokenMeter
+    notes: TokenNotes | None = None
+    """Keeps what had to be counted of stored messages; None lets it be counted each time."""
 
     async def compile_for(
         self, request: ChatRequest, spec: ModelSpec, *, keep_trace: bool = False
@@ -32,8 +35,16 @@ class Compilation:
         formatter = self.formatters[request.format]
         target = Target(spec=spec, meter=self.meter, formatter=formatter, explains=keep_trace)
         if needs_counting(request, spec):
-            # Counting a long text takes milliseconds, loading an encoding a quarter of a second.
-            return await asyncio.to_thread(
-                compile_request, self.passes, request, target, keep_trace=keep_trace
-            )
+            memory, notes = request.memory, self.notes
+            if memory is None or notes is None or keep_trace:
+                return await self._in_a_thread(request, target, keep_trace=keep_trace)
+            meter = RecordingMeter(self.meter)
+            try:
+                return await self._in_a_thread(request, attrs.evolve(target, meter=meter), keep_trace=False)
+            finally:
+                notes.note(memory, meter, spec)
         return compile_request(self.passes, request, target, keep_trace=keep_trace)
+
+    async def _in_a_thread(self, request: ChatRequest, target: Target, *, keep_trace: bool) -> Compiled:
+        """Counting a long text takes milliseconds, loading an encoding a quarter of a second."""
+        return await asyncio.to_thread(compile_request, self.passes, request, target, keep_trace=keep_trace)
