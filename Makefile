@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check bench fmt prices lock
+.PHONY: serve test check bench torture fmt prices lock
 
 serve: .venv/runtime
 	$(BIN)/lor3 serve
@@ -16,6 +16,9 @@ check: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m bench
+
+torture: .venv/dev
+	$(BIN)/python -m tests.torture
 
 fmt: .venv/dev
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -1,0 +1,198 @@
+"""The audit finds each kind of loss, and nothing in sound books."""
+
+import copy
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.torture.audit import Audit, Stored
+from tests.torture.ledger import Acknowledged, Ledger
+from tests.torture.upstream import Call
+
+_CALLS = tuple(
+    Call(
+        number=number,
+        nonce=f"n{number}",
+        text=f"n{number} call {number} end",
+        input_tokens=7,
+        output_tokens=3,
+    )
+    for number in range(3)
+)
+
+
+def _turns(number: int) -> list[dict[str, Any]]:
+    call = _CALLS[number]
+    common = {"thread_id": "thread", "status": "complete"}
+    question: dict[str, Any] = {
+        "id": f"question {number}",
+        "role": "user",
+        "position": 2 * number,
+        "parent": None,
+        "content": {"parts": [{"type": "text", "text": f"{call.nonce} why?"}]},
+        "cost_usd": None,
+        "input_tokens": None,
+        "output_tokens": None,
+    }
+    answer: dict[str, Any] = {
+        "id": f"answer {number}",
+        "role": "assistant",
+        "position": 2 * number + 1,
+        "parent": question["id"],
+        "content": {"parts": [{"type": "text", "text": call.text}]},
+        "cost_usd": call.cost_usd,
+        "input_tokens": 7,
+        "output_tokens": 3,
+    }
+    return [common | question, common | answer]
+
+
+def _told(number: int) -> Acknowledged:
+    call = _CALLS[number]
+    answer = {
+        "message_id": f"answer {number}",
+        "thread_id": "thread",
+        "output": call.text,
+        "usage": {"input_tokens": 7, "output_tokens": 3},
+        "cost_usd": str(call.cost_usd),
+    }
+    return Acknowledged(
+        nonce=call.nonce,
+        key=f"key-of-n{number}",
+        body={},
+        answer=answer,
+        first_sent_at=2.0 * number,
+        acknowledged_at=2.0 * number + 1,
+    )
+
+
+def _sound() -> Stored:
+    return Stored(
+        messages=[row for number in range(3) for row in _turns(number)],
+        threads=[{"id": "thread", "next_position": 6}],
+        attempts=[
+            {
+                "message_id": f"answer {number}",
+                "cost_usd": call.cost_usd,
+                "outcome": "ok",
+                "response_id": f"r{number}",
+            }
+            for number, call in enumerate(_CALLS)
+        ],
+        keys=[
+            {"key": f"key-of-n{number}", "state": "done", "message_id": f"answer {number}", "is_stuck": False}
+            for number in range(3)
+        ],
+    )
+
+
+def _broken(stored: Stored) -> list[str]:
+    ledger = Ledger(acknowledged=[_told(number) for number in range(3)])
+    findings = Audit(stored=stored, ledger=ledger, calls=_CALLS).findings()
+    return [finding.promise for finding in findings if finding.broken]
+
+
+def test_sound_books_are_found_sound() -> None:
+    """All three answers, each with its key."""
+    assert _broken(_sound()) == []
+
+
+def _lose(stored: Stored) -> Stored:
+    return attrs.evolve(stored, messages=stored.messages[:-2], threads=[{"id": "thread", "next_position": 4}])
+
+
+def _change_a_byte(stored: Stored) -> Stored:
+    stored.messages[3]["content"]["parts"][0]["text"] = "n1 call 1 End"
+    return stored
+
+
+def _leave_a_gap(stored: Stored) -> Stored:
+    for row in stored.messages[4:]:
+        row["position"] += 1
+    return attrs.evolve(stored, threads=[{"id": "thread", "next_position": 7}])
+
+
+def _give_a_position_twice(stored: Stored) -> Stored:
+    for row in stored.messages[4:]:
+        row["position"] -= 2
+    return stored
+
+
+def _swap_two_chats(stored: Stored) -> Stored:
+    rows = list(stored.messages)
+    for row, position in zip((*rows[2:4], *rows[4:6]), (4, 5, 2, 3), strict=True):
+        row["position"] = position
+    return attrs.evolve(stored, messages=[*rows[:2], *rows[4:6], *rows[2:4]])
+
+
+def _cut_a_link(stored: Stored) -> Stored:
+    stored.messages[5]["parent"] = None
+    return stored
+
+
+def _answer_another(stored: Stored) -> Stored:
+    stored.messages[5]["parent"] = "question 1"
+    return stored
+
+
+def _charge_more(stored: Stored) -> Stored:
+    stored.messages[1]["cost_usd"] = Decimal(1)
+    stored.attempts[0]["cost_usd"] = Decimal(1)
+    return stored
+
+
+def _charge_a_call_twice(stored: Stored) -> Stored:
+    return attrs.evolve(stored, attempts=[*stored.attempts, stored.attempts[1] | {"cost_usd": Decimal(0)}])
+
+
+def _answer_a_key_twice(stored: Stored) -> Stored:
+    again = [
+        row | {"id": f"{row['id']} again", "position": row["position"] + 4} for row in stored.messages[2:4]
+    ]
+    again[1]["parent"] = again[0]["id"]
+    attempt = stored.attempts[1] | {"message_id": "answer 1 again", "response_id": "r9"}
+    return attrs.evolve(
+        stored,
+        messages=[*stored.messages, *again],
+        threads=[{"id": "thread", "next_position": 8}],
+        attempts=[*stored.attempts, attempt],
+    )
+
+
+def _leave_a_key_in_flight(stored: Stored) -> Stored:
+    stored.keys[2].update(state="in_flight", is_stuck=True)
+    return stored
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_lose, "stored once"),
+        (_change_a_byte, "byte for byte"),
+        (_leave_a_gap, "without a gap"),
+        (_give_a_position_twice, "a double"),
+        (_swap_two_chats, "stands behind"),
+        (_cut_a_link, "follows the turn"),
+        (_answer_another, "follows the turn"),
+        (_charge_more, "the costs in the database"),
+        (_charge_a_call_twice, "charged twice"),
+        (_answer_a_key_twice, "charged once"),
+        (_leave_a_key_in_flight, "in flight past its lease"),
+    ],
+)
+def test_each_loss_is_found(spoil: Callable[[Stored], Stored], words: str) -> None:
+    """One thing is wrong, and the promise that it breaks is named."""
+    broken = _broken(spoil(copy.deepcopy(_sound())))
+
+    assert any(words in promise for promise in broken), broken
+
+
+def test_what_clients_were_told_counts() -> None:
+    """Whatever the database says."""
+    ledger = Ledger(acknowledged=[], violations=["n1: told a 500"])
+    findings = Audit(stored=_sound(), ledger=ledger, calls=_CALLS).findings()
+
+    assert [finding.broken for finding in findings if finding.broken] == [("n1: told a 500",)]
