@@ -150,11 +150,13 @@ class SendChat:
         except LorError as error:
             self._settlement.refused(command, error, started, attempts=0)
             raise
+        # In this order: ids sort by time, and the answer comes after what it answers.
+        turns = tuple([MessageId(self._ids.new()) for _ in assembly.new_turns])
         ids = ChatIds(
             message=MessageId(self._ids.new()),
             thread=assembly.thread.id if assembly.thread else ThreadId(new_thread),
             session=assembly.session.id if assembly.session else SessionId(self._ids.new()),
-            turns=tuple(MessageId(self._ids.new()) for _ in assembly.new_turns),
+            turns=turns,
         )
         return Progress(
             command=command, assembly=assembly, ids=ids, started=started, stream=stream, admitted=admitted
