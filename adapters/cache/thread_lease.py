@@ -16,8 +16,9 @@ from domain.ids import Tenant, ThreadId
 
 CHANNEL: Final = "lor3:{gate}:turn"
 """`<token> <key>`: the turn of a process has come."""
-LEASE_S: Final = 5.0
-RENEW_S: Final = 1.5
+LEASE_S: Final = 2.0
+"""How long a thread waits for a replica that died. Short, for one that lapses too soon costs order alone."""
+RENEW_S: Final = 0.6
 PLACE_S: Final = 1.5
 """How long a place in the queue is kept for a process that does not ask."""
 

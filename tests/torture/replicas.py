@@ -5,7 +5,7 @@ import os
 import random
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +28,19 @@ class Executioner:
     """How many SIGKILLs are left, for all replicas together."""
 
     left: int
+    may_be_done: Callable[[], float]
+    """How many by now, so that they are spread over all requests."""
     done: int = 0
     over: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     def __attrs_post_init__(self) -> None:
         if self.left == 0:
             self.over.set()
+
+    async def due(self, process: Process) -> None:
+        """Returns when one may be done, or the process has ended."""
+        while self.done >= self.may_be_done() and process.returncode is None:  # noqa: ASYNC110 - both change elsewhere
+            await asyncio.sleep(0.02)
 
     def kill(self, process: Process) -> None:
         if self.left and process.returncode is None:
@@ -71,6 +78,7 @@ class Replica:
             else:
                 await self._up(process)
                 if self.executioner.left:
+                    await self.executioner.due(process)
                     await self._ended(process, within_s=self.random.uniform(0.0, _LIVES_AT_MOST_S))
             if process.returncode is None:
                 self.executioner.kill(process)

@@ -95,7 +95,7 @@ class Report:
         return "\n".join(lines)
 
 
-async def torture(plan: Plan, folder: Path, *, say: Callable[[str], None]) -> Report:
+async def torture(plan: Plan, folder: Path, *, say: Callable[[str], object]) -> Report:
     """
     Args:
         folder: for logs and the configuration; a new one.
@@ -111,7 +111,9 @@ async def torture(plan: Plan, folder: Path, *, say: Callable[[str], None]) -> Re
         upstream = await stack.enter_async_context(Upstream(_random(plan, "provider")).serving())
         config = folder / "lor3.json"
         config.write_text(json.dumps(_settings(upstream.url, postgres.url(), redis.url if redis else None)))
-        executioner = Executioner(left=plan.kills)
+        executioner = Executioner(
+            left=plan.kills, may_be_done=lambda: 1 + plan.kills * drivers.made / plan.requests
+        )
         module = ["-m", "tests.torture.saboteur", plan.sabotage] if plan.sabotage else ["-m", "lor3"]
         replicas = [
             Replica(
@@ -207,7 +209,7 @@ async def _stop_all(replicas: list[Replica]) -> None:
         await replica.stop()
 
 
-async def _tell(words: Callable[[], str], say: Callable[[str], None]) -> None:
+async def _tell(words: Callable[[], str], say: Callable[[str], object]) -> None:
     while True:
         await asyncio.sleep(10)
         say(words())
