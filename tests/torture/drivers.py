@@ -158,8 +158,10 @@ class Drivers:
         key: str | None,
         leave_after: int | None = None,
     ) -> Outcome:
-        self.ledger.sends += 1
         outcome = await send(session, self.random.choice(self.urls), body, key=key, leave_after=leave_after)
+        if outcome == REFUSED:
+            return outcome
+        self.ledger.sends += 1
         if isinstance(outcome, Answered):
             self.ledger.statuses["200"] += 1
         elif isinstance(outcome, Refused):

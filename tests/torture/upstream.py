@@ -96,7 +96,6 @@ class Upstream:
                 common | {"object": "chat.completion", "choices": [choice], "usage": usage}
             )
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
-        await response.prepare(request)
         cut = len(call.text) // 3
         deltas: list[dict[str, Any]] = [
             {"role": "assistant", "content": ""},
@@ -111,6 +110,7 @@ class Upstream:
             {"choices": [], "usage": usage},
         ]
         with contextlib.suppress(ConnectionError):  # who asked was killed
+            await response.prepare(request)
             for chunk in chunks:
                 line = json.dumps(common | {"object": "chat.completion.chunk"} | chunk)
                 await response.write(f"data: {line}\n\n".encode())
