@@ -10,7 +10,7 @@ import pytest
 
 from entrypoints.cli.main import run_command
 
-_VARIABLES = (
+VARIABLES = (
     "OPENAI_API_KEY",
     "ANTHROPIC_API_KEY",
     "OPENAI_BASE_URL",
@@ -47,7 +47,7 @@ def in_empty_folder(
 ) -> Run:
     """Runs `lor3 …` in a folder with a database of its own; the demo answers."""
     monkeypatch.chdir(tmp_path)
-    for name in _VARIABLES:
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str) -> Done:
