@@ -202,7 +202,11 @@ class InMemoryMessages:
 def storable(stored: StoredMessage) -> StoredMessage:
     """As a database gives it back."""
     cleaned = clean_value(stored)
-    return attrs.evolve(cleaned, metadata=tuple(sorted(cleaned.metadata)))
+    return attrs.evolve(
+        cleaned,
+        metadata=tuple(sorted(cleaned.metadata)),
+        created_at=cleaned.created_at.astimezone(datetime.UTC),
+    )
 
 
 def position_of(stored: StoredMessage) -> int:

@@ -121,7 +121,9 @@ class Messages:
     async def note_token_counts(self, counts: Mapping[MessageId, int]) -> None:
         known = {key: count for each, count in counts.items() if (key := canonical(each)) is not None}
         if known:
-            counted = sa.case(known, value=_M.id)
+            counted = sa.case(
+                *[(_M.id == key, sa.literal(count, sa.BigInteger)) for key, count in known.items()]
+            )
             await self._scope.change(_COUNT.values(token_count=counted), MESSAGES, {"of_ids": list(known)})
 
     async def _of_thread(
