@@ -1,0 +1,241 @@
+"""Memory over HTTP, on both databases and both wires, down to the bodies that an upstream gets."""
+
+import asyncio
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.passes.memory_lane import SUMMARY_LABEL
+from tests.support.gateway import HEALTHY_COST
+from tests.support.memory_bench import MemoryBench, memory_bench
+from tests.support.thread_api import ABSENT
+
+TEXT = "Hello from upstream."
+SUMMARY = f"{SUMMARY_LABEL}\n\n{TEXT}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """None for a file."""
+    if request.param == "sqlite":
+        return None
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+def roles(turns: list[Any]) -> list[str]:
+    return [turn["role"] for turn in turns]
+
+
+def texts(turns: list[Any]) -> list[str]:
+    return [turn["content"] for turn in turns]
+
+
+async def test_last_messages_are_on_the_wire_in_order(tmp_path: Path, database_url: str | None) -> None:
+    """As many as the depth says, whole exchanges, and the answer says how many."""
+    async with memory_bench(tmp_path, database_url=database_url, context_depth=4) as bench:
+        answer = [await bench.chat(f"question {number}") for number in range(4)][-1]
+        shallow = await bench.chat("last", context_depth=3)
+
+    assert texts(bench.sent("ok")[3]) == ["question 1", TEXT, "question 2", TEXT, "question 3"]
+    assert answer["context"] == {
+        "injected": 4, "dropped": 0, "pinned": 0, "summarised": 0, "left_out": [],
+    }  # fmt: skip
+    assert texts(bench.sent("ok")[4]) == ["question 3", TEXT, "last"]
+    assert shallow["context"]["left_out"] == [{"reason": "cut_by_depth", "messages": 1}]
+
+
+async def test_summary_is_on_the_wire_stored_and_charged(tmp_path: Path, database_url: str | None) -> None:
+    """One call when the window overflows, at its price; the next request begins with what it wrote."""
+    async with memory_bench(
+        tmp_path,
+        database_url=database_url,
+        context_depth=4,
+        memory="summary",
+        summary_model="spare:ok-other",
+    ) as bench:
+        answers = [await bench.chat(f"question {number}") for number in range(5)]
+        preview = await bench.api.get(f"/threads/{bench.thread_id}/memory")
+        stored = await bench.api.get(f"/messages/{answers[3]['message_id']}")
+        window = await bench.chat("plain", memory="window")
+
+    (asked,) = bench.sent("ok-other")
+    told = json.loads(asked[1]["content"])
+    assert (roles(asked), len(told["messages"])) == (["system", "user"], 4)
+    assert texts(bench.sent("ok")[3]) == [SUMMARY, "question 2", TEXT, "question 3"]
+    assert texts(bench.sent("ok")[4])[0] == SUMMARY
+    assert [len(answer["attempts"]) for answer in answers] == [1, 1, 1, 2, 1]
+    assert answers[3]["attempts"][0]["purpose"] == "summary"
+    assert Decimal(answers[3]["cost_usd"]) == 2 * HEALTHY_COST
+    assert answers[3]["context"]["summarised"] == 4
+    assert [each["purpose"] for each in stored.body["attempts"]] == ["summary", "answer"]
+    assert preview.body["summary"]["text"] == TEXT
+    assert (preview.body["summary"]["up_to"], preview.body["summary"]["model"]) == (3, "spare:ok-other")
+    assert texts(bench.sent("ok")[5])[0] == "question 3"
+    assert window["context"]["summarised"] == 0
+
+
+@pytest.mark.parametrize("model", ["anthropic:ok", "openai:ok"])
+async def test_both_wires_take_the_summary(tmp_path: Path, model: str) -> None:
+    """It is the user's, not the system's, and turns stay in the order that each vendor wants."""
+    async with memory_bench(
+        tmp_path, primary=model, context_depth=2, memory="summary", summary_model="spare:ok-other"
+    ) as bench:
+        for number in range(3):
+            await bench.chat(f"question {number}")
+
+    body = bench.upstream.seen("ok")[2].body
+    first = body["messages"][0]
+    assert first["role"] == "user"
+    assert SUMMARY_LABEL in json.dumps(first, ensure_ascii=False)
+    assert SUMMARY_LABEL not in json.dumps(body.get("system", ""), ensure_ascii=False)
+    if model.startswith("anthropic"):
+        assert roles(body["messages"]) == ["user", "assistant", "user"]
+
+
+async def test_failing_summary_model_leaves_the_window(tmp_path: Path) -> None:
+    """The chat is answered, with a warning and the failed attempt."""
+    async with memory_bench(
+        tmp_path, context_depth=2, memory="summary", summary_model="openai:f06-500"
+    ) as bench:
+        answers = [await bench.chat(f"question {number}") for number in range(3)]
+
+    assert "could not be summarised" in answers[2]["warnings"][0]
+    assert texts(bench.sent("ok")[2]) == ["question 1", TEXT, "question 2"]
+    assert answers[2]["attempts"][0]["outcome"] == "server_error"
+    assert Decimal(answers[2]["cost_usd"]) == HEALTHY_COST
+
+
+async def test_two_chats_at_once_have_one_memory(tmp_path: Path) -> None:
+    """They take turns in their thread, so one summary is made."""
+    async with memory_bench(
+        tmp_path, context_depth=4, memory="summary", summary_model="spare:ok-other"
+    ) as bench:
+        for number in range(3):
+            await bench.chat(f"question {number}")
+        await asyncio.gather(*(bench.chat(f"at once {number}") for number in range(2)))
+
+    assert len(bench.sent("ok-other")) == 1
+    assert all(turns[0]["content"] == SUMMARY for turns in bench.sent("ok")[3:])
+
+
+async def test_pinned_messages_are_on_the_wire_whatever_their_age(
+    tmp_path: Path, database_url: str | None
+) -> None:
+    """The route pins the exchange; the budget keeps it."""
+    async with memory_bench(tmp_path, database_url=database_url, context_depth=2) as bench:
+        first = await bench.chat("my name is Ada")
+        for number in range(3):
+            await bench.chat(f"question {number}")
+        await bench.api.patch(f"/messages/{first['message_id']}", {"pinned": True})
+        answer = await bench.chat("who am I?")
+        preview = await bench.api.get(f"/threads/{bench.thread_id}/memory")
+
+    assert texts(bench.sent("ok")[4]) == ["my name is Ada", TEXT, "question 2", TEXT, "who am I?"]
+    assert (answer["context"]["injected"], answer["context"]["pinned"]) == (4, 2)
+    assert [(each["position"], each["pinned"]) for each in preview.body["messages"]] == [
+        (0, True), (1, True), (8, False), (9, False),
+    ]  # fmt: skip
+
+
+async def test_failed_and_superseded_messages_stay_out_and_are_named(
+    tmp_path: Path, database_url: str | None
+) -> None:
+    """The preview lists each with its reason; explain says the same in notes."""
+    async with memory_bench(tmp_path, database_url=database_url) as bench:
+        first = await bench.chat("one")
+        await bench.api.post(
+            "/chat", {"prompt": "fails", "thread_id": bench.thread_id, "model": "openai:f06-500"}
+        )
+        second = await bench.chat("two")
+        again = await bench.api.post(f"/messages/{second['message_id']}/regenerate", {})
+        answer = await bench.chat("three")
+        preview = await bench.api.get(f"/threads/{bench.thread_id}/memory?context_depth=10")
+        explained = await bench.api.post(
+            "/chat/explain", {"prompt": "four", "thread_id": bench.thread_id, "context_depth": 10}
+        )
+
+    assert again.status == 200
+    assert texts(bench.sent("ok")[2]) == ["one", TEXT, "two"]
+    assert texts(bench.sent("ok")[3]) == ["one", TEXT, "two", TEXT, "three"]
+    left_out = [{"reason": "superseded", "messages": 1}, {"reason": "unanswered", "messages": 1}]
+    assert answer["context"]["left_out"] == left_out
+    assert [(each["position"], each["reason"]) for each in preview.body["left_out"]] == [
+        (2, "unanswered"),
+        (5, "superseded"),
+    ]
+    assert explained.body["context"]["left_out"] == left_out
+    notes = next(each["notes"] for each in explained.body["passes"] if each["name"] == "memory-lane")
+    assert notes[0] == "Put in 6 messages of the thread."
+    assert any("(`superseded`)" in note for note in notes)
+    assert first["context"]["left_out"] == []
+
+
+async def test_budget_trims_and_says_so(tmp_path: Path, database_url: str | None) -> None:
+    """Oldest first; counts are stored, which the preview shows."""
+    words = " word" * 150
+    async with memory_bench(tmp_path, database_url=database_url, windows={"spare:ok": 600}) as bench:
+        answer = [await bench.chat(f"{number}{words}", max_tokens=20) for number in range(4)][-1]
+        await _until_counted(bench)
+        preview = await bench.api.get(f"/threads/{bench.thread_id}/memory")
+
+    assert answer["context"]["left_out"] == [{"reason": "token_budget", "messages": 2}]
+    assert "2 of 6 earlier messages were left out" in answer["warnings"][0]
+    assert texts(bench.sent("ok")[3])[0].startswith("1 word")
+    assert all(each["token_count"] for each in preview.body["messages"][:6])
+
+
+async def _until_counted(bench: MemoryBench) -> None:
+    """The counts are written in the background."""
+    for _ in range(100):
+        preview = await bench.api.get(f"/threads/{bench.thread_id}/memory")
+        if all(each["token_count"] for each in preview.body["messages"][:6]):
+            return
+        await asyncio.sleep(0.02)
+
+
+async def test_preview_asks_and_stores_nothing(tmp_path: Path) -> None:
+    """It says what would be summarised."""
+    async with memory_bench(
+        tmp_path, context_depth=2, memory="summary", summary_model="spare:ok-other"
+    ) as bench:
+        await bench.chat("one")
+        await bench.chat("two")
+        before = len(bench.upstream.attempts)
+        preview = await bench.api.get(f"/threads/{bench.thread_id}/memory")
+        nothing = await bench.api.get(f"/threads/{bench.thread_id}/memory?context_depth=0")
+
+    assert len(bench.upstream.attempts) == before
+    assert (preview.body["would_summarise"], preview.body["summary"]) == (2, None)
+    assert preview.body["memory"] == "summary"
+    assert [each["position"] for each in preview.body["messages"]] == [2, 3]
+    assert nothing.body["messages"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "paths"),
+    [
+        ("?context_depth=201", ["context_depth"]),
+        ("?memory=all&context_depth=x", ["context_depth", "memory"]),
+        ("?depth=3", ["depth"]),
+    ],
+)
+async def test_faults_of_a_preview_are_named_at_once(tmp_path: Path, query: str, paths: list[str]) -> None:
+    """As everywhere."""
+    async with memory_bench(tmp_path) as bench:
+        await bench.chat("one")
+        refused = await bench.api.get(f"/threads/{bench.thread_id}/memory{query}")
+
+    assert (refused.status, sorted(refused.paths)) == (400, paths)
+
+
+@pytest.mark.parametrize("thread_id", [ABSENT, "nonsense"])
+async def test_memory_of_an_absent_thread_is_not_found(tmp_path: Path, thread_id: str) -> None:
+    """The same as for any other route of threads."""
+    async with memory_bench(tmp_path) as bench:
+        answered = await bench.api.get(f"/threads/{thread_id}/memory")
+
+    assert (answered.status, answered.code) == (404, "not_found")
