@@ -26,7 +26,7 @@ from domain.telemetry import ChatReplayed
 
 _LOGGER: Final = logging.getLogger(__name__)
 
-SWEEP_S: Final = 30.0
+SWEEP_S: Final = 5.0
 """How often claims are looked for whose owner went silent."""
 ASK_AGAIN_S: Final = (1.0, 2.0)
 """The least and the most that a caller is told to wait for another one's answer."""
