@@ -65,24 +65,30 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
     if depth <= 0:
         return NO_MEMORY
     cover = -1 if summary is None else summary.up_to
-    recent = [each for each in conversation.recent if _position(each) > cover][-depth:]
-    window = {each.id for each in recent}
-    grouped = exchanges_of((*conversation.pinned, *conversation.recent))
+    recent = conversation.recent
+    if summary is not None:
+        recent = tuple([each for each in recent if _position(each) > cover])
+    window = {each.id for each in recent[-depth:]}
+    grouped = exchanges_of(
+        (*conversation.pinned, *conversation.recent) if conversation.pinned else conversation.recent
+    )
     kept: list[Exchange] = []
     left: list[LeftMessage] = []
     for exchange in grouped.whole:
-        messages = exchange.messages
-        inside = [each for each in messages if each.id in window]
-        if len(inside) == len(messages) or any(each.pinned for each in messages):
+        inside = [each for each in exchange.messages if each.id in window]
+        if len(inside) == len(exchange.messages) or exchange.pinned:
             kept.append(exchange)
         else:
             left += [LeftMessage(each, "cut_by_depth") for each in inside]
-    first = _first_whole_turn(conversation)
-    for each, reason in grouped.broken:
+    if grouped.broken:
+        first = _first_whole_turn(conversation)
+        for each, reason in grouped.broken:
+            if each.id in window or each.pinned:
+                cut = _position(each) < first and not each.pinned and reason != "superseded"
+                left.append(LeftMessage(each, "cut_by_depth" if cut else reason))
+    for each in grouped.open:
         if each.id in window or each.pinned:
-            cut = _position(each) < first and not each.pinned
-            left.append(LeftMessage(each, "cut_by_depth" if cut and reason != "superseded" else reason))
-    left += [LeftMessage(each, "unanswered") for each in grouped.open if each.id in window or each.pinned]
+            left.append(LeftMessage(each, "unanswered"))
     kept, too_large = _within(kept)
     for each in too_large:
         if each.id in window or each.pinned:
@@ -91,13 +97,13 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
     messages_in: list[Message] = []
     pinned = 0
     for exchange in kept:
-        by_depth = all(each.id in window for each in exchange.messages)
-        pinned += 0 if by_depth else len(exchange.messages)
-        is_pinned = any(each.pinned for each in exchange.messages)
-        for each in exchange.messages:
-            chosen.append(each)
-            message = each.message
-            messages_in.append(attrs.evolve(message, pinned=True) if is_pinned else message)
+        chosen += exchange.messages
+        if not exchange.pinned:
+            messages_in += [each.message for each in exchange.messages]
+            continue
+        messages_in += [attrs.evolve(each.message, pinned=True) for each in exchange.messages]
+        if not all(each.id in window for each in exchange.messages):
+            pinned += len(exchange.messages)
     return Memory(
         messages=tuple(messages_in),
         summary=None if summary is None else summary.text,
@@ -110,7 +116,7 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
             left_out=_counted(left),
         ),
         chosen=tuple(chosen),
-        left=tuple(sorted(left, key=lambda each: _position(each.stored))),
+        left=tuple(sorted(left, key=lambda each: _position(each.stored))) if left else (),
         cover=None if summary is None else cover,
     )
 
@@ -153,15 +159,13 @@ def _first_whole_turn(conversation: Conversation) -> int:
 def _within(exchanges: list[Exchange]) -> tuple[list[Exchange], tuple[StoredMessage, ...]]:
     """Those that fit the size limit: pinned ones first, then the newest. A model whose window is unknown sets no
     other bound. The window stays without a hole: what is older than the first that does not fit stays out too."""
-    sizes = [sum(_length(each.message) for each in exchange.messages) for exchange in exchanges]
+    sizes = [exchange.characters for exchange in exchanges]
     if sum(sizes) <= MAX_MEMORY_CHARACTERS:
         return exchanges, ()
     room = MAX_MEMORY_CHARACTERS
     fitting: set[int] = set()
-    pinned = [
-        index for index, exchange in enumerate(exchanges) if any(each.pinned for each in exchange.messages)
-    ]
-    others = [index for index in range(len(exchanges)) if index not in set(pinned)]
+    pinned = [index for index, exchange in enumerate(exchanges) if exchange.pinned]
+    others = [index for index, exchange in enumerate(exchanges) if not exchange.pinned]
     for indices in (pinned, others):
         for index in reversed(indices):
             if sizes[index] > room:
@@ -174,11 +178,9 @@ def _within(exchanges: list[Exchange]) -> tuple[list[Exchange], tuple[StoredMess
     return [exchange for index, exchange in enumerate(exchanges) if index in fitting], out
 
 
-def _length(message: Message) -> int:
-    return len(message.text) + sum(len(call.arguments) for call in message.tool_calls)
-
-
 def _counted(left: list[LeftMessage]) -> tuple[LeftOut, ...]:
+    if not left:
+        return ()
     counts = Counter(each.reason for each in left)
     return tuple(LeftOut(reason=reason, messages=number) for reason, number in sorted(counts.items()))
 
