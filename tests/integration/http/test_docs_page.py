@@ -17,6 +17,7 @@ EXPECTED = [
     r'"injected":2',
     r"event: start\n(.|\n)*event: done\n",
     r'"candidates":\[',
+    r'"title":"Plans for March"(.|\n)*"position":1(.|\n)*"title":"Another way".*"messages":2',
     r'"prompt_version":"tone:v1"(.|\n)*"prompt_version":"helper:v1"',
     r'"text":"Be kind and brief\. You help Ada\."',
     r'"label":"production","version":"v1"(.|\n)*"compiled":"Be kind and brief\.',
