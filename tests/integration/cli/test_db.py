@@ -1,0 +1,151 @@
+"""`lor3 db` on a database that holds something: real processes."""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from adapters.persistence import schema
+from adapters.persistence.engine import Database
+from adapters.persistence.months import Month
+from tests.support.months import Past
+from tests.support.records import store_config
+
+_NOW = datetime.datetime.now(datetime.UTC)
+_LIMIT_S = 60
+
+
+def _lor3(cwd: Path, url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LOR3_")}
+    return subprocess.run(
+        [sys.executable, "-m", "lor3", "db", *arguments],
+        cwd=cwd,
+        input="",
+        capture_output=True,
+        text=True,
+        env={**clean, "DATABASE_URL": url},
+        timeout=_LIMIT_S,
+        check=False,
+    )
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def url(request: pytest.FixtureRequest) -> str:
+    fixture = {"postgresql": "postgres_url", "sqlite": "sqlite_url"}[request.param]
+    found: str = request.getfixturevalue(fixture)
+    if request.param == "sqlite":
+        schema.upgrade(Database.of(store_config(found)))
+    return found
+
+
+def test_prune_says_what_goes_before_and_after(url: str, tmp_path: Path) -> None:
+    """A dry run changes nothing; without an age only what was deleted goes."""
+    past = Past(url)
+    old = _NOW - datetime.timedelta(days=200)
+    past.thread(old)
+    past.thread(old, deleted_at=old)
+    past.thread(_NOW)
+    settings = _lor3(tmp_path, url, "prune", "--json")
+    foretold = _lor3(tmp_path, url, "prune", "--messages-older-than", "90d", "--dry-run", "--json")
+    left = past.counts()["messages"]
+    pruned = _lor3(tmp_path, url, "prune", "--messages-older-than", "90d", "--json")
+    table = _lor3(tmp_path, url, "prune")
+    counts = {"messages": 1, "threads": 1, "sessions": 0, "keys": 0}
+
+    assert {"dry_run": False, "partitions": [], **counts} == json.loads(settings.stdout)
+    # The session of the deleted thread was left without any.
+    counts |= {"sessions": 2}
+    assert {"dry_run": True, "partitions": [], **counts} == json.loads(foretold.stdout)
+    assert 2 == left
+    assert {"dry_run": False, "partitions": [], **counts} == json.loads(pruned.stdout)
+    assert "messages\t0\nthreads\t0\nsessions\t0\nkeys\t0\n" == table.stdout
+    assert [1, 1] == [past.counts()["messages"], past.counts()["sessions"]]
+    past.close()
+
+
+def test_age_that_is_none_is_refused(tmp_path: Path, sqlite_url: str) -> None:
+    """With examples of what would do; nothing is opened."""
+    done = _lor3(tmp_path, sqlite_url, "prune", "--messages-older-than", "soon")
+
+    assert done.returncode == 1
+    assert "--messages-older-than" in done.stderr
+    assert "30d" in done.stderr
+
+
+def test_reach_of_partitions_is_shown(tmp_path: Path, postgres_url: str) -> None:
+    """A month that is missing is a warning with its remedy, which works."""
+    past = Past(postgres_url)
+    month = Month(Month.of(_NOW).number + 3)
+    whole = json.loads(_lor3(tmp_path, postgres_url, "current", "--json").stdout)["partitions"]
+    for table in ("messages", "attempts"):
+        past.run(f"DROP TABLE {table}_{month.name}")
+    past.close()
+    check = _lor3(tmp_path, postgres_url, "check")
+    current = _lor3(tmp_path, postgres_url, "current")
+    upgraded = _lor3(tmp_path, postgres_url, "upgrade")
+
+    assert {"reach": f"{month.next.start:%Y-%m-%d}T00:00:00Z", "missing": [], "in_default": 0} == whole
+    assert (0, "ok\n") == (check.returncode, check.stdout)
+    assert f"messages_{month.name}, attempts_{month.name}: run `lor3 db upgrade`" in " ".join(
+        check.stderr.split()
+    )
+    assert f"partitions until\t{month.start:%Y-%m-%d}\n" in current.stdout
+    assert upgraded.returncode == 0
+    assert "" == _lor3(tmp_path, postgres_url, "check").stderr
+
+
+def test_long_migration_is_asked_about(
+    tmp_path: Path, empty_postgres_url: str, postgres_admin_url: str
+) -> None:
+    """Where nobody can be asked it takes a `--yes`; the tables and how long it takes are told."""
+    database = Database.of(store_config(empty_postgres_url))
+    schema.upgrade(database)
+    schema.downgrade(database, "0002")
+    admin = make_url(postgres_admin_url).set(database=make_url(empty_postgres_url).database)
+    with psycopg.connect(admin.render_as_string(hide_password=False)) as connection:
+        connection.execute("UPDATE pg_class SET reltuples = 5e6 WHERE relname = 'messages'")
+    refused = _lor3(tmp_path, empty_postgres_url, "upgrade")
+    behind = _lor3(tmp_path, empty_postgres_url, "check")
+    done = _lor3(tmp_path, empty_postgres_url, "upgrade", "--yes", "--json")
+
+    assert (2, 1) == (refused.returncode, behind.returncode)
+    told = " ".join(refused.stderr.split())
+    assert "`messages` (about 5,000,000 rows)" in told
+    assert "chats wait for about 50 s" in told
+    assert "add --yes" in told
+    assert "0003" in json.loads(done.stdout)["applied"]
+
+
+def test_role_that_owns_nothing_serves_and_is_told_who_may(
+    tmp_path: Path, postgres_url: str, postgres_admin_url: str
+) -> None:
+    """It checks, and prunes rows; a month is for the owner to make or drop."""
+    role = str(make_url(postgres_url).database).replace("test", "serving")
+    admin = make_url(postgres_admin_url).set(database=make_url(postgres_url).database)
+    past = Past(postgres_url)
+    past.thread(_NOW, deleted_at=_NOW - datetime.timedelta(days=60))
+    past.run(f"DROP TABLE attempts_{Month.of(_NOW).name}")
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+        for statement in (
+            f"CREATE ROLE {role} LOGIN PASSWORD 'lor3'",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+        ):
+            connection.execute(statement)
+        serving = make_url(postgres_url).set(username=role).render_as_string(hide_password=False)
+        check = _lor3(tmp_path, serving, "check")
+        pruned = _lor3(tmp_path, serving, "prune", "--json")
+        upgrade = _lor3(tmp_path, serving, "upgrade")
+        connection.execute(f"DROP OWNED BY {role}")
+        connection.execute(f"DROP ROLE {role}")
+    past.close()
+
+    assert (0, "ok\n") == (check.returncode, check.stdout)
+    assert 1 == json.loads(pruned.stdout)["messages"]
+    assert 1 == upgrade.returncode
+    assert "as the role that owns the tables" in " ".join(upgrade.stderr.split())
