@@ -16,6 +16,7 @@ EXPECTED = [
     r'"model":"demo:demo"',
     r'"injected":2',
     r"event: start\n(.|\n)*event: done\n",
+    r"(?i)idempotency-replayed: true",
     r'"candidates":\[',
     r'"title":"Plans for March"(.|\n)*"position":1(.|\n)*"title":"Another way".*"messages":2',
     r'"prompt_version":"tone:v1"(.|\n)*"prompt_version":"helper:v1"',
