@@ -230,7 +230,7 @@ async def test_row_80_killed_after_commit_and_before_the_reply(
     assert cost == COST
 
 
-async def test_a_stopped_process_is_taken_over_and_can_not_commit(
+async def test_row_79_stopped_process_is_taken_over_and_can_not_commit(
     postgres_url: str, upstream: WireUpstream, may_answer: asyncio.Event, tmp_path: Path
 ) -> None:
     """It wakes up after its lease with an answer in its hands: another one has gone ahead, and one is stored."""
