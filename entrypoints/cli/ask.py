@@ -66,6 +66,21 @@ def key_text(text: str) -> str:
     )
 
 
+def user_name(text: str) -> str:
+    """
+    Raises:
+        InvalidRequest: it is too long.
+    """
+    from domain.errors import Fault, InvalidRequest
+    from domain.feedback import MAX_USER
+
+    if len(text) <= MAX_USER:
+        return text
+    raise InvalidRequest.of(
+        Fault(path="--user", message=f"must have at most {MAX_USER} characters; it has {len(text):,}")
+    )
+
+
 def read_schema(path: Path) -> dict[str, Any]:
     from entrypoints.http.codec import read_value
 

@@ -18,6 +18,7 @@ from entrypoints.cli.ask import (
     memory_mode,
     read_schema,
     typed_variables,
+    user_name,
     whole_thread,
 )
 from entrypoints.cli.identifiers import check_thread_id, session_id
@@ -145,7 +146,7 @@ def run(
         schema=read_schema(schema_path) if schema_path else None,
         thread=check_thread_id(thread, path="--thread") if thread is not None else None,
         session=session_id(session, path="--session") if session is not None else None,
-        user=user,
+        user=user_name(user) if user is not None else None,
         context_depth=context_depth,
         memory=memory_mode(memory) if memory is not None else None,
         idempotency_key=key_text(idempotency_key) if idempotency_key is not None else None,
@@ -213,10 +214,15 @@ async def _send(settings: "Settings", ask: Ask, live: Live) -> "ChatAnswer":
 @contextmanager
 def _own_words(ask: Ask) -> Iterator[None]:
     """Names the option where the API would name its field."""
-    from domain.errors import NotFound
+    from domain.errors import Fault, InvalidRequest, NotFound
 
     try:
         yield
+    except InvalidRequest as error:
+        if [fault.path for fault in error.faults] != ["session_id"]:
+            raise
+        message = f"the thread does not belong to the session {ask.session}; leave `--session` out"
+        raise InvalidRequest.of(Fault(path="--session", message=message)) from error
     except NotFound as error:
         # The prompt has been looked up: it is the thread or the session that is not there.
         if ask.session is not None and (ask.thread is None or ask.session in error.detail):

@@ -179,7 +179,7 @@ def test_explain_shows_the_request_though_no_model_is_left(tmp_path: Path) -> No
         (("--model", "openai:gpt-4"), "set OPENAI_API_KEY"),
         (("--format", "markdwn"), "markdwn"),
         (("--thread", "0190a6d8-0000-7000-8000-000000000000"), "leave `--thread` out"),
-        (("--thread", "x"), "--thread: must be a UUID, such as"),
+        (("--thread", "x"), "--thread: `x` is no id; give its id, such as"),
     ],
 )
 def test_refusal_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
