@@ -1,5 +1,6 @@
 """`python -m bench`: lor3 beside a bare aiohttp proxy. `python -m bench profile`: where lor3's time goes.
-`python -m bench prompts`: what a composed prompt costs.
+`python -m bench prompts`: what a composed prompt costs. `python -m bench memory`: what a long thread costs among many.
+`python -m bench seed --url postgresql://…`: fills a database with conversations.
 
 Exits 1 where the run can't be trusted (a request failed, an answer was wrong or not stored); a missed target is
 printed as MISSED and exits 0.
@@ -18,6 +19,7 @@ from pathlib import Path
 import attrs
 
 from bench import database, profiler, prompts, servers
+from bench.memory_run import memory_command, seed_command
 from bench.processes import ROOT, BenchFailure, cores, rss_mb
 from bench.report import LOR3, WITH_PROMPT, Result, Target, fastest, scenario_table
 from bench.scenarios import Bench, Outcome, Scenario, scenarios
@@ -29,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("command", nargs="?", choices=("run", "profile", "prompts"), default="run")
+    parser.add_argument(
+        "command", nargs="?", choices=("run", "profile", "prompts", "memory", "seed"), default="run"
+    )
     parser.add_argument("--seconds", type=float, help="measured time of a round (default 2, for profile 10)")
     parser.add_argument("--rounds", type=int, default=6, help="rounds of each server (default 6)")
     parser.add_argument("--connections", type=int, default=32, help="of the throughput scenario (default 32)")
@@ -53,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=ROOT / "bench" / "out", help="folder of the JSON (default bench/out)"
     )
+    parser.add_argument("--url", help="seed, memory: the database to fill; one that was filled before")
+    parser.add_argument(
+        "--messages", type=int, default=200_000, help="seed, memory: how many (default 200,000)"
+    )
     parser.add_argument(
         "--calls", action="store_true", help="profile: count every call (cProfile) instead of sampling"
     )
@@ -66,7 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     options.seconds = options.seconds or (10.0 if options.command == "profile" else 2.0)
     try:
+        if options.command == "seed":
+            return seed_command(options)
         with tempfile.TemporaryDirectory(prefix="lor3-bench-") as folder, contextlib.ExitStack() as stack:
+            if options.command == "memory":
+                return memory_command(options, Path(folder), stack)
             run = _Run(options=options, folder=Path(folder), stack=stack)
             if options.command == "profile":
                 print(run.profile())

@@ -86,6 +86,16 @@ def postgres(folder: Path, *, core: int, url: str | None) -> Iterator[Database]:
         )
 
 
+def durability_of(url: str) -> str:
+    """Version and what makes a commit durable.
+
+    Raises:
+        BenchFailure: the server does not commit durably.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        return _durability(connection)
+
+
 def _with_database(url: str, name: str) -> str:
     before, mark, options = url.partition("?")
     scheme, _, rest = before.partition("://")
