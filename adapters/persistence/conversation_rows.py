@@ -26,20 +26,22 @@ _MESSAGE: Final = (
 )  # fmt: skip
 _JSON: Final = frozenset(("content", "feedback", "metadata", "tags"))
 _SUMMARY: Final = ("up_to", "text", "token_count", "provider", "model", "created_at")
-END: Final = 2**31 - 1
-"""No position reaches it."""
 _position: Final = itemgetter(1)
 
 
 def conversation_sql(database: str) -> str:
-    """Takes a thread's id, the tenant, how many messages, below which position, and the least id they can have.
+    """Takes a thread's id, the tenant, how many messages, below which position, the least id they can have, and
+    how many positions to look through.
 
     One column of one row, or none where the thread is absent or deleted.
     """
+    least = "least" if database == "postgresql" else "min"
     # Both databases compute a CTE once where it is named twice.
     recent = (
         f"SELECT m.position AS place, {_array(database, 'm', _MESSAGE)} AS message FROM messages m "
         "WHERE m.thread_id = $1 AND m.tenant = $2 AND m.status = 'complete' AND m.position < $4 AND m.id >= $5 "
+        # Else PostgreSQL may read a long thread whole and sort it: it plans for threads of usual length.
+        f"AND m.position >= (SELECT {least}($4, next_position) FROM threads WHERE id = $1 AND tenant = $2) - $6 "
         "ORDER BY m.position DESC LIMIT $3"
     )
     pinned = (
@@ -68,6 +70,12 @@ def conversation_sql(database: str) -> str:
 def session_sql(database: str) -> str:
     """Takes a session's id and the tenant; one column of one row, or none."""
     return f'SELECT {_function(database)}("user", created_at) FROM sessions WHERE id = $1 AND tenant = $2'
+
+
+def is_whole(conversation: Conversation, *, limit: int, below: int, window: int) -> bool:
+    """Whether the window held all that was asked for: where most messages failed, it did not."""
+    end = min(below, conversation.thread.length)
+    return len(conversation.recent) >= limit or window >= end
 
 
 def conversation_of(values: Sequence[Any], *, tenant: Tenant, thread_id: ThreadId) -> Conversation:

@@ -1,4 +1,4 @@
-"""Ids as the tables hold them, and what a UUIDv7 says of its time."""
+"""Ids and positions as the tables hold them, and what a UUIDv7 says of its time."""
 
 import re
 from typing import Final
@@ -9,6 +9,8 @@ FIRST: Final = "00000000-0000-0000-0000-000000000000"
 """No id is less."""
 LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 """No UUIDv7 is more."""
+END: Final = 2**31 - 1
+"""No position of a message reaches it."""
 CLOCKS_DIFFER_MS: Final = 24 * 60 * 60 * 1000
 """By how much a message's id may seem older than its thread's, which another replica made."""
 

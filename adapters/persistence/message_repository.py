@@ -7,8 +7,8 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from adapters.persistence.identifiers import canonical, oldest_message
-from adapters.persistence.rows import attempt_of, message_of, message_row
+from adapters.persistence.identifiers import END, canonical, oldest_message
+from adapters.persistence.rows import Row, attempt_of, message_of, message_row
 from adapters.persistence.scope import Scope
 from adapters.persistence.tables import ATTEMPTS, MESSAGES, THREADS
 from adapters.persistence.thread_locks import ThreadLocks, demand_tenant
@@ -19,8 +19,6 @@ from domain.thread import StoredMessage
 
 PORTION: Final = 500
 """Rows a statement adds: each stays far below the limit of a statement."""
-_END: Final = 2**31 - 1
-"""No position reaches it."""
 
 _M: Final = MESSAGES.c
 _LIMIT: Final = sa.bindparam("limit", type_=sa.BigInteger)
@@ -28,24 +26,35 @@ _THREAD_IS_THERE: Final = sa.exists().where(
     THREADS.c.id == _M.thread_id, THREADS.c.tenant == _M.tenant, THREADS.c.deleted_at.is_(None)
 )
 _ONE: Final = sa.select(MESSAGES).where(_M.id == sa.bindparam("id"), _THREAD_IS_THERE)
-# Asked once, before any month is: the thread's row is not what makes a page.
-_IS_THERE: Final = (
-    sa.select(THREADS.c.deleted_at.is_(None))
-    .where(THREADS.c.id == sa.bindparam("thread_id"), THREADS.c.tenant == sa.bindparam("tenant"))
+# Asked once, before any month is; NULL, and so no rows, where the thread is absent or deleted.
+_LENGTH: Final = (
+    sa.select(sa.cast(THREADS.c.next_position, sa.BigInteger))
+    .where(
+        THREADS.c.id == sa.bindparam("thread_id"),
+        THREADS.c.tenant == sa.bindparam("tenant"),
+        THREADS.c.deleted_at.is_(None),
+    )
     .scalar_subquery()
 )
 _IN_THREAD: Final = (
     _M.thread_id == sa.bindparam("thread_id"),
     _M.id >= sa.bindparam("oldest"),
-    _IS_THERE,
+    _LENGTH > 0,
 )
-_OF_THREAD: Final = sa.select(MESSAGES).where(*_IN_THREAD)
-_TAIL: Final = _OF_THREAD.where(_M.status == "complete").order_by(_M.position.desc()).limit(_LIMIT)
-_PAGE: Final = _OF_THREAD.where(
-    _M.position > sa.bindparam("after"), _M.position < sa.bindparam("below")
-).limit(_LIMIT)
-_OLDEST_FIRST: Final = _PAGE.order_by(_M.position)
-_NEWEST_FIRST: Final = _PAGE.order_by(_M.position.desc())
+# Without a window PostgreSQL may read a long thread whole and sort it: it plans for threads of usual length, of
+# which a few rows are cheaper to sort than to merge from many months.
+_WINDOW: Final = sa.bindparam("window", type_=sa.BigInteger)
+_OF_THREAD: Final = sa.select(MESSAGES, _LENGTH.label("length")).where(*_IN_THREAD).limit(_LIMIT)
+_FORWARDS: Final = _OF_THREAD.where(
+    _M.position > sa.bindparam("after", type_=sa.BigInteger),
+    _M.position <= sa.bindparam("after", type_=sa.BigInteger) + _WINDOW,
+).order_by(_M.position)
+_BACKWARDS: Final = _OF_THREAD.where(
+    _M.position < sa.bindparam("below", type_=sa.BigInteger),
+    _M.position >= sa.bindparam("below", type_=sa.BigInteger) - _WINDOW,
+).order_by(_M.position.desc())
+_FROM_THE_END: Final = _OF_THREAD.where(_M.position >= _LENGTH - _WINDOW).order_by(_M.position.desc())
+_TAIL: Final = _FROM_THE_END.where(_M.status == "complete")
 _PINNED: Final = sa.select(sa.func.count().label("pinned")).where(*_IN_THREAD, _M.pinned)
 _ATTEMPTS: Final = (
     sa.select(ATTEMPTS)
@@ -75,7 +84,8 @@ class Messages:
         return message_of(rows[0]) if rows else None
 
     async def tail(self, thread_id: ThreadId, *, limit: int) -> tuple[StoredMessage, ...]:
-        return (await self._of_thread(_TAIL, thread_id, limit))[::-1]
+        rows = await self._walk(_TAIL, thread_id, limit, window=tail_window(limit))
+        return tuple([message_of(row) for row in reversed(rows)])
 
     async def page(
         self,
@@ -86,9 +96,14 @@ class Messages:
         limit: int,
         newest_first: bool = False,
     ) -> tuple[StoredMessage, ...]:
-        select = _NEWEST_FIRST if newest_first else _OLDEST_FIRST
-        end = _END if below is None else min(below, _END)
-        return await self._of_thread(select, thread_id, limit, after=min(max(after, -1), _END), below=end)
+        if not newest_first:
+            rows = await self._walk(_FORWARDS, thread_id, limit, window=limit, after=max(after, -1))
+        elif below is None or below > END:
+            rows = await self._walk(_FROM_THE_END, thread_id, limit, window=limit)
+        else:
+            rows = await self._walk(_BACKWARDS, thread_id, limit, window=limit, below=below)
+        end = END if below is None else below
+        return tuple([message_of(row) for row in rows if after < row["position"] < end])
 
     async def attempts(self, message_id: MessageId) -> tuple[Attempt, ...]:
         key = canonical(message_id)
@@ -126,14 +141,37 @@ class Messages:
             )
             await self._scope.change(_COUNT.values(token_count=counted), MESSAGES, {"of_ids": list(known)})
 
-    async def _of_thread(
-        self, select: sa.Select[Any], thread_id: ThreadId, limit: int, **bounds: int
-    ) -> tuple[StoredMessage, ...]:
+    async def _walk(
+        self, select: sa.Select[Any], thread_id: ThreadId, limit: int, *, window: int, **bounds: int
+    ) -> list[Row]:
+        """Looks into the window first, which is all there is but for gaps: what retention or failures left."""
         key = canonical(thread_id)
         if key is None or limit <= 0:
-            return ()
-        parameters = {"thread_id": key, "oldest": oldest_message(key), "limit": limit, **bounds}
-        return tuple([message_of(row) for row in await self._scope.rows(select, MESSAGES, parameters)])
+            return []
+        parameters = {
+            "thread_id": key,
+            "oldest": oldest_message(key),
+            "limit": min(limit, END),
+            "window": min(window, END),
+            **{name: min(max(bound, -1), END) for name, bound in bounds.items()},
+        }
+        rows = await self._scope.rows(select, MESSAGES, parameters)
+        if len(rows) < limit and not _reaches_the_end(rows, window, is_forwards="after" in bounds):
+            rows = await self._scope.rows(select, MESSAGES, {**parameters, "window": END})
+        return rows
+
+
+def tail_window(limit: int) -> int:
+    """Among so many last messages, enough are usually complete."""
+    return limit + limit // 2 + 8
+
+
+def _reaches_the_end(rows: Sequence[Row], window: int, *, is_forwards: bool) -> bool:
+    if not rows:
+        return False
+    if is_forwards:
+        return bool(rows[-1]["position"] == rows[-1]["length"] - 1)
+    return bool(rows[-1]["position"] == 0 or window >= rows[-1]["length"])
 
 
 def _portions(messages: Sequence[StoredMessage]) -> Iterator[Sequence[StoredMessage]]:

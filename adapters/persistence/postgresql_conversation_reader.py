@@ -12,14 +12,15 @@ from adapters.persistence import failures, postgresql_exchange, tenancy
 from adapters.persistence.async_engine import AsyncEngine
 from adapters.persistence.batch_writer import ConnectionLost
 from adapters.persistence.conversation_rows import (
-    END,
     conversation_of,
     conversation_sql,
+    is_whole,
     session_of,
     session_sql,
 )
-from adapters.persistence.identifiers import canonical, oldest_message
+from adapters.persistence.identifiers import END, canonical, oldest_message
 from adapters.persistence.json_codec import decode_json
+from adapters.persistence.message_repository import tail_window
 from adapters.persistence.postgresql_exchange import Connection, Statement
 from domain.ids import SessionId, Tenant, ThreadId
 from domain.thread import Conversation, Session
@@ -43,18 +44,12 @@ class PostgreSQLConversationReader:
         key = canonical(thread_id)
         if key is None:
             return None
-        values = await self._values(
-            _CONVERSATION,
-            tenant,
-            (
-                key.encode(),
-                tenant.encode(),
-                b"%d" % max(limit, 0),
-                b"%d" % (END if below is None else min(max(below, 0), END)),
-                oldest_message(key).encode(),
-            ),
-        )
-        return None if values is None else conversation_of(values, tenant=tenant, thread_id=ThreadId(key))
+        limit = min(max(limit, 0), END)
+        end = END if below is None else min(max(below, 0), END)
+        found = await self._conversation(tenant, key, limit, end, tail_window(limit))
+        if found is not None and not is_whole(found, limit=limit, below=end, window=tail_window(limit)):
+            found = await self._conversation(tenant, key, limit, end, END)
+        return found
 
     async def session(self, tenant: Tenant, session_id: SessionId) -> Session | None:
         key = canonical(session_id)
@@ -66,6 +61,20 @@ class PostgreSQLConversationReader:
     async def aclose(self) -> None:
         """Waits until the connections that were given up are closed."""
         await asyncio.gather(*self._burials, return_exceptions=True)
+
+    async def _conversation(
+        self, tenant: Tenant, key: str, limit: int, end: int, window: int
+    ) -> Conversation | None:
+        parameters = (
+            key.encode(),
+            tenant.encode(),
+            b"%d" % limit,
+            b"%d" % end,
+            oldest_message(key).encode(),
+            b"%d" % min(window, END),
+        )
+        values = await self._values(_CONVERSATION, tenant, parameters)
+        return None if values is None else conversation_of(values, tenant=tenant, thread_id=ThreadId(key))
 
     async def _values(
         self, statement: Statement, tenant: Tenant, parameters: Sequence[bytes]

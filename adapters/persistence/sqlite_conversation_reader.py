@@ -8,14 +8,15 @@ import attrs
 from adapters.persistence import failures
 from adapters.persistence.async_engine import AsyncEngine
 from adapters.persistence.conversation_rows import (
-    END,
     conversation_of,
     conversation_sql,
+    is_whole,
     session_of,
     session_sql,
 )
-from adapters.persistence.identifiers import canonical, oldest_message
+from adapters.persistence.identifiers import END, canonical, oldest_message
 from adapters.persistence.json_codec import decode_json
+from adapters.persistence.message_repository import tail_window
 from domain.ids import SessionId, Tenant, ThreadId
 from domain.thread import Conversation, Session
 
@@ -40,10 +41,12 @@ class SQLiteConversationReader:
         key = canonical(thread_id)
         if key is None:
             return None
-        end = END if below is None else min(below, END)
-        parameters = (key, tenant, max(limit, 0), end, oldest_message(key))
-        values = await self._values(_CONVERSATION, parameters)
-        return None if values is None else conversation_of(values, tenant=tenant, thread_id=ThreadId(key))
+        limit = min(max(limit, 0), END)
+        end = END if below is None else min(max(below, 0), END)
+        found = await self._conversation(tenant, key, limit, end, tail_window(limit))
+        if found is not None and not is_whole(found, limit=limit, below=end, window=tail_window(limit)):
+            found = await self._conversation(tenant, key, limit, end, END)
+        return found
 
     async def session(self, tenant: Tenant, session_id: SessionId) -> Session | None:
         key = canonical(session_id)
@@ -54,6 +57,13 @@ class SQLiteConversationReader:
 
     async def aclose(self) -> None:
         """There is nothing of its own to close."""
+
+    async def _conversation(
+        self, tenant: Tenant, key: str, limit: int, end: int, window: int
+    ) -> Conversation | None:
+        parameters = (key, tenant, limit, end, oldest_message(key), window)
+        values = await self._values(_CONVERSATION, parameters)
+        return None if values is None else conversation_of(values, tenant=tenant, thread_id=ThreadId(key))
 
     async def _values(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any] | None:
         with failures.translated():

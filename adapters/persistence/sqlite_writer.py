@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.persistence import failures
 from adapters.persistence.batch import Batch, ThreadKey
 from adapters.persistence.batch_writer import ClaimLost
+from adapters.persistence.column_types import Timestamp
 from adapters.persistence.rows import Row
 from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS
 from domain.clean_text import clean
@@ -31,7 +32,14 @@ _NEXT_POSITION = sa.select(THREADS.c.next_position).where(
 _GROW = (
     sa.update(THREADS)
     .where(THREADS.c.tenant == sa.bindparam("of_tenant"), THREADS.c.id == sa.bindparam("of_id"))
-    .values(next_position=sa.bindparam("grown"), updated_at=sa.bindparam("at"))
+    .values(
+        next_position=sa.bindparam("grown"),
+        # Whatever is later: a chat may have begun before the thread was named. Of two values it is no aggregate.
+        updated_at=sa.func.max(
+            THREADS.c.updated_at,
+            sa.func.coalesce(sa.bindparam("at", type_=Timestamp), THREADS.c.updated_at),
+        ),
+    )
 )
 _COMPLETE = (
     sa.update(IDEMPOTENCY_KEYS)
