@@ -74,6 +74,7 @@ def chat_record(
         status=status,
         error_code=error_code,
         parent=parent,
+        pinned=assembly.pinned,
         format=assembly.request.format,
         model=model,
         prompt_version=assembly.prompt_version,

@@ -28,6 +28,8 @@ class Regeneration:
     """The last of them, which the new answer follows."""
     below: int
     """The position of the first of them: the memory is what lies before it."""
+    pinned: bool
+    """Whether the exchange is, and so the new answer too."""
 
 
 async def find_regeneration(
@@ -64,6 +66,7 @@ async def find_regeneration(
         turns=tuple(each.message for each in turns),
         parent=turns[-1].id,
         below=turns[0].position or 0,
+        pinned=any(each.pinned for each in turns),
     )
 
 

@@ -47,6 +47,8 @@ class Assembly:
     warnings: tuple[str, ...]
     parent: MessageId | None = None
     """The stored turn that the answer, or the first of `new_turns`, follows; None where nothing is stored of it."""
+    pinned: bool = False
+    """Whether the answer belongs to an exchange that is pinned: it takes the place of another one there."""
     runs_before: tuple[Run, ...] = ()
     """Calls that were made, and are to be paid, to assemble the request: a summary, for one."""
 
@@ -74,6 +76,7 @@ class _Place:
     turns: tuple[Message, ...]
     new_turns: tuple[Message, ...] = ()
     parent: MessageId | None = None
+    pinned: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -163,6 +166,7 @@ class RequestAssembly:
             memory=None if injection is None else injection.memory,
             warnings=warnings,
             parent=place.parent,
+            pinned=place.pinned,
             runs_before=() if injection is None or injection.run is None else (injection.run,),
         )
 
@@ -242,6 +246,7 @@ class RequestAssembly:
                 injection=injection,
                 turns=found.turns,
                 parent=found.parent,
+                pinned=found.pinned,
             )
         history, turns = _split(command.messages) if command.own_history else ((), command.messages)
         if command.thread_id is not None:

@@ -93,6 +93,9 @@ class Summariser:
             await self.failover.whole(run)
         except LorError as error:
             return Summarised(summary=None, run=run, warning=_failed(error))
+        except Exception:  # a plugin's fault: the chat has another model, perhaps, and can do without
+            fault = LorError(f"{self.model} failed in an unexpected way")
+            return Summarised(summary=None, run=run, warning=_failed(fault))
         text = run.transcript.text.strip()
         if not text or run.transcript.finish_reason == "content_filter":
             refusal = LorError(f"{run.asked[0].ref} wrote none")

@@ -333,6 +333,36 @@ async def test_regenerated_answer_gets_the_same_question_and_memory() -> None:
     assert history(chat.calls[3]) == ["question 0", "one", "question 1", "another two"]
 
 
+async def test_answer_that_is_made_again_stays_pinned() -> None:
+    """It belongs to the exchange, whose first answer it takes the place of."""
+    store, chat = InMemoryStore(), ScriptedProvider(["one", "another", "two", "three"])
+    async with fake_application({"a": chat}, store=store) as lor3:
+        (first,) = await talk(lor3, 1)
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            page = await work.messages.page(first.thread_id, limit=2)
+            await work.messages.pin([each.id for each in page], pinned=True)
+            await work.commit()
+        await lor3.send_chat.execute(again(first))
+        await lor3.send_chat.execute(ask("two?", thread_id=first.thread_id))
+        await lor3.send_chat.execute(ask("three?", thread_id=first.thread_id, context_depth=2))
+
+    assert history(chat.calls[3]) == ["question 0", "another", "two?", "two"]
+
+
+async def test_summariser_with_a_fault_of_its_own_never_fails_the_chat() -> None:
+    """A plugin may raise anything."""
+
+    def broken(call: ProviderCall) -> str:
+        raise RuntimeError("a fault in a plugin")
+
+    providers = {"a": ScriptedProvider(["ok"]), "cheap": ScriptedProvider([broken])}
+    async with fake_application(providers, settings=summing(providers)) as lor3:
+        answers = await talk(lor3, 4)
+
+    assert "unexpected" in answers[3].warnings[0]
+    assert "a fault in a plugin" not in answers[3].warnings[0]
+
+
 async def test_failed_answer_can_be_regenerated() -> None:
     """Though it said nothing."""
     store = InMemoryStore()
