@@ -23,11 +23,14 @@ BIN = Path(sys.executable).parent
 
 
 def _console(text: str) -> list[tuple[str, str]]:
-    """Each command of the console blocks with the output shown under it."""
+    """Each command of the console blocks, lines that go on with `>` included, with the output shown under it."""
     shown: list[tuple[str, str]] = []
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
+            while output.startswith("> "):
+                line, _, output = output.removeprefix("> ").partition("\n")
+                command += f"\n{line}"
             shown.append((command, output))
     return shown
 

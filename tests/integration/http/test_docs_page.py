@@ -19,6 +19,7 @@ EXPECTED = [
     r"(?i)idempotency-replayed: true",
     r'"candidates":\[',
     r'"title":"Plans for March"(.|\n)*"position":1(.|\n)*"title":"Another way".*"messages":2',
+    r'"rating":"thumbs_up"(.|\n)*"group":null(.|\n)*"count":1,"mean":1\.0(.|\n)*"score":1\.0',
     r'"prompt_version":"tone:v1"(.|\n)*"prompt_version":"helper:v1"',
     r'"text":"Be kind and brief\. You help Ada\."',
     r'"label":"production","version":"v1"(.|\n)*"compiled":"Be kind and brief\.',
