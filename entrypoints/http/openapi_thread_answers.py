@@ -71,10 +71,7 @@ _MESSAGE: Final[Mapping[str, JSONObject]] = {
         "enum": ["thumbs_up", "thumbs_down", 1, 2, 3, 4, 5, None],
         "description": "The rating of the newest feedback; null without one.",
     },
-    "feedback": {
-        "type": ["object", "null"],
-        "description": "The newest feedback: rating, comment, tags, user and given_at; null without one.",
-    },
+    "feedback": ref_or_null("Feedback", "The newest feedback; null without one."),
     "metadata": object_of(TEXT, "What the caller stored with it."),
     "created_at": _CREATED,
 }
