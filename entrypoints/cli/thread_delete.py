@@ -86,12 +86,10 @@ async def _named(
 
 def _question(named: "Mapping[ThreadId, Thread | None]", *, purge: bool) -> str:
     what = [f"{thread_id}{_told(thread)}" for thread_id, thread in named.items()]
-    verb = "Remove for good" if purge else "Delete"
-    return (
-        f"{verb} {what[0]}?"
-        if len(what) == 1
-        else "\n  ".join([f"{verb} these {len(what)} threads?", *what]) + "\n"
-    )
+    if len(what) == 1:
+        return f"Remove {what[0]} for good?" if purge else f"Delete {what[0]}?"
+    head = f"Remove these {len(what)} threads for good?" if purge else f"Delete these {len(what)} threads?"
+    return "\n".join([*(f"  {each}" for each in what), head])
 
 
 def _told(thread: "Thread | None") -> str:

@@ -1,0 +1,132 @@
+"""`lor3 thread` at a terminal: what it asks, what fits, and what it never shows."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import attrs
+import pytest
+
+from tests.support.command_line import VARIABLES, Run, in_empty_folder, say
+
+_LIMIT_S = 60.0
+
+
+@pytest.fixture
+def lor3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    return in_empty_folder(tmp_path, monkeypatch, capsys)
+
+
+@attrs.frozen
+class Seen:
+    code: int
+    text: str
+
+
+def at_terminal(*arguments: str, types: str = "", columns: int = 80) -> Seen:
+    """The command at a terminal of that width; `types` is typed once something was asked."""
+    ours, theirs = pty.openpty()
+    environ = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lor3", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**environ, "COLUMNS": str(columns), "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown, typed = b"", not types
+    ends_at = time.monotonic() + _LIMIT_S
+    try:
+        while time.monotonic() < ends_at:
+            if not select.select([ours], [], [], 0.2)[0]:
+                continue
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # Linux says so when nobody holds the other end any more
+                break
+            if not piece:
+                break
+            shown += piece
+            if not typed and b"[y/N]" in shown:
+                os.write(ours, types.encode())
+                typed = True
+        return Seen(process.wait(_LIMIT_S), shown.decode().replace("\r\n", "\n"))
+    finally:
+        process.kill()
+        os.close(ours)
+
+
+@pytest.mark.parametrize(("types", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 1), ("\n", 1, 1)])
+def test_delete_asks_first(lor3: Run, types: str, code: int, left: int) -> None:
+    """Naming the thread by its title and length; nothing said is no."""
+    thread = say(lor3, "one")["thread_id"]
+    lor3("thread", "rename", thread, "--title", "Numbers")
+    seen = at_terminal("thread", "delete", thread[:13], types=types)
+
+    assert f"Delete {thread} “Numbers” with 2 messages? [y/N]" in seen.text
+    assert seen.code == code
+    assert len(lor3("thread", "list").rows) == left
+
+
+def test_purge_of_several_is_asked_as_what_it_is(lor3: Run) -> None:
+    """One that was deleted before is told to be."""
+    one, two = say(lor3, "one")["thread_id"], say(lor3, "two")["thread_id"]
+    lor3("thread", "delete", one, "--yes")
+    seen = at_terminal("thread", "delete", one, two, "--purge", types="y\n")
+
+    assert "Remove these 2 threads for good?" in seen.text
+    assert f"{one}, deleted before" in seen.text
+    assert (seen.code, f"purged {two}" in seen.text) == (0, True)
+
+
+def test_narrow_list_shows_beginnings_that_every_command_takes(lor3: Run) -> None:
+    """A wide one shows ids whole; a thread without a title is known by its first words."""
+    thread = say(lor3, "Why is the sky blue?")["thread_id"]
+    narrow, wide = at_terminal("thread", "list"), at_terminal("thread", "list", columns=120)
+
+    assert thread[:13] in narrow.text
+    assert thread not in narrow.text
+    assert "“Why is the sky blue?”" in narrow.text
+    assert thread in wide.text
+    assert max(map(len, _plain(narrow.text).split("\n"))) <= 80
+
+
+def test_show_breaks_lines_at_blanks(lor3: Run) -> None:
+    """No word is torn at the edge."""
+    thread = say(lor3, "word " * 60)["thread_id"]
+    seen = at_terminal("thread", "show", thread)
+
+    assert max(map(len, _plain(seen.text).split("\n"))) <= 80
+    assert seen.text.count(" ".join(["word"] * 16) + "\n") >= 3
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_terminal_is_never_told_what_to_do(lor3: Run, options: tuple[str, ...]) -> None:
+    """JSON has escapes for all that a terminal would obey, and still says the same."""
+    evil = "a\x1b]0;pwned\x07\x9b31m\u202eb"
+    answer = say(lor3, evil)
+    for command in (
+        ("thread", "show", answer["thread_id"], *options),
+        ("thread", "export", answer["thread_id"], *options),
+        ("thread", "memory", answer["thread_id"], *options),
+    ):
+        seen = at_terminal(*command)
+        shown = _plain(seen.text)
+
+        assert seen.code == 0, shown
+        assert not set("\x1b\x07\x9b\u202e") & set(shown), command
+        if options:
+            assert json.loads(shown)["messages"][0]["content"] == evil
+
+
+def _plain(text: str) -> str:
+    """Without the colours that are lor3's own."""
+    for own in ("0", "1", "2", "33", "36"):
+        text = text.replace(f"\x1b[{own}m", "")
+    return text
