@@ -127,18 +127,17 @@ def dollars(amount: Decimal | None) -> str:
 
 
 def replacements(messages: "Sequence[StoredMessage]") -> "dict[MessageId, StoredMessage]":
-    """Of each answer that was made again, the newest whole one with the same parent."""
+    """Of each answer that was made again, the newest whole one that was made in its place."""
     newest: dict[MessageId, StoredMessage] = {}
-    for stored in messages:
-        if stored.message.role == "assistant" and stored.parent is not None and stored.status == "complete":
+    replaced: dict[MessageId, StoredMessage] = {}
+    for stored in reversed(messages):
+        if stored.message.role != "assistant" or stored.parent is None:
+            continue
+        if stored.parent in newest:
+            replaced[stored.id] = newest[stored.parent]
+        elif stored.status == "complete":
             newest[stored.parent] = stored
-    return {
-        stored.id: newest[stored.parent]
-        for stored in messages
-        if stored.message.role == "assistant"
-        and stored.parent in newest
-        and newest[stored.parent].id != stored.id
-    }
+    return replaced
 
 
 def _trouble(stored: "StoredMessage", by: "StoredMessage | None") -> str:
