@@ -2,26 +2,29 @@
 
 import asyncio
 import json
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 
 import attrs
 import pytest
 
 from application.ports.chat_provider import ProviderCall
+from application.ports.conversation_reader import ConversationReader
+from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.summariser import MAX_MESSAGE_CHARACTERS, summary_request
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.inject_memory import InjectMemoryCommand
 from domain.answer import ChatAnswer, LeftOut
-from domain.chat_defaults import ChatDefaults
+from domain.chat_defaults import ChatDefaults, MemoryMode
 from domain.errors import ChatFailed, Conflict, InvalidRequest, NotFound, ProviderFailure
-from domain.ids import DEFAULT_TENANT, MessageId, ThreadId
+from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.message import Message, ToolCall
 from domain.model import ModelRef, ModelSpec
 from domain.passes.compiler_pass import TokenCount
 from domain.passes.memory_lane import SUMMARY_LABEL
 from domain.routing.settings import RoutingPolicy
 from domain.summary import fold_due, reaches_back
-from domain.thread import ThreadSummary
+from domain.thread import Conversation, Session, ThreadSummary
 from entrypoints.application import Application
 from entrypoints.settings import Settings
 from lor3.testing import InMemoryStore, ScriptedProvider, WordMeter, fake_application, fake_settings
@@ -410,6 +413,46 @@ async def test_only_the_last_answer_can_be_regenerated() -> None:
             await lor3.send_chat.execute(ask(messages=(), regenerates=MessageId(UNKNOWN)))
 
     assert len(chat.calls) == 2
+
+
+@pytest.mark.parametrize("mode", ["window", "summary"])
+async def test_memory_is_read_in_one_round_trip(mode: MemoryMode) -> None:
+    """Thread, session, messages and summary together; nothing else is read before the model is asked."""
+    reads: list[int] = []
+
+    @attrs.frozen
+    class Watched:
+        inner: ConversationReader
+
+        async def conversation(
+            self, tenant: Tenant, thread_id: ThreadId, *, limit: int, below: int | None = None
+        ) -> Conversation | None:
+            reads.append(limit)
+            return await self.inner.conversation(tenant, thread_id, limit=limit, below=below)
+
+        async def session(self, tenant: Tenant, session_id: SessionId) -> Session | None:
+            raise AssertionError("read on its own")
+
+    class OneRead(InMemoryStore):
+        @property
+        def conversations(self) -> ConversationReader:
+            return Watched(super().conversations)
+
+        @property
+        def unit_of_work(self) -> UnitOfWorkFactory:
+            inner = super().unit_of_work
+
+            def begin(tenant: Tenant) -> AbstractAsyncContextManager[UnitOfWork]:
+                assert not reads, "a unit of work was begun"
+                return inner(tenant)
+
+            return begin
+
+    store = OneRead()
+    async with fake_application({"a": ScriptedProvider(["ok"])}, store=store) as lor3:
+        await talk(lor3, 3, memory=mode, context_depth=6)
+
+    assert reads == ([13, 13] if mode == "summary" else [7, 7])
 
 
 async def test_own_history_has_nothing_injected() -> None:
