@@ -70,6 +70,44 @@ class MessageSuite:
         assert [each.position for each in between] == [3, 4, 5]
         assert forwards[-1].status == "cancelled"
 
+    async def test_gaps_hide_nothing(self, stores: Stores) -> None:
+        """Where retention took the beginning, or most of the newest failed: pages, tail and memory go on behind."""
+        store, other = stores
+        record = await store_chats(store, 1)
+        thread = _fork_of(record, length=700)
+        places = [*range(200, 205), *range(400, 600), 699]
+        copies = _copies(record, thread)
+        messages = [attrs.evolve(copies[n], status="failed" if 202 < n < 699 else "complete") for n in places]
+        await _add(store, thread, messages)
+
+        async with other.unit_of_work(DEFAULT_TENANT) as work:
+            for limit in (3, 50, 150):
+                forwards: list[StoredMessage] = []
+                while page := await work.messages.page(
+                    thread.id, after=(forwards[-1].position or 0) if forwards else -1, limit=limit
+                ):
+                    forwards += page
+                backwards: list[StoredMessage] = []
+                while page := await work.messages.page(
+                    thread.id,
+                    below=backwards[-1].position if backwards else None,
+                    limit=limit,
+                    newest_first=True,
+                ):
+                    backwards += page
+                assert places == [each.position for each in forwards]
+                assert forwards[::-1] == backwards
+            assert await work.messages.page(thread.id, after=300, below=380, limit=9) == ()
+            assert await work.messages.page(thread.id, below=200, limit=9, newest_first=True) == ()
+            tail = await work.messages.tail(thread.id, limit=3)
+        assert [each.position for each in tail] == [201, 202, 699]
+        found = await other.conversations.conversation(DEFAULT_TENANT, thread.id, limit=3)
+        assert found is not None
+        assert found.recent == tail
+        found = await other.conversations.conversation(DEFAULT_TENANT, thread.id, limit=3, below=699)
+        assert found is not None
+        assert [each.position for each in found.recent] == [200, 201, 202]
+
     async def test_every_field_of_a_message_survives(self, stores: Stores) -> None:
         """Those of forks, of pins and of feedback too."""
         store, other = stores
