@@ -66,6 +66,11 @@ class Scope:
     async def begin(self) -> None:
         await self._transaction.begin(self.tenant)
 
+    async def allow(self, limit_s: float) -> None:
+        """Statements may take so long from here on, where they might not else."""
+        await self._transaction.see(self.tenant)
+        await self._transaction.allow(limit_s)
+
     async def lock(self, what: str) -> None:
         """Waits until nobody else of this tenant holds `what`, and holds it until the transaction ends.
 

@@ -41,6 +41,9 @@ _BEGIN: Final = {
     "sqlite": "BEGIN IMMEDIATE",
 }
 
+# Transaction-bound, so that a pooler may hand the connection on after it.
+_ALLOW: Final = sa.select(sa.func.set_config("statement_timeout", sa.bindparam("limit", type_=sa.Text), True))
+
 
 @attrs.define(kw_only=True)
 class Transaction:
@@ -111,6 +114,19 @@ class Transaction:
         self._is_open = True  # before it is: whether a cancelled BEGIN reached the server is unknown
         with self._breaking():
             await self._command(begin)
+
+    async def allow(self, limit_s: float) -> None:
+        """Statements of this transaction may take so long from here on: for reports, which nobody's chat waits for.
+
+        Raises:
+            StorageUnavailable: as for `execute`.
+        """
+        if limit_s <= self.statement_timeout_s:
+            return
+        if self.database == "postgresql":
+            await self.execute(_ALLOW, {"limit": str(round(limit_s * 1000))})
+        self._limit_s += limit_s - self.statement_timeout_s
+        self.statement_timeout_s = limit_s
 
     async def commit(self) -> None:
         """

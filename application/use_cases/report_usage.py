@@ -1,17 +1,22 @@
 """See what was used, and what people thought of it."""
 
+import asyncio
 import datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import attrs
 
 from application.ports.clock import Clock
 from application.ports.unit_of_work import UnitOfWorkFactory
-from domain.errors import Fault, InvalidRequest
+from domain.errors import Fault, InvalidRequest, Overloaded
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.usage_report import UsageGroup, UsageQuery, UsageRow
 
 DEFAULT_SPAN: Final = datetime.timedelta(days=30)
+MAX_WAIT_S: Final = 30.0
+"""For the reports before this one."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,14 +38,19 @@ class UsageReport:
 
 @attrs.define(kw_only=True)
 class ReportUsage:
+    """Makes one report at a time: each holds a connection to the database for seconds, which chats need too."""
+
     _unit_of_work: UnitOfWorkFactory
     _clock: Clock
+    _max_wait_s: float = MAX_WAIT_S
+    _turn: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
 
     async def execute(self, command: ReportUsageCommand) -> UsageReport:
         """
         Raises:
             InvalidRequest: the time ends before it begins (at `from`).
-            StorageUnavailable: the database is away, or the report takes longer than a statement may.
+            Overloaded: other reports take too long.
+            StorageUnavailable: the database is away, or the report takes longer than it may.
         """
         until = command.until if command.until is not None else self._clock.now()
         since = command.since if command.since is not None else _before(until)
@@ -49,9 +59,23 @@ class ReportUsage:
                 Fault(path="from", message="must be earlier than `to`, which is now where it is left out")
             )
         query = UsageQuery(since=since, until=until, group_by=command.group_by)
-        async with self._unit_of_work(command.tenant) as work:
+        async with self._in_turn(), self._unit_of_work(command.tenant) as work:
             rows = await work.usage.report(query)
         return UsageReport(query=query, rows=rows)
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._max_wait_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Overloaded(
+                "other reports are being made; try again shortly, or ask for less time"
+            ) from None
+        try:
+            yield
+        finally:
+            self._turn.release()
 
 
 def _before(until: datetime.datetime) -> datetime.datetime:

@@ -9,7 +9,7 @@ from entrypoints.feedback_rendering import usage_report_json
 from entrypoints.http.checks import Faults
 from entrypoints.http.feedback_body import USAGE, usage_command
 from entrypoints.http.query import read_query
-from entrypoints.http.state import STATE
+from entrypoints.http.state import STATE, cancel_when_lost
 from entrypoints.rendering import to_json
 
 _JSON: Final = "application/json"
@@ -21,5 +21,7 @@ async def report(request: web.Request) -> web.StreamResponse:
     query = read_query(request, USAGE, faults)
     if query is None or faults:
         raise InvalidRequest.of(*faults)
-    found = await request.app[STATE].application.report_usage.execute(usage_command(query))
+    # It may take seconds: not for somebody who is gone.
+    with cancel_when_lost(request):
+        found = await request.app[STATE].application.report_usage.execute(usage_command(query))
     return web.Response(body=to_json(usage_report_json(found)), content_type=_JSON)

@@ -1,13 +1,18 @@
 """The time of a usage report."""
 
+import asyncio
 import datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from adapters.in_memory.clock import ManualClock
 from adapters.in_memory.store import InMemoryStore
+from application.ports.unit_of_work import UnitOfWork
 from application.use_cases.report_usage import ReportUsage, ReportUsageCommand
-from domain.errors import InvalidRequest
+from domain.errors import InvalidRequest, Overloaded
+from domain.ids import Tenant
 
 DAY = datetime.timedelta(days=1)
 CLOCK = ManualClock()
@@ -49,3 +54,26 @@ async def test_beginning_of_time_is_a_time(report: ReportUsage) -> None:
     found = await report.execute(ReportUsageCommand(until=until))
 
     assert datetime.datetime.min.replace(tzinfo=datetime.UTC) == found.query.since
+
+
+async def test_reports_are_made_one_at_a_time() -> None:
+    """Who waits too long for the others is told so; the next one gets its turn."""
+    store = InMemoryStore()
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slow(tenant: Tenant) -> AsyncIterator[UnitOfWork]:
+        entered.set()
+        await leave.wait()
+        async with store.unit_of_work(tenant) as work:
+            yield work
+
+    report = ReportUsage(unit_of_work=slow, clock=CLOCK, max_wait_s=0.05)
+    first = asyncio.ensure_future(report.execute(ReportUsageCommand()))
+    await entered.wait()
+    with pytest.raises(Overloaded, match="other reports"):
+        await report.execute(ReportUsageCommand())
+    leave.set()
+
+    assert len((await first).rows) == 1
+    assert len((await report.execute(ReportUsageCommand())).rows) == 1
