@@ -42,6 +42,10 @@ _SAID: Final = tuple(
             r"timeout expired|timed out|no route to host|unreachable",
             "the host of database.url does not answer: is the address right, and no firewall between?",
         ),
+        (
+            r"unsupported startup parameter",
+            "the pooler of database.url refuses lor3's limits: give PgBouncer `ignore_startup_parameters = options`",
+        ),
         (r"\binvalid [a-z_ ]*(parameter|value|option|port|integer)", "database.url has a parameter that is not one of PostgreSQL's: correct it"),
         (r"\bSSL\b|certificate", "the server and database.url do not agree on TLS: correct `sslmode`, or the certificates"),
     )

@@ -160,13 +160,17 @@ class Database:
         return sa.create_engine(
             self.url.set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "lor3-migrate"},
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "application_name": "lor3-migrate",
+                "prepare_threshold": None,
+            },
             use_native_hstore=False,
         )
 
     def _postgresql_options(self) -> dict[str, Any]:
         # libpq's `options` set the limits with the connection, without a round trip. PgBouncer refuses them unless
-        # it has `ignore_startup_parameters = options`; then set both limits on the role (`ALTER ROLE … SET`).
+        # it has `ignore_startup_parameters = options`; then set both limits on the role (docs/storage.md).
         statement_ms = round(self.config.statement_timeout_s * 1000)
         lock_ms = min(round(LOCK_TIMEOUT_S * 1000), statement_ms)
         own = f"-c statement_timeout={statement_ms} -c lock_timeout={lock_ms}"
@@ -174,6 +178,9 @@ class Database:
         options: dict[str, Any] = {
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": f"{own} {theirs}" if isinstance(theirs, str) else own,
+            # psycopg would prepare what it runs often, by names that another client's statements may have too:
+            # behind a pooler one would then run the other's. It also plans for the months that are asked for.
+            "prepare_threshold": None,
             # A host that vanished without a word ends the connection in seconds, not in TCP's fifteen minutes.
             "tcp_user_timeout": statement_ms + 3000,
             "keepalives_idle": 5,
