@@ -118,7 +118,7 @@ class IdempotencyGuard:
         heart, self._heart = self._heart, None
         if heart is not None:
             heart.cancel()
-            await asyncio.wait((heart,))
+            await asyncio.wait((heart,), timeout=DRAIN_S)
         under_way: set[asyncio.Task[object]] = {task for _, task in self._asking.values()}
         if under_way:
             await asyncio.wait(under_way, timeout=DRAIN_S)
