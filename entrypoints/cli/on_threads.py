@@ -23,7 +23,10 @@ _WORDS: Final = (
         "`lor3 thread show THREAD_ID` shows those there are",
     ),
     (
-        re.compile(r"GET /threads lists those there are|the list of threads names those there are"),
+        re.compile(
+            r"GET /threads lists those there are|the list of threads names those there are"
+            r"|leave `thread_id` out to start one"
+        ),
         "`lor3 thread list` lists those there are",
     ),
     (re.compile(r"; the list of sessions names those there are"), "; leave `--session` out to begin one"),

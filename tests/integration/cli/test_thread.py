@@ -192,7 +192,7 @@ def test_ambiguous_beginning_is_refused(lor3: Run) -> None:
 )
 def test_thread_that_is_not_there_is_told(lor3: Run, text: str, told: str) -> None:
     """With what to do, whatever the command."""
-    for command in (("thread", "show"), ("thread", "export"), ("feedback", "show")):
+    for command in (("thread", "show"), ("thread", "export"), ("thread", "memory"), ("feedback", "show")):
         done = lor3(*command, text)
 
         assert (done.code, done.out) == (1, "")
