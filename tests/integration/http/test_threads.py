@@ -1,11 +1,25 @@
 """Sessions and threads over HTTP: opened, listed, changed, forked, deleted and continued."""
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import jsonschema
 import pytest
 
+from application.ports.unit_of_work import UnitOfWork
+from application.use_cases.change_thread import ChangeThread
+from application.use_cases.delete_thread import DeleteThread
+from application.use_cases.export_thread import ExportThread
+from application.use_cases.fork_thread import ForkThread
+from application.use_cases.open_session import OpenSession
+from application.use_cases.open_thread import OpenThread
+from application.use_cases.pin_message import PinMessage
+from application.use_cases.read_threads import ReadThreads
+from domain.errors import StorageUnavailable
+from domain.ids import Tenant
+from entrypoints.application import Application
 from tests.support.http import serving
 from tests.support.thread_api import ABSENT, ThreadAPI, stored_thread
 
@@ -304,3 +318,45 @@ async def test_what_is_answered_fits_its_schema(database_url: str, tmp_path: Pat
             answered.body,
             {"$ref": f"#/components/schemas/{name}", "components": document["components"]},
         )
+
+
+async def test_a_database_that_is_away_is_said_to_be(tmp_path: Path) -> None:
+    """By each route, as a 503 that may be tried again; an export has not begun then."""
+
+    def refuse(tenant: Tenant) -> AbstractAsyncContextManager[UnitOfWork]:
+        raise StorageUnavailable("the database is away; try again shortly")
+
+    def away(application: Application) -> Application:
+        clock, ids = application.clock, application.ids
+        return attrs.evolve(
+            application,
+            read_threads=ReadThreads(unit_of_work=refuse),
+            open_session=OpenSession(unit_of_work=refuse, clock=clock, ids=ids),
+            open_thread=OpenThread(unit_of_work=refuse, clock=clock, ids=ids),
+            change_thread=ChangeThread(unit_of_work=refuse, clock=clock),
+            fork_thread=ForkThread(unit_of_work=refuse, clock=clock, ids=ids),
+            delete_thread=DeleteThread(unit_of_work=refuse, clock=clock),
+            export_thread=ExportThread(unit_of_work=refuse),
+            pin_message=PinMessage(unit_of_work=refuse),
+        )
+
+    async with serving(tmp_path, change=away) as server:
+        api = ThreadAPI(server)
+        thread, message = f"/threads/{ABSENT}", f"/messages/{ABSENT}"
+        answers = [
+            *[
+                await api.get(path)
+                for path in ("/sessions", f"/sessions/{ABSENT}", f"/sessions/{ABSENT}/threads", "/threads", thread,
+                             f"{thread}/messages", f"{thread}/export", message)
+            ],
+            await api.post("/sessions", {}),
+            await api.post("/threads", {}),
+            await api.post(f"{thread}/fork", {"message_id": ABSENT}),
+            await api.patch(thread, {"title": "x"}),
+            await api.patch(message, {"pinned": True}),
+            await api.delete(thread),
+        ]  # fmt: skip
+
+    assert {(503, "storage_unavailable", "1")} == {
+        (each.status, each.code, each.headers["Retry-After"]) for each in answers
+    }
