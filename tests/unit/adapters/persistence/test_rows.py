@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.persistence.rows import message_of, message_row
 from adapters.persistence.tables import MESSAGES
+from domain.feedback import RATINGS, Feedback
 from domain.ids import MessageId, Tenant, ThreadId
 from domain.message import ImagePart, Message, TextPart, ToolCall
 from domain.model import ModelRef
@@ -44,9 +45,22 @@ _STORED = st.builds(
     message=_MESSAGES,
     status=st.sampled_from(["complete", "incomplete", "failed", "interrupted", "cancelled"]),
     error_code=st.none() | _TEXT,
+    parent=st.none() | st.uuids().map(lambda value: MessageId(str(value))),
+    pinned=st.booleans(),
+    copied_from=st.none() | st.uuids().map(lambda value: MessageId(str(value))),
+    feedback=st.none()
+    | st.builds(
+        Feedback,
+        rating=st.sampled_from(RATINGS),
+        comment=st.none() | _TEXT,
+        tags=st.lists(_TEXT).map(tuple),
+        user=st.none() | _TEXT,
+        given_at=st.datetimes(timezones=st.just(datetime.UTC)),
+    ),
     format=st.none() | _TEXT,
     model=st.none() | st.builds(ModelRef, provider=_TEXT, model=_TEXT),
     prompt_version=st.none() | _TEXT,
+    prompt_label=st.none() | _TEXT,
     finish_reason=st.none() | st.sampled_from(["stop", "length", "content_filter", "tool_calls"]),
     usage=st.none()
     | st.builds(
@@ -89,6 +103,8 @@ def test_every_field_reaches_the_row(field: str) -> None:
         "created_at": answer.created_at + datetime.timedelta(days=1),
         "cost_usd": Decimal(7),
         "latency_ms": 7,
+        "pinned": True,
+        "feedback": Feedback(rating=5, given_at=answer.created_at),
     }
     changed = attrs.evolve(answer, **{field: other.get(field, "else")})
 
