@@ -70,7 +70,7 @@ class Past:
             )
             for position, (message_id, moment) in enumerate(zip(message_ids, moments, strict=True)):
                 row = {"tenant": tenant, "thread_id": thread_id, "position": position, "role": "user"}
-                row |= {"id": message_id, "content": [], "status": "complete", "pinned": False}
+                row |= {"id": message_id, "content": {"parts": []}, "status": "complete", "pinned": False}
                 connection.execute(sa.insert(MESSAGES), row | {"created_at": moment})
                 attempt = {"tenant": tenant, "message_id": message_id, "number": 0, "provider": "demo"}
                 attempt |= {"model": "demo", "outcome": "ok", "started_at": moment, "latency_ms": 1}
