@@ -16,7 +16,7 @@ from domain.errors import LorError
 from domain.json_value import JSONValue
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.problems import internal_error, problem_json, shutting_down
-from entrypoints.http.response_headers import decorate
+from entrypoints.http.response_headers import REPLAYED, decorate
 from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState, cancel_when_lost
 from entrypoints.rendering import (
     answer_json,
@@ -189,7 +189,7 @@ def _new_response(*, is_replay: bool) -> web.StreamResponse:
         "X-Accel-Buffering": "no",  # nginx would hold the events back
     }
     if is_replay:
-        headers["Idempotency-Replayed"] = "true"
+        headers |= REPLAYED
     return web.StreamResponse(headers=headers)
 
 

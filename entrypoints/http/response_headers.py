@@ -1,10 +1,18 @@
-"""The headers that every answer has."""
+"""The headers that every answer has, and those of a replay."""
 
 from typing import Final
 
 from aiohttp import web
 
 from entrypoints.http.state import REQUEST_ID, ServerState
+
+REPLAYED: Final = {
+    "x-lor3-attempts": "0",
+    "x-lor3-fallbacks": "0",
+    "x-lor3-cost-usd": "0",
+    "Idempotency-Replayed": "true",
+}
+"""Of an answer that was given before to the same Idempotency-Key, streamed or not: this time it cost nothing."""
 
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",

@@ -16,6 +16,7 @@ from entrypoints.http.codec import read_object
 from entrypoints.http.event_stream import send_events
 from entrypoints.http.idempotency import read_key
 from entrypoints.http.request_body import read_body
+from entrypoints.http.response_headers import REPLAYED
 from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_lost, cut_at_the_end
 from entrypoints.rendering import answer_json, explanation_json, money, to_json
 
@@ -78,13 +79,7 @@ def answer_headers(answer: ChatAnswer) -> dict[str, str]:
     """
     headers = {"x-lor3-model": header_text(str(answer.model))}
     if answer.is_replay:
-        headers |= {
-            "x-lor3-attempts": "0",
-            "x-lor3-fallbacks": "0",
-            "x-lor3-cost-usd": "0",
-            "Idempotency-Replayed": "true",
-        }
-        return headers
+        return headers | REPLAYED
     cost = money(answer.cost_usd)
     headers["x-lor3-attempts"] = str(len(answer.attempts))
     headers["x-lor3-fallbacks"] = str(answer.fallbacks)
