@@ -10,6 +10,7 @@ https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
 """
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
@@ -32,8 +33,13 @@ class Statement:
     """SQL with the parameters `$1`, `$2` and so on, and the name that a connection keeps it by."""
 
     name: bytes
-    """One text for each name, in the whole process."""
     text: bytes
+    key: bytes = attrs.field(init=False)
+    """What the server knows it by: behind a pooler another release of lor3 may have prepared another text."""
+
+    @key.default
+    def _digest(self) -> bytes:
+        return self.name + b"_" + hashlib.blake2b(self.text, digest_size=6).hexdigest().encode()
 
 
 _SET: Final = Statement(name=b"lor3_tenants", text=tenancy.SET.encode())
@@ -98,10 +104,10 @@ async def _exchange(
         if not known.keeps_names:
             pgconn.send_query_params(each.text, values)
             continue
-        if each.name not in known.names:
-            pgconn.send_prepare(each.name, each.text)
-            sent.append(each.name)
-        pgconn.send_query_prepared(each.name, values)
+        if each.key not in known.names:
+            pgconn.send_prepare(each.key, each.text)
+            sent.append(each.key)
+        pgconn.send_query_prepared(each.key, values)
         sent.append(None)
     pgconn.pipeline_sync()
     results = await _answers(pgconn, limit_s)

