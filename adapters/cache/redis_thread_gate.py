@@ -188,9 +188,9 @@ class RedisThreadGate:
         takes_a_place = "1" if self._policy.refusal(0) is None else "0"
         async with self._link.client.pipeline(transaction=False) as pipe:
             for keys in given.values():
-                pipe.eval(RELEASE, 3, *keys, self._token, CHANNEL)
+                pipe.execute_command("EVAL", RELEASE, 3, *keys, self._token, CHANNEL)
             for keys, _ in asked.values():
-                pipe.eval(ASK, 3, *keys, self._token, _LEASE_MS, _PLACE_MS, takes_a_place)
+                pipe.execute_command("EVAL", ASK, 3, *keys, self._token, _LEASE_MS, _PLACE_MS, takes_a_place)
             replies = await pipe.execute(raise_on_error=False)
         for key, keys in given.items():
             if self._given_back.get(key) is keys:
@@ -224,7 +224,7 @@ class RedisThreadGate:
     async def _renew(self, batch: list[_Keys]) -> None:
         async with self._link.client.pipeline(transaction=False) as pipe:
             for keys in batch:
-                pipe.eval(RENEW, 3, *keys, self._token, _LEASE_MS)
+                pipe.execute_command("EVAL", RENEW, 3, *keys, self._token, _LEASE_MS)
             await pipe.execute()
 
 
