@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 
-from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.prompt_cache import LocalPromptCache, PromptExchange
+from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.store import InMemoryStore
 from application.ports.unit_of_work import UnitOfWork
 from application.services.prompt_oven import HEAD_TTL_S, MAX_NAMES, PromptOven
