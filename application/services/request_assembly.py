@@ -42,15 +42,22 @@ class Assembly:
     thread: Thread | None
     new_turns: tuple[Message, ...]
     """The caller's messages that are not stored yet."""
-    memory: Memory | None
+    injection: Injection | None
     """What the thread gives; None where nothing is asked of it: it is new, or the caller sent a history."""
     warnings: tuple[str, ...]
     parent: MessageId | None = None
     """The stored turn that the answer, or the first of `new_turns`, follows; None where nothing is stored of it."""
     pinned: bool = False
     """Whether the answer belongs to an exchange that is pinned: it takes the place of another one there."""
-    runs_before: tuple[Run, ...] = ()
-    """Calls that were made, and are to be paid, to assemble the request: a summary, for one."""
+
+    @property
+    def memory(self) -> Memory | None:
+        return None if self.injection is None else self.injection.memory
+
+    @property
+    def due(self) -> Fold | None:
+        """What has to be summarised before the chat is sent: see `RequestAssembly.remember`."""
+        return None if self.injection is None else self.injection.due
 
     @property
     def prompt_version(self) -> str | None:
@@ -100,8 +107,7 @@ class RequestAssembly:
 
         Args:
             new_thread: the id of the thread that is begun where none is continued.
-            use_prompt: True where the chat is sent: its prompt's version can't be deleted from then on, and what
-                is due to be summarised is.
+            use_prompt: True where the chat is sent: its prompt's version can't be deleted from then on.
 
         Raises:
             InvalidRequest: a model, format, schema, prompt, variable or the like can't be used; all faults at once.
@@ -147,15 +153,6 @@ class RequestAssembly:
         candidates = plan_candidates(
             request, specs, unavailable=self.unavailable, words_for_schema=self.words_for_schema
         )
-        warnings = _lifecycle_warnings(candidates, today)
-        if injection is not None and injection.due is not None:
-            if not use_prompt:
-                warnings += (_would_summarise(injection.due),)
-            elif any(candidate.included for candidate in candidates):
-                # Last of all: nothing may go wrong between a call that is paid for and the books.
-                injection = await self.memory.summarise(injection, request_id=command.request_id)
-                request = attrs.evolve(request, memory=injection.memory)
-                warnings += injection.warnings
         return Assembly(
             request=request,
             candidates=candidates,
@@ -163,11 +160,31 @@ class RequestAssembly:
             session=session,
             thread=thread,
             new_turns=place.new_turns,
-            memory=None if injection is None else injection.memory,
-            warnings=warnings,
+            injection=injection,
+            warnings=_lifecycle_warnings(candidates, today),
             parent=place.parent,
             pinned=place.pinned,
-            runs_before=() if injection is None or injection.run is None else (injection.run,),
+        )
+
+    async def remember(self, assembly: Assembly, *, request_id: str, paid: Callable[[Run], None]) -> Assembly:
+        """As it is once what is due has been summarised. Only for a chat that is sent.
+
+        Args:
+            paid: takes each run of calls as it begins: they are the chat's to pay, whatever becomes of it.
+
+        Raises:
+            NotFound: the thread was deleted meanwhile.
+            StorageUnavailable: the database is away.
+        """
+        injection = assembly.injection
+        if injection is None or not any(candidate.included for candidate in assembly.candidates):
+            return assembly
+        injection = await self.memory.summarise(injection, request_id=request_id, paid=paid)
+        return attrs.evolve(
+            assembly,
+            injection=injection,
+            request=attrs.evolve(assembly.request, memory=injection.memory),
+            warnings=assembly.warnings + injection.warnings,
         )
 
     async def name_faults(
@@ -315,11 +332,4 @@ def _lifecycle_warnings(candidates: tuple[Candidate, ...], today: datetime.date)
         + (f"; use {spec.replaced_by}" if spec.replaced_by is not None else "")
         for spec in (candidate.spec for candidate in candidates)
         if spec.is_retired(today)
-    )
-
-
-def _would_summarise(due: Fold) -> str:
-    return (
-        f"{len(due.messages)} older messages would be summarised first, by a call of its own;"
-        " shown is the prompt without that summary"
     )

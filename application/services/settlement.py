@@ -27,13 +27,15 @@ class Progress:
     started: float
     stream: bool
     admitted: Admitted
+    runs_before: list[Run] = attrs.field(factory=list)
+    """What was asked before the request was whole: a summary of the thread, for one."""
     runs: list[Run] = attrs.field(factory=list)
     """One; two where the first answer was not valid and the model was asked again."""
 
     @property
     def paid_runs(self) -> tuple[Run, ...]:
-        """All that belong in the books: what was asked to assemble the request comes first."""
-        return (*self.assembly.runs_before, *self.runs)
+        """All that belong in the books."""
+        return (*self.runs_before, *self.runs)
 
     @property
     def waited_s(self) -> float:

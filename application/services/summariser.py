@@ -1,7 +1,7 @@
 """Has the older part of a thread summarised by a cheap model, and keeps what it wrote."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -45,8 +45,6 @@ class Summarised:
 
     summary: ThreadSummary | None
     """None where it failed; the chat goes on without it."""
-    run: Run | None
-    """The calls that were made, which are to be paid for; None where none could be."""
     warning: str | None = None
     """For the caller, a sentence without a full stop."""
 
@@ -68,9 +66,18 @@ class Summariser:
     """For all tries together: a chat waits for it."""
 
     async def summarise(
-        self, fold: Fold, *, tenant: Tenant, thread_id: ThreadId, request_id: str
+        self,
+        fold: Fold,
+        *,
+        tenant: Tenant,
+        thread_id: ThreadId,
+        request_id: str,
+        paid: Callable[[Run], None],
     ) -> Summarised:
         """Writes the summary to the thread; where another chat wrote one that reaches further, that one stays.
+
+        Args:
+            paid: takes the calls before the first is made, so that they are paid for even if this is cancelled.
 
         Raises nothing but what cancels it: a chat does not fail for want of a summary.
         """
@@ -78,7 +85,7 @@ class Summariser:
         try:
             spec = self.catalogue.resolve(self.model, today=now.date(), path="summary_model")
         except LorError as error:
-            return Summarised(summary=None, run=None, warning=_failed(error))
+            return Summarised(summary=None, warning=_failed(error))
         request = summary_request(fold, spec)
         candidates = plan_candidates(request, (spec,), unavailable=self.unavailable, words_for_schema=True)
         run = self.failover.start(
@@ -89,17 +96,18 @@ class Summariser:
             purpose="summary",
             deadline_s=self.deadline_s,
         )
+        paid(run)
         try:
             await self.failover.whole(run)
         except LorError as error:
-            return Summarised(summary=None, run=run, warning=_failed(error))
+            return Summarised(summary=None, warning=_failed(error))
         except Exception:  # a plugin's fault: the chat has another model, perhaps, and can do without
             fault = LorError(f"{self.model} failed in an unexpected way")
-            return Summarised(summary=None, run=run, warning=_failed(fault))
+            return Summarised(summary=None, warning=_failed(fault))
         text = run.transcript.text.strip()
         if not text or run.transcript.finish_reason == "content_filter":
             refusal = LorError(f"{run.asked[0].ref} wrote none")
-            return Summarised(summary=None, run=run, warning=_failed(refusal))
+            return Summarised(summary=None, warning=_failed(refusal))
         summary = ThreadSummary(
             up_to=fold.up_to,
             text=text,
@@ -107,7 +115,7 @@ class Summariser:
             model=run.asked[0].ref,
             created_at=self.clock.now(),
         )
-        return await self._keep(Summarised(summary=summary, run=run), summary, tenant, thread_id)
+        return await self._keep(Summarised(summary=summary), summary, tenant, thread_id)
 
     async def _keep(
         self, made: Summarised, summary: ThreadSummary, tenant: Tenant, thread_id: ThreadId

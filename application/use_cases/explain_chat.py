@@ -22,6 +22,7 @@ from domain.passes.manager import Compiled
 from domain.passes.memory_lane import memory_turns
 from domain.passes.prompt_size import PromptSize, count_prompt
 from domain.routing.plan import Candidate
+from domain.summary import Fold
 from domain.usage import Usage
 
 
@@ -69,7 +70,11 @@ class ExplainChat:
             tokens=_tokens(*first, size) if first and size else None,
             wire=self._wire(*first, stream=command.stream) if first else None,
             cost=self._cost(*first, size.total) if first and size else None,
-            warnings=assembly.warnings + (first[1].warnings if first else ()),
+            warnings=(
+                *assembly.warnings,
+                *_would_summarise(assembly.due),
+                *(first[1].warnings if first else ()),
+            ),
         )
 
     async def _judge(
@@ -120,4 +125,13 @@ def _tokens(spec: ModelSpec, compiled: Compiled, size: PromptSize) -> TokenView:
         max_output_tokens=compiled.request.max_tokens,
         context_window=spec.context_window,
         model_max_output_tokens=spec.max_output_tokens,
+    )
+
+
+def _would_summarise(due: Fold | None) -> tuple[str, ...]:
+    if due is None:
+        return ()
+    return (
+        f"{len(due.messages)} older messages would be summarised first, by a call of its own;"
+        " shown is the prompt without that summary",
     )

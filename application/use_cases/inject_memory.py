@@ -1,5 +1,6 @@
 """Choose what a thread gives to the next prompt."""
 
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -38,8 +39,6 @@ class Injection:
     memory: Memory
     due: Fold | None = None
     """What is to be summarised before the chat is sent."""
-    run: Run | None = None
-    """The calls that were made to summarise it."""
     warnings: tuple[str, ...] = ()
 
 
@@ -78,10 +77,15 @@ class InjectMemory:
             due=due,
         )
 
-    async def summarise(self, injection: Injection, *, request_id: str) -> Injection:
+    async def summarise(
+        self, injection: Injection, *, request_id: str, paid: Callable[[Run], None]
+    ) -> Injection:
         """As it is once what is due has been summarised: a call of a model, which is to be paid for.
 
         A summary that fails leaves the window and the old summary, with a warning.
+
+        Args:
+            paid: takes the call as it begins.
 
         Raises:
             NotFound: the thread was deleted meanwhile.
@@ -94,7 +98,7 @@ class InjectMemory:
             conversation = await self._read(command, max(MOST_SUMMARISED, 2 * command.depth + 1))
             due = fold_due(conversation, depth=command.depth) or due
         made = await self._summariser.summarise(
-            due, tenant=command.tenant, thread_id=command.thread_id, request_id=request_id
+            due, tenant=command.tenant, thread_id=command.thread_id, request_id=request_id, paid=paid
         )
         memory = injection.memory
         if made.summary is not None:
@@ -103,7 +107,6 @@ class InjectMemory:
             injection,
             memory=memory,
             due=None,
-            run=made.run,
             warnings=() if made.warning is None else (made.warning,),
         )
 

@@ -164,6 +164,7 @@ class SendChat:
 
     async def _whole(self, progress: Progress) -> ChatAnswer:
         try:
+            await self._remember(progress)
             run = self._start(progress, progress.assembly.request)
             await self._failover.whole(run)
             formatted = await self._format(progress, run)
@@ -187,6 +188,7 @@ class SendChat:
         """All of a streamed answer: the first run, a second one where the first was not valid, the commit."""
         finished = False
         try:
+            await self._remember(progress)
             run = self._start(progress, progress.assembly.request)
             announced = False
             async with aclosing(self._failover.events(run)) as content:
@@ -223,6 +225,12 @@ class SendChat:
         finally:
             if not finished:
                 await self._background.finish(self._settlement.left(progress), within_s=STORE_ON_LEAVING_S)
+
+    async def _remember(self, progress: Progress) -> None:
+        if progress.assembly.due is not None:
+            progress.assembly = await self._assembly.remember(
+                progress.assembly, request_id=progress.command.request_id, paid=progress.runs_before.append
+            )
 
     def _start(self, progress: Progress, request: ChatRequest) -> Run:
         run = self._failover.start(

@@ -11,6 +11,7 @@ from application.ports.chat_provider import ProviderCall
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer, ChatDone, ChatEvent, ChatStarted, Delta
 from domain.chat import ProviderEvent
+from domain.chat_defaults import ChatDefaults
 from domain.errors import (
     ChatFailed,
     Conflict,
@@ -25,7 +26,13 @@ from domain.ids import MessageId, ThreadId
 from domain.message import Message
 from domain.telemetry import ChatAnswered
 from domain.thread import StoredMessage
-from lor3.testing import InMemoryStore, RecordingTelemetry, ScriptedProvider, fake_application
+from lor3.testing import (
+    InMemoryStore,
+    RecordingTelemetry,
+    ScriptedProvider,
+    fake_application,
+    fake_settings,
+)
 
 KEY = IdempotencyKey(key="k1", fingerprint="a" * 64)
 BROKEN = ProviderFailure("bad_request", "it broke", status=400)
@@ -254,3 +261,28 @@ async def test_answer_s_token_count_is_its_own() -> None:
 
     assert answer.usage.output_tokens == 6
     assert stored(store)[-1].message.token_count == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_caller_who_leaves_during_the_summary_leaves_its_call_in_the_books(stream: bool) -> None:
+    """Whatever was asked was asked for this chat."""
+    chat, cheap, store = ScriptedProvider(["ok"]), Held(["They talked."]), InMemoryStore()
+    providers = {"a": chat, "cheap": cheap}
+    defaults = ChatDefaults(primary="a:x", context_depth=2, memory="summary", summary_model="cheap:s")
+    settings = fake_settings(providers, primary="a:x", defaults=defaults)
+    async with fake_application(providers, settings=settings, store=store) as lor3:
+        begun = await lor3.send_chat.execute(ask("1?"))
+        await lor3.send_chat.execute(ask("2?", thread_id=begun.thread_id))
+        command = ask("3?", thread_id=begun.thread_id, stream=stream)
+        leaving = asyncio.ensure_future(
+            events_of(lor3, command) if stream else lor3.send_chat.execute(command)
+        )
+        await cheap.asked.wait()
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+
+    left = stored(store)[-1]
+    assert (left.status, texts(store)[-2]) == ("cancelled", "3?")
+    assert [(each.purpose, each.outcome) for each in store.shelves.attempts[left.tenant, left.id]] == [
+        ("summary", "cancelled")
+    ]
