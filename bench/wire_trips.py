@@ -3,7 +3,8 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -33,29 +34,55 @@ def counting(url: str) -> Iterator[TripCounter]:
     target = conninfo_to_dict(url)
     host, port = str(target.get("host") or "127.0.0.1"), int(target.get("port") or _DEFAULT_PORT)
     user = f"{target['user']}:{target['password']}" if target.get("password") else str(target.get("user", ""))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         own_port = listener.getsockname()[1]
         counter = TripCounter(
             url=f"postgresql://{user}@127.0.0.1:{own_port}/{target['dbname']}?sslmode=disable&gssencmode=disable"
         )
-        threading.Thread(
-            target=_accept, args=(listener, host, port, counter), name="bench-trips", daemon=True
-        ).start()
-        yield counter
-
-
-def _accept(listener: socket.socket, host: str, port: int, counter: TripCounter) -> None:
-    while True:
+        proxy = _Proxy(listener=listener, dial=partial(_dial, host, port), counter=counter)
+        accepting = threading.Thread(target=proxy.accept, name="bench-trips")
+        accepting.start()
         try:
-            client, _ = listener.accept()
-        except OSError:
-            return  # the run is over
-        server = _dial(host, port)
-        spoke_last = threading.Event()  # set: the client did
-        for source, sink, is_client in ((client, server, True), (server, client, False)):
-            threading.Thread(
-                target=_pump, args=(source, sink, counter, spoke_last, is_client), daemon=True
-            ).start()
+            yield counter
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)  # closing it would not wake whoever accepts
+            accepting.join()
+            proxy.close()
+
+
+@attrs.define(kw_only=True)
+class _Proxy:
+    listener: socket.socket
+    dial: Callable[[], socket.socket]
+    counter: TripCounter
+    _sockets: list[socket.socket] = attrs.field(factory=list)
+    _pumps: list[threading.Thread] = attrs.field(factory=list)
+
+    def accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return  # the run is over
+            server = self.dial()
+            self._sockets += [client, server]
+            spoke_last = threading.Event()  # set: the client did
+            for source, sink, is_client in ((client, server, True), (server, client, False)):
+                pump = threading.Thread(
+                    target=_pump, args=(source, sink, self.counter, spoke_last, is_client)
+                )
+                pump.start()
+                self._pumps.append(pump)
+
+    def close(self) -> None:
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for pump in self._pumps:
+            pump.join()
+        for each in self._sockets:
+            each.close()
 
 
 def _dial(host: str, port: int) -> socket.socket:

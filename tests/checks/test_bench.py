@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from bench import servers
+from bench import seeding, servers
 from bench.__main__ import main
 from bench.load import Load, body_of, put
 from bench.payloads import ANSWER, answer_in, streamed_answer, whole_answer
@@ -141,3 +142,49 @@ def test_benchmark_leaves_the_caller_on_its_cores(tmp_path: Path) -> None:
     main([*SMALL, "--gateway", "none", "--only", "start", "--out", str(tmp_path)])
 
     assert os.sched_getaffinity(0) == before
+
+
+def test_memory_is_measured_on_what_was_seeded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The long thread, a few short ones, and all figures."""
+    status = main(["memory", "--messages", "12000", "--rounds", "1", "--out", str(tmp_path)])
+    printed = capsys.readouterr()
+
+    assert status == 0, printed.err
+    result = json.loads((tmp_path / "memory.json").read_text())
+    assert {"new": 1, "fresh": 2, "long": 2} == {
+        kind: each["trips"] for kind, each in result["probed"].items()
+    }
+    assert {"first", "middle", "end"} == set(result["pages"])
+    assert 7 == len(result["targets"])
+
+
+def test_seeded_messages_lie_in_their_months(empty_postgres_url: str) -> None:
+    """Twelve months of them, in threads without gaps, each answer behind its question."""
+    seeded = seeding.seed(empty_postgres_url, 12_000)
+    with psycopg.connect(empty_postgres_url) as connection:
+        connection.execute("SELECT set_config('lor3.tenants', '*', false)")
+
+        def one(statement: str) -> int:
+            row = connection.execute(statement).fetchone()
+            assert row is not None
+            return int(row[0])
+
+        assert seeded.messages == one("SELECT count(*) FROM messages") >= 12_000
+        assert one("SELECT count(DISTINCT tableoid) FROM messages") == 12
+        assert one("SELECT count(*) FROM messages_default") == 0
+        assert seeded.messages == one(
+            "SELECT count(*) FROM messages m JOIN threads t ON t.id = m.thread_id AND m.position < t.next_position"
+        )
+        assert one("SELECT count(DISTINCT (thread_id, position)) FROM messages") == seeded.messages
+        assert one(
+            "SELECT count(*) FROM messages a JOIN messages q ON q.id = a.parent "
+            "AND q.thread_id = a.thread_id AND q.position = a.position - 1"
+        ) == one("SELECT count(*) FROM attempts")
+        assert one("SELECT count(*) FROM messages WHERE substr(id::text, 15, 1) <> '7'") == 0
+    assert (seeded.long_thread, seeding.LONG) == seeding.longest_thread(empty_postgres_url)
+
+
+def test_seeding_asks_for_a_database(capsys: pytest.CaptureFixture[str]) -> None:
+    """It fills none by chance."""
+    assert main(["seed"]) == 1
+    assert "--url" in capsys.readouterr().err
