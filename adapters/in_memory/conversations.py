@@ -105,6 +105,7 @@ class InMemoryThreads:
         if thread is None:
             return False
         self._view.deleted.put(thread.id, at)
+        self._view.forget_keys(thread.id)
         return True
 
     async def purge(self, thread_id: ThreadId) -> bool:

@@ -119,6 +119,10 @@ class TenantView:
         self.summaries.remove(thread_id)
         self.deleted.remove(thread_id)
         self.threads.remove(thread_id)
+        self.forget_keys(thread_id)
+
+    def forget_keys(self, thread_id: ThreadId) -> None:
+        """Removes those that were completed with an answer of the thread."""
         for each in self.keys.values():
             if each.answer is not None and each.answer.thread_id == thread_id:
                 self.keys.remove(each.key)

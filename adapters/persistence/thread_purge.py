@@ -31,7 +31,9 @@ _ATTEMPTS: Final = sa.delete(ATTEMPTS).where(
 )
 _CHANGES: Final = sa.delete(FEEDBACK_CHANGES).where(FEEDBACK_CHANGES.c.message_id.in_(_IDS))
 _MESSAGES: Final = sa.delete(MESSAGES).where(*_PORTION)
-_KEYS: Final = sa.delete(IDEMPOTENCY_KEYS).where(IDEMPOTENCY_KEYS.c.thread_id == sa.bindparam("of_thread"))
+FORGET_KEYS: Final = sa.delete(IDEMPOTENCY_KEYS).where(
+    IDEMPOTENCY_KEYS.c.thread_id == sa.bindparam("of_thread")
+)
 _SUMMARY: Final = sa.delete(THREAD_SUMMARIES).where(THREAD_SUMMARIES.c.thread_id == sa.bindparam("of_thread"))
 _THREAD: Final = sa.delete(THREADS).where(THREADS.c.id == sa.bindparam("of_thread"))
 
@@ -48,5 +50,9 @@ async def purge_thread(scope: Scope, thread_id: str, *, length: int) -> None:
         await scope.change(_ATTEMPTS, ATTEMPTS, portion)
         await scope.change(_CHANGES, FEEDBACK_CHANGES, portion)
         await scope.change(_MESSAGES, MESSAGES, portion)
-    for statement, table in ((_KEYS, IDEMPOTENCY_KEYS), (_SUMMARY, THREAD_SUMMARIES), (_THREAD, THREADS)):
+    for statement, table in (
+        (FORGET_KEYS, IDEMPOTENCY_KEYS),
+        (_SUMMARY, THREAD_SUMMARIES),
+        (_THREAD, THREADS),
+    ):
         await scope.change(statement, table, {"of_thread": thread_id})

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from adapters.persistence.identifiers import LAST, canonical
 from adapters.persistence.rows import summary_row, thread_of, thread_row
 from adapters.persistence.scope import Scope
-from adapters.persistence.tables import SESSIONS, THREAD_SUMMARIES, THREADS
+from adapters.persistence.tables import IDEMPOTENCY_KEYS, SESSIONS, THREAD_SUMMARIES, THREADS
 from adapters.persistence.thread_locks import ThreadLocks, demand_tenant
-from adapters.persistence.thread_purge import purge_thread
+from adapters.persistence.thread_purge import FORGET_KEYS, purge_thread
 from domain.clean_text import clean
 from domain.errors import NotFound
 from domain.ids import SessionId, ThreadId
@@ -95,7 +95,10 @@ class Threads:
 
     async def delete(self, thread_id: ThreadId, *, at: datetime.datetime) -> bool:
         key = canonical(thread_id)
-        return key is not None and bool(await self._scope.change(_DELETE, THREADS, {"of_id": key, "at": at}))
+        if key is None or not await self._scope.change(_DELETE, THREADS, {"of_id": key, "at": at}):
+            return False
+        await self._scope.change(FORGET_KEYS, IDEMPOTENCY_KEYS, {"of_thread": key})
+        return True
 
     async def purge(self, thread_id: ThreadId) -> bool:
         await self._scope.begin()

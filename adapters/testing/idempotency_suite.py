@@ -139,6 +139,18 @@ class IdempotencySuite:
             assert 0 < outcome.lease_left_s <= LEASE_S
         assert isinstance(await claim(other, new_key("another key")), Claimed)
 
+    async def test_answer_of_a_deleted_thread_is_not_given_again(self, stores: Stores) -> None:
+        """What is deleted is hidden from whoever sends the key as well; the key is free."""
+        store, other = stores
+        held = await claimed(store, new_key())
+        record = answered_chat(held)
+        await store.journal.commit(record)
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            assert await work.threads.delete(record.thread.id, at=NOW)
+            await work.commit()
+
+        assert isinstance(await claim(other, new_key()), Claimed)
+
     async def test_of_many_claims_at_once_one_gets_the_key(self, stores: Stores) -> None:
         """Through two replicas."""
         outcomes = await asyncio.gather(*(claim(stores[n % 2], new_key()) for n in range(20)))

@@ -51,7 +51,10 @@ class ThreadRepository(Protocol):
         """Writes title, tags and `updated_at`. It must be locked."""
 
     async def delete(self, thread_id: ThreadId, *, at: datetime.datetime) -> bool:
-        """Hides it from everybody; False where it was absent. What it holds goes with `purge`."""
+        """Hides it from everybody; False where it was absent. What it holds goes with `purge`.
+
+        Idempotency keys give no answer of it again: they are free at once.
+        """
 
     async def purge(self, thread_id: ThreadId) -> bool:
         """Removes it for good with all that belongs to it, deleted before or not; False where it was absent."""
