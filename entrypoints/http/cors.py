@@ -4,10 +4,12 @@ from typing import Final
 
 from aiohttp import web
 
-_HEADERS: Final = "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, X-Request-ID"
+_HEADERS: Final = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-ID"
+)
 _EXPOSED: Final = (
-    "Content-Disposition, ETag, Location, Retry-After, X-Request-ID, x-lor3-model, x-lor3-attempts, "
-    "x-lor3-fallbacks, x-lor3-cost-usd, x-lor3-overhead-ms"
+    "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, "
+    "x-lor3-model, x-lor3-attempts, x-lor3-fallbacks, x-lor3-cost-usd, x-lor3-overhead-ms"
 )
 
 
