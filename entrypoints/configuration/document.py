@@ -171,7 +171,7 @@ class ThreadDocument:
 @attrs.frozen(kw_only=True)
 class RetentionDocument:
     messages_days: Annotated[int, Range(minimum=1, maximum=36_500)] | None = _field(
-        "Messages older than this are removed, on PostgreSQL a month at a time."
+        "Messages older than this are removed, on PostgreSQL a month at a time; none are where it is left out."
     )
     deleted_threads_days: Annotated[int, Range(minimum=0, maximum=36_500)] | None = _field(
         "How long what a deleted thread holds is kept."

@@ -25,8 +25,10 @@ from entrypoints.configuration.document import (
     ProviderDocument,
     Range,
     RedisDocument,
+    RetentionDocument,
     RoutingDocument,
     ServerDocument,
+    ThreadDocument,
 )
 from entrypoints.settings import (
     AuthSettings,
@@ -34,7 +36,9 @@ from entrypoints.settings import (
     LogSettings,
     PromptSettings,
     RedisSettings,
+    RetentionSettings,
     ServerSettings,
+    ThreadSettings,
 )
 
 _DEFAULTS: Final[Mapping[type, tuple[type, ...]]] = {
@@ -46,6 +50,8 @@ _DEFAULTS: Final[Mapping[type, tuple[type, ...]]] = {
     DatabaseDocument: (DatabaseSettings,),
     RedisDocument: (RedisSettings,),
     PromptDocument: (PromptSettings,),
+    ThreadDocument: (ThreadSettings,),
+    RetentionDocument: (RetentionSettings,),
     AuthDocument: (AuthSettings,),
     LogDocument: (LogSettings,),
     ModelDocument: (ModelSpec,),

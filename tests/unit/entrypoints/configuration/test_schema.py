@@ -22,6 +22,20 @@ def test_checked_in_schema_is_current() -> None:
     assert resource("config/lor3.schema.json").read_text("utf-8") == schema_text()
 
 
+def test_every_section_shows_its_defaults() -> None:
+    """Where there is one: in the editor, and in the tables of docs/configuration.md."""
+    sections = {
+        name: section["properties"]
+        for name, section in json_schema()["properties"].items()
+        if section.get("properties")
+    }
+
+    assert {"threads", "retention", "server", "database"} <= set(sections)
+    for name, settings in sections.items():
+        assert [setting for setting, schema in settings.items() if "default" in schema], name
+    assert sections["retention"]["deleted_threads_days"]["default"] == 30
+
+
 def test_every_example_fits_the_schema(validator: Draft202012Validator) -> None:
     """An editor finds nothing in the files that we show."""
     for path in sorted(resource("config/examples").iterdir()):
