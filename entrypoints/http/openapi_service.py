@@ -159,6 +159,7 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             ),
             "prompts": list_of(ref("ConfigPrompt"), "The first 100 stored prompts; `GET /prompts` has all."),
             "defaults": ref("Defaults", "What a chat gets where it says nothing."),
+            "threads": ref("ThreadPolicy", "How threads are kept."),
             "limits": ref("Limits", "What a request may be at most."),
             "features": object_of(FLAG, "What this version can do: feature to true or false."),
             "warnings": list_of(TEXT, "What the operator should know, such as models that are retired."),
@@ -172,6 +173,9 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "format": text("The format of the answer."),
             "system_prompt": nullable("string", "The stored prompt to begin with; null: none."),
             "context_depth": count("How many of the thread's last messages to inject."),
+            "memory": choice(
+                ("window", "summary"), "Whether the older messages are injected in a few sentences too."
+            ),
             "max_tokens": nullable("integer", "The longest answer, in tokens; null: the model's own limit."),
             "temperature": nullable("number", "Randomness; null: the provider's default."),
             "top_p": nullable("number", "Nucleus sampling; null: the provider's default."),
@@ -179,6 +183,19 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "seed": nullable("integer", "For repeatable sampling; null: none."),
             "stream": flag("Whether answers come as events."),
             "on_disconnect": choice(("finish", "cancel"), "What a disconnect does."),
+        },
+    ),
+    "ThreadPolicy": record(
+        "How threads are kept, and their chats are put in order.",
+        {
+            "summary_model": text("The model that summarises where `memory` is `summary`."),
+            "when_busy": choice(
+                ("queue", "reject"), "What a second chat of a thread gets meanwhile: its turn, or a 409."
+            ),
+            "max_queued": count("Chats that may wait for one thread."),
+            "max_wait_s": number("How long one may wait, in seconds."),
+            "messages_days": nullable("integer", "After how many days messages are removed; null: never."),
+            "deleted_threads_days": count("For how many days a deleted thread's content is kept."),
         },
     ),
     "Limits": record(

@@ -83,7 +83,8 @@ def config_json(
         default_fault: what is wrong with the configured prompt.
     """
     described = application.describe_service.execute()
-    chat, server = application.settings.chat, application.settings.server
+    settings = application.settings
+    chat, server, threads, retention = settings.chat, settings.server, settings.threads, settings.retention
     return {
         "models": [_model(view) for view in described.models],
         "aliases": {name: str(ref) for name, ref in described.aliases},
@@ -96,6 +97,7 @@ def config_json(
             "format": chat.format,
             "system_prompt": chat.system_prompt,
             "context_depth": chat.context_depth,
+            "memory": chat.memory,
             "max_tokens": chat.max_tokens,
             "temperature": chat.temperature,
             "top_p": chat.top_p,
@@ -103,6 +105,14 @@ def config_json(
             "seed": chat.seed,
             "stream": False,
             "on_disconnect": "finish",
+        },
+        "threads": {
+            "summary_model": chat.summary_model or chat.primary,
+            "when_busy": threads.when_busy,
+            "max_queued": threads.max_queued,
+            "max_wait_s": threads.max_wait_s,
+            "messages_days": retention.messages_days,
+            "deleted_threads_days": retention.deleted_threads_days,
         },
         "limits": {
             "max_body_bytes": server.max_body_bytes,
@@ -116,8 +126,8 @@ def config_json(
             "max_tag_characters": MAX_TAG,
             "max_pinned_messages": MAX_PINNED,
             "max_forked_messages": MAX_COPIED,
-            "max_attempts": application.settings.routing.max_attempts,
-            "deadline_s": application.settings.routing.deadline_s,
+            "max_attempts": settings.routing.max_attempts,
+            "deadline_s": settings.routing.deadline_s,
         },
         "features": {
             "streaming": True,
@@ -127,7 +137,9 @@ def config_json(
             "json_schema": True,
             "prompts": True,
             "threads": True,
-            "idempotency": False,
+            "idempotency": True,
+            "feedback": True,
+            "usage": True,
             "authentication": False,
         },
         "warnings": [

@@ -17,18 +17,19 @@ from domain.errors import ConfigurationError, StorageUnavailable
 from domain.ids import Tenant
 from entrypoints.application import Application
 from entrypoints.http.app import create_app
+from entrypoints.http.response_headers import REPLAYED
 from entrypoints.http.routes.table import ROUTES, Policy
 from entrypoints.http.server import check_parser, serve
 from entrypoints.settings import ServerSettings
 from tests.support.http import Server, parse, serving
 
 CONFIG_KEYS = {
-    "aliases.*", "defaults.context_depth", "defaults.fallbacks", "defaults.format", "defaults.max_tokens",
+    "aliases.*", "defaults.context_depth", "defaults.fallbacks", "defaults.format", "defaults.max_tokens", "defaults.memory",
     "defaults.model", "defaults.on_disconnect", "defaults.seed", "defaults.stop", "defaults.stream",
     "defaults.system_prompt",
     "defaults.temperature", "defaults.top_p", "features.authentication", "features.explain",
-    "features.idempotency", "features.images", "features.json_schema", "features.prompts", "features.streaming",
-    "features.threads", "features.tools",
+    "features.feedback", "features.idempotency", "features.images", "features.json_schema", "features.prompts", "features.streaming",
+    "features.threads", "features.tools", "features.usage",
     "formats", "limits.deadline_s", "limits.max_attempts", "limits.max_body_bytes", "limits.max_context_depth",
     "limits.max_forked_messages", "limits.max_json_depth", "limits.max_messages", "limits.max_page_items",
     "limits.max_pinned_messages", "limits.max_tag_characters", "limits.max_tags", "limits.max_text_characters",
@@ -37,7 +38,8 @@ CONFIG_KEYS = {
     "models.lifecycle.retired_on", "models.limits.context_window", "models.limits.max_output_tokens",
     "models.price", "models.price.cached_input_per_mtok_usd", "models.price.input_per_mtok_usd",
     "models.price.output_per_mtok_usd", "models.provider", "passes", "prompts.description", "prompts.labels",
-    "prompts.name", "prompts.prompt_version", "warnings",
+    "prompts.name", "prompts.prompt_version", "threads.deleted_threads_days", "threads.max_queued",
+    "threads.max_wait_s", "threads.messages_days", "threads.summary_model", "threads.when_busy", "warnings",
 }  # fmt: skip
 
 
@@ -89,6 +91,11 @@ async def test_config_shows_exactly_the_allow_list(tmp_path: Path) -> None:
     assert keys(config) <= CONFIG_KEYS
     assert {key for key in CONFIG_KEYS if not key.startswith("models.price")} - keys(config) == set()
     assert {"raw", "markdown", "json"} <= set(config["formats"])
+    served = {str(entry.policy) for entry in ROUTES} & set(config["features"])
+    assert {"threads", "feedback", "usage", "prompts"} == served
+    assert all(config["features"][each] for each in served)
+    assert config["features"]["idempotency"] == any(entry.takes_key for entry in ROUTES)
+    assert config["threads"]["summary_model"] == config["defaults"]["model"]
     assert str(tmp_path) not in json.dumps(config)
 
 
@@ -322,6 +329,36 @@ async def test_a_listed_origin_is_allowed_without_credentials(tmp_path: Path) ->
     assert {entry.method for entry in ROUTES} <= set(methods)
     assert "If-Match" in preflight.headers["Access-Control-Allow-Headers"]
     assert "ETag" in answers[1].headers["Access-Control-Expose-Headers"]
+
+
+async def test_a_page_may_send_and_read_every_header_that_is_documented(tmp_path: Path) -> None:
+    """Whatever OpenAPI names; a key of idempotency and the answer given again among them."""
+    async with serving(tmp_path, server=ServerSettings(cors_origins=(ORIGIN,))) as server:
+        asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+        async with server.client.options("/chat", headers=asked) as preflight:
+            pass
+        async with server.client.get("/openapi.json", headers={"Origin": ORIGIN}) as response:
+            document = await response.json()
+    operations = [each for item in document["paths"].values() for each in item.values()]
+    sent = {
+        parameter["name"].lower()
+        for each in operations
+        for parameter in each.get("parameters", ())
+        if parameter.get("in") == "header"
+    }
+    answered = {
+        name.lower()
+        for each in operations
+        for answer in each["responses"].values()
+        for name in answer.get("headers", ())
+    } | {name.lower() for name in REPLAYED}
+    allowed = preflight.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    exposed = response.headers["Access-Control-Expose-Headers"].lower().split(", ")
+
+    assert {"idempotency-key", "if-match"} <= sent
+    assert sent - set(allowed) == set()
+    assert answered - set(exposed) == set()
+    assert {"retry-after", "x-request-id", "content-disposition", "allow"} <= set(exposed)
 
 
 async def test_without_a_list_no_origin_is_allowed(tmp_path: Path) -> None:
