@@ -16,6 +16,10 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 """The header of an answer that was given before."""
 MAX_LENGTH: Final = 255
+_TRANSPORT: Final = frozenset(("stream", "on_disconnect"))
+"""Fields that say how an answer is to be brought, not which one: whoever could not get it as a stream may ask for
+it as a whole.
+"""
 _KEY: Final = re.compile(r"[!-~]{1,255}")
 
 
@@ -41,8 +45,12 @@ def read_key(request: web.Request, body: JSONObject) -> IdempotencyKey | None:
 
 
 def fingerprint(request: web.Request, body: JSONObject) -> str:
-    """SHA-256, in hex, over method, route, the path's parameters and the body, whatever the order of its fields."""
-    sent = [request.method, request[ROUTE], dict(request.match_info), body]
+    """SHA-256, in hex, over method, route, the path's parameters and the body, whatever the order of its fields.
+
+    `stream` and `on_disconnect` are left out.
+    """
+    asked = {name: value for name, value in body.items() if name not in _TRANSPORT}
+    sent = [request.method, request[ROUTE], dict(request.match_info), asked]
     # As ASCII, since a body may hold half a surrogate pair.
     text = json.dumps(sent, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

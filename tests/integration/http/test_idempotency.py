@@ -89,6 +89,18 @@ async def test_a_replay_is_the_same_answer_in_the_form_that_is_asked_for(
     assert len(upstream.received) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_whoever_could_not_read_the_one_form_may_ask_for_the_other(
+    place: Replica, upstream: WireUpstream, stream: bool
+) -> None:
+    """By the body's own field, which is no part of what was asked."""
+    first = await place.chat(KEY, stream=stream)
+    again = await place.chat(KEY, stream=not stream, on_disconnect="cancel")
+
+    assert (200, 200, True) == (first.status, again.status, again.is_replay)
+    assert len(upstream.received) == 1
+
+
 async def test_a_replay_adds_nothing_to_its_thread(place: Replica, upstream: WireUpstream) -> None:
     """A continued thread grows by one exchange, however often the request is sent."""
     thread_id = (await place.chat(None)).body["thread_id"]

@@ -72,7 +72,7 @@ def test_the_order_of_fields_is_no_difference() -> None:
     "other",
     [
         digest({"prompt": "Hello."}),
-        digest({**BODY, "stream": True}),
+        digest({**BODY, "variables": {"a": 1, "b": [1, 2], "stream": True}}),
         digest({"prompt": "Hello?", "variables": {"a": 1, "b": [2, 1]}}),
         digest(BODY, "/messages/{id}/regenerate"),
         digest(BODY, id="1"),
@@ -83,6 +83,14 @@ def test_the_order_of_fields_is_no_difference() -> None:
 def test_another_request_has_another_fingerprint(other: str) -> None:
     """Method, route, path or body: any of them."""
     assert digest(BODY) != other
+
+
+@pytest.mark.parametrize(
+    "how", [{"stream": True}, {"stream": False, "on_disconnect": "cancel"}, {"on_disconnect": None}]
+)
+def test_how_the_answer_is_brought_is_no_difference(how: JSONObject) -> None:
+    """Whoever could not get it as a stream may ask for it as a whole."""
+    assert digest(BODY) == digest({**BODY, **how})
 
 
 def test_the_fingerprint_says_nothing_of_the_key() -> None:
