@@ -16,22 +16,28 @@ from application.ports.maintenance import PruneReport, Retention
 
 
 async def foretell(what: Retention, portions: Portions) -> PruneReport:
-    """What `prune` would remove; partitions and threads estimated."""
+    """What `prune` would remove; the messages of whole partitions estimated."""
 
     def look(connection: sa.Connection) -> PruneReport:
         report = PruneReport()
         if what.deleted_before is not None:
-            report = attrs.evolve(
-                report, threads=retention.count_deleted(connection, before=what.deleted_before)
-            )
+            deleted = retention.count_deleted(connection, before=what.deleted_before)
+            report = attrs.evolve(report, threads=deleted["threads"], messages=deleted["messages"])
         if what.messages_before is not None:
             old = _Old.of(connection, what.messages_before)
-            counts = retention.would_go(connection, before=old.before)
+            deleted_before = what.deleted_before
+            counts = retention.would_go(connection, before=old.before, deleted_before=deleted_before)
             report = attrs.evolve(
                 report,
                 partitions=tuple(part.name for part in old.whole),
-                messages=sum(part.rows for part in old.whole)
-                + sum(retention.count_old(connection, before=old.before, table=table) for table in old.mixed),
+                messages=report.messages
+                + sum(part.rows for part in old.whole)
+                + sum(
+                    retention.count_old(
+                        connection, before=old.before, deleted_before=deleted_before, table=table
+                    )
+                    for table in old.mixed
+                ),
                 threads=report.threads + counts["threads"],
                 sessions=counts["sessions"],
             )

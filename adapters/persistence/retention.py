@@ -61,9 +61,23 @@ def old_messages(
 
 
 def count_old(
-    connection: sa.Connection, *, before: datetime.datetime, table: sa.FromClause = MESSAGES
+    connection: sa.Connection,
+    *,
+    before: datetime.datetime,
+    deleted_before: datetime.datetime | None,
+    table: sa.FromClause = MESSAGES,
 ) -> int:
+    """Those older than `before`, without those of threads that were deleted before that other time.
+
+    Args:
+        table: `messages`, or a partition of it.
+    """
     old = sa.select(sa.func.count()).select_from(table).where(table.c.created_at < before)
+    if deleted_before is not None:
+        is_of_deleted = sa.exists().where(
+            _T.id == table.c.thread_id, _T.tenant == table.c.tenant, _T.deleted_at < deleted_before
+        )
+        old = old.where(~is_of_deleted)
     return connection.scalar(old) or 0
 
 
@@ -192,21 +206,34 @@ def delete_keys(connection: sa.Connection, *, before: datetime.datetime, limit: 
     )
 
 
-def would_go(connection: sa.Connection, *, before: datetime.datetime) -> Mapping[str, int]:
-    """How many threads and sessions nothing newer than `before` is in."""
+def would_go(
+    connection: sa.Connection, *, before: datetime.datetime, deleted_before: datetime.datetime | None
+) -> Mapping[str, int]:
+    """How many threads and sessions nothing newer than `before` is in.
+
+    Threads that were deleted before that other time are as good as gone, and not among them.
+    """
+    stays = sa.true() if deleted_before is None else sa.func.coalesce(_T.deleted_at >= deleted_before, True)
     newer = sa.exists().where(_M.thread_id == _T.id, _M.tenant == _T.tenant, _M.created_at >= before)
     alive = sa.exists().where(
-        _T.session_id == _S.id, _T.tenant == _S.tenant, sa.or_(_T.updated_at >= before, newer)
+        _T.session_id == _S.id, _T.tenant == _S.tenant, stays, sa.or_(_T.updated_at >= before, newer)
     )
-    threads = sa.select(sa.func.count()).select_from(THREADS).where(_T.updated_at < before, ~newer)
+    threads = sa.select(sa.func.count()).select_from(THREADS).where(_T.updated_at < before, stays, ~newer)
     sessions = sa.select(sa.func.count()).select_from(SESSIONS).where(_S.created_at < before, ~alive)
     return {"threads": connection.scalar(threads) or 0, "sessions": connection.scalar(sessions) or 0}
 
 
-def count_deleted(connection: sa.Connection, *, before: datetime.datetime) -> int:
-    return (
-        connection.scalar(sa.select(sa.func.count()).select_from(THREADS).where(_T.deleted_at < before)) or 0
+def count_deleted(connection: sa.Connection, *, before: datetime.datetime) -> Mapping[str, int]:
+    """How many threads were deleted before this, and how many messages are in them."""
+    deleted = _T.deleted_at < before
+    threads = sa.select(sa.func.count()).select_from(THREADS).where(deleted)
+    messages = (
+        sa.select(sa.func.count())
+        .select_from(THREADS)
+        .join(MESSAGES, sa.and_(_M.thread_id == _T.id, _M.tenant == _T.tenant))
+        .where(deleted)
     )
+    return {"threads": connection.scalar(threads) or 0, "messages": connection.scalar(messages) or 0}
 
 
 def count_keys(connection: sa.Connection, *, before: datetime.datetime) -> int:

@@ -95,11 +95,24 @@ async def test_deleted_threads_go_whole_when_their_time_is_over(
     past.thread(_OLD)
     what = Retention(deleted_before=_CUT_OFF)
 
-    assert PruneReport(threads=1) == await maintenance.prune(what, dry_run=True)
+    assert PruneReport(threads=1, messages=2) == await maintenance.prune(what, dry_run=True)
     assert PruneReport(threads=1, messages=2) == await maintenance.prune(what)
     assert [2, 2, 2, 2] == [
         past.counts()[table] for table in ("threads", "messages", "attempts", "feedback_changes")
     ]
+
+
+async def test_what_goes_for_two_reasons_is_foretold_once(past: Past, maintenance: SQLMaintenance) -> None:
+    """Old messages of threads that were deleted; a session goes when nothing else is in it."""
+    past.thread(_OLD, _OLD, deleted_at=_OLD)
+    past.thread(_OLD, _NOW, deleted_at=_OLD)
+    past.thread(_OLD, deleted_at=_NOW)
+    past.thread(_OLD, _NOW)
+    what = Retention(messages_before=_CUT_OFF, deleted_before=_CUT_OFF)
+    foretold = await maintenance.prune(what, dry_run=True)
+
+    assert PruneReport(messages=6, threads=3, sessions=3) == foretold
+    assert foretold == await maintenance.prune(what)
 
 
 async def test_expired_idempotency_keys_go(past: Past, maintenance: SQLMaintenance) -> None:
