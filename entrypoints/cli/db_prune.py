@@ -1,17 +1,23 @@
 """`lor3 db prune`."""
 
 import asyncio
+import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from entrypoints.cli.asking import check_can_ask
 from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import emit
 
 if TYPE_CHECKING:
     from application.ports.maintenance import PruneReport
+    from application.use_cases.prune_store import PruneStore
     from entrypoints.settings import Settings
+
+_YOUNGEST: Final = datetime.timedelta(days=1)
+"""Less is more likely a slip than an age: it would take what people are talking about now."""
 
 
 @click.command(
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 
 Deleted threads whose time is over, old messages with the threads and sessions that are left without any, and expired
 idempotency keys. `lor3 serve` does the same each day. Safe while lor3 serves. On PostgreSQL messages go by months.
+With --messages-older-than it says what would go and asks first on a terminal; elsewhere --yes is needed.
 
 \b
 Examples:
@@ -30,13 +37,17 @@ Examples:
 @click.option(
     "--messages-older-than",
     metavar="WHEN",
-    help="In place of retention.messages_days: 90d, 12w, a day such as 2026-01-31, or a time.",
+    help="In place of retention.messages_days: 90d, 12w, a day such as 2026-01-31, or a time. At least a day ago.",
 )
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @common
-def prune(dry_run: bool, messages_older_than: str | None, config_path: Path | None, as_json: bool) -> None:
-    report = asyncio.run(
-        _prune(settings_from(config_path), dry_run=dry_run, messages_older_than=messages_older_than)
-    )
+def prune(
+    dry_run: bool, messages_older_than: str | None, yes: bool, config_path: Path | None, as_json: bool
+) -> int:
+    settings = settings_from(config_path)
+    report = asyncio.run(_prune(settings, dry_run=dry_run, messages_older_than=messages_older_than, yes=yes))
+    if report is None:
+        return 1
     counts = {
         "messages": report.messages,
         "threads": report.threads,
@@ -49,24 +60,68 @@ def prune(dry_run: bool, messages_older_than: str | None, config_path: Path | No
         columns=("would go" if dry_run else "went", "how many"),
         rows=[*((name, "whole") for name in report.partitions), *counts.items()],
     )
+    return 0
 
 
-async def _prune(settings: "Settings", *, dry_run: bool, messages_older_than: str | None) -> "PruneReport":
+async def _prune(
+    settings: "Settings", *, dry_run: bool, messages_older_than: str | None, yes: bool
+) -> "PruneReport | None":
+    """None where somebody was asked, and would rather not."""
     from application.use_cases.prune_store import PruneStoreCommand
     from entrypoints.bootstrap import open_store
-    from entrypoints.cli.moments import moment_from
     from entrypoints.container import Container
 
     container = Container()
     container.settings.override(settings)
-    before = messages_older_than and moment_from(
-        messages_older_than, now=container.clock().now(), path="--messages-older-than"
-    )
+    before = None
+    if messages_older_than is not None:
+        before = _age(messages_older_than, now=container.clock().now())
+        check_can_ask(yes or dry_run)
     store = open_store(settings)
     container.store.override(store)
     try:
-        command = PruneStoreCommand(messages_before=before or None, dry_run=dry_run)
-        report: PruneReport = await container.prune_store().execute(command)
-        return report
+        prune_store: PruneStore = container.prune_store()
+        if before is not None and not (yes or dry_run):
+            foretold = await prune_store.execute(PruneStoreCommand(messages_before=before, dry_run=True))
+            if not click.confirm(_question(foretold, before), err=True):
+                return None
+        return await prune_store.execute(PruneStoreCommand(messages_before=before, dry_run=dry_run))
     finally:
         await store.aclose()
+
+
+def _age(text: str, *, now: datetime.datetime) -> datetime.datetime:
+    """
+    Raises:
+        InvalidRequest: it is no time.
+        click.UsageError: it is not long enough ago.
+    """
+    from entrypoints.cli.moments import moment_from
+
+    before = moment_from(text, now=now, path="--messages-older-than")
+    if before > now - _YOUNGEST:
+        raise click.UsageError(
+            f"--messages-older-than {text} is not a day ago yet ({before:%Y-%m-%d %H:%M} UTC), so messages of "
+            "today would go; write how long ago, such as 90d, or a day that is past"
+        )
+    return before
+
+
+def _question(foretold: "PruneReport", before: datetime.datetime) -> str:
+    """With estimates where months go whole."""
+    about = "about " if foretold.partitions else ""
+    what = [
+        f"{about}{_many(foretold.messages, 'message')}",
+        _many(foretold.threads, "thread"),
+        _many(foretold.sessions, "session"),
+    ]
+    if foretold.keys:
+        what.append(_many(foretold.keys, "expired key"))
+    return (
+        f"Messages from before {before:%Y-%m-%d %H:%M} UTC, and what retention lets go: remove {', '.join(what)} "
+        "for good?"
+    )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -16,6 +16,7 @@ from adapters.persistence.engine import Database
 from adapters.persistence.months import Month
 from tests.support.months import Past
 from tests.support.records import store_config
+from tests.support.terminal import at_terminal
 
 _NOW = datetime.datetime.now(datetime.UTC)
 _LIMIT_S = 60
@@ -54,7 +55,7 @@ def test_prune_says_what_goes_before_and_after(url: str, tmp_path: Path) -> None
     settings = _lor3(tmp_path, url, "prune", "--json")
     foretold = _lor3(tmp_path, url, "prune", "--messages-older-than", "90d", "--dry-run", "--json")
     left = past.counts()["messages"]
-    pruned = _lor3(tmp_path, url, "prune", "--messages-older-than", "90d", "--json")
+    pruned = _lor3(tmp_path, url, "prune", "--messages-older-than", "90d", "--yes", "--json")
     table = _lor3(tmp_path, url, "prune")
     counts = {"messages": 1, "threads": 1, "sessions": 0, "keys": 0}
 
@@ -76,6 +77,55 @@ def test_age_that_is_none_is_refused(tmp_path: Path, sqlite_url: str) -> None:
     assert done.returncode == 1
     assert "--messages-older-than" in done.stderr
     assert "30d" in done.stderr
+
+
+@pytest.mark.parametrize("when", ["2999-01-01", "0d", "23h"])
+def test_age_of_less_than_a_day_is_refused(tmp_path: Path, sqlite_url: str, when: str) -> None:
+    """It would take everything, whoever said yes and whether it is only asked what would go."""
+    schema.upgrade(Database.of(store_config(sqlite_url)))
+    past = Past(sqlite_url)
+    past.thread(_NOW)
+    done = [
+        _lor3(tmp_path, sqlite_url, "prune", "--messages-older-than", when, *more)
+        for more in ((), ("--yes",), ("--dry-run",))
+    ]
+
+    assert [2, 2, 2] == [each.returncode for each in done]
+    assert "is not a day ago yet" in " ".join(done[0].stderr.split())
+    assert 1 == past.counts()["messages"]
+    past.close()
+
+
+def test_age_needs_a_yes_where_nobody_can_be_asked(tmp_path: Path, sqlite_url: str) -> None:
+    """The configured retention, and a dry run, need none."""
+    schema.upgrade(Database.of(store_config(sqlite_url)))
+    past = Past(sqlite_url)
+    past.thread(_NOW - datetime.timedelta(days=200))
+    done = _lor3(tmp_path, sqlite_url, "prune", "--messages-older-than", "90d")
+
+    assert 2 == done.returncode
+    assert "add --yes" in done.stderr
+    assert 1 == past.counts()["messages"]
+    assert 0 == _lor3(tmp_path, sqlite_url, "prune").returncode
+    past.close()
+
+
+@pytest.mark.parametrize(("types", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 2)])
+def test_age_is_asked_about_at_a_terminal(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, types: str, code: int, left: int
+) -> None:
+    """With how much would go."""
+    schema.upgrade(Database.of(store_config(sqlite_url)))
+    past = Past(sqlite_url)
+    past.thread(*[_NOW - datetime.timedelta(days=200)] * 2)
+    monkeypatch.chdir(tmp_path)
+    Path("lor3.yaml").write_text(f"database: {{url: '{sqlite_url}'}}\n")
+    seen = at_terminal("db", "prune", "--messages-older-than", "90d", types=types)
+
+    assert "remove 2 messages, 1 thread, 1 session for good? [y/N]" in " ".join(seen.text.split())
+    assert code == seen.code
+    assert left == past.counts()["messages"]
+    past.close()
 
 
 def test_reach_of_partitions_is_shown(tmp_path: Path, postgres_url: str) -> None:

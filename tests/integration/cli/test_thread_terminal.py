@@ -1,65 +1,17 @@
 """`lor3 thread` at a terminal: what it asks, what fits, and what it never shows."""
 
 import json
-import os
-import pty
-import select
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import attrs
 import pytest
 
-from tests.support.command_line import VARIABLES, Run, in_empty_folder, say
-
-_LIMIT_S = 60.0
+from tests.support.command_line import Run, in_empty_folder, say
+from tests.support.terminal import at_terminal
 
 
 @pytest.fixture
 def lor3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     return in_empty_folder(tmp_path, monkeypatch, capsys)
-
-
-@attrs.frozen
-class Seen:
-    code: int
-    text: str
-
-
-def at_terminal(*arguments: str, types: str = "", columns: int = 80) -> Seen:
-    """The command at a terminal of that width; `types` is typed once something was asked."""
-    ours, theirs = pty.openpty()
-    environ = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lor3", *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**environ, "COLUMNS": str(columns), "TERM": "xterm"},
-    )
-    os.close(theirs)
-    shown, typed = b"", not types
-    ends_at = time.monotonic() + _LIMIT_S
-    try:
-        while time.monotonic() < ends_at:
-            if not select.select([ours], [], [], 0.2)[0]:
-                continue
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # Linux says so when nobody holds the other end any more
-                break
-            if not piece:
-                break
-            shown += piece
-            if not typed and b"[y/N]" in shown:
-                os.write(ours, types.encode())
-                typed = True
-        return Seen(process.wait(_LIMIT_S), shown.decode().replace("\r\n", "\n"))
-    finally:
-        process.kill()
-        os.close(ours)
 
 
 @pytest.mark.parametrize(("types", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 1), ("\n", 1, 1)])
