@@ -30,8 +30,8 @@ _position: Final = itemgetter(1)
 
 
 def conversation_sql(database: str) -> str:
-    """Takes a thread's id, the tenant, how many messages, below which position, the least id they can have, and
-    how many positions to look through.
+    """Takes a thread's id, the tenant, how many messages, below which position, the least id they can have, how many
+    positions to look through, the greatest id they can have, and the least one that the last of them have.
 
     One column of one row, or none where the thread is absent or deleted.
     """
@@ -39,14 +39,16 @@ def conversation_sql(database: str) -> str:
     # Both databases compute a CTE once where it is named twice.
     recent = (
         f"SELECT m.position AS place, {_array(database, 'm', _MESSAGE)} AS message FROM messages m "
-        "WHERE m.thread_id = $1 AND m.tenant = $2 AND m.status = 'complete' AND m.position < $4 AND m.id >= $5 "
+        "WHERE m.thread_id = $1 AND m.tenant = $2 AND m.status = 'complete' AND m.position < $4 "
+        "AND m.id >= $8 AND m.id <= $7 "
         # Else PostgreSQL may read a long thread whole and sort it: it plans for threads of usual length.
         f"AND m.position >= (SELECT {least}($4, next_position) FROM threads WHERE id = $1 AND tenant = $2) - $6 "
         "ORDER BY m.position DESC LIMIT $3"
     )
     pinned = (
         f"SELECT {_array(database, 'm', _MESSAGE)} AS message FROM messages m "
-        "WHERE m.thread_id = $1 AND m.tenant = $2 AND m.status = 'complete' AND m.pinned AND m.id >= $5 "
+        "WHERE m.thread_id = $1 AND m.tenant = $2 AND m.status = 'complete' AND m.pinned "
+        "AND m.id >= $5 AND m.id <= $7 "
         "AND m.position < (SELECT min(place) FROM recent)"
     )
     summary = (
@@ -72,10 +74,13 @@ def session_sql(database: str) -> str:
     return f'SELECT {_function(database)}("user", created_at) FROM sessions WHERE id = $1 AND tenant = $2'
 
 
-def is_whole(conversation: Conversation, *, limit: int, below: int, window: int) -> bool:
-    """Whether the window held all that was asked for: where most messages failed, it did not."""
+def is_whole(
+    conversation: Conversation, *, limit: int, below: int, window: int, is_cut: bool = False
+) -> bool:
+    """Whether the first look found all that was asked for: not where most messages failed, or are months old."""
+    found = len(conversation.recent)
     end = min(below, conversation.thread.length)
-    return len(conversation.recent) >= limit or window >= end
+    return found >= limit or found >= end or (window >= end and not is_cut)
 
 
 def conversation_of(values: Sequence[Any], *, tenant: Tenant, thread_id: ThreadId) -> Conversation:

@@ -1,5 +1,6 @@
 """Messages in SQL. Those of deleted threads are looked up like the others, and left out in the same statement."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from adapters.persistence.identifiers import END, canonical, oldest_message
+from adapters.persistence.identifiers import END, canonical, message_ids
 from adapters.persistence.rows import Row, attempt_of, message_of, message_row
 from adapters.persistence.scope import Scope
 from adapters.persistence.tables import ATTEMPTS, MESSAGES, THREADS
@@ -39,6 +40,7 @@ _LENGTH: Final = (
 _IN_THREAD: Final = (
     _M.thread_id == sa.bindparam("thread_id"),
     _M.id >= sa.bindparam("oldest"),
+    _M.id <= sa.bindparam("newest"),
     _LENGTH > 0,
 )
 # Without a window PostgreSQL may read a long thread whole and sort it: it plans for threads of usual length, of
@@ -129,7 +131,7 @@ class Messages:
         key = canonical(thread_id)
         if key is None:
             return 0
-        parameters = {"thread_id": key, "oldest": oldest_message(key)}
+        parameters = {"thread_id": key, **_bounds(key)}
         (row,) = await self._scope.rows(_PINNED, MESSAGES, parameters)
         return int(row["pinned"])
 
@@ -150,7 +152,7 @@ class Messages:
             return []
         parameters = {
             "thread_id": key,
-            "oldest": oldest_message(key),
+            **_bounds(key),
             "limit": min(limit, END),
             "window": min(window, END),
             **{name: min(max(bound, -1), END) for name, bound in bounds.items()},
@@ -172,6 +174,11 @@ def _reaches_the_end(rows: Sequence[Row], window: int, *, is_forwards: bool) -> 
     if is_forwards:
         return bool(rows[-1]["position"] == rows[-1]["length"] - 1)
     return bool(rows[-1]["position"] == 0 or window >= rows[-1]["length"])
+
+
+def _bounds(thread_id: str) -> dict[str, str]:
+    ids = message_ids(thread_id, now_s=time.time())
+    return {"oldest": ids.oldest, "newest": ids.newest}
 
 
 def _portions(messages: Sequence[StoredMessage]) -> Iterator[Sequence[StoredMessage]]:

@@ -1,6 +1,7 @@
 """Reads a conversation from PostgreSQL in one statement, hence one round trip and one snapshot."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
@@ -18,7 +19,7 @@ from adapters.persistence.conversation_rows import (
     session_of,
     session_sql,
 )
-from adapters.persistence.identifiers import END, canonical, oldest_message
+from adapters.persistence.identifiers import END, MessageIds, canonical, message_ids
 from adapters.persistence.json_codec import decode_json
 from adapters.persistence.message_repository import tail_window
 from adapters.persistence.postgresql_exchange import Connection, Statement
@@ -46,9 +47,12 @@ class PostgreSQLConversationReader:
             return None
         limit = min(max(limit, 0), END)
         end = END if below is None else min(max(below, 0), END)
-        found = await self._conversation(tenant, key, limit, end, tail_window(limit))
-        if found is not None and not is_whole(found, limit=limit, below=end, window=tail_window(limit)):
-            found = await self._conversation(tenant, key, limit, end, END)
+        ids, window = message_ids(key, now_s=time.time()), tail_window(limit)
+        found = await self._conversation(tenant, key, limit, end, window, ids)
+        is_cut = ids.recent > ids.oldest
+        if found is not None and not is_whole(found, limit=limit, below=end, window=window, is_cut=is_cut):
+            ids = attrs.evolve(ids, recent=ids.oldest)
+            found = await self._conversation(tenant, key, limit, end, END, ids)
         return found
 
     async def session(self, tenant: Tenant, session_id: SessionId) -> Session | None:
@@ -63,15 +67,17 @@ class PostgreSQLConversationReader:
         await asyncio.gather(*self._burials, return_exceptions=True)
 
     async def _conversation(
-        self, tenant: Tenant, key: str, limit: int, end: int, window: int
+        self, tenant: Tenant, key: str, limit: int, end: int, window: int, ids: MessageIds
     ) -> Conversation | None:
         parameters = (
             key.encode(),
             tenant.encode(),
             b"%d" % limit,
             b"%d" % end,
-            oldest_message(key).encode(),
+            ids.oldest.encode(),
             b"%d" % min(window, END),
+            ids.newest.encode(),
+            ids.recent.encode(),
         )
         values = await self._values(_CONVERSATION, tenant, parameters)
         return None if values is None else conversation_of(values, tenant=tenant, thread_id=ThreadId(key))

@@ -14,7 +14,7 @@ from adapters.persistence.conversation_rows import (
     session_of,
     session_sql,
 )
-from adapters.persistence.identifiers import END, canonical, oldest_message
+from adapters.persistence.identifiers import END, LAST, canonical, oldest_message
 from adapters.persistence.json_codec import decode_json
 from adapters.persistence.message_repository import tail_window
 from domain.ids import SessionId, Tenant, ThreadId
@@ -61,7 +61,8 @@ class SQLiteConversationReader:
     async def _conversation(
         self, tenant: Tenant, key: str, limit: int, end: int, window: int
     ) -> Conversation | None:
-        parameters = (key, tenant, limit, end, oldest_message(key), window)
+        oldest = oldest_message(key)
+        parameters = (key, tenant, limit, end, oldest, window, LAST, oldest)
         values = await self._values(_CONVERSATION, parameters)
         return None if values is None else conversation_of(values, tenant=tenant, thread_id=ThreadId(key))
 

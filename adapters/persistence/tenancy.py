@@ -16,8 +16,14 @@ ALL: Final = "*"
 """The setting's value for work of all tenants."""
 POLICY: Final = "tenant_isolation"
 
-SET: Final = f"SELECT set_config('{SETTING}', $1, true)"
-"""Before a statement, in one transaction with it: for libpq's pipelines, with `setting(…)` as its parameter."""
+SET: Final = (
+    f"SELECT set_config('{SETTING}', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
+"""Before a statement, in one transaction with it: for libpq's pipelines, with `setting(…)` as its parameter.
+
+Planned once: over a year of partitions a plan costs ten times what it does, and which months a statement looks at is
+decided when it runs, by its parameters.
+"""
 
 _SEPARATOR: Final = "\x1f"
 # Each of the two is asked once a statement, not once a row.
