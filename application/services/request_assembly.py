@@ -16,6 +16,7 @@ from application.use_cases.inject_memory import Injection, InjectMemory, InjectM
 from domain.catalogue import Catalogue
 from domain.chat import ChatRequest
 from domain.chat_defaults import ChatDefaults
+from domain.clean_text import clean
 from domain.errors import Fault, InvalidRequest, NotFound
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
 from domain.json_value import JSONObject, JSONValue
@@ -111,6 +112,7 @@ class RequestAssembly:
 
         Raises:
             InvalidRequest: a model, format, schema, prompt, variable or the like can't be used; all faults at once.
+                Or the thread or session is of another session or user than the one that is named.
             ConfigurationError: the configured prompt is not there.
             NotFound: there is no such thread or session.
             StorageUnavailable: a thread is continued, or a prompt is not at hand, and the database is away.
@@ -276,6 +278,7 @@ class RequestAssembly:
                         message="the thread belongs to another session; leave `session_id` out",
                     )
                 )
+            _demand_user(conversation.session, command.user, of="thread_id")
             return _Place(
                 session=conversation.session,
                 thread=conversation.thread,
@@ -291,6 +294,7 @@ class RequestAssembly:
                 raise NotFound(
                     f"there is no session {command.session_id}; leave `session_id` out to start one"
                 )
+            _demand_user(session, command.user, of="session_id")
         return _Place(session=session, history=history, turns=turns, new_turns=command.messages)
 
     async def _inject(
@@ -306,6 +310,14 @@ class RequestAssembly:
                 below=below,
             )
         )
+
+
+def _demand_user(session: Session, user: str | None, *, of: str) -> None:
+    """A session that is nobody's takes whatever user is named, and does not keep it."""
+    if None not in (user, session.user) and clean(user) != session.user:
+        what = "thread" if of == "thread_id" else "session"
+        message = f"the {what} is not this user's; leave `user` out, or leave `{of}` out to start a {what} of theirs"
+        raise InvalidRequest.of(Fault(path="user", message=message))
 
 
 def _split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:

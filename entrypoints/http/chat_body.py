@@ -129,7 +129,10 @@ class ChatBody(AnswerOptions):
         UUIDText(), "Groups the threads of one user; a new one where it is left out."
     )
     user: str | None = given(
-        Text(max_length=256), "The caller's opaque id of its end user.", example="u-4711"
+        Text(max_length=256),
+        "The caller's opaque id of its end user. Of a thread or session that has a user it has to be that one; "
+        "one that has none takes any, and keeps none.",
+        example="u-4711",
     )
 
 

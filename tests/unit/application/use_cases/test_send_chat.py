@@ -353,6 +353,35 @@ async def test_thread_remembers_its_last_turns() -> None:
     assert second.session_id == first.session_id
 
 
+@pytest.mark.parametrize("place", ["thread_id", "session_id"])
+async def test_chat_of_another_user_is_refused(place: str) -> None:
+    """Nothing is asked or stored; the session's own user, or none, is fine."""
+    provider, store = ScriptedProvider(["Paris."]), InMemoryStore()
+    async with fake_application({"a": provider}, store=store) as lor3:
+        first = await lor3.send_chat.execute(ask(user="a\0da"))
+        there = {place: getattr(first, place)}
+        for run in (lor3.send_chat.execute, lor3.explain_chat.execute):
+            with pytest.raises(InvalidRequest, match="not this user's") as refused:
+                await run(ask(**there, user="bob"))
+            assert ["user"] == [fault.path for fault in refused.value.faults]
+        assert (len(provider.calls), len(stored(store))) == (1, 2)
+        for user in ("a\0da", None):
+            answer = await lor3.send_chat.execute(ask(**there, user=user))
+            assert first.session_id == answer.session_id
+
+
+async def test_session_of_nobody_takes_any_user_and_keeps_none() -> None:
+    """The provider is told of whoever is named."""
+    provider, store = ScriptedProvider(["Paris."]), InMemoryStore()
+    async with fake_application({"a": provider}, store=store) as lor3:
+        first = await lor3.send_chat.execute(ask())
+        for user in ("ada", "bob"):
+            await lor3.send_chat.execute(ask(thread_id=first.thread_id, user=user))
+
+    assert [None, "ada", "bob"] == [call.request.user for call in provider.calls]
+    assert [None] == [session.user for session in store.shelves.sessions.values()]
+
+
 async def test_context_depth_zero_injects_nothing() -> None:
     """The thread goes on without being shown."""
     provider = ScriptedProvider(["Paris."])
