@@ -32,6 +32,10 @@ HOLD_S: Final = 5.0
 KEEP_ALIVE_S: Final = 15.0
 WRITE_S: Final = 30.0
 """How long a reader may take none of what is sent before it counts as gone."""
+STALL_S: Final = 5.0
+"""How long before the answer goes on without it: others may be waiting for their turn in the thread."""
+_PIECE: Final = 64 * 1024
+"""Bytes that are written at once, so that a slow reader of a long answer is told from one that reads nothing."""
 _MAX_PENDING: Final = 128 * 1024
 """Bytes that wait to be written before the answer itself has to wait."""
 _KEEP_ALIVE: Final = b": keep-alive\n\n"
@@ -52,6 +56,10 @@ class FrameQueue:
         self.is_replay = False
         """Whether the events are those of an answer that was given before."""
         self._discards = False
+        self._moved_at = 0.0
+        """When the reader last took something."""
+        self.left_behind = False
+        """Whether the answer went on without the reader: what it has not got yet is lost to it."""
 
     @property
     def has_frames(self) -> bool:
@@ -80,8 +88,25 @@ class FrameQueue:
         self.take()
 
     async def room(self) -> None:
+        """Returns when there is room again, or when the reader has taken nothing for `STALL_S`: then without it."""
+        loop = asyncio.get_running_loop()
         self._room.clear()
-        await self._room.wait()
+        self._moved_at = loop.time()
+        while True:
+            try:
+                async with asyncio.timeout_at(self._moved_at + STALL_S):
+                    await self._room.wait()
+            except TimeoutError:
+                if loop.time() >= self._moved_at + STALL_S:
+                    self.left_behind = True
+                    self.discard()
+                    return
+            else:
+                return
+
+    def moved(self) -> None:
+        """The reader took something."""
+        self._moved_at = asyncio.get_running_loop().time()
 
     def close(self, failure: Exception | None = None) -> None:
         self.failure = failure
@@ -149,7 +174,8 @@ async def _feed(queue: FrameQueue, send_chat: SendChat, command: SendChatCommand
                 if isinstance(event, ChatStarted):
                     queue.is_replay = event.is_replay
                 queue.put(*_frame(event))
-                if queue.is_full:
+                # The last event leaves the thread and its key to the next one, whoever reads this one when.
+                if queue.is_full and not isinstance(event, ChatDone):
                     await queue.room()
     except asyncio.CancelledError:
         queue.close(shutting_down())
@@ -166,20 +192,24 @@ async def _write(
     decorate(request, response, state)
     await response.prepare(request)
     while True:
+        if queue.left_behind:
+            raise ConnectionResetError("the reader took nothing for too long")
         frames = queue.take()
         if queue.ended:
             if queue.failure is not None:
                 frames += queue.frame("error", _problem(queue.failure, request))
             if frames:
-                await _send(response, frames)
+                await _send(response, frames, queue)
             return
-        await _send(response, frames or _KEEP_ALIVE)
+        await _send(response, frames or _KEEP_ALIVE, queue)
         await queue.filled(within_s=KEEP_ALIVE_S)
 
 
-async def _send(response: web.StreamResponse, data: bytes) -> None:
-    async with asyncio.timeout(WRITE_S):
-        await response.write(data)
+async def _send(response: web.StreamResponse, data: bytes, queue: FrameQueue) -> None:
+    for start in range(0, len(data), _PIECE):
+        async with asyncio.timeout(WRITE_S):
+            await response.write(data if len(data) <= _PIECE else data[start : start + _PIECE])
+        queue.moved()
 
 
 def _new_response(*, is_replay: bool) -> web.StreamResponse:

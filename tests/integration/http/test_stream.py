@@ -1,6 +1,7 @@
 """Server-sent events of `POST /chat`."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -129,17 +130,65 @@ async def test_a_reader_who_stops_reading_holds_up_the_chat_and_not_the_memory(t
     chat = ScriptedSendChat(script=[started(), *[Delta("x" * 10_000)] * 3000, ChatDone(an_answer())])
     async with serving(tmp_path, send_chat=chat) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
-        body = b'{"prompt":"x","stream":true}'
-        writer.write(
-            b"POST /chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (len(body), body)
-        )
+        writer.write(_request(b'{"prompt":"x","stream":true}'))
         await asyncio.sleep(0.5)
         held = list(chat.ended)
         writer.transport.abort()
 
     assert held == []
     assert chat.ended == ["done"]
+
+
+def _request(body: bytes) -> bytes:
+    return (
+        b"POST /chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+        % (len(body), body)
+    )
+
+
+async def test_a_reader_who_takes_nothing_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer ends without it, so that its thread is free; the connection is cut, not given a part."""
+    monkeypatch.setattr(event_stream, "STALL_S", 0.2)
+    monkeypatch.setattr(event_stream, "WRITE_S", 1.0)
+    chat = ScriptedSendChat(script=[started(), *[Delta("x" * 10_000)] * 3000, ChatDone(an_answer())])
+    async with serving(tmp_path, send_chat=chat) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        writer.write(_request(b'{"prompt":"x","stream":true}'))
+        async with asyncio.timeout(10):
+            while not chat.ended:  # noqa: ASYNC110 - what is asked for is an end
+                await asyncio.sleep(0.02)
+        ended = list(chat.ended)
+        raw = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(1 << 20):
+                raw += piece
+        writer.close()
+
+    assert ended == ["done"]
+    assert b"event: done" not in raw
+
+
+async def test_a_slow_reader_of_a_long_answer_gets_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is for a reader who takes nothing, however long the last event is."""
+    monkeypatch.setattr(event_stream, "WRITE_S", 1.0)
+    text = "x" * 24_000_000
+    chat = ScriptedSendChat(script=[started(), ChatDone(an_answer(output=text))])
+    async with serving(tmp_path, send_chat=chat) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        writer.write(
+            _request(b'{"prompt":"x","stream":true}').replace(b"Host: x", b"Host: x\r\nConnection: close")
+        )
+        taken = 0
+        while piece := await reader.read(400_000):
+            taken += len(piece)
+            await asyncio.sleep(0.05)
+        writer.close()
+
+    assert taken > len(text)
 
 
 async def test_what_outlives_the_drain_gets_shutting_down(tmp_path: Path) -> None:
