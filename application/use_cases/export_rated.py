@@ -54,7 +54,8 @@ class ExportRated:
     _unit_of_work: UnitOfWorkFactory
 
     async def execute(self, command: ExportRatedCommand) -> AsyncIterator[RatedConversation]:
-        """An answer of which the question is gone is left out.
+        """Whole answers only: one that failed, was cut or says nothing is no example of anything, whatever people
+        thought of it. One of which the question is gone is left out too.
 
         Raises:
             InvalidRequest: the conditions exclude each other; before the first one.
@@ -85,6 +86,8 @@ async def _conversation(
     answer = await work.messages.get(rated.message_id)
     if answer is None or answer.feedback is None or not _is_made_so(answer, command):
         return None  # deleted or taken back meanwhile, or not asked for
+    if answer.status != "complete" or not (answer.message.text or answer.message.tool_calls):
+        return None
     last = rated.position - 1
     if answer.parent is not None:
         asked = await work.messages.get(answer.parent)

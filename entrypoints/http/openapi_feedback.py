@@ -96,7 +96,7 @@ def feedback_paths(schemas: Schemas) -> dict[str, JSONValue]:
             "get": operation(
                 "exportFeedback",
                 "Export rated conversations",
-                "For tuning and evaluation: each rated answer with the whole exchanges that led to it, at most 50 "
+                "For tuning and evaluation: each complete rated answer with the whole exchanges that led to it, at most 50 "
                 "messages, in the order in which the answers were made. One JSON object a line; a transfer that is cut "
                 "has no last chunk.",
                 "feedback",

@@ -68,6 +68,21 @@ async def test_rated_answer_is_exported_with_what_it_answered(bench: Bench) -> N
     ]
 
 
+async def test_answer_that_is_not_whole_is_left_out(bench: Bench) -> None:
+    """Failed, cut and empty ones; a call of a tool says something without a word."""
+    thread = await bench.thread()
+    for status in ("failed", "incomplete", "interrupted", "cancelled"):
+        await bench.rated_chat(thread, status, "thumbs_down", status=status)
+    await bench.rated_chat(thread, "empty", 1, message=Message.of("assistant", ""))
+    call = ToolCall(id="c1", name="weather", arguments="{}")
+    await bench.rated_chat(
+        thread, "called", 1, message=Message(role="assistant", parts=(), tool_calls=(call,))
+    )
+    await bench.rated_chat(thread, "whole", 2)
+
+    assert ["", "whole"] == await bench.texts()
+
+
 async def test_answer_is_found_by_its_rating(bench: Bench) -> None:
     """Thumbs up is as much as 5, thumbs down as little as 1."""
     thread = await bench.thread()
