@@ -43,7 +43,7 @@ class InMemoryUsage:
         self._view.shelves.demand()
         groups: dict[str | None, list[StoredMessage]] = {} if query.group_by is not None else {None: []}
         for each in self._view.messages.values():
-            if _is_counted(each) and query.since <= each.created_at < query.until:
+            if (_is_counted(each) or _is_rated_copy(each)) and query.since <= each.created_at < query.until:
                 groups.setdefault(self._group_of(each, query.group_by), []).append(each)
         return tuple(
             [
@@ -67,7 +67,12 @@ def _is_counted(stored: StoredMessage) -> bool:
     return stored.copied_from is None and (stored.model is not None or stored.status != "complete")
 
 
-def _row(group: str | None, answers: Sequence[StoredMessage]) -> UsageRow:
+def _is_rated_copy(stored: StoredMessage) -> bool:
+    return stored.copied_from is not None and stored.feedback is not None
+
+
+def _row(group: str | None, found: Sequence[StoredMessage]) -> UsageRow:
+    answers = [each for each in found if each.copied_from is None]
     used = [each.usage for each in answers if each.usage is not None]
     costs = [each.cost_usd for each in answers if each.cost_usd is not None]
     latencies = sorted(
@@ -85,7 +90,7 @@ def _row(group: str | None, answers: Sequence[StoredMessage]) -> UsageRow:
         latency_mean_ms=round(sum(latencies) / len(latencies), 3) if latencies else None,
         latency_p50_ms=_percentile(latencies, 0.5),
         latency_p95_ms=_percentile(latencies, 0.95),
-        ratings=_ratings(answers),
+        ratings=_ratings(found),
     )
 
 

@@ -32,6 +32,15 @@ _IS_COUNTED: Final = sa.and_(
     # An answer, or what there is instead of one; the caller's own turns have neither.
     sa.or_(_M.provider.is_not(None), _M.status != "complete"),
 )
+_IS_RATED_COPY: Final = sa.and_(
+    # A copy bears the time of its original and a newer id, so months to come are looked at too, by the index of
+    # what is rated.
+    _M.id >= sa.bindparam("first", type_=Identifier),
+    _M.created_at >= sa.bindparam("since", type_=Timestamp),
+    _M.created_at < sa.bindparam("until", type_=Timestamp),
+    _M.copied_from.is_not(None),
+    _M.rating.is_not(None),
+)
 
 
 @attrs.frozen
@@ -65,23 +74,16 @@ class Usage:
 
 
 def _counted(group_by: UsageGroup | None, *, on_postgresql: bool) -> sa.Subquery:
-    """One row for each answer. The tenant stands inside too, so that a window never sees another one's."""
+    """One row for each answer, and one for each copy of an answer that was rated, of which nothing but the rating
+    counts: all else is null. The tenant stands inside too, so that a window never sees another one's.
+    """
     grouped = _group(group_by, on_postgresql=on_postgresql).label("grouped")
     latency_ms = sa.case((_M.status == "complete", _M.latency_ms))
-    columns: list[sa.ColumnElement[Any]] = [
-        _M.tenant,
-        grouped,
-        _M.status,
-        _M.input_tokens,
-        _M.output_tokens,
-        _M.cached_input_tokens,
-        _M.cost_usd,
-        _M.rating,
-        latency_ms.label("latency_ms"),
-    ]
+    summed = [_M.status, _M.input_tokens, _M.output_tokens, _M.cached_input_tokens, _M.cost_usd]
+    figures: list[sa.ColumnElement[Any]] = [*summed, latency_ms.label("latency_ms")]
     if not on_postgresql:
         of_group = _group(group_by, on_postgresql=False)
-        columns += [
+        figures += [
             sa.func.row_number()
             .over(partition_by=[of_group, latency_ms.is_(None)], order_by=latency_ms)
             .label("rank"),
@@ -94,11 +96,12 @@ def _counted(group_by: UsageGroup | None, *, on_postgresql: bool) -> sa.Subquery
         ).outerjoin(
             SESSIONS, sa.and_(SESSIONS.c.id == THREADS.c.session_id, SESSIONS.c.tenant == THREADS.c.tenant)
         )
-    return (
-        sa.select(*columns)
-        .select_from(source)
-        .where(_IS_COUNTED, _M.tenant == sa.bindparam("tenant"))
-        .subquery("counted")
+    is_own = _M.tenant == sa.bindparam("tenant")
+    answers = sa.select(_M.tenant, grouped, _M.rating, *figures).select_from(source)
+    nothing = [sa.null().label(each.key) for each in figures]
+    copies = sa.select(_M.tenant, grouped, _M.rating, *nothing).select_from(source)
+    return sa.union_all(answers.where(_IS_COUNTED, is_own), copies.where(_IS_RATED_COPY, is_own)).subquery(
+        "counted"
     )
 
 
@@ -133,7 +136,7 @@ def _sums(columns: Any) -> list[sa.ColumnElement[Any]]:
     rating = columns.rating
     stars = sa.case((rating.in_(_STARS), sa.cast(rating, sa.Integer)))
     return [
-        sa.func.count().label("requests"),
+        sa.func.count(columns.status).label("requests"),
         sa.func.sum(sa.case((columns.status == "failed", 1), else_=0)).label("errors"),
         sa.func.sum(columns.input_tokens).label("input_tokens"),
         sa.func.sum(columns.output_tokens).label("output_tokens"),

@@ -248,16 +248,18 @@ class UsageSuite:
         (row,) = await _report(store)
         assert (row.requests, row.unpriced) == (1, 0)
 
-    async def test_copies_in_a_fork_count_nothing(self, stores: Stores) -> None:
-        """They were paid for, and are rated, in the thread they come from."""
+    async def test_copies_in_a_fork_cost_nothing(self, stores: Stores) -> None:
+        """They were paid for in the thread they come from. A rating that one is given counts where it was given: it is
+        of that answer as much as another one."""
         store, _ = stores
-        record = chat_at(START)
-        await _commit(store, record)
-        fork = attrs.evolve(record.thread, id=ThreadId(_id_at(START)), length=2, updated_at=START)
+        record = chat_at(START, prompt_version="support:v2", latency_ms=30)
+        await _commit(store, record, chat_at(START + DAY, prompt_version="greeter:v1"))
+        copied_at = START + 40 * DAY
+        fork = attrs.evolve(record.thread, id=ThreadId(_id_at(copied_at)), length=2, updated_at=copied_at)
         copies = [
             attrs.evolve(
                 message,
-                id=MessageId(_id_at(START)),
+                id=MessageId(_id_at(copied_at)),
                 thread_id=fork.id,
                 position=position,
                 parent=None,
@@ -269,10 +271,28 @@ class UsageSuite:
             await work.threads.add(fork)
             await work.messages.add(copies)
             await work.commit()
-        await rate(store, copies[-1].id, Feedback(rating=5, given_at=START))
 
-        (row,) = await _report(store)
-        assert (row.requests, row.ratings.count) == (1, 0)
+        assert await _groups(store, "prompt_version") == [("greeter:v1", 1), ("support:v2", 1)]
+        await rate(store, record.messages[-1].id, Feedback(rating="thumbs_down", given_at=START))
+        await rate(store, copies[-1].id, Feedback(rating=5, given_at=copied_at))
+        greeter, support = await _report(store, attrs.evolve(WHOLE, group_by="prompt_version"))
+        assert greeter.ratings.count == 0
+        assert support == UsageRow(
+            group="support:v2",
+            requests=1,
+            errors=0,
+            input_tokens=10,
+            output_tokens=20,
+            cached_input_tokens=5,
+            cost_usd=Decimal("0.5"),
+            unpriced=0,
+            latency_mean_ms=30.0,
+            latency_p50_ms=30.0,
+            latency_p95_ms=30.0,
+            ratings=RatingStatistics(count=2, total=1.0, thumbs_up=0, thumbs_down=1, stars=1, stars_total=5),
+        )
+        (later,) = await _report(store, UsageQuery(since=copied_at - DAY, until=copied_at + DAY))
+        assert (later.requests, later.ratings.count) == (0, 0)
 
     async def test_answers_of_a_deleted_thread_count(self, stores: Stores) -> None:
         """The money was spent; by user too."""

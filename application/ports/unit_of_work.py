@@ -130,7 +130,7 @@ class FeedbackRepository(Protocol):
 
 class UsageReader(Protocol):
     async def report(self, query: UsageQuery) -> tuple[UsageRow, ...]:
-        """One row a group, by the group's name; messages that are copies count nothing."""
+        """One row a group, by the group's name; of messages that are copies their ratings count, and nothing else."""
 
 
 class IdempotencyRepository(Protocol):

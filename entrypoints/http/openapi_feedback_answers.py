@@ -79,7 +79,7 @@ FEEDBACK_SCHEMAS: Final[Mapping[str, JSONObject]] = {
         },
     ),
     "UsageRow": record(
-        "The answers of one group. Copies in forks count nothing; answers of deleted threads count.",
+        "The answers of one group. Of copies in forks the ratings count alone; answers of deleted threads count.",
         {
             "group": nullable(
                 "string",

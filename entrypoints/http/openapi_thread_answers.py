@@ -61,7 +61,10 @@ _MESSAGE: Final[Mapping[str, JSONObject]] = {
     "tool_call_id": nullable("string", "In a tool's turn: which call it answers."),
     "usage": ref_or_null("Usage", "The tokens of an answer; null in a caller's turn."),
     "cost_usd": money("What the answer cost; null in a caller's turn too."),
-    "latency_ms": nullable("integer", "From the request's arrival to the answer's end, in milliseconds."),
+    "latency_ms": nullable(
+        "integer",
+        "From the request's arrival to the answer's end, in milliseconds, with the wait for its turn in the thread.",
+    ),
     "parent_id": _uuid_or_null(
         "The turn it follows. Answers with the same parent were made in place of one another; the newest counts."
     ),
