@@ -15,6 +15,7 @@ from domain.answer import ChatDone, ChatEvent, ChatStarted, Delta, Reset, ToolCa
 from domain.errors import LorError
 from domain.json_value import JSONValue
 from entrypoints.http.fault_log import log_unexpected
+from entrypoints.http.paced_writing import write
 from entrypoints.http.problems import internal_error, problem_json, shutting_down
 from entrypoints.http.response_headers import REPLAYED, decorate
 from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState, cancel_when_lost
@@ -30,12 +31,8 @@ from entrypoints.rendering import (
 HOLD_S: Final = 5.0
 """How long the 200 waits for the first event, so that a failure before it is a plain problem."""
 KEEP_ALIVE_S: Final = 15.0
-WRITE_S: Final = 30.0
-"""How long a reader may take none of what is sent before it counts as gone."""
 STALL_S: Final = 5.0
 """How long before the answer goes on without it: others may be waiting for their turn in the thread."""
-_PIECE: Final = 64 * 1024
-"""Bytes that are written at once, so that a slow reader of a long answer is told from one that reads nothing."""
 _MAX_PENDING: Final = 128 * 1024
 """Bytes that wait to be written before the answer itself has to wait."""
 _KEEP_ALIVE: Final = b": keep-alive\n\n"
@@ -199,17 +196,10 @@ async def _write(
             if queue.failure is not None:
                 frames += queue.frame("error", _problem(queue.failure, request))
             if frames:
-                await _send(response, frames, queue)
+                await write(response, frames, moved=queue.moved)
             return
-        await _send(response, frames or _KEEP_ALIVE, queue)
+        await write(response, frames or _KEEP_ALIVE, moved=queue.moved)
         await queue.filled(within_s=KEEP_ALIVE_S)
-
-
-async def _send(response: web.StreamResponse, data: bytes, queue: FrameQueue) -> None:
-    for start in range(0, len(data), _PIECE):
-        async with asyncio.timeout(WRITE_S):
-            await response.write(data if len(data) <= _PIECE else data[start : start + _PIECE])
-        queue.moved()
 
 
 def _new_response(*, is_replay: bool) -> web.StreamResponse:

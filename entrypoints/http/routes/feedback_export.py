@@ -1,6 +1,5 @@
 """`GET /feedback/export`: rated conversations, a line of JSON each, streamed."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
@@ -12,13 +11,12 @@ from domain.errors import InvalidRequest, StorageUnavailable
 from entrypoints.feedback_rendering import rated_conversation_json
 from entrypoints.http.checks import Faults
 from entrypoints.http.feedback_body import RATED, rated_command
+from entrypoints.http.paced_writing import write
 from entrypoints.http.query import read_query
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.state import STATE, cancel_when_lost
 from entrypoints.rendering import to_json
 
-WRITE_S: Final = 30.0
-"""How long a reader may take none of what is sent before it counts as gone."""
 NDJSON: Final = "application/x-ndjson"
 
 
@@ -43,9 +41,9 @@ async def export(request: web.Request) -> web.StreamResponse:
             with cancel_when_lost(request):
                 await response.prepare(request)
                 if first is not None:
-                    await _send(response, first)
+                    await write(response, first)
                 async for line in lines:
-                    await _send(response, line)
+                    await write(response, line)
                 await response.write_eof()
         except (ConnectionError, TimeoutError, StorageUnavailable):
             # The reader is gone or takes nothing, or the database went away.
@@ -57,8 +55,3 @@ async def export(request: web.Request) -> web.StreamResponse:
 async def _lines(found: AsyncIterator[RatedConversation]) -> AsyncGenerator[bytes, None]:
     async for each in found:
         yield to_json(rated_conversation_json(each)) + b"\n"
-
-
-async def _send(response: web.StreamResponse, data: bytes) -> None:
-    async with asyncio.timeout(WRITE_S):
-        await response.write(data)

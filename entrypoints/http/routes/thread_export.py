@@ -1,6 +1,5 @@
 """`GET /threads/{id}/export`: a whole thread, streamed."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -9,14 +8,13 @@ from aiohttp import web
 from domain.errors import InvalidRequest, LorError
 from domain.ids import DEFAULT_TENANT, ThreadId
 from entrypoints.http.checks import Faults
+from entrypoints.http.paced_writing import write
 from entrypoints.http.query import read_query
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.state import STATE, cancel_when_lost
 from entrypoints.http.thread_body import EXPORT
 from entrypoints.thread_export import export_name, export_pieces
 
-WRITE_S: Final = 30.0
-"""How long a reader may take none of what is sent before it counts as gone."""
 _CHUNK_BYTES: Final = 64 * 1024
 _TYPES: Final = {"json": "application/json", "markdown": "text/markdown; charset=utf-8"}
 
@@ -48,9 +46,9 @@ async def export(request: web.Request) -> web.StreamResponse:
     try:
         with cancel_when_lost(request):
             await response.prepare(request)
-            await _send(response, first)
+            await write(response, first)
             async for chunk in pieces:
-                await _send(response, chunk)
+                await write(response, chunk)
             await response.write_eof()
     except (ConnectionError, TimeoutError, LorError):
         # The reader is gone or takes nothing, the thread was deleted meanwhile, or the database went away.
@@ -69,8 +67,3 @@ async def chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             pending.clear()
     if pending:  # an empty chunk would end the transfer
         yield bytes(pending)
-
-
-async def _send(response: web.StreamResponse, data: bytes) -> None:
-    async with asyncio.timeout(WRITE_S):
-        await response.write(data)

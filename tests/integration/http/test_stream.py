@@ -10,7 +10,7 @@ from domain.answer import ChatDone, Delta, Reset, ToolCalled, ToolCallGrew
 from domain.errors import ChatFailed
 from domain.message import ToolCall
 from domain.model import ModelRef
-from entrypoints.http import event_stream
+from entrypoints.http import event_stream, paced_writing
 from tests.support.http import MODEL, ScriptedSendChat, an_answer, events_of, serving, started
 
 
@@ -151,7 +151,7 @@ async def test_a_reader_who_takes_nothing_is_left_behind(
 ) -> None:
     """The answer ends without it, so that its thread is free; the connection is cut, not given a part."""
     monkeypatch.setattr(event_stream, "STALL_S", 0.2)
-    monkeypatch.setattr(event_stream, "WRITE_S", 1.0)
+    monkeypatch.setattr(paced_writing, "WRITE_S", 1.0)
     chat = ScriptedSendChat(script=[started(), *[Delta("x" * 10_000)] * 3000, ChatDone(an_answer())])
     async with serving(tmp_path, send_chat=chat) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
@@ -174,7 +174,7 @@ async def test_a_slow_reader_of_a_long_answer_gets_all_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit is for a reader who takes nothing, however long the last event is."""
-    monkeypatch.setattr(event_stream, "WRITE_S", 1.0)
+    monkeypatch.setattr(paced_writing, "WRITE_S", 1.0)
     text = "x" * 24_000_000
     chat = ScriptedSendChat(script=[started(), ChatDone(an_answer(output=text))])
     async with serving(tmp_path, send_chat=chat) as server:
