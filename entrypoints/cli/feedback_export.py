@@ -12,7 +12,7 @@ from entrypoints.cli.feedback_rate import rating_from
 from entrypoints.cli.moments import moment_from
 from entrypoints.cli.on_threads import on_threads
 from entrypoints.cli.options import common
-from entrypoints.cli.output import ascii_controls, print_json, say
+from entrypoints.cli.output import ascii_controls, print_json, printable, say
 from entrypoints.cli.output_file import check_writable, written_to
 
 if TYPE_CHECKING:
@@ -61,10 +61,12 @@ def export(
     as_json: bool,
 ) -> None:
     from domain.prompt.reference import PromptReference
+    from entrypoints.cli.misuse import as_misuse
 
     at_least = None if min_rating is None else rating_from(min_rating, path="--min-rating")
     at_most = None if max_rating is None else rating_from(max_rating, path="--max-rating")
-    reference = None if prompt is None else PromptReference.parse(prompt, path="--prompt")
+    with as_misuse():
+        reference = None if prompt is None else PromptReference.parse(prompt, path="--prompt")
     check_writable(output)
 
     async def run(application: "Application") -> int:
@@ -84,9 +86,19 @@ def export(
     written = on_threads(config_path, run)
     if output is not None and as_json:
         print_json({"written": written, "output": str(output)})
-    elif output is not None or not written:
-        what = f"{written:,} rated answer{'' if written == 1 else 's'}"
-        say(what if output is None else f"{what} in {output}", dim=True)
+    elif output is not None and written:
+        say(f"{written:,} rated answer{'' if written == 1 else 's'} in {output}", dim=True)
+    if not written:
+        conditions = {
+            "--min-rating": min_rating,
+            "--max-rating": max_rating,
+            "--since": since,
+            "--until": until,
+            "--prompt": prompt,
+            "--model": model,
+        }
+        asked = [f"{name} {printable(given)}" for name, given in conditions.items() if given is not None]
+        say(f"no rated answer matches {' '.join(asked)}" if asked else "no whole answer is rated yet")
 
 
 async def _write(

@@ -85,7 +85,8 @@ def print_usage(rows: "Sequence[UsageRow]", group_by: str | None) -> None:
     print_table(
         (group, "requests", "tokens in + out", "cost", "p50 / p95", "rating (95%)"),
         [_drawn(row, group_by) for row in rows],
-        folding=("rating (95%)", "requests", "cost", "tokens in + out", "p50 / p95", group),
+        # Half a cost looks like a whole one.
+        folding=("rating (95%)", "requests", "tokens in + out", "p50 / p95", group),
     )
 
 
@@ -96,7 +97,7 @@ def _drawn(row: "UsageRow", group_by: str | None) -> tuple[str, ...]:
     failed = f"\n{row.errors:,} failed" if row.errors else ""
     cost = _dollars(row.cost_usd)
     if row.unpriced:
-        cost = f"{cost} + {row.unpriced:,} unknown" if row.cost_usd else f"{row.unpriced:,} unknown"
+        cost = f"{cost}\n{row.unpriced:,} unpriced" if row.cost_usd else f"{row.unpriced:,} unpriced"
     found = estimate(row.ratings)
     return (
         row.group if row.group is not None else "all" if group_by is None else "none",
@@ -130,12 +131,20 @@ def _dollars(amount: Decimal) -> str:
 
 
 def _latency(*latencies_ms: float | None) -> str:
-    known = [each for each in latencies_ms if each is not None]
-    if not known:
+    """Each in the unit that suits it, which is said once where it suits all: `44 ms / 1.5 s`, `44 / 120 ms`."""
+    told = [_time(each) for each in latencies_ms if each is not None]
+    if not told:
         return "–"
-    if max(known) < 1000:
-        return f"{' / '.join(f'{each:.0f}' for each in known)} ms"
-    return f"{' / '.join(f'{each / 1000:.1f}' for each in known)} s"
+    units = {unit for _, unit in told}
+    if len(units) == 1:
+        return f"{' / '.join(number for number, _ in told)} {units.pop()}"
+    return " / ".join(f"{number} {unit}" for number, unit in told)
+
+
+def _time(latency_ms: float) -> tuple[str, str]:
+    if round(latency_ms) < 1000:
+        return f"{latency_ms:.0f}", "ms"
+    return f"{latency_ms / 1000:,.1f}", "s"
 
 
 def _plain(row: "UsageRow") -> tuple[object, ...]:

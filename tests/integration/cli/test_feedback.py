@@ -57,12 +57,12 @@ def test_show_is_a_line_a_rating(lor3: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("--rating", "thumbs_upp"), 1, "did you mean `thumbs_up`?"),
-        (("--rating", "6"), 1, "--rating"),
+        (("--rating", "thumbs_upp"), 2, "did you mean `thumbs_up`?"),
+        (("--rating", "6"), 2, "--rating"),
         ((), 2, "--rating"),
-        (("--rating", "1", "--comment", "x" * 4097), 1, "--comment: must have at most 4,096"),
-        (("--rating", "1", "--tag", " "), 1, "--tag: must not be empty"),
-        (("--rating", "1", "--user", "x" * 257), 1, "--user: must have at most 256"),
+        (("--rating", "1", "--comment", "x" * 4097), 2, "--comment: must have at most 4,096"),
+        (("--rating", "1", "--tag", " "), 2, "--tag: must not be empty"),
+        (("--rating", "1", "--user", "x" * 257), 2, "--user: must have at most 256"),
     ],
 )
 def test_rate_refuses_what_can_not_be(lor3: Run, arguments: tuple[str, ...], code: int, told: str) -> None:
@@ -78,16 +78,16 @@ def test_rate_refuses_what_can_not_be(lor3: Run, arguments: tuple[str, ...], cod
 def test_only_answers_are_rated(lor3: Run) -> None:
     """Neither a caller's turn nor what is not there, nor the beginning of an id."""
     answer = say(lor3, "one")
-    turn = lor3("thread", "show", answer["thread_id"], "--json").json["messages"][0]["id"]
+    turn = lor3("thread", "show", answer["thread_id"], "--json").json["items"][0]["id"]
     of_turn = lor3("feedback", "rate", turn, "--rating", "1")
     of_none = lor3("feedback", "rate", _ABSENT, "--rating", "1", "--json")
     of_part = lor3("feedback", "rate", answer["message_id"][:13], "--rating", "1")
 
-    assert [each.code for each in (of_turn, of_none, of_part)] == [1, 1, 1]
+    assert [each.code for each in (of_turn, of_none, of_part)] == [1, 1, 2]
     assert "MESSAGE_ID: is a message of role `user`" in of_turn.err
     assert json.loads(of_none.err)["code"] == "not_found"
     assert "lor3 thread show" in json.loads(of_none.err)["detail"]
-    assert "all of its id" in of_part.err
+    assert "by its whole id" in of_part.err
 
 
 def test_export_is_a_line_an_answer(lor3: Run, tmp_path: Path) -> None:
@@ -121,8 +121,9 @@ def test_empty_export_is_an_empty_file(lor3: Run, tmp_path: Path) -> None:
     done = lor3("feedback", "export", "--prompt", "support_agent:v3", "-o", "none.jsonl")
 
     assert (done.code, (tmp_path / "none.jsonl").read_text()) == (0, "")
-    assert "0 rated answers" in done.err
-    assert lor3("feedback", "export").out == ""
+    assert "no rated answer matches --prompt support_agent:v3" in " ".join(done.err.split())
+    everything = lor3("feedback", "export")
+    assert (everything.out, everything.err) == ("", "no whole answer is rated yet\n")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_export_refuses_what_can_not_be(lor3: Run, arguments: tuple[str, ...], t
     """In the names of the options."""
     done = lor3("feedback", "export", *arguments)
 
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert told in done.err
 
 
@@ -183,5 +184,5 @@ def test_usage_refuses_what_can_not_be(lor3: Run, arguments: tuple[str, ...], to
     """In the names of the options."""
     done = lor3("observe", "usage", *arguments)
 
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert told in done.err
