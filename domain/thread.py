@@ -18,6 +18,10 @@ from domain.usage import Usage
 MessageStatus: TypeAlias = Literal["complete", "incomplete", "failed", "interrupted", "cancelled"]
 
 
+ThreadOrder: TypeAlias = Literal["created", "updated"]
+"""By when a thread was opened, or last written to; the newest first."""
+
+
 @attrs.frozen(kw_only=True)
 class Session:
     """Groups the threads of one user."""

@@ -11,7 +11,7 @@ from domain.attempt import Attempt
 from domain.clean_text import clean, clean_value
 from domain.errors import NotFound
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
-from domain.thread import Session, StoredMessage, Thread, ThreadSummary
+from domain.thread import Session, StoredMessage, Thread, ThreadOrder, ThreadSummary
 
 V = TypeVar("V", Session, Thread)
 
@@ -67,7 +67,15 @@ class InMemoryThreads:
         view.order.put(thread.id, ())
 
     async def list(
-        self, *, session_id: SessionId | None = None, before: ThreadId | None = None, limit: int
+        self,
+        *,
+        session_id: SessionId | None = None,
+        user: str | None = None,
+        tag: str | None = None,
+        order: ThreadOrder = "created",
+        before: ThreadId | None = None,
+        updated_before: datetime.datetime | None = None,
+        limit: int,
     ) -> tuple[Thread, ...]:
         view = self._view
         view.shelves.demand()
@@ -76,8 +84,14 @@ class InMemoryThreads:
             for each in view.threads.values()
             if view.deleted.get(each.id) is None
             and (session_id is None or each.session_id == session_id.lower())
+            and (user is None or _user_of(view, each) == clean(user))
+            and (tag is None or clean(tag) in each.tags)
         ]
-        return _newest(mine, before, limit)
+        if order == "created":
+            return _newest(mine, before, limit)
+        if before is not None and updated_before is not None:
+            mine = [each for each in mine if _activity(each) < (updated_before, before.lower())]
+        return tuple(sorted(mine, key=_activity, reverse=True)[: max(limit, 0)])
 
     async def change(self, thread: Thread) -> None:
         view = self._view
@@ -223,6 +237,15 @@ def _lock_of(thread_id: ThreadId) -> tuple[str, str]:
 def _newest(values: Sequence[V], before: str | None, limit: int) -> tuple[V, ...]:
     values = [each for each in values if before is None or each.id < before.lower()]
     return tuple(sorted(values, key=lambda each: each.id, reverse=True)[: max(limit, 0)])
+
+
+def _user_of(view: TenantView, thread: Thread) -> str | None:
+    session = view.sessions.get(thread.session_id)
+    return None if session is None else session.user
+
+
+def _activity(thread: Thread) -> tuple[datetime.datetime, str]:
+    return thread.updated_at or thread.created_at, thread.id
 
 
 def _demand_tenant(view: TenantView, tenant: Tenant) -> None:

@@ -64,6 +64,19 @@ THREADS = sa.Table(
 )
 _partial_index("ix_threads_deleted_at", THREADS, ("deleted_at",), "deleted_at IS NOT NULL")
 
+# The tags once more, a row each: an index on the list itself would not be used where row security binds, as
+# PostgreSQL looks into JSON only after the policy. A chat gives its new thread none.
+THREAD_TAGS = sa.Table(
+    "thread_tags",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("thread_id", Identifier, nullable=False),
+    sa.Column("tag", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("thread_id", "tenant", "tag"),
+    _belongs_to("threads", "thread_id"),
+    sa.Index(None, "tenant", "tag", "thread_id"),
+)
+
 # On PostgreSQL this table and `attempts` are divided into months by the message's id, which is a UUIDv7
 # (partitions.py). So no key there is unique without it, and no foreign key leads here: a month goes as a whole.
 

@@ -17,10 +17,11 @@ from adapters.testing.chats_to_store import (
 from adapters.testing.prompts_to_store import NOW, OTHER_TENANT, Stores, error_of
 from application.ports.store import Store
 from application.ports.unit_of_work import UnitOfWork
+from domain.clean_text import clean
 from domain.errors import NotFound, StorageUnavailable
 from domain.feedback import Feedback
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, ThreadId
-from domain.thread import ChatRecord, Session, Thread, ThreadSummary
+from domain.thread import ChatRecord, Session, Thread, ThreadOrder, ThreadSummary
 
 LATER = NOW + datetime.timedelta(minutes=5)
 
@@ -169,6 +170,78 @@ class ThreadSuite:
             assert await work.threads.list(limit=0) == ()
             for absent in (foreign.session.id, SessionId(new_id()), SessionId("x")):
                 assert await work.threads.list(session_id=absent, limit=9) == ()
+
+    async def test_threads_are_found_by_user_and_tag(self, stores: Stores) -> None:
+        """And by both and a session too, in either order; a tag that was taken away finds nothing any more."""
+        store, _ = stores
+        ada, again, bob, nobody = [new_session(user=user) for user in ("a\0da", "a\0da", "bob", None)]
+        threads = [
+            new_thread(
+                (ada, again, bob, nobody)[n % 4],
+                tags=(("red",), ("red", "x\0", "x\ud800"), ())[n % 3],
+                updated_at=NOW + datetime.timedelta(seconds=n * 7 % 5),
+            )
+            for n in range(24)
+        ]
+        theirs = new_session(user="a\0da", tenant=OTHER_TENANT)
+        async with store.unit_of_work(OTHER_TENANT) as work:
+            await work.sessions.add(theirs)
+            await work.threads.add(new_thread(theirs, tags=("red",)))
+            await work.commit()
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            for session in (ada, again, bob, nobody):
+                await work.sessions.add(session)
+            for thread in threads:
+                await work.threads.add(thread)
+            await work.threads.delete(threads[0].id, at=LATER)
+            await work.threads.purge(threads[1].id)
+            await work.threads.change(attrs.evolve(threads[3], tags=("blue",), updated_at=LATER))
+            await work.commit()
+        threads[3] = attrs.evolve(threads[3], tags=("blue",), updated_at=LATER)
+        del threads[:2]
+        users = {session.id: session.user for session in (ada, again, bob, nobody)}
+
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            for chosen in (
+                {},
+                {"user": "a\0da"},
+                {"user": "a\ufffdda", "tag": "red"},
+                {"user": "bob", "tag": "blue"},
+                {"tag": "x\0"},
+                {"tag": "red"},
+                {"tag": "re"},
+                {"tag": "blue"},
+                {"user": "carol"},
+                {"session_id": ada.id, "tag": "red"},
+                {"session_id": ada.id, "user": "bob"},
+            ):
+                fits = [
+                    each.id
+                    for each in threads
+                    if chosen.get("session_id") in (None, each.session_id)
+                    and clean(chosen.get("user")) in (None, clean(users[each.session_id]))
+                    and (chosen.get("tag") is None or clean(chosen["tag"]) in clean(each.tags))
+                ]
+                by_time = {each.id: (each.updated_at, each.id) for each in threads}
+                assert sorted(fits, reverse=True) == await self._listed(work, chosen, "created")
+                assert sorted(fits, key=lambda each: by_time[each], reverse=True) == await self._listed(
+                    work, chosen, "updated"
+                )
+
+    @staticmethod
+    async def _listed(work: UnitOfWork, chosen: dict[str, Any], order: ThreadOrder) -> list[ThreadId]:
+        """Page by page."""
+        listed: list[Thread] = []
+        while page := await work.threads.list(
+            **chosen,
+            order=order,
+            before=listed[-1].id if listed else None,
+            updated_before=listed[-1].updated_at if listed and order == "updated" else None,
+            limit=4,
+        ):
+            assert len(page) <= 4
+            listed += page
+        return [each.id for each in listed]
 
     async def test_change_writes_title_tags_and_time(self, stores: Stores) -> None:
         """And nothing else; a title and tags can be taken away again."""

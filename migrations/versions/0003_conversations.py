@@ -60,6 +60,20 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "thread_tags",
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("thread_id", _ID, nullable=False),
+        sa.Column("tag", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("thread_id", "tenant", "tag", name="pk_thread_tags"),
+        sa.ForeignKeyConstraint(
+            ["thread_id", "tenant"],
+            ["threads.id", "threads.tenant"],
+            name="fk_thread_tags_threads",
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index("ix_thread_tags_tenant_tag_thread_id", "thread_tags", ["tenant", "tag", "thread_id"])
+    op.create_table(
         "feedback_changes",
         sa.Column("tenant", sa.Text, nullable=False),
         sa.Column("message_id", _ID, nullable=False),
@@ -185,7 +199,7 @@ def _first_id(month: int) -> str:
 
 
 def downgrade() -> None:
-    for table in ("idempotency_keys", "feedback_changes", "thread_summaries"):
+    for table in ("idempotency_keys", "feedback_changes", "thread_tags", "thread_summaries"):
         op.drop_table(table)
     for name in ("ix_messages_rated_tenant_id", "ix_messages_rated", "ix_messages_pinned"):
         op.drop_index(name, "messages")

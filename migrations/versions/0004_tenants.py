@@ -15,6 +15,7 @@ locks = ()
 _TABLES = (
     "sessions",
     "threads",
+    "thread_tags",
     "messages",
     "attempts",
     "thread_summaries",

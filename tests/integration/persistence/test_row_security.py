@@ -29,6 +29,7 @@ _PROMPTS = (
     "VALUES (:tenant, 'hello', 'stable', 1, '{}', now())",
     "INSERT INTO thread_summaries (tenant, thread_id, up_to, text, provider, model, created_at) "
     "SELECT tenant, id, 0, 'text', 'demo', 'demo', now() FROM threads WHERE tenant = :tenant",
+    "INSERT INTO thread_tags (tenant, thread_id, tag) SELECT tenant, id, 't' FROM threads WHERE tenant = :tenant",
     "INSERT INTO idempotency_keys (tenant, key, fingerprint, state, owner, lease_until, created_at, expires_at) "
     "SELECT tenant, 'k', 'f', 'done', id, now(), now(), now() FROM threads WHERE tenant = :tenant",
 )
