@@ -10,7 +10,7 @@ from domain.attempt import Attempt
 from domain.feedback import Feedback, FeedbackChange, RatedMessage
 from domain.idempotency import Claimed, ClaimOutcome, IdempotencyKey
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
-from domain.thread import Session, StoredMessage, Thread, ThreadSummary
+from domain.thread import Session, StoredMessage, Thread, ThreadOrder, ThreadSummary
 from domain.usage_report import UsageQuery, UsageRow
 
 
@@ -43,9 +43,21 @@ class ThreadRepository(Protocol):
         """
 
     async def list(
-        self, *, session_id: SessionId | None = None, before: ThreadId | None = None, limit: int
+        self,
+        *,
+        session_id: SessionId | None = None,
+        user: str | None = None,
+        tag: str | None = None,
+        order: ThreadOrder = "created",
+        before: ThreadId | None = None,
+        updated_before: datetime.datetime | None = None,
+        limit: int,
     ) -> tuple[Thread, ...]:
-        """Newest first, those with an id less than `before`; of all sessions, or of one."""
+        """Newest first, those with an id less than `before`; of all, or of one session, one user, one tag.
+
+        With `order="updated"` by (`updated_at`, `id`), those less than (`updated_before`, `before`), which are given
+        both or neither; it costs as much as there are threads that fit.
+        """
 
     async def change(self, thread: Thread) -> None:
         """Writes title, tags and `updated_at`. It must be locked."""
