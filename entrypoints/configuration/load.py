@@ -154,6 +154,8 @@ class _Resolver:
             )
         for index, origin in enumerate(server.cors_origins):
             check_cors_origin(origin, ("server", "cors_origins", index), findings)
+        redis = self._redis()
+        self._warn_of_workers(server, redis)
         return Settings(
             chat=chat,
             providers=providers.configured,
@@ -164,7 +166,7 @@ class _Resolver:
             routing=self._routing(document.routing or RoutingDocument()),
             server=server,
             database=self._database(),
-            redis=self._redis(),
+            redis=redis,
             prompts=self._prompts(),
             threads=given(ThreadSettings(), document.threads),
             retention=given(RetentionSettings(), document.retention),
@@ -262,6 +264,13 @@ class _Resolver:
             self.warnings += [
                 f"models of {name} are skipped: {providers.unavailable[name]}" for name in missing
             ]
+
+    def _warn_of_workers(self, server: ServerSettings, redis: RedisSettings) -> None:
+        if server.workers > 1 and redis.url is None:
+            self.warnings.append(
+                f"server.workers is {server.workers} and redis.url is not set: chats of one thread that reach "
+                "different workers do not wait for one another; set redis.url"
+            )
 
     def _prices(self, catalogue: Catalogue) -> Mapping[str, Price]:
         prices = {}

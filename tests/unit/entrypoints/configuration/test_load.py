@@ -183,6 +183,21 @@ def test_environment_reaches_a_provider_with_a_dash(load: Load) -> None:
     assert Secret("k") == settings.providers["azure-eu"].api_key
 
 
+def test_workers_without_redis_are_warned_of(load: Load) -> None:
+    """They know nothing of one another's chats; by a flag too, and never of one worker."""
+    text = "server: {workers: 4}"
+    warned = load(text)
+    by_flag = load(flags={"server.workers": 2})
+
+    assert ["server.workers is 4 and redis.url is not set"] == [
+        each.partition(":")[0] for each in warned.warnings
+    ]
+    assert "do not wait for one another; set redis.url" in warned.warnings[0]
+    assert len(by_flag.warnings) == 1
+    assert () == load(text, environ={"REDIS_URL": "redis://127.0.0.1:6379"}).warnings
+    assert () == load(text, flags={"server.workers": 1}).warnings
+
+
 def test_foreign_variables_are_left_alone(load: Load) -> None:
     """Kubernetes sets LOR3_PORT for a service called lor3; a typo is warned of."""
     settings = load(
