@@ -6,6 +6,7 @@ LorError
 │   ├── ContentFiltered         content_filtered
 │   └── NoCapableModel          no_capable_model
 ├── NotFound                    not_found
+│   └── Absent                  not_found                  a session, a thread or a message
 ├── Conflict                    conflict                   the thing is in a state that does not allow it
 │   ├── LabelProtected          label_protected
 │   ├── VersionInUse            version_in_use
@@ -94,6 +95,22 @@ class NotFound(LorError):
     """There is no such thing, or it is another tenant's: both look the same."""
 
     code = "not_found"
+
+
+AbsentKind: TypeAlias = Literal["session", "thread", "message"]
+
+
+class Absent(NotFound):
+    """There is no such session, thread or message; says which, for those who have a remedy of their own to tell."""
+
+    def __init__(self, detail: str, *, kind: AbsentKind, name: str) -> None:
+        """
+        Args:
+            name: the id that was given, fit to be shown.
+        """
+        super().__init__(detail)
+        self.kind = kind
+        self.name = name
 
 
 class Conflict(LorError):

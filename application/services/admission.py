@@ -9,11 +9,11 @@ import attrs
 from application.ports.clock import Clock
 from application.ports.thread_gate import ThreadGate
 from application.ports.unit_of_work import UnitOfWorkFactory
+from application.services.absence import no_message
 from application.services.background import Background
 from application.services.idempotency_guard import IdempotencyGuard
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer
-from domain.errors import NotFound
 from domain.idempotency import Answered, Claimed
 from domain.ids import ThreadId
 
@@ -90,5 +90,5 @@ class Admission:
         async with self.unit_of_work(command.tenant) as work:
             message = await work.messages.get(command.regenerates)
         if message is None:
-            raise NotFound(f"there is no message {command.regenerates}")
+            raise no_message(command.regenerates)
         return message.thread_id

@@ -5,7 +5,7 @@ from typing import Final
 import attrs
 
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from application.services.message_lookup import no_message
+from application.services.absence import no_message
 from domain.errors import Conflict, Fault, InvalidRequest
 from domain.exchanges import exchanges_of
 from domain.ids import MessageId, Tenant, ThreadId

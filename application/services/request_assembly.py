@@ -8,6 +8,7 @@ import attrs
 
 from application.ports.conversation_reader import ConversationReader
 from application.ports.unit_of_work import UnitOfWorkFactory
+from application.services.absence import no_session, no_thread
 from application.services.prompt_choice import PromptChoice
 from application.services.regeneration import find_regeneration
 from application.services.run import Run
@@ -17,7 +18,7 @@ from domain.catalogue import Catalogue
 from domain.chat import ChatRequest
 from domain.chat_defaults import ChatDefaults
 from domain.clean_text import clean
-from domain.errors import Fault, InvalidRequest, NotFound
+from domain.errors import Absent, Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.memory import NO_MEMORY, Memory
@@ -269,7 +270,10 @@ class RequestAssembly:
             )
         history, turns = _split(command.messages) if command.own_history else ((), command.messages)
         if command.thread_id is not None:
-            injection = await self._inject(command, command.thread_id)
+            try:
+                injection = await self._inject(command, command.thread_id)
+            except Absent:
+                raise no_thread(command.thread_id, for_chat=True) from None
             conversation = injection.conversation
             if command.session_id not in (None, conversation.session.id):
                 raise InvalidRequest.of(
@@ -291,9 +295,7 @@ class RequestAssembly:
         if command.session_id is not None:
             session = await self.conversations.session(command.tenant, command.session_id)
             if session is None:
-                raise NotFound(
-                    f"there is no session {command.session_id}; leave `session_id` out to start one"
-                )
+                raise no_session(command.session_id, for_chat=True)
             _demand_user(session, command.user, of="session_id")
         return _Place(session=session, history=history, turns=turns, new_turns=command.messages)
 

@@ -1,4 +1,4 @@
-"""Sessions, threads and messages by their ids, and what to say where there is none.
+"""Sessions, threads and messages by their ids.
 
 An id that is no UUID names nothing, as one that nobody has: both are told in the same words, and no store is
 asked for it.
@@ -7,10 +7,9 @@ asked for it.
 import uuid
 
 from application.ports.unit_of_work import UnitOfWork
-from application.services.message_lookup import no_message, no_thread
-from domain.errors import NotFound, PreconditionFailed
+from application.services.absence import no_message, no_session, no_thread
+from domain.errors import PreconditionFailed
 from domain.ids import MessageId, SessionId, ThreadId
-from domain.suggestion import shown
 from domain.thread import Session, StoredMessage, Thread
 
 
@@ -22,7 +21,7 @@ async def existing_session(work: UnitOfWork, session_id: SessionId) -> Session:
     known = canonical_id(session_id)
     session = None if known is None else await work.sessions.get(SessionId(known))
     if session is None:
-        raise NotFound(f"there is no session {shown(session_id)}; GET /sessions lists those there are")
+        raise no_session(session_id)
     return session
 
 

@@ -4,7 +4,7 @@ import attrs
 
 from application.ports.clock import Clock
 from application.ports.unit_of_work import UnitOfWorkFactory
-from application.services.message_lookup import no_thread
+from application.services.absence import no_thread
 from application.services.thread_lookup import canonical_id
 from domain.ids import DEFAULT_TENANT, Tenant, ThreadId
 

@@ -7,7 +7,7 @@ import attrs
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from application.services.message_lookup import no_message, no_thread
+from application.services.absence import no_message, no_thread
 from application.services.thread_lookup import existing_message, existing_thread, position_of
 from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId

@@ -6,10 +6,10 @@ from typing import Final
 import attrs
 
 from application.ports.conversation_reader import ConversationReader
+from application.services.absence import no_thread
 from application.services.run import Run
 from application.services.summariser import Summariser
 from domain.chat_defaults import MemoryMode
-from domain.errors import NotFound
 from domain.ids import Tenant, ThreadId
 from domain.memory import NO_MEMORY, Memory, choose_memory
 from domain.summary import Fold, fold_due, reaches_back
@@ -115,7 +115,7 @@ class InjectMemory:
             command.tenant, command.thread_id, limit=limit, below=command.below
         )
         if conversation is None:
-            raise NotFound(f"there is no thread {command.thread_id}; leave `thread_id` out to start one")
+            raise no_thread(command.thread_id)
         return conversation
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import attrs
 
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from application.services.message_lookup import no_message
+from application.services.absence import no_message
 from application.services.thread_lookup import existing_message, locked_thread, position_of
 from domain.errors import Conflict, NotFound
 from domain.exchanges import exchanges_of

@@ -6,7 +6,7 @@ import attrs
 
 from application.ports.clock import Clock
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from application.services.message_lookup import no_message
+from application.services.absence import no_message
 from application.services.thread_lookup import canonical_id
 from domain.clean_text import clean_value
 from domain.errors import Fault, InvalidRequest

@@ -2,9 +2,8 @@
 
 from aiohttp import web
 
-from application.services.message_lookup import no_thread
 from application.use_cases.inject_memory import InjectMemoryCommand
-from domain.errors import InvalidRequest, NotFound
+from domain.errors import InvalidRequest
 from domain.ids import DEFAULT_TENANT, ThreadId
 from entrypoints.http.checks import Faults
 from entrypoints.http.memory_query import MEMORY
@@ -22,15 +21,11 @@ async def preview(request: web.Request) -> web.StreamResponse:
         raise InvalidRequest.of(*faults)
     application = request.app[STATE].application
     defaults = application.settings.chat
-    thread_id = ThreadId(request.match_info["id"])
     command = InjectMemoryCommand(
         tenant=DEFAULT_TENANT,
-        thread_id=thread_id,
+        thread_id=ThreadId(request.match_info["id"]),
         depth=defaults.context_depth if query.context_depth is None else query.context_depth,
         mode=query.memory or defaults.memory,
     )
-    try:
-        injection = await application.inject_memory.execute(command)
-    except NotFound:
-        raise no_thread(thread_id) from None
+    injection = await application.inject_memory.execute(command)
     return web.Response(body=to_json(preview_json(injection)), content_type="application/json")
