@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Ask:
     """What the command line asked for; None means "as configured"."""
 
-    prompt: str
+    prompt: str | None
+    """None where an answer is made again."""
     system: str | None
     variables: Mapping[str, str]
     """As written; what the prompt declares says what they are."""
@@ -33,6 +34,8 @@ class Ask:
     """Of the one to continue, or the beginning of its id."""
     session: str | None
     user: str | None
+    regenerates: str | None
+    """The whole id of the answer in whose place another one is made."""
     context_depth: int | None
     memory: "MemoryMode | None"
     idempotency_key: str | None
@@ -44,7 +47,7 @@ class Ask:
 def memory_mode(text: str) -> "MemoryMode":
     """
     Raises:
-        InvalidRequest: there is no such mode.
+        Misused: there is no such mode.
     """
     from domain.chat_defaults import MemoryMode
     from entrypoints.cli.choices import one_of
@@ -55,30 +58,26 @@ def memory_mode(text: str) -> "MemoryMode":
 def key_text(text: str) -> str:
     """
     Raises:
-        InvalidRequest: it is no idempotency key.
+        Misused: it is no idempotency key.
     """
-    from domain.errors import Fault, InvalidRequest
+    from entrypoints.cli.misuse import misused
 
     if 1 <= len(text) <= 255 and all("!" <= char <= "~" for char in text):
         return text
-    raise InvalidRequest.of(
-        Fault(path="--idempotency-key", message="must be 1 to 255 visible ASCII characters, such as a UUID")
-    )
+    raise misused("--idempotency-key", "must be 1 to 255 visible ASCII characters, such as a UUID")
 
 
 def user_name(text: str) -> str:
     """
     Raises:
-        InvalidRequest: it is too long.
+        Misused: it is too long.
     """
-    from domain.errors import Fault, InvalidRequest
     from domain.feedback import MAX_USER
+    from entrypoints.cli.misuse import misused
 
     if len(text) <= MAX_USER:
         return text
-    raise InvalidRequest.of(
-        Fault(path="--user", message=f"must have at most {MAX_USER} characters; it has {len(text):,}")
-    )
+    raise misused("--user", f"must have at most {MAX_USER} characters; it has {len(text):,}")
 
 
 def read_schema(path: Path) -> dict[str, Any]:
@@ -95,15 +94,16 @@ def read_schema(path: Path) -> dict[str, Any]:
 
 def chat_command(application: "Application", ask: Ask, given: Typed) -> "SendChatCommand":
     from application.use_cases.chat_command import SendChatCommand
-    from domain.ids import SessionId, ThreadId
+    from domain.ids import MessageId, SessionId, ThreadId
     from domain.message import Message
 
     return SendChatCommand(
         request_id=application.ids.new(),
-        messages=(Message.of("user", ask.prompt),),
+        messages=() if ask.prompt is None else (Message.of("user", ask.prompt),),
         thread_id=ThreadId(ask.thread) if ask.thread else None,
         session_id=SessionId(ask.session) if ask.session else None,
         user=ask.user,
+        regenerates=MessageId(ask.regenerates) if ask.regenerates else None,
         system_prompt=ask.system,
         variables=given.values,
         model=ask.model,

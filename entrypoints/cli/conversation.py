@@ -101,6 +101,19 @@ def rating_text(feedback: "Feedback") -> str:
     return f"{feedback.rating} of 5" if isinstance(feedback.rating, int) else feedback.rating
 
 
+def rating_cells(feedback: "Feedback") -> tuple[object, ...]:
+    """A rating in a pipe: rating, user, time, comment and tags."""
+    from entrypoints.prompt_rendering import time_text
+
+    return (
+        feedback.rating,
+        feedback.user,
+        time_text(feedback.given_at),
+        feedback.comment,
+        ", ".join(feedback.tags),
+    )
+
+
 def beginning_of(text: str) -> str:
     """The first words of a text, on one line."""
     from rich.cells import cell_len

@@ -15,6 +15,7 @@ Examples:
     lazy={
         "rate": ("entrypoints.cli.feedback_rate:rate", "Rate an answer."),
         "show": ("entrypoints.cli.feedback_show:show", "Show the ratings of a thread."),
+        "history": ("entrypoints.cli.feedback_history:history", "Show how an answer was rated over time."),
         "retract": ("entrypoints.cli.feedback_rate:retract", "Take a rating back."),
         "export": ("entrypoints.cli.feedback_export:export", "Write rated answers as JSONL."),
     },

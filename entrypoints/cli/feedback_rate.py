@@ -93,7 +93,7 @@ def retract(message: str, config_path: Path | None, as_json: bool) -> None:
 def rating_from(text: str, *, path: str) -> "Rating":
     """
     Raises:
-        InvalidRequest: it is none.
+        Misused: it is none.
     """
     from domain.feedback import RATINGS
 

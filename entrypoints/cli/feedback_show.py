@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from entrypoints.cli.conversation import feedback_text, fit
+from entrypoints.cli.conversation import feedback_text, fit, rating_cells
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import on_threads
 from entrypoints.cli.options import common
@@ -54,18 +54,7 @@ def _print(rated: "Sequence[RatedMessage]") -> None:
 
 
 def _row(each: "RatedMessage") -> tuple[object, ...]:
-    from entrypoints.prompt_rendering import time_text
-
-    feedback = each.feedback
-    return (
-        each.message_id,
-        each.position,
-        feedback.rating,
-        feedback.user,
-        time_text(feedback.given_at),
-        feedback.comment,
-        ", ".join(feedback.tags),
-    )
+    return (each.message_id, each.position, *rating_cells(each.feedback))
 
 
 async def _read(application: "Application", thread: str) -> "list[RatedMessage]":

@@ -16,18 +16,24 @@ _HEX: Final = frozenset("0123456789abcdef")
 def message_id(text: str, *, path: str) -> "MessageId":
     """
     Raises:
-        InvalidRequest: it is no UUID.
+        Misused: it is no UUID.
     """
     from domain.ids import MessageId
 
-    return MessageId(_whole(text, path, "give all of its id, as `lor3 thread show` shows it"))
+    return MessageId(
+        _whole(
+            text, path, "a message is named by its whole id, which `lor3 thread show THREAD_ID --json` has"
+        )
+    )
 
 
 def session_id(text: str, *, path: str) -> "SessionId":
     """Raises as `message_id` does."""
     from domain.ids import SessionId
 
-    return SessionId(_whole(text, path, "give all of its id, as `lor3 thread show` shows it"))
+    return SessionId(
+        _whole(text, path, "a session is named by its whole id, which `lor3 thread show THREAD_ID` shows")
+    )
 
 
 def is_thread_id(text: str) -> bool:
@@ -40,7 +46,7 @@ def check_thread_id(text: str, *, path: str) -> str:
     """`text`, to be looked up by `existing_thread_id`; a wrong one is refused before anything else is done.
 
     Raises:
-        InvalidRequest: it is neither a UUID nor the beginning of one.
+        Misused: it is neither a UUID nor the beginning of one.
     """
     if not is_thread_id(text):
         raise _invalid(
@@ -56,7 +62,8 @@ async def existing_thread_id(application: "Application", text: str, *, path: str
     """The whole id of the thread that `text` names; a whole one is not looked up.
 
     Raises:
-        InvalidRequest: it is no id, or several threads begin like it.
+        Misused: it is no id.
+        InvalidRequest: several threads' ids begin like it.
         NotFound: none does.
     """
     from domain.errors import Fault, InvalidRequest, NotFound
@@ -102,7 +109,7 @@ def _whole(text: str, path: str, remedy: str) -> str:
 
 
 def _invalid(path: str, text: str, remedy: str) -> Exception:
-    from domain.errors import Fault, InvalidRequest
     from domain.suggestion import shown
+    from entrypoints.cli.misuse import misused
 
-    return InvalidRequest.of(Fault(path=path, message=f"`{shown(text)}` is no id; {remedy}"))
+    return misused(path, f"`{shown(text)}` is no id; {remedy}")

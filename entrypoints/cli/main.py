@@ -147,12 +147,13 @@ def run_command(arguments: list[str]) -> int:
         return FAILED
     except Exception as error:
         from domain.errors import LorError
+        from entrypoints.cli.misuse import Misused
         from entrypoints.cli.output import print_error
 
         if not isinstance(error, LorError):
             raise
         print_error(error, as_json=as_json)
-        return FAILED
+        return MISUSED if isinstance(error, Misused) else FAILED
     return result if isinstance(result, int) else 0
 
 

@@ -13,10 +13,10 @@ def moment_from(text: str, *, now: datetime.datetime, path: str) -> datetime.dat
     no other zone.
 
     Raises:
-        InvalidRequest: it is none of these.
+        Misused: it is none of these.
     """
-    from domain.errors import Fault, InvalidRequest
     from domain.suggestion import shown
+    from entrypoints.cli.misuse import misused
 
     written = text.strip()
     try:
@@ -28,10 +28,8 @@ def moment_from(text: str, *, now: datetime.datetime, path: str) -> datetime.dat
             return moment.replace(tzinfo=datetime.UTC)
         return moment.astimezone(datetime.UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidRequest.of(
-            Fault(
-                path=path,
-                message=f"`{shown(text)}` is no time; write how long ago, such as 24h or 30d, a day such as "
-                "2026-11-01, or a time such as 2026-11-01T09:30:00Z",
-            )
+        raise misused(
+            path,
+            f"`{shown(text)}` is no time; write how long ago, such as 24h or 30d, a day such as "
+            "2026-11-01, or a time such as 2026-11-01T09:30:00Z",
         ) from error

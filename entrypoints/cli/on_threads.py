@@ -11,25 +11,12 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from domain.errors import Absent, AbsentKind
     from entrypoints.application import Application
 
 _T = TypeVar("_T")
 
 _WORDS: Final = (
-    (
-        re.compile(
-            r"GET /threads/\{id\}/messages lists a thread's|the messages of a thread name those there are"
-        ),
-        "`lor3 thread show THREAD_ID` shows those there are",
-    ),
-    (
-        re.compile(
-            r"GET /threads lists those there are|the list of threads names those there are"
-            r"|leave `thread_id` out to start one"
-        ),
-        "`lor3 thread list` lists those there are",
-    ),
-    (re.compile(r"; the list of sessions names those there are"), "; leave `--session` out to begin one"),
     (re.compile(r"`to`"), "`--until`"),
     (re.compile(r"`at_most`"), "`--max-rating`"),
     (
@@ -37,6 +24,11 @@ _WORDS: Final = (
         "leave it out, or take it away with --no-title",
     ),
 )
+_REMEDIES: "Final[Mapping[AbsentKind, str]]" = {
+    "session": "leave `--session` out",
+    "thread": "`lor3 thread list` lists those there are",
+    "message": "`lor3 thread show THREAD_ID --json` has the whole ids of those there are",
+}
 _OPTIONS: Final[Mapping[str, str]] = {
     "message_id": "MESSAGE_ID",
     "thread_id": "THREAD_ID",
@@ -64,22 +56,30 @@ def on_threads(config_path: Path | None, action: "Callable[[Application], Awaita
 @contextmanager
 def thread_words() -> "Iterator[None]":
     """Raises what is raised inside, with commands and options in place of routes and fields."""
-    from domain.errors import ConfigurationError, InvalidRequest, NotFound
+    from domain.errors import Absent, InvalidRequest
+    from entrypoints.cli.misuse import Misused
 
     try:
         yield
-    except ConfigurationError:
-        raise
-    except NotFound as error:
-        raise NotFound(_reworded(error.detail)) from error
+    except Absent as error:
+        raise absent(error, _REMEDIES[error.kind]) from error
     except InvalidRequest as error:
-        if not error.faults:
+        if not error.faults or isinstance(error, Misused):
             raise
         faults = [
             attrs.evolve(fault, path=_option(fault.path), message=_reworded(fault.message))
             for fault in error.faults
         ]
-        raise type(error).of(*faults) from error
+        # What is wrong with an argument, such as a message that is no answer, only the database knew.
+        are_options = type(error) is InvalidRequest and all(each.path.startswith("--") for each in faults)
+        raise (Misused if are_options else type(error)).of(*faults) from error
+
+
+def absent(error: "Absent", remedy: str) -> "Absent":
+    """`error` with what to do about it here."""
+    from domain.errors import Absent
+
+    return Absent(f"there is no {error.kind} {error.name}; {remedy}", kind=error.kind, name=error.name)
 
 
 def _option(path: str) -> str:

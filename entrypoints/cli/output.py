@@ -123,8 +123,14 @@ def unsaid(warnings: Sequence[str], said: Sequence[str]) -> list[str]:
 def print_error(error: "LorError", *, as_json: bool) -> None:
     """The error on stderr: a paragraph with every fault, or the problem object that HTTP would answer."""
     if as_json:
+        from entrypoints.cli.misuse import Misused
         from entrypoints.http.problems import problem_json
 
+        if isinstance(error, Misused):
+            errors = [{"path": fault.path, "message": fault.message} for fault in error.faults]
+            misuse = {"code": "misused", "detail": error.detail, "errors": errors}
+            click.echo(json.dumps(misuse, ensure_ascii=False), err=True)
+            return
         problem = dict(problem_json(error, request_id=""))
         del problem["request_id"]  # there is no log of requests to look it up in
         click.echo(json.dumps(problem, ensure_ascii=False), err=True)

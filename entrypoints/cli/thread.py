@@ -7,7 +7,7 @@ thread = LazyGroup(
     help="""Look at conversations, and keep them in order.
 
 `lor3 run` says which thread it wrote to. A thread can be named by the beginning of its id, 8 characters or
-more, as long as no other one begins like it; a message by its whole id, which `lor3 thread show` shows.
+more, as long as no other one begins like it; a message by its whole id, which `lor3 thread show --json` has.
 
 \b
 Examples:
@@ -22,6 +22,10 @@ Examples:
         "export": ("entrypoints.cli.thread_export:export", "Write a conversation to a file."),
         "rename": ("entrypoints.cli.thread_rename:rename", "Give a thread a title and tags."),
         "fork": ("entrypoints.cli.thread_fork:fork", "Begin a new thread as a copy, up to a message."),
+        "regenerate": (
+            "entrypoints.cli.thread_regenerate:regenerate",
+            "Have the last answer made once more.",
+        ),
         "memory": ("entrypoints.cli.thread_memory:memory", "Show what the next chat will remember."),
         "pin": ("entrypoints.cli.thread_pin:pin", "Keep a message in the memory whatever its age."),
         "unpin": ("entrypoints.cli.thread_pin:unpin", "Let a pinned message age again."),

@@ -54,6 +54,28 @@ def test_show_is_a_line_a_rating(lor3: Run) -> None:
     ]
 
 
+def test_history_is_newest_first_with_what_was_taken_back(lor3: Run) -> None:
+    """A line an entry; nothing is told on stderr."""
+    message = say(lor3, "one")["message_id"]
+    empty = lor3("feedback", "history", message)
+    lor3("feedback", "rate", message, "--rating", "thumbs_up", "--user", "ada")
+    lor3("feedback", "rate", message, "--rating", "2", "--comment", "Too long", "--tag", "b", "--tag", "a")
+    lor3("feedback", "retract", message)
+    rows = lor3("feedback", "history", message).rows
+    document = lor3("feedback", "history", message, "--json").json
+
+    assert (empty.code, empty.out, "nobody rated it yet" in empty.err) == (0, "", True)
+    assert [[*row[:2], *row[3:]] for row in rows] == [
+        ["", "", "", ""],
+        ["2", "", "Too long", "a, b"],
+        ["thumbs_up", "ada", "", ""],
+    ]
+    assert (document["message_id"], document["feedback"]) == (message, None)
+    assert [each["position"] for each in document["history"]] == [3, 2, 1]
+    assert lor3("feedback", "history", _ABSENT).code == 1
+    assert lor3("feedback", "history", message[:13]).code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [

@@ -53,14 +53,19 @@ def test_depth_and_memory_bound_what_is_remembered(lor3: Run) -> None:
     [
         (("--thread", _ABSENT), 1, f"there is no thread {_ABSENT}; leave `--thread` out"),
         (("--thread", "01890a5d"), 1, "begins with 01890a5d; `lor3 thread list`"),
-        (("--thread", "last"), 1, "--thread: `last` is no id"),
+        (("--thread", "last"), 2, "--thread: `last` is no id"),
         (("--session", _ABSENT), 1, f"there is no session {_ABSENT}; leave `--session` out"),
-        (("--session", "01890a5d"), 1, "--session"),
+        (("--session", "01890a5d"), 2, "--session"),
         (("--context-depth", "201"), 2, "--context-depth"),
-        (("--idempotency-key", ""), 1, "--idempotency-key: must be 1 to 255"),
-        (("--idempotency-key", "a b"), 1, "--idempotency-key"),
-        (("--idempotency-key", "k" * 256), 1, "--idempotency-key"),
-        (("--user", "u" * 257), 1, "--user: must have at most 256"),
+        (("--memory", "long"), 2, "--memory: `long` is none of window, summary"),
+        (("--format", "prose"), 2, "--format: unknown format `prose`"),
+        (("--format", "prose", "--model", "opnai:x"), 2, "--model: unknown provider `opnai`"),
+        (("--system", "a:b:c"), 2, "--system"),
+        (("--system", "nobody"), 1, "there is no prompt `nobody`"),
+        (("--idempotency-key", ""), 2, "--idempotency-key: must be 1 to 255"),
+        (("--idempotency-key", "a b"), 2, "--idempotency-key"),
+        (("--idempotency-key", "k" * 256), 2, "--idempotency-key"),
+        (("--user", "u" * 257), 2, "--user: must have at most 256"),
     ],
 )
 def test_what_can_not_be_is_refused(lor3: Run, options: tuple[str, ...], code: int, told: str) -> None:
@@ -104,4 +109,4 @@ def test_explain_takes_the_thread_and_stores_nothing(lor3: Run) -> None:
     answer = say(lor3, "three", *options)
 
     assert explained["context"]["injected"] == answer["context"]["injected"] == 2
-    assert len(lor3("thread", "show", thread, "--json").json["messages"]) == 4
+    assert len(lor3("thread", "show", thread, "--json").json["items"]) == 4

@@ -80,5 +80,5 @@ def test_wrong_mode_is_told_with_the_one_that_was_meant(lor3: Run) -> None:
     for command in (("thread", "memory", "01890a5d"), ("run", "--prompt", "x")):
         done = lor3(*command, "--memory", "sumary")
 
-        assert (done.code, done.out) == (1, "")
+        assert (done.code, done.out) == (2, "")
         assert "--memory: `sumary` is none of window, summary; did you mean `summary`?" in done.err

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from domain.errors import InvalidRequest
+from entrypoints.cli.misuse import Misused
 from entrypoints.cli.moments import moment_from
 
 _NOW = datetime.datetime(2026, 11, 20, 12, 30, tzinfo=datetime.UTC)
@@ -34,7 +34,7 @@ def test_moment_is_read(text: str, expected: str) -> None:
 )
 def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
     """Naming the option; what it says is fit for a terminal."""
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(Misused) as caught:
         moment_from(text, now=_NOW, path="--since")
 
     assert caught.value.faults[0].path == "--since"
