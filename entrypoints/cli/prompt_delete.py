@@ -46,6 +46,7 @@ def delete(
         last = on_lor3(config_path, lambda application: _is_last(application, ref))
         what = f"{ref}, the last version, and the prompt with it" if last else str(ref)
         if not click.confirm(f"Delete {what}?", err=True):
+            say("kept")
             return 1
 
     async def run(application: "Application") -> str | None:

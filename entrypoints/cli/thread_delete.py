@@ -9,7 +9,7 @@ from entrypoints.cli.asking import check_can_ask
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import on_threads
 from entrypoints.cli.options import common
-from entrypoints.cli.output import print_json, printable
+from entrypoints.cli.output import print_json, printable, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +42,7 @@ def delete(threads: tuple[str, ...], yes: bool, purge: bool, config_path: Path |
     if not yes:
         named = on_threads(config_path, lambda application: _named(application, threads, purge=purge))
         if not click.confirm(_question(named, purge=purge), err=True):
+            say("kept")
             return 1
 
     async def run(application: "Application") -> "list[ThreadId]":

@@ -42,8 +42,9 @@ class _Listed:
     "list",
     help="""List threads, newest first: when they were last written to, their length, title and tags.
 
-A thread without a title is listed by the first words of it, in quotes. A terminal of less than 110 columns shows
-the beginnings of ids, which every command takes; a pipe and --json get them whole.
+On a terminal a thread without a title is known by its first words, in quotes, and one of less than 110 columns
+shows the beginnings of ids, which every command takes. A pipe gets whole id, time, length, title (empty where there
+is none) and tags.
 
 \b
 Examples:
@@ -152,6 +153,9 @@ async def _first_words(reading: "ReadThreads", thread: "Thread") -> str:
 
 
 def _print(threads: "Sequence[Thread]", first_words: "dict[ThreadId, str]") -> None:
+    if not sys.stdout.isatty():
+        print_table((), [_row(thread) for thread in threads])
+        return
     ids = _shown_ids([thread.id for thread in threads])
     print_table(
         ("thread", "updated (UTC)", "messages", "title"),
@@ -159,12 +163,23 @@ def _print(threads: "Sequence[Thread]", first_words: "dict[ThreadId, str]") -> N
             (
                 shown,
                 when(thread.updated_at or thread.created_at),
-                f"{thread.length:,}" if sys.stdout.isatty() else thread.length,
+                f"{thread.length:,}",
                 _title(thread, first_words.get(thread.id)),
             )
             for thread, shown in zip(threads, ids, strict=True)
         ],
         folding=("title",),
+    )
+
+
+def _row(thread: "Thread") -> tuple[object, ...]:
+    """In a pipe: a title of its own or none, and the tags beside it."""
+    return (
+        thread.id,
+        when(thread.updated_at or thread.created_at),
+        thread.length,
+        thread.title,
+        ", ".join(thread.tags),
     )
 
 

@@ -32,7 +32,7 @@ of an answer that is not complete, ratings and pins.
 Examples:
   lor3 thread show 01890a5d-ac96
   lor3 thread show 01890a5d-ac96 --last 2
-  lor3 thread show 01890a5d-ac96 --json | jq -r '.messages[-1].id'
+  lor3 thread show 01890a5d-ac96 --json | jq -r '.items[-1].id'
 """
 )
 @click.argument("thread", metavar="THREAD_ID")
@@ -50,7 +50,7 @@ def show(thread: str, last: int, config_path: Path | None, as_json: bool) -> Non
             {
                 **thread_json(shown.thread),
                 "user": shown.session.user,
-                "messages": [stored_message_json(each) for each in shown.messages],
+                "items": [stored_message_json(each) for each in shown.messages],
             }
         )
         return

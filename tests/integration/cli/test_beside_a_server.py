@@ -77,8 +77,8 @@ async def test_a_conversation_goes_on_over_both(tmp_path: Path, database_url: st
 
     assert third["context"]["injected"] == 4
     assert [each["position"] for each in messages["items"]] == list(range(6))
-    assert shown["messages"] == messages["items"]
-    assert [each["pinned"] for each in shown["messages"]] == [True, True, False, False, False, False]
+    assert shown["items"] == messages["items"]
+    assert [each["pinned"] for each in shown["items"]] == [True, True, False, False, False, False]
     assert (renamed["title"], renamed["tags"]) == ("Numbers", ["x"])
     assert [(each["message_id"], each["rating"]) for each in feedback["items"]] == [(second["message_id"], 4)]
     assert (of_fork[0], of_fork[1]["messages"]) == (200, 4)

@@ -27,15 +27,15 @@ def test_empty_list_says_how_to_begin(lor3: Run) -> None:
 
 
 def test_list_is_a_line_a_thread_newest_first(lor3: Run) -> None:
-    """Its id, whole in a pipe, when it was written to, its length, its title and tags."""
+    """Its id, whole in a pipe, when it was written to, its length, its title where it has one, and its tags."""
     first, second = say(lor3, "one"), say(lor3, "two")
     say(lor3, "three", "--thread", first["thread_id"])
     lor3("thread", "rename", first["thread_id"], "--title", "Numbers", "--tag", "b", "--tag", "a")
     rows = lor3("thread", "list").rows
 
-    assert [[row[0], row[2], row[3]] for row in rows] == [
-        [second["thread_id"], "2", ""],
-        [first["thread_id"], "4", "Numbers #a #b"],
+    assert [[row[0], *row[2:]] for row in rows] == [
+        [second["thread_id"], "2", "", ""],
+        [first["thread_id"], "4", "Numbers", "a, b"],
     ]
     items = lor3("thread", "list", "--json").json["items"]
     assert [item["messages"] for item in items] == [2, 4]
@@ -73,7 +73,7 @@ def test_list_is_of_one_session_or_user(lor3: Run) -> None:
     [
         (("--user", "a", "--session", _ABSENT), 2, "not both"),
         (("--session", _ABSENT), 1, "there is no session"),
-        (("--session", "01890a5d"), 1, "all of its id"),
+        (("--session", "01890a5d"), 2, "by its whole id"),
         (("--limit", "0"), 2, "--limit"),
     ],
 )
@@ -124,15 +124,16 @@ def test_show_ends_with_the_last_messages(lor3: Run) -> None:
     assert "#3" not in done.out
     assert "#4 user" in done.out
     assert "--last 6" in done.err
-    assert [each["position"] for each in shown["messages"]] == [4, 5]
-    assert (shown["messages"][1]["id"], shown["id"]) == (answers[2]["message_id"], answers[0]["thread_id"])
+    assert [each["position"] for each in shown["items"]] == [4, 5]
+    assert shown["messages"] == 6, "the thread's own count, as GET /threads/{id} has it"
+    assert (shown["items"][1]["id"], shown["id"]) == (answers[2]["message_id"], answers[0]["thread_id"])
 
 
 def test_show_without_messages_is_about_the_thread(lor3: Run) -> None:
     """`--last 0`."""
     answer = say(lor3, "one")
 
-    assert lor3("thread", "show", answer["thread_id"], "--last", "0", "--json").json["messages"] == []
+    assert lor3("thread", "show", answer["thread_id"], "--last", "0", "--json").json["items"] == []
     assert "#0" not in lor3("thread", "show", answer["thread_id"], "--last", "0").out
 
 
@@ -178,30 +179,30 @@ def test_ambiguous_beginning_is_refused(lor3: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "code", "told"),
     [
-        (_ABSENT, f"there is no thread {_ABSENT}; `lor3 thread list`"),
-        ("00000000", "begins with 00000000;"),
-        ("0000-0000-0", "begins with 00000000-0;"),
-        ("abc", "8 characters or more"),
-        ("zzzzzzzz", "is no id"),
-        ("../etc/passwd", "is no id"),
-        ("", "is no id"),
-        (f"{_ABSENT}0", "is no id"),
+        (_ABSENT, 1, f"there is no thread {_ABSENT}; `lor3 thread list`"),
+        ("00000000", 1, "begins with 00000000;"),
+        ("0000-0000-0", 1, "begins with 00000000-0;"),
+        ("abc", 2, "8 characters or more"),
+        ("zzzzzzzz", 2, "is no id"),
+        ("../etc/passwd", 2, "is no id"),
+        ("", 2, "is no id"),
+        (f"{_ABSENT}0", 2, "is no id"),
     ],
 )
-def test_thread_that_is_not_there_is_told(lor3: Run, text: str, told: str) -> None:
-    """With what to do, whatever the command."""
+def test_thread_that_is_not_there_is_told(lor3: Run, text: str, code: int, told: str) -> None:
+    """With what to do, whatever the command; what can be no id is misused."""
     for command in (("thread", "show"), ("thread", "export"), ("thread", "memory"), ("feedback", "show")):
         done = lor3(*command, text)
 
-        assert (done.code, done.out) == (1, "")
+        assert (done.code, done.out) == (code, "")
         assert told in done.err
         assert "GET /" not in done.err
     done = lor3("thread", "delete", text, "--yes", "--json")
 
-    assert (done.code, done.out) == (1, "")
-    assert json.loads(done.err)["code"] in {"not_found", "invalid_request"}
+    assert (done.code, done.out) == (code, "")
+    assert json.loads(done.err)["code"] in {1: {"not_found"}, 2: {"misused"}}[code]
 
 
 def test_rename_changes_what_is_named(lor3: Run) -> None:
@@ -223,9 +224,9 @@ def test_rename_changes_what_is_named(lor3: Run) -> None:
         ((), 2, "say what to change"),
         (("--title", "x", "--no-title"), 2, "not both"),
         (("--tag", "x", "--no-tags"), 2, "not both"),
-        (("--title", " "), 1, "--no-title"),
-        (("--title", "x" * 257), 1, "--title: must have at most 256"),
-        (("--tag", ""), 1, "--tag: must not be empty"),
+        (("--title", " "), 2, "--no-title"),
+        (("--title", "x" * 257), 2, "--title: must have at most 256"),
+        (("--tag", ""), 2, "--tag: must not be empty"),
         (("--titel", "x"), 2, "--title"),
     ],
 )
@@ -251,8 +252,7 @@ def test_fork_goes_its_own_way(lor3: Run) -> None:
     assert lor3("thread", "show", fork, "--json").json["forked_from"] == first["message_id"]
     assert "paid for in the thread it was copied from" in lor3("thread", "show", fork).out
     assert (
-        lor3("thread", "show", first["thread_id"], "--json").json["messages"][-1]["id"]
-        == second["message_id"]
+        lor3("thread", "show", first["thread_id"], "--json").json["items"][-1]["id"] == second["message_id"]
     )
 
 
@@ -264,16 +264,20 @@ def test_fork_at_a_message_of_another_thread_is_refused(lor3: Run) -> None:
     assert (done.code, done.out) == (1, "")
     assert "lor3 thread show" in done.err
     assert len(lor3("thread", "list").rows) == 2
-    assert "all of its id" in lor3("thread", "fork", one["thread_id"], "--at", one["message_id"][:13]).err
+    part = lor3("thread", "fork", one["thread_id"], "--at", one["message_id"][:13])
+    assert (part.code, "by its whole id, which `lor3 thread show THREAD_ID --json` has" in part.err) == (
+        2,
+        True,
+    )
 
 
 def test_pin_and_unpin_take_the_exchange(lor3: Run) -> None:
     """Half of one is no memory."""
     answer = say(lor3, "one")
     pinned = lor3("thread", "pin", answer["message_id"])
-    shown = lor3("thread", "show", answer["thread_id"], "--json").json["messages"]
+    shown = lor3("thread", "show", answer["thread_id"], "--json").json["items"]
     lor3("thread", "unpin", answer["message_id"])
-    after = lor3("thread", "show", answer["thread_id"], "--json").json["messages"]
+    after = lor3("thread", "show", answer["thread_id"], "--json").json["items"]
 
     assert pinned.out == f"pinned {answer['message_id']}, with its exchange\n"
     assert [each["pinned"] for each in shown] == [True, True]

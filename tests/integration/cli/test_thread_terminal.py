@@ -23,6 +23,7 @@ def test_delete_asks_first(lor3: Run, types: str, code: int, left: int) -> None:
 
     assert f"Delete {thread} “Numbers” with 2 messages? [y/N]" in seen.text
     assert seen.code == code
+    assert seen.text.endswith("kept\n") == bool(code)
     assert len(lor3("thread", "list").rows) == left
 
 
@@ -74,7 +75,8 @@ def test_terminal_is_never_told_what_to_do(lor3: Run, options: tuple[str, ...]) 
         assert seen.code == 0, shown
         assert not set("\x1b\x07\x9b\u202e") & set(shown), command
         if options:
-            assert json.loads(shown)["messages"][0]["content"] == evil
+            document = json.loads(shown)
+            assert document["items" if command[1] == "show" else "messages"][0]["content"] == evil
 
 
 def _plain(text: str) -> str:
