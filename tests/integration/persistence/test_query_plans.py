@@ -17,6 +17,7 @@ from adapters.persistence.postgresql_exchange import Statement
 from adapters.persistence.store import SQLStore, create
 from application.ports.unit_of_work import UnitOfWork
 from domain.ids import DEFAULT_TENANT, MessageId, ThreadId
+from domain.thread import ThreadOrder
 from tests.support.months import Past
 from tests.support.records import new_chat, next_chat, store_config
 
@@ -34,6 +35,18 @@ _TRIES = (
     "INSERT INTO attempts (tenant, message_id, number, provider, model, outcome, started_at, latency_ms, "
     "input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_estimated) "
     "SELECT tenant, id, 0, 'demo', 'demo', 'ok', now(), 1, 0, 0, 0, 0, 0, false FROM messages"
+)
+
+_THREADS = (
+    'INSERT INTO sessions (tenant, id, "user", created_at) '
+    "SELECT 'default', gen_random_uuid(), 'u' || n, now() FROM generate_series(1, 2000) n",
+    "INSERT INTO threads (tenant, id, session_id, next_position, created_at, updated_at) "
+    "SELECT tenant, gen_random_uuid(), id, 0, now(), now() FROM sessions, generate_series(1, 10) "
+    "WHERE \"user\" LIKE 'u%'",
+    "INSERT INTO thread_tags (tenant, thread_id, tag) "
+    "SELECT tenant, id, 'common' FROM threads WHERE next_position = 0",
+    "INSERT INTO thread_tags (tenant, thread_id, tag) "
+    "SELECT tenant, id, 'rare' FROM threads WHERE next_position = 0 LIMIT 5",
 )
 
 
@@ -162,3 +175,26 @@ async def test_commit_of_a_chat_touches_its_month_alone(plans: Plans) -> None:
         plan = plans.taken()
         assert "Insert on messages" in plan
         _is_fitting(plan)
+
+
+@pytest.mark.parametrize("order", ["created", "updated"])
+@pytest.mark.parametrize("chosen", [{"tag": "rare"}, {"user": "u7"}, {"user": "u7", "tag": "common"}])
+async def test_threads_of_a_user_or_tag_are_found_by_an_index(
+    plans: Plans, chosen: dict[str, str], order: ThreadOrder
+) -> None:
+    """Among twenty thousand, without a look at the others."""
+    for statement in _THREADS:
+        plans.past.run(statement)
+    for table in ("sessions", "threads", "thread_tags"):
+        plans.past.run(f"ANALYZE {table}")
+    found: list[object] = []
+
+    async def work(unit: UnitOfWork) -> None:
+        page = await unit.threads.list(user=chosen.get("user"), tag=chosen.get("tag"), order=order, limit=20)
+        found.extend(page)
+
+    plan = await plans.of(work)
+
+    assert len(found) == (10 if "user" in chosen else 5)
+    assert "Seq Scan" not in plan, plan
+    assert max(int(each) for each in re.findall(r"rows=(\d+)", plan)) <= 20, plan
