@@ -45,7 +45,7 @@ def preview_json(injection: Injection) -> dict[str, JSONValue]:
         ],
         "left_out": [{**_place(each.stored), "reason": each.reason} for each in memory.left],
         "summary": _summary(summary),
-        "would_summarise": 0 if due is None else len(due.messages),
+        "would_summarise_up_to": None if due is None else due.up_to,
         "context": context_json(memory.use),
     }
 

@@ -132,6 +132,6 @@ def _would_summarise(due: Fold | None) -> tuple[str, ...]:
     if due is None:
         return ()
     return (
-        f"{len(due.messages)} older messages would be summarised first, by a call of its own;"
+        f"what was said up to message #{due.up_to} would be summarised first, by a call of its own;"
         " shown is the prompt without that summary",
     )

@@ -36,8 +36,10 @@ MEMORY_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "summary": ref_or_null(
                 "ThreadSummary", "What was said before them; null without one, and with `window`."
             ),
-            "would_summarise": count(
-                "How many older messages the next chat would have summarised before it is sent."
+            "would_summarise_up_to": nullable(
+                "integer",
+                "The position of the last message that the next chat would have summarised before it is sent; null "
+                "where it would not.",
             ),
             "context": ref("ContextUse", "The same in figures."),
         },

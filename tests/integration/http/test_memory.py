@@ -209,7 +209,7 @@ async def test_preview_asks_and_stores_nothing(tmp_path: Path) -> None:
         nothing = await bench.api.get(f"/threads/{bench.thread_id}/memory?context_depth=0")
 
     assert len(bench.upstream.attempts) == before
-    assert (preview.body["would_summarise"], preview.body["summary"]) == (2, None)
+    assert (preview.body["would_summarise_up_to"], preview.body["summary"]) == (1, None)
     assert preview.body["memory"] == "summary"
     assert [each["position"] for each in preview.body["messages"]] == [2, 3]
     assert nothing.body["messages"] == []

@@ -204,7 +204,7 @@ async def test_explaining_and_previewing_summarise_nothing() -> None:
         )
 
     assert providers["cheap"].calls == []
-    assert "4 older messages would be summarised" in explained.warnings[0]
+    assert "up to message #3 would be summarised first" in explained.warnings[0]
     assert explained.context.injected == 4
     assert preview.due is not None
     assert len(preview.due.messages) == 4
