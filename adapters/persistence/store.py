@@ -1,6 +1,7 @@
 """The store on PostgreSQL and SQLite."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,8 @@ from domain.errors import StorageUnavailable
 if TYPE_CHECKING:
     from adapters.persistence.postgresql_conversation_reader import PostgreSQLConversationReader
     from adapters.persistence.sqlite_conversation_reader import SQLiteConversationReader
+
+_LOGGER: Final = logging.getLogger("lor3.store")
 
 WRITERS: Final = 3
 """Batches that PostgreSQL may have in flight; at most half of the pool, the rest is for reads."""
@@ -93,6 +96,9 @@ class SQLStore:
         if self._database.kind == "sqlite" or self._database.config.auto_migrate:
             try:
                 if self._is_behind(await self.schema()):
+                    if (warning := (await self.upgrade_plan()).warning) is not None:
+                        # There is nobody to ask: `auto_migrate` said yes beforehand.
+                        _LOGGER.warning("migrating now: %s", warning)
                     await self.upgrade()
             except StorageUnavailable:
                 pass  # `check` says so, and readiness stays off until an operator or the database acts

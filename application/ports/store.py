@@ -11,6 +11,8 @@ from application.ports.maintenance import Maintenance
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.secret import Secret
 
+LONG_S: Final = 2.0
+"""Chats that have to wait longer for a migration are worth a word beforehand."""
 LOCKED_S_PER_ROW: Final = 10e-6
 """Reading a row of messages and putting it into five indexes, on a slow disk."""
 
@@ -56,6 +58,14 @@ class UpgradePlan:
     def takes_s(self) -> float:
         """How long chats would wait, roughly."""
         return sum(self.locked.values()) * LOCKED_S_PER_ROW
+
+    @property
+    def warning(self) -> str | None:
+        """Which tables are locked and for how long, for the operator; None where nobody would notice."""
+        if self.takes_s < LONG_S:
+            return None
+        tables = " and ".join(f"`{table}` (about {rows:,} rows)" for table, rows in self.locked.items())
+        return f"{tables} will be locked while every row is read: chats wait for about {self.takes_s:,.0f} s"
 
 
 class Store(Protocol):

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from application.ports.maintenance import PartitionState
     from application.ports.store import SchemaState, UpgradePlan
     from entrypoints.settings import Settings
-
-_LONG_S: Final = 2.0
-"""Chats that have to wait longer for a migration are worth a question."""
 
 db = LazyGroup(
     name="db",
@@ -57,7 +54,7 @@ def upgrade(yes: bool, config_path: Path | None, as_json: bool) -> int:
     settings = settings_from(config_path)
     if not yes:
         plan = asyncio.run(_plan(settings))
-        if plan.takes_s >= _LONG_S and not _is_wanted(plan):
+        if plan.warning is not None and not _is_wanted(plan.warning):
             return 1
     applied, state = asyncio.run(_upgrade(settings))
     emit(
@@ -135,13 +132,12 @@ def _behind(state: "SchemaState", settings: "Settings") -> str:
     return "the database has no schema: run `lor3 db upgrade`"
 
 
-def _is_wanted(plan: "UpgradePlan") -> bool:
+def _is_wanted(warning: str) -> bool:
     """
     Raises:
         click.UsageError: there is nobody to ask.
     """
-    tables = " and ".join(f"`{table}` (about {rows:,} rows)" for table, rows in plan.locked.items())
-    say(f"{tables} will be locked while every row is read: chats wait for about {plan.takes_s:,.0f} s")
+    say(warning)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("there is nobody to ask whether that may be now; add --yes")
     return click.confirm("Migrate now?", err=True)

@@ -140,7 +140,9 @@ class DatabaseDocument:
     pool_size: Annotated[int, Range(minimum=1, maximum=1000)] | None = _field("Connections of one process.")
     statement_timeout_s: Seconds | None = _field("Limit of one statement.")
     acquire_timeout_s: Seconds | None = _field("Limit for waiting on a free connection.")
-    auto_migrate: bool | None = _field("Migrate PostgreSQL at start; SQLite always migrates itself.")
+    auto_migrate: bool | None = _field(
+        "Migrate PostgreSQL at start, however long it takes; the log warns where chats have to wait. SQLite always migrates itself."
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -74,7 +74,7 @@ def test_age_that_is_none_is_refused(tmp_path: Path, sqlite_url: str) -> None:
     """With examples of what would do; nothing is opened."""
     done = _lor3(tmp_path, sqlite_url, "prune", "--messages-older-than", "soon")
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "--messages-older-than" in done.stderr
     assert "30d" in done.stderr
 

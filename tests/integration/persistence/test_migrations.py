@@ -4,10 +4,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.engine import make_url
 
 from adapters.persistence import schema
 from adapters.persistence.engine import Database
@@ -109,6 +111,29 @@ async def test_postgresql_behind_says_what_to_run(empty_postgres_url: str) -> No
     await store.journal.commit(new_chat())
     assert await store.check() is None
     await store.aclose()
+
+
+async def test_auto_migrate_says_what_will_be_locked(
+    empty_postgres_url: str, postgres_admin_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before it begins, with how long chats will wait; nothing of an empty table."""
+    database = Database.of(store_config(empty_postgres_url))
+    schema.upgrade(database)
+    schema.downgrade(database, "0002")
+    admin = make_url(postgres_admin_url).set(database=make_url(empty_postgres_url).database)
+    for rows in ("5e6", "0"):
+        with psycopg.connect(admin.render_as_string(hide_password=False)) as connection:
+            connection.execute("UPDATE pg_class SET reltuples = %s::real WHERE relname = 'messages'", (rows,))
+        store = create(store_config(empty_postgres_url, auto_migrate=True))
+        await store.start()
+
+        assert (await store.schema()).is_current
+        await store.aclose()
+        schema.downgrade(database, "0002")
+
+    (said,) = [record for record in caplog.records if "migrating now" in record.getMessage()]
+    assert (said.levelname, "`messages` (about 5,000,000 rows)" in said.getMessage()) == ("WARNING", True)
+    assert "chats wait for about 50 s" in said.getMessage()
 
 
 async def test_auto_migrate_migrates_at_start(empty_postgres_url: str) -> None:
