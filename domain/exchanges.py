@@ -56,6 +56,10 @@ def exchanges_of(stored: Iterable[StoredMessage]) -> Exchanges:
     is tied to its turn by `parent`, and by its position where that is unknown; of the answers of one parent
     the last one counts.
     """
+    return _grouped(stored).end()
+
+
+def _grouped(stored: Iterable[StoredMessage]) -> "_Grouping":
     grouping = _Grouping()
     for each in stored:
         role = each.message.role
@@ -65,7 +69,12 @@ def exchanges_of(stored: Iterable[StoredMessage]) -> Exchanges:
             grouping.result(each)
         else:
             grouping.turn(each)
-    return grouping.end()
+    return grouping
+
+
+def waiting_turns(stored: Iterable[StoredMessage]) -> tuple[StoredMessage, ...]:
+    """The exchange at the end that has no answer yet; other than `Exchanges.open` with calls that wait for results."""
+    return _grouped(stored).waiting
 
 
 @attrs.define
@@ -78,11 +87,20 @@ class _Grouping:
     answered: dict[MessageId, MessageId] = attrs.field(factory=dict)
     """The parent of an answer → the first message of its exchange."""
     broken: list[tuple[StoredMessage, BrokenReason]] = attrs.field(factory=list)
+    orphans: dict[MessageId, int] = attrs.field(factory=dict)
+    """The parent of an answer whose turn is not among the messages → where the answer is in `broken`."""
 
     def turn(self, each: StoredMessage) -> None:
         """A user's turn, or a system turn that the caller sent among them."""
         pending = self.pending
-        if pending and not (pending[-1].message.role in _CALLERS and _is_same_chat(pending[-1], each)):
+        if pending and not (
+            (pending[-1].message.role in _CALLERS and _is_same_chat(pending[-1], each))
+            or (
+                pending[-1].message.role == "tool"
+                and each.parent == pending[-1].id
+                and not _open_calls(pending)
+            )
+        ):
             self._break_off()
         self.pending.append(each)
 
@@ -108,7 +126,7 @@ class _Grouping:
         pending = self.pending
         if not pending or not _follows(pending[-1], each):
             self._break_off()
-            self.broken.append((each, "unanswered"))
+            self._orphan(each)
             return
         if len(pending) > 1 and _open_calls(pending):
             self._break_off()
@@ -117,6 +135,10 @@ class _Grouping:
         pending.append(each)
         if not each.message.tool_calls:
             self._close(each)
+
+    @property
+    def waiting(self) -> tuple[StoredMessage, ...]:
+        return tuple(self.pending)
 
     def end(self) -> Exchanges:
         waiting: tuple[StoredMessage, ...] = tuple(self.pending)
@@ -161,6 +183,15 @@ class _Grouping:
             self._break_off()
             self.pending = held
         return True
+
+    def _orphan(self, each: StoredMessage) -> None:
+        """An answer to what is not among the messages, or to what was not to be answered."""
+        if each.parent is not None:
+            before = self.orphans.get(each.parent)
+            if before is not None:
+                self.broken[before] = (self.broken[before][0], "superseded")
+            self.orphans[each.parent] = len(self.broken)
+        self.broken.append((each, "unanswered"))
 
     def _break_off(self) -> None:
         reason: BrokenReason = "open_tool_call" if _open_calls(self.pending) else "unanswered"

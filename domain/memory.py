@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from domain.answer import ContextUse, LeftOut, LeftOutReason
-from domain.exchanges import Exchange, exchanges_of
+from domain.exchanges import BrokenReason, Exchange, exchanges_of
 from domain.message import Message
 from domain.thread import Conversation, StoredMessage, ThreadSummary
 
@@ -17,7 +17,7 @@ MAX_MEMORY_CHARACTERS: Final = 2_000_000
 
 @attrs.frozen
 class LeftMessage:
-    """A message within the depth, or a pinned one, that stays out of the prompt."""
+    """A message that was passed over within the depth, or a pinned one, that stays out of the prompt."""
 
     stored: StoredMessage
     reason: LeftOutReason
@@ -43,6 +43,9 @@ class Memory:
     """Those that `use.left_out` counts."""
     cover: int | None = None
     """The position of the last message that the summary stands for."""
+    usable: int = 0
+    """How many of the messages that were read the depth could count: those that belong to a whole exchange, or
+    to one that may begin before what was read."""
 
     @property
     def is_empty(self) -> bool:
@@ -53,13 +56,16 @@ NO_MEMORY: Final = Memory()
 
 
 def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSummary | None = None) -> Memory:
-    """The exchanges that lie whole within the last `depth` messages, and the pinned ones before them.
+    """The exchanges that lie whole within the last `depth` usable messages, and the pinned ones before them.
 
-    Each message among the last `depth`, and each pinned one, is either in `messages` or in `left`.
+    Usable is what can go into a prompt: a turn without an answer, or an answer that was made again, uses up no
+    depth. Each message from the first of those `depth` on, and each pinned one, is either in `messages` or in
+    `left`.
 
     Args:
         conversation: with one message more than `depth` in `recent`, where there is one: it tells whether the
-            first exchange begins within the depth.
+            first exchange begins within the depth. Where `usable` of what is returned is less than `depth` and
+            the thread reaches further back, more has to be read.
         summary: what it covers is no part of the window; None has the window alone.
     """
     if depth <= 0:
@@ -68,27 +74,34 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
     recent = conversation.recent
     if summary is not None:
         recent = tuple([each for each in recent if _position(each) > cover])
-    window = {each.id for each in recent[-depth:]}
     grouped = exchanges_of(
         (*conversation.pinned, *conversation.recent) if conversation.pinned else conversation.recent
     )
+    left_broken: list[LeftMessage] = []
+    unusable = {each.id for each in grouped.open}
+    if grouped.broken:
+        first = first_whole_turn(conversation.recent)
+        for each, reason in grouped.broken:
+            if is_cut(each, reason, first):
+                left_broken.append(LeftMessage(each, "cut_by_depth"))
+            else:
+                left_broken.append(LeftMessage(each, reason))
+                unusable.add(each.id)
+    usable = [each for each in recent if each.id not in unusable] if unusable else recent
+    window = {each.id for each in usable[-depth:]}
+    begin = max(cover + 1, _position(usable[-depth]) if len(usable) >= depth else 0)
     kept: list[Exchange] = []
     left: list[LeftMessage] = []
     for exchange in grouped.whole:
         inside = [each for each in exchange.messages if each.id in window]
-        if len(inside) == len(exchange.messages) or exchange.pinned:
+        # A first turn with a parent is not the first of its chat: that one was not read.
+        begun = exchange.messages[0].parent is not None
+        if (len(inside) == len(exchange.messages) and not begun) or exchange.pinned:
             kept.append(exchange)
         else:
             left += [LeftMessage(each, "cut_by_depth") for each in inside]
-    if grouped.broken:
-        first = _first_whole_turn(conversation)
-        for each, reason in grouped.broken:
-            if each.id in window or each.pinned:
-                cut = _position(each) < first and not each.pinned and reason != "superseded"
-                left.append(LeftMessage(each, "cut_by_depth" if cut else reason))
-    for each in grouped.open:
-        if each.id in window or each.pinned:
-            left.append(LeftMessage(each, "unanswered"))
+    left_broken += [LeftMessage(each, "unanswered") for each in grouped.open]
+    left += [each for each in left_broken if each.stored.pinned or _position(each.stored) >= begin]
     kept, too_large = _within(kept)
     for each in too_large:
         if each.id in window or each.pinned:
@@ -118,6 +131,7 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
         chosen=tuple(chosen),
         left=tuple(sorted(left, key=lambda each: _position(each.stored))) if left else (),
         cover=None if summary is None else cover,
+        usable=len(usable),
     )
 
 
@@ -142,9 +156,8 @@ def context_use(memory: Memory | None, history: Sequence[Message]) -> ContextUse
     )
 
 
-def _first_whole_turn(conversation: Conversation) -> int:
+def first_whole_turn(recent: Sequence[StoredMessage]) -> int:
     """Positions before it may belong to an exchange that began before what was read: a caller begins one."""
-    recent = conversation.recent
     if not recent or _position(recent[0]) == 0:
         return 0
     after_answer = False
@@ -154,6 +167,15 @@ def _first_whole_turn(conversation: Conversation) -> int:
             return _position(each)
         after_answer = role == "assistant"
     return _position(recent[-1]) + 1
+
+
+def is_cut(stored: StoredMessage, reason: BrokenReason, first: int) -> bool:
+    """Whether a message outside all whole exchanges may belong to one that began before what was read.
+
+    Args:
+        first: of `first_whole_turn`.
+    """
+    return _position(stored) < first and not stored.pinned and reason != "superseded"
 
 
 def _within(exchanges: list[Exchange]) -> tuple[list[Exchange], tuple[StoredMessage, ...]]:

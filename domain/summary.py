@@ -3,7 +3,8 @@
 import attrs
 
 from domain.exchanges import exchanges_of
-from domain.thread import Conversation, StoredMessage
+from domain.memory import first_whole_turn, is_cut
+from domain.thread import Conversation, StoredMessage, ThreadSummary
 
 
 @attrs.frozen(kw_only=True)
@@ -21,7 +22,7 @@ class Fold:
 def fold_due(conversation: Conversation, *, depth: int) -> Fold | None:
     """What to summarise before the next chat; None while the window reaches back to the summary's end.
 
-    The window grows to `depth` messages behind the summary; then all but the last `depth` / 2 are folded into
+    The window grows to `depth` messages that can go in behind the summary; then all but the last `depth` / 2 are folded into
     it, so that one summary serves for about `depth` / 2 messages. The newest exchange always stays.
     """
     summary = conversation.summary
@@ -29,7 +30,12 @@ def fold_due(conversation: Conversation, *, depth: int) -> Fold | None:
     uncovered = [each for each in conversation.recent if (each.position or 0) > cover]
     if depth <= 0 or len(uncovered) <= depth:
         return None
-    exchanges = exchanges_of(uncovered).whole
+    grouped = exchanges_of(uncovered)
+    exchanges = grouped.whole
+    first = first_whole_turn(conversation.recent) if grouped.broken else 0
+    cut = sum(is_cut(each, reason, first) for each, reason in grouped.broken)
+    if sum(len(exchange.messages) for exchange in exchanges) + cut <= depth:
+        return None
     kept, falling = 0, len(exchanges)
     while falling:
         kept += len(exchanges[falling - 1].messages)
@@ -46,8 +52,12 @@ def fold_due(conversation: Conversation, *, depth: int) -> Fold | None:
     return Fold(previous=None if summary is None else summary.text, messages=messages, up_to=up_to)
 
 
-def reaches_back(conversation: Conversation, *, limit: int) -> bool:
-    """Whether all complete messages behind the summary were read, given that `limit` were asked for."""
-    recent, summary = conversation.recent, conversation.summary
+def reaches_back(conversation: Conversation, *, limit: int, summary: ThreadSummary | None) -> bool:
+    """Whether all complete messages behind the summary were read, given that `limit` were asked for.
+
+    Args:
+        summary: None where none is used; then it is all of the thread's.
+    """
+    recent = conversation.recent
     cover = -1 if summary is None else summary.up_to
     return len(recent) < limit or (recent[0].position or 0) <= cover + 1

@@ -12,11 +12,14 @@ from application.services.summariser import Summariser
 from domain.chat_defaults import MemoryMode
 from domain.ids import Tenant, ThreadId
 from domain.memory import NO_MEMORY, Memory, choose_memory
+from domain.passes.memory_lane import WHY
 from domain.summary import Fold, fold_due, reaches_back
 from domain.thread import Conversation, ThreadSummary
 
 MOST_SUMMARISED: Final = 500
 """Messages that one summary is made of at most; of a longer thread that is summarised for the first time, the last."""
+MOST_READ: Final = 1000
+"""Messages that are looked at where many of the last ones can't go in."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +40,8 @@ class Injection:
     command: InjectMemoryCommand
     conversation: Conversation
     memory: Memory
+    limit: int = 0
+    """How many of its messages were asked for."""
     due: Fold | None = None
     """What is to be summarised before the chat is sent."""
     warnings: tuple[str, ...] = ()
@@ -52,6 +57,9 @@ class InjectMemory:
     async def execute(self, command: InjectMemoryCommand) -> Injection:
         """One round trip, whatever the thread's length; asks no model.
 
+        A second one, for more messages, where so many of the last ones can't go in (failed turns, answers that
+        were made again) that the depth is not used up.
+
         Raises:
             NotFound: there is no such thread.
             StorageUnavailable: the database is away.
@@ -62,19 +70,23 @@ class InjectMemory:
         # messages may be uncovered, and an exchange on top.
         limit = 0 if depth <= 0 else 2 * depth + 1 if with_summary else depth + 1
         conversation = await self._read(command, limit)
-        if not with_summary:
-            return Injection(
-                command=command,
-                conversation=conversation,
-                memory=choose_memory(conversation, depth=depth) if depth > 0 else NO_MEMORY,
-            )
-        summary = _usable(conversation.summary, command.below)
-        due = None if command.below is not None else fold_due(conversation, depth=depth)
+        if depth <= 0:
+            return Injection(command=command, conversation=conversation, memory=NO_MEMORY)
+        summary = _usable(conversation.summary, command.below) if with_summary else None
+        memory = choose_memory(conversation, depth=depth, summary=summary)
+        wanted = depth + 1 if with_summary else depth
+        if memory.usable < wanted and not reaches_back(conversation, limit=limit, summary=summary):
+            limit = min(4 * depth + 50, MOST_READ)
+            conversation = await self._read(command, limit)
+            summary = _usable(conversation.summary, command.below) if with_summary else None
+            memory = choose_memory(conversation, depth=depth, summary=summary)
         return Injection(
             command=command,
             conversation=conversation,
-            memory=choose_memory(conversation, depth=depth, summary=summary),
-            due=due,
+            memory=memory,
+            limit=limit,
+            due=fold_due(conversation, depth=depth) if with_summary and command.below is None else None,
+            warnings=_nothing_remembered(command, conversation, memory),
         )
 
     async def summarise(
@@ -94,8 +106,8 @@ class InjectMemory:
         command, conversation, due = injection.command, injection.conversation, injection.due
         if due is None:
             return injection
-        if not reaches_back(conversation, limit=2 * command.depth + 1):
-            conversation = await self._read(command, max(MOST_SUMMARISED, 2 * command.depth + 1))
+        if not reaches_back(conversation, limit=injection.limit, summary=conversation.summary):
+            conversation = await self._read(command, max(MOST_SUMMARISED, injection.limit))
             due = fold_due(conversation, depth=command.depth) or due
         made = await self._summariser.summarise(
             due, tenant=command.tenant, thread_id=command.thread_id, request_id=request_id, paid=paid
@@ -107,7 +119,10 @@ class InjectMemory:
             injection,
             memory=memory,
             due=None,
-            warnings=() if made.warning is None else (made.warning,),
+            warnings=(
+                *_nothing_remembered(command, conversation, memory),
+                *(() if made.warning is None else (made.warning,)),
+            ),
         )
 
     async def _read(self, command: InjectMemoryCommand, limit: int) -> Conversation:
@@ -117,6 +132,17 @@ class InjectMemory:
         if conversation is None:
             raise no_thread(command.thread_id)
         return conversation
+
+
+def _nothing_remembered(
+    command: InjectMemoryCommand, conversation: Conversation, memory: Memory
+) -> tuple[str, ...]:
+    """A warning where a thread that has messages gives none of them."""
+    if not memory.is_empty or conversation.thread.length == 0 or command.below == 0:
+        return ()
+    reasons = [f"{WHY[each.reason]} ({each.messages})" for each in memory.use.left_out]
+    why = "; ".join(reasons) or "it holds no complete exchange"
+    return (f"nothing of the thread is remembered: of its last messages, {why}",)
 
 
 def _usable(summary: ThreadSummary | None, below: int | None) -> ThreadSummary | None:

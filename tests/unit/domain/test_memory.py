@@ -11,7 +11,7 @@ from domain.memory import NO_MEMORY, choose_memory, context_use
 from domain.message import Message
 from domain.model import ModelRef
 from domain.thread import ThreadSummary
-from tests.support.threads import SESSION, STEPS, ThreadMaker, thread_of
+from tests.support.threads import SESSION, STEPS, Step, ThreadMaker, thread_of
 
 steps = st.lists(st.sampled_from(STEPS), max_size=14)
 depths = st.integers(0, 24)
@@ -34,6 +34,27 @@ def summary_to(up_to: int) -> ThreadSummary:
         model=ModelRef("a", "cheap"),
         created_at=SESSION.created_at,
     )
+
+
+def test_failed_turns_and_superseded_answers_use_up_no_depth() -> None:
+    """The four messages that can go in do, whatever lies between them; what lies behind them is passed over."""
+    maker = thread_of("chat", "failed", "chat", "again", "failed")
+
+    assert [0, 1, 4, 6] == [each.position for each in choose_memory(maker.conversation(10), depth=4).chosen]
+    assert {2: "unanswered", 5: "superseded", 7: "unanswered"} == {
+        each.stored.position: each.reason for each in choose_memory(maker.conversation(10), depth=4).left
+    }
+
+
+def test_what_was_read_tells_how_much_of_it_is_usable() -> None:
+    """Answers to the same unread turn are one; a second turn of a chat whose first was not read is cut."""
+    regenerated = thread_of("chat", "again", "again", "again")
+    cut = thread_of("chat", "long", "failed")
+    memory = choose_memory(cut.conversation(2), depth=2)
+
+    assert choose_memory(regenerated.conversation(2), depth=2).usable == 1
+    assert choose_memory(regenerated.conversation(10), depth=2).usable == 2
+    assert (memory.usable, memory.chosen) == (2, ())
 
 
 def test_last_exchanges_come_in_order() -> None:
@@ -214,7 +235,6 @@ def test_memory_is_whole_exchanges_within_the_depth(
     memory = choose_memory(conversation, depth=depth, summary=summary)
     positions = [each.position for each in memory.chosen]
     uncovered = [each for each in conversation.recent if cover is None or (each.position or 0) > cover]
-    window = {each.id for each in uncovered[-depth:]} if depth else set()
 
     assert memory == choose_memory(conversation, depth=depth, summary=summary)
     assert positions == sorted(positions, key=lambda each: each or 0)
@@ -222,13 +242,44 @@ def test_memory_is_whole_exchanges_within_the_depth(
     assert memory.use.injected - memory.use.pinned <= depth
     assert (len(memory.chosen), len(memory.left)) == (memory.use.injected, memory.use.dropped)
     assert sum(each.messages for each in memory.use.left_out) == memory.use.dropped
-    offered = window | {each.id for each in (*conversation.pinned, *conversation.recent) if each.pinned}
+    pinned = {each.id for each in (*conversation.pinned, *conversation.recent) if each.pinned}
     told = {each.id for each in memory.chosen} | {each.stored.id for each in memory.left}
     if depth:
-        assert offered <= told
-        assert all(each.id in offered for each in (left.stored for left in memory.left))
+        assert pinned <= told
+        assert {each.id for each in uncovered[-depth:]} <= told
+        assert memory.usable <= len(uncovered)
+        counted = [each for each in memory.left if each.reason in ("cut_by_depth", "size_limit")]
+        beside = [each for each in memory.chosen if each.id not in pinned]
+        assert len(counted) + len(beside) <= depth + len(pinned)
     assert all(each.status == "complete" for each in memory.chosen)
     _assert_whole(memory.messages)
+
+
+@given(steps, st.integers(1, 12))
+def test_reading_deeper_changes_nothing_where_the_depth_is_used_up(taken: list[str], depth: int) -> None:
+    """One message more than the depth is enough, unless fewer than `depth` of them are usable."""
+    maker = thread_of(*taken)  # type: ignore[arg-type] # each of STEPS
+    memory = choose_memory(maker.conversation(depth), depth=depth)
+    whole = choose_memory(maker.conversation(1000), depth=depth)
+
+    if memory.usable >= depth or len(maker.conversation(depth).recent) <= depth:
+        assert [each.position for each in memory.chosen] == [each.position for each in whole.chosen]
+    assert memory.use.injected <= whole.use.injected
+
+
+@given(steps, st.integers(2, 12), st.integers(0, 12), st.sampled_from(["failed", "again"]))
+def test_turns_that_can_not_go_in_use_up_no_depth(
+    taken: list[str], depth: int, times: int, useless: Step
+) -> None:
+    """As much is injected after failed sends, and after regenerations, as before them."""
+    maker = thread_of(*taken, "chat")  # type: ignore[arg-type] # each of STEPS
+    before = choose_memory(maker.conversation(1000), depth=depth).use.injected
+    for _ in range(times):
+        maker.step(useless)
+    after = choose_memory(maker.conversation(1000), depth=depth)
+
+    assert after.use.injected == before
+    assert after.use.dropped >= times
 
 
 def _assert_whole(messages: tuple[Message, ...]) -> None:
