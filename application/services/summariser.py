@@ -1,6 +1,7 @@
 """Has the older part of a thread summarised by a cheap model, and keeps what it wrote."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -28,6 +29,9 @@ MAX_CHARACTERS: Final = 100_000
 """Of the messages that one summary is made of."""
 MAX_MESSAGE_CHARACTERS: Final = 8_000
 """Of each of them; of a longer one the begin and the end."""
+PAUSE_S: Final = 60.0
+"""How long a thread is left alone in this process after its summary failed: a chat waits and pays for each try."""
+_MOST_PAUSES: Final = 10_000
 
 _INSTRUCTION: Final = (
     "You write the memory of a conversation between a user and an assistant. You are given a JSON object: `summary`"
@@ -50,8 +54,14 @@ class Summarised:
 
 
 @attrs.frozen(kw_only=True)
+class _Pause:
+    until_s: float
+    warning: str
+
+
+@attrs.define(kw_only=True)
 class Summariser:
-    """Asks the configured model, whose tokens the chat pays for that needs the summary."""
+    """Asks the configured model, whose tokens the chat pays for that needs the summary; remembers failures."""
 
     model: str
     """As configured: an alias or `provider:model`."""
@@ -64,6 +74,8 @@ class Summariser:
     clock: Clock
     deadline_s: float = 30.0
     """For all tries together: a chat waits for it."""
+    _pauses: "dict[tuple[Tenant, ThreadId], _Pause]" = attrs.field(factory=dict, init=False)
+    """In the order in which they end."""
 
     async def summarise(
         self,
@@ -76,11 +88,37 @@ class Summariser:
     ) -> Summarised:
         """Writes the summary to the thread; where another chat wrote one that reaches further, that one stays.
 
+        After a failure nothing is asked for `PAUSE_S`; the warning says so.
+
         Args:
             paid: takes the calls before the first is made, so that they are paid for even if this is cancelled.
 
         Raises nothing but what cancels it: a chat does not fail for want of a summary.
         """
+        key, now_s = (tenant, thread_id), self.clock.monotonic()
+        pause = self._pauses.get(key)
+        if pause is not None and now_s < pause.until_s:
+            left_s = math.ceil(pause.until_s - now_s)
+            return Summarised(summary=None, warning=f"{pause.warning}; it is tried again in {left_s} s")
+        made = await self._summarise(
+            fold, tenant=tenant, thread_id=thread_id, request_id=request_id, paid=paid
+        )
+        self._pauses.pop(key, None)
+        if made.summary is None and made.warning is not None:
+            while len(self._pauses) >= _MOST_PAUSES:
+                del self._pauses[next(iter(self._pauses))]
+            self._pauses[key] = _Pause(until_s=self.clock.monotonic() + PAUSE_S, warning=made.warning)
+        return made
+
+    async def _summarise(
+        self,
+        fold: Fold,
+        *,
+        tenant: Tenant,
+        thread_id: ThreadId,
+        request_id: str,
+        paid: Callable[[Run], None],
+    ) -> Summarised:
         now = self.clock.now()
         try:
             spec = self.catalogue.resolve(self.model, today=now.date(), path="summary_model")

@@ -11,6 +11,7 @@ import pytest
 from application.ports.chat_provider import ProviderCall
 from application.ports.conversation_reader import ConversationReader
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from application.services import summariser
 from application.services.summariser import MAX_MESSAGE_CHARACTERS, summary_request
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.inject_memory import InjectMemoryCommand
@@ -145,6 +146,22 @@ async def test_failing_summary_never_fails_the_chat(answer: str | ProviderFailur
     assert {each.purpose for each in answers[3].attempts} == {"summary", "answer"}
 
 
+@pytest.mark.parametrize(("pause_s", "asked"), [(60.0, 1), (0.0, 3)])
+async def test_thread_whose_summary_failed_is_left_alone_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, pause_s: float, asked: int
+) -> None:
+    """The chats in that time wait for no other try and pay for none; each is told."""
+    monkeypatch.setattr(summariser, "PAUSE_S", pause_s)
+    chat, cheap = ScriptedProvider(["ok"]), ScriptedProvider([ProviderFailure("bad_request", "")])
+    providers = {"a": chat, "cheap": cheap}
+    async with fake_application(providers, settings=summing(providers)) as lor3:
+        answers = await talk(lor3, 6)
+
+    assert len(cheap.calls) == asked
+    assert all("could not be summarised" in answer.warnings[0] for answer in answers[3:])
+    assert ("tried again in" in answers[5].warnings[0]) == (asked == 1)
+
+
 async def test_unknown_summary_model_is_a_warning() -> None:
     """It was configured, not asked for by the caller."""
     chat = ScriptedProvider(["ok"])
@@ -253,8 +270,8 @@ def test_fold_keeps_half_the_depth_in_whole_exchanges() -> None:
     assert fold_due(maker.conversation(20), depth=0) is None
     summary = ThreadSummary(up_to=5, text="", model=ModelRef("a", "b"), created_at=SESSION.created_at)
     assert fold_due(maker.conversation(20, summary=summary), depth=2) is None
-    assert reaches_back(maker.conversation(2, summary=summary), limit=2)
-    assert not reaches_back(maker.conversation(2), limit=3)
+    assert reaches_back(maker.conversation(2), limit=2, summary=summary)
+    assert not reaches_back(maker.conversation(2), limit=3, summary=None)
 
 
 async def test_stored_messages_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,9 +422,9 @@ async def test_only_the_last_answer_can_be_regenerated() -> None:
     async with fake_application({"a": chat}, store=store) as lor3:
         first, _ = await talk(lor3, 2)
         question = next(each for each in store.shelves.messages.values() if each.message.role == "user")
-        with pytest.raises(Conflict, match="fork the thread at an earlier message"):
+        with pytest.raises(Conflict, match="fork the thread at the turn before it"):
             await lor3.send_chat.execute(again(first))
-        with pytest.raises(InvalidRequest, match="name the answer"):
+        with pytest.raises(InvalidRequest, match="has its answer: name"):
             await lor3.send_chat.execute(ask(messages=(), regenerates=question.id))
         with pytest.raises(NotFound):
             await lor3.send_chat.execute(ask(messages=(), regenerates=MessageId(UNKNOWN)))
