@@ -9,6 +9,7 @@ from domain.errors import ContextTooLong, Fault
 from domain.message import Message
 from domain.model import ModelSpec
 from domain.passes.compiler_pass import Rewrite, Target
+from domain.passes.memory_lane import SUMMARY_LABEL
 from domain.passes.prompt_size import PromptSize, count_prompt, prompt_bound, schema_bytes
 from domain.passes.turns import oldest_first
 
@@ -144,10 +145,22 @@ def _too_long(
     remedies = [f"shorten the prompt by {about}{over} tokens"]
     if request.max_tokens is not None and tokens < window:
         remedies.append(f"lower max_tokens to {window - tokens}")
+    pinned = [index for index, each in enumerate(request.history) if each.pinned and not _is_summary(each)]
+    unpinnable = ""
+    if pinned:
+        held = sum(size.history[index] for index in pinned)
+        are = "1 pinned message" if len(pinned) == 1 else f"{len(pinned)} pinned messages"
+        unpinnable = f" (of them {about}{held} of {are} of the thread)"
+        remedies.insert(0, 'unpin messages (PATCH /messages/{id} with `{"pinned": false}`)')
     remedies.append("choose a model with a larger window")
     message = (
-        f"the prompt is {about}{tokens} tokens without the earlier messages that may be left out, and {floor} are"
-        f" kept for the answer: {about}{over} more than the window of `{spec.ref}` ({window});"
+        f"the prompt is {about}{tokens} tokens{unpinnable} without the earlier messages that may be left out, and"
+        f" {floor} are kept for the answer: {about}{over} more than the window of `{spec.ref}` ({window});"
         f" {', '.join(remedies[:-1])} or {remedies[-1]}"
     )
     return ContextTooLong(f"messages: {message}", (Fault(path="messages", message=message),))
+
+
+def _is_summary(message: Message) -> bool:
+    """Pinned by the pass `memory-lane`, not by a caller."""
+    return message.text.startswith(SUMMARY_LABEL)

@@ -201,6 +201,18 @@ def test_lone_surrogates_do_not_break_it() -> None:
     assert asked is TokenBudgetCheck().run(asked, target(spec(context_window=8192))).request
 
 
+def test_prompt_that_pinned_messages_make_too_long_says_so() -> None:
+    """Shortening the prompt would not help: they are named, with their share and the way to unpin them."""
+    pinned = tuple(attrs.evolve(each, pinned=True) for each in (user("w " * 300), assistant("w " * 100)))
+    asked = request(user("hi"), history=(*pinned, user("x"), assistant("y")), max_tokens=20)
+
+    with pytest.raises(ContextTooLong, match=r"of 2 pinned messages of the thread\).*unpin messages \(PATCH"):
+        TokenBudgetCheck().run(asked, target(spec(context_window=200)))
+    with pytest.raises(ContextTooLong) as plain:
+        TokenBudgetCheck().run(request(user("w " * 400), max_tokens=20), target(spec(context_window=200)))
+    assert "pin" not in str(plain.value)
+
+
 def test_needs_counting_foresees_the_format_pass() -> None:
     """Its False holds after the format pass has added instruction and schema."""
     schema = {"type": "object", "description": "x" * 3000}
