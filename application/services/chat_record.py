@@ -62,6 +62,7 @@ def chat_record(
                 thread_id=ids.thread,
                 message=message,
                 parent=parent,
+                pinned=assembly.pinned,
                 created_at=now,
             )
         )

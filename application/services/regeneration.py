@@ -19,7 +19,7 @@ LOOK_BACK: Final = 200
 
 @attrs.frozen(kw_only=True)
 class Regeneration:
-    """The exchange of an answer, without the answer."""
+    """An exchange without its answer: the answer is made again, or was not made yet."""
 
     thread_id: ThreadId
     turns: tuple[Message, ...]
@@ -35,38 +35,66 @@ class Regeneration:
 async def find_regeneration(
     unit_of_work: UnitOfWorkFactory, tenant: Tenant, message_id: MessageId
 ) -> Regeneration:
-    """Reads the answer and what led to it.
+    """Reads the answer and what led to it; of a turn that waits for an answer at the end of its thread, the turns.
 
     Raises:
         NotFound: there is no such message.
-        InvalidRequest: it is no answer, or not one that can be made again.
-        Conflict: it is not the last message of its thread.
+        InvalidRequest: it is neither an answer that can be made again nor a turn that waits for one.
+        Conflict: it is an answer, and not the last message of its thread.
         StorageUnavailable: the database is away.
     """
     async with unit_of_work(tenant) as work:
-        answer = await work.messages.get(message_id)
-        thread = None if answer is None else await work.threads.get(answer.thread_id)
-        if answer is None or thread is None:
+        named = await work.messages.get(message_id)
+        thread = None if named is None else await work.threads.get(named.thread_id)
+        if named is None or thread is None:
             raise no_message(message_id)
-        if answer.message.role != "assistant":
-            raise _refused(
-                f"{shown(message_id)} is a turn of role {answer.message.role}; name the answer to it"
-            )
-        position = answer.position or 0
-        if position != thread.length - 1:
-            raise Conflict(
-                f"message {shown(message_id)} is not the last of its thread;"
-                " fork the thread at an earlier message to go on from there"
-            )
-        turns = await _led_to(work, answer, position)
+        position = named.position or 0
+        if named.message.role != "assistant":
+            turns = await _waiting(work, named, position)
+        elif position != thread.length - 1:
+            raise await _not_the_last(work, named)
+        else:
+            turns = await _led_to(work, named, position)
     if not turns:
         raise _refused(f"nothing that {shown(message_id)} answers is stored; send the question again")
     return Regeneration(
-        thread_id=answer.thread_id,
+        thread_id=named.thread_id,
         turns=tuple(each.message for each in turns),
         parent=turns[-1].id,
         below=turns[0].position or 0,
         pinned=any(each.pinned for each in turns),
+    )
+
+
+async def _waiting(work: UnitOfWork, named: StoredMessage, position: int) -> tuple[StoredMessage, ...]:
+    """The turns at the thread's end that nothing answered, the named one among them: a fork may end with them."""
+    page = await work.messages.page(named.thread_id, limit=LOOK_BACK, newest_first=True)
+    stored = sorted(page, key=lambda each: each.position or 0)
+    if stored and stored[-1].message.role != "assistant":
+        waiting = exchanges_of(each for each in stored if each.status == "complete").open
+        if any(each.id == named.id for each in waiting):
+            return waiting
+    what = f"{shown(named.id)} is a turn of role {named.message.role}"
+    behind = await work.messages.page(named.thread_id, after=position, limit=LOOK_BACK)
+    answers = [each for each in behind if each.message.role == "assistant"]
+    if not answers:
+        raise _refused(f"{what} that no answer can be made for; send it again")
+    newest = [each for each in answers if each.parent == answers[0].parent][-1]
+    raise _refused(
+        f"{what} that has its answer: name {newest.id} to have that one made again, or fork the thread at this"
+        " turn and name the last message of the fork"
+    )
+
+
+async def _not_the_last(work: UnitOfWork, answer: StoredMessage) -> Conflict:
+    (last,) = await work.messages.page(answer.thread_id, limit=1, newest_first=True) or (answer,)
+    if answer.parent is not None and last.parent == answer.parent and last.message.role == "assistant":
+        return Conflict(
+            f"message {shown(answer.id)} was made again: answer {last.id} was made in its place; regenerate that one"
+        )
+    return Conflict(
+        f"message {shown(answer.id)} is not the last of its thread; fork the thread at the turn before it"
+        " and regenerate the last message of the fork"
     )
 
 

@@ -9,6 +9,7 @@ import attrs
 from application.ports.conversation_reader import ConversationReader
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.absence import no_session, no_thread
+from application.services.open_calls import find_open_calls
 from application.services.prompt_choice import PromptChoice
 from application.services.regeneration import find_regeneration
 from application.services.run import Run
@@ -27,7 +28,7 @@ from domain.model import ModelSpec
 from domain.output.formatter import Formatter
 from domain.routing.plan import Candidate, plan_candidates
 from domain.summary import Fold
-from domain.thread import Session, Thread
+from domain.thread import Conversation, Session, Thread
 
 SchemaCheck = Callable[[JSONObject], tuple[Fault, ...]]
 
@@ -164,7 +165,8 @@ class RequestAssembly:
             thread=thread,
             new_turns=place.new_turns,
             injection=injection,
-            warnings=_lifecycle_warnings(candidates, today),
+            warnings=_lifecycle_warnings(candidates, today)
+            + (() if injection is None else injection.warnings),
             parent=place.parent,
             pinned=place.pinned,
         )
@@ -182,12 +184,13 @@ class RequestAssembly:
         injection = assembly.injection
         if injection is None or not any(candidate.included for candidate in assembly.candidates):
             return assembly
+        stale = injection.warnings
         injection = await self.memory.summarise(injection, request_id=request_id, paid=paid)
         return attrs.evolve(
             assembly,
             injection=injection,
             request=attrs.evolve(assembly.request, memory=injection.memory),
-            warnings=assembly.warnings + injection.warnings,
+            warnings=(*(each for each in assembly.warnings if each not in stale), *injection.warnings),
         )
 
     async def name_faults(
@@ -256,7 +259,7 @@ class RequestAssembly:
         return formatter, tuple(specs), tuple(faults)
 
     async def _place(self, command: SendChatCommand) -> _Place:
-        """Where the chat belongs, and what is asked: one round trip, three where an answer is made again."""
+        """Where the chat belongs, and what is asked: one round trip, more where a stored exchange is gone on with."""
         if command.regenerates is not None:
             found = await find_regeneration(self.unit_of_work, command.tenant, command.regenerates)
             injection = await self._inject(command, found.thread_id, below=found.below)
@@ -268,21 +271,31 @@ class RequestAssembly:
                 parent=found.parent,
                 pinned=found.pinned,
             )
+        if command.thread_id is not None and command.own_history and command.messages[0].role == "tool":
+            found = await find_open_calls(
+                self.unit_of_work, command.tenant, command.thread_id, command.messages
+            )
+            injection = await self._inject(command, found.thread_id, below=found.below)
+            _demand_place(injection.conversation, command)
+            return _Place(
+                session=injection.conversation.session,
+                thread=injection.conversation.thread,
+                injection=injection,
+                turns=found.turns + command.messages,
+                new_turns=command.messages,
+                parent=found.parent,
+                pinned=found.pinned,
+            )
         history, turns = _split(command.messages) if command.own_history else ((), command.messages)
         if command.thread_id is not None:
             try:
-                injection = await self._inject(command, command.thread_id)
+                injection = await self._inject(
+                    command, command.thread_id, depth=0 if command.own_history else None
+                )
             except Absent:
                 raise no_thread(command.thread_id, for_chat=True) from None
             conversation = injection.conversation
-            if command.session_id not in (None, conversation.session.id):
-                raise InvalidRequest.of(
-                    Fault(
-                        path="session_id",
-                        message="the thread belongs to another session; leave `session_id` out",
-                    )
-                )
-            _demand_user(conversation.session, command.user, of="thread_id")
+            _demand_place(conversation, command)
             return _Place(
                 session=conversation.session,
                 thread=conversation.thread,
@@ -300,18 +313,33 @@ class RequestAssembly:
         return _Place(session=session, history=history, turns=turns, new_turns=command.messages)
 
     async def _inject(
-        self, command: SendChatCommand, thread_id: ThreadId, *, below: int | None = None
+        self,
+        command: SendChatCommand,
+        thread_id: ThreadId,
+        *,
+        below: int | None = None,
+        depth: int | None = None,
     ) -> Injection:
-        depth = command.context_depth if command.context_depth is not None else self.defaults.context_depth
+        if depth is None:
+            depth = command.context_depth
+        if depth is None:
+            depth = self.defaults.context_depth
         return await self.memory.execute(
             InjectMemoryCommand(
                 tenant=command.tenant,
                 thread_id=thread_id,
-                depth=0 if command.own_history else depth,
+                depth=depth,
                 mode=command.memory or self.defaults.memory,
                 below=below,
             )
         )
+
+
+def _demand_place(conversation: Conversation, command: SendChatCommand) -> None:
+    if command.session_id not in (None, conversation.session.id):
+        message = "the thread belongs to another session; leave `session_id` out"
+        raise InvalidRequest.of(Fault(path="session_id", message=message))
+    _demand_user(conversation.session, command.user, of="thread_id")
 
 
 def _demand_user(session: Session, user: str | None, *, of: str) -> None:

@@ -122,7 +122,8 @@ class ChatBody(AnswerOptions):
     messages: tuple[MessageBody, ...] | None = given(
         ListOf(item=MESSAGE, min_items=1, max_items=MAX_MESSAGES),
         "The caller's own history, oldest first, ending in the turn to answer (user or tool). "
-        "Nothing is injected from the thread then.",
+        "Nothing is injected from the thread then, unless it begins with the results of the tool calls that the "
+        "thread's last answer made: those go on from there.",
     )
     thread_id: str | None = given(UUIDText(), "The thread to continue; a new one where it is left out.")
     session_id: str | None = given(
@@ -225,7 +226,7 @@ def _options(body: AnswerOptions) -> dict[str, Any]:
 
 def _turns(body: ChatBody, faults: Faults) -> tuple[Message, ...]:
     if body.messages is not None:
-        return to_messages(body.messages, faults)
+        return to_messages(body.messages, faults, continues=body.thread_id is not None)
     return (Message.of("user", body.prompt or ""),)
 
 
@@ -240,7 +241,7 @@ def _look_further(value: JSONObject, faults: Faults) -> None:
     """Checks what spans fields, as far as a body with faults lets one see."""
     bad = {each.path.partition("[")[0].partition(".")[0] for each in faults}
     if isinstance(value.get("messages"), list) and all(each.path != "messages" for each in faults):
-        look_over_messages(value["messages"], faults)
+        look_over_messages(value["messages"], faults, continues=value.get("thread_id") is not None)
     if not bad & {"tools", "tool_choice"}:
         _tools(CHAT.field("tools", value), CHAT.field("tool_choice", value), faults)
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -111,11 +112,19 @@ class MessageBody:
 MESSAGE: Final = Record(MessageBody)
 
 
-def to_messages(bodies: tuple[MessageBody, ...], faults: Faults) -> tuple[Message, ...]:
-    """Domain messages; checks what spans fields and turns."""
+def to_messages(
+    bodies: tuple[MessageBody, ...], faults: Faults, *, continues: bool = False
+) -> tuple[Message, ...]:
+    """Domain messages; checks what spans fields and turns.
+
+    Args:
+        continues: a thread is continued, so that the first messages may be results of calls that it holds.
+    """
     called: set[str] = set()
+    held = _results_of_the_thread([body.role for body in bodies]) if continues else 0
     messages = tuple(
-        _message(body, f"messages[{index}]", called, faults) for index, body in enumerate(bodies)
+        _message(body, f"messages[{index}]", called, faults, may_be_held=index < held)
+        for index, body in enumerate(bodies)
     )
     last = bodies[-1].role
     if last not in ("user", "tool"):
@@ -127,16 +136,18 @@ def to_messages(bodies: tuple[MessageBody, ...], faults: Faults) -> tuple[Messag
     return messages
 
 
-def look_over_messages(values: JSONValue, faults: Faults) -> None:
+def look_over_messages(values: JSONValue, faults: Faults, *, continues: bool = False) -> None:
     """Appends what `to_messages` would find in a list of which some messages can't be read."""
     if not isinstance(values, list):
         return
     called: set[str] = set()
+    roles = [value.get("role") if isinstance(value, dict) else None for value in values]
+    held = _results_of_the_thread(roles) if continues else 0
     for index, value in enumerate(values):
         path = f"messages[{index}]"
         body = MESSAGE.read(value, path, [])
         if body is not None:
-            _message(body, path, called, faults)
+            _message(body, path, called, faults, may_be_held=index < held)
         elif isinstance(value, dict):
             calls = value.get("tool_calls")
             if value.get("content") is None and not calls and value.get("role") != "tool":
@@ -146,7 +157,14 @@ def look_over_messages(values: JSONValue, faults: Faults) -> None:
                     called.add(str(call["id"]))
 
 
-def _message(body: MessageBody, path: str, called: set[str], faults: Faults) -> Message:
+def _results_of_the_thread(roles: Sequence[object]) -> int:
+    """How many messages at the begin answer calls that are not among them; with a history of its own, none."""
+    if any(role not in ("tool", "user") for role in roles):
+        return 0
+    return next((index for index, role in enumerate(roles) if role != "tool"), len(roles))
+
+
+def _message(body: MessageBody, path: str, called: set[str], faults: Faults, *, may_be_held: bool) -> Message:
     role = body.role
     calls = body.tool_calls or ()
     if calls and role != "assistant":
@@ -158,7 +176,7 @@ def _message(body: MessageBody, path: str, called: set[str], faults: Faults) -> 
     if role == "tool":
         if body.tool_call_id is None:
             fault(faults, f"{path}.tool_call_id", "is required in a `tool` message")
-        elif body.tool_call_id not in called:
+        elif body.tool_call_id not in called and not may_be_held:
             fault(faults, f"{path}.tool_call_id", "answers no call of an earlier `assistant` message")
     elif body.tool_call_id is not None:
         fault(faults, f"{path}.tool_call_id", f"only a `tool` message answers a call, not a `{role}` message")

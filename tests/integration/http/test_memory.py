@@ -14,6 +14,7 @@ from tests.support.memory_bench import MemoryBench, memory_bench
 from tests.support.thread_api import ABSENT
 
 TEXT = "Hello from upstream."
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 SUMMARY = f"{SUMMARY_LABEL}\n\n{TEXT}"
 
 
@@ -172,6 +173,123 @@ async def test_failed_and_superseded_messages_stay_out_and_are_named(
     assert notes[0] == "Put in 6 messages of the thread."
     assert any("(`superseded`)" in note for note in notes)
     assert first["context"]["left_out"] == []
+
+
+async def test_failed_sends_and_regenerations_use_up_no_depth(
+    tmp_path: Path, database_url: str | None
+) -> None:
+    """As much is remembered behind them as before; what was passed over is counted."""
+    async with memory_bench(tmp_path, database_url=database_url, context_depth=4) as bench:
+        for number in range(2):
+            await bench.chat(f"question {number}")
+        for _ in range(10):
+            await bench.api.post(
+                "/chat", {"prompt": "fails", "thread_id": bench.thread_id, "model": "openai:f12-400"}
+            )
+        failed = await bench.chat("question 2")
+        last = failed["message_id"]
+        for _ in range(9):
+            again = await bench.api.post(f"/messages/{last}/regenerate", {})
+            last = again.body["message_id"]
+        regenerated = await bench.chat("question 3")
+        summarised = await bench.api.get(f"/threads/{bench.thread_id}/memory?memory=summary")
+
+    assert texts(bench.sent("ok")[2]) == ["question 0", TEXT, "question 1", TEXT, "question 2"]
+    assert (failed["context"]["injected"], failed["warnings"]) == (4, [])
+    assert failed["context"]["left_out"] == [{"reason": "unanswered", "messages": 10}]
+    assert texts(bench.sent("ok")[-1]) == ["question 1", TEXT, "question 2", TEXT, "question 3"]
+    assert regenerated["context"]["left_out"] == [
+        {"reason": "superseded", "messages": 9},
+        {"reason": "unanswered", "messages": 10},
+    ]
+    assert [each["position"] for each in summarised.body["messages"]] == [24, 34, 35, 36]
+
+
+async def test_thread_that_gives_nothing_is_a_warning(tmp_path: Path, database_url: str | None) -> None:
+    """It has messages and a depth was asked for; a thread without messages has nothing to give."""
+    async with memory_bench(tmp_path, database_url=database_url) as bench:
+        first = await bench.chat("one")
+        shallow = await bench.chat("two", context_depth=1)
+        forgetful = await bench.chat("three", context_depth=0)
+        deep = await bench.chat("four")
+
+    assert [len(answer["warnings"]) for answer in (first, shallow, forgetful, deep)] == [0, 1, 0, 0]
+    assert shallow["warnings"] == [
+        "nothing of the thread is remembered: of its last messages, the depth ends inside their exchange (1)"
+    ]
+
+
+async def test_results_go_on_from_the_calls_that_the_thread_holds(
+    tmp_path: Path, database_url: str | None
+) -> None:
+    """The question and the calls are put before them, and the memory before those; all is one exchange then."""
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "sunny"}
+    async with memory_bench(tmp_path, database_url=database_url) as bench:
+        await bench.chat("hello")
+        called = await bench.chat("weather?", model="spare:f30-tools", tools=[WEATHER])
+        body = {"messages": [result], "thread_id": bench.thread_id, "tools": [WEATHER]}
+        explained = await bench.api.post("/chat/explain", body)
+        failed = await bench.api.post("/chat", {**body, "model": "openai:f12-400"})
+        answered = await bench.api.post("/chat", body)
+        later = await bench.chat("and now?")
+        none = await bench.api.post("/chat", body)
+
+    assert called["tool_calls"][0]["id"] == "call_1"
+    assert (explained.status, failed.status, answered.status) == (200, 400, 200)
+    sent = bench.sent("ok")[1]
+    assert roles(sent) == ["user", "assistant", "user", "assistant", "tool"]
+    assert answered.body["context"]["injected"] == 2
+    assert roles(bench.sent("ok")[2]) == [
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+    ]
+    assert (later["context"]["injected"], later["warnings"]) == (6, [])
+    assert (none.status, none.paths) == (400, ["messages[0].tool_call_id"])
+    assert "nor of the thread's last answer" in none.body["errors"][0]["message"]
+
+
+async def test_user_turn_may_follow_the_results(tmp_path: Path) -> None:
+    """It belongs to the exchange."""
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "sunny"}
+    also = {"role": "user", "content": "in two words"}
+    async with memory_bench(tmp_path) as bench:
+        await bench.chat("weather?", model="spare:f30-tools", tools=[WEATHER])
+        answered = await bench.api.post(
+            "/chat", {"messages": [result, also], "thread_id": bench.thread_id, "tools": [WEATHER]}
+        )
+        later = await bench.chat("and now?")
+
+    assert answered.status == 200
+    assert roles(bench.sent("ok")[0]) == ["user", "assistant", "tool", "user"]
+    assert (later["context"]["injected"], later["context"]["left_out"]) == (5, [])
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "tool", "tool_call_id": "other", "content": "sunny"}],
+        [{"role": "user", "content": "x"}, {"role": "tool", "tool_call_id": "call_1", "content": "sunny"}],
+        [
+            {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
+            {"role": "assistant", "content": "x"},
+            {"role": "user", "content": "y"},
+        ],
+    ],
+)
+async def test_results_of_no_call_are_refused(tmp_path: Path, messages: list[dict[str, str]]) -> None:
+    """Calls of the thread are answered first of all, and by callers who send no history of their own."""
+    async with memory_bench(tmp_path) as bench:
+        await bench.chat("weather?", model="spare:f30-tools", tools=[WEATHER])
+        refused = await bench.api.post("/chat", {"messages": messages, "thread_id": bench.thread_id})
+        new = await bench.api.post("/chat", {"messages": messages})
+
+    assert (refused.status, new.status) == (400, 400)
+    assert refused.paths[0].endswith("tool_call_id")
 
 
 async def test_budget_trims_and_says_so(tmp_path: Path, database_url: str | None) -> None:

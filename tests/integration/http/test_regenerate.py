@@ -71,7 +71,7 @@ async def test_every_fault_is_named_at_once(api: PromptAPI) -> None:
 
 
 async def test_earlier_answer_is_a_conflict_and_a_turn_no_answer(api: PromptAPI) -> None:
-    """The first says to fork, the second what can be made again."""
+    """The first says to fork, the second which answer it has."""
     first = (await chat(api, "Hello?")).body
     await chat(api, "And?", thread_id=first["thread_id"])
     turn = (await messages_of(api, first["thread_id"]))[2]
@@ -81,6 +81,51 @@ async def test_earlier_answer_is_a_conflict_and_a_turn_no_answer(api: PromptAPI)
     assert (earlier.status, earlier.code) == (409, "conflict")
     assert "fork" in earlier.body["detail"]
     assert no_answer.status == 400
+    assert f"name {turn_after(await messages_of(api, first['thread_id']), turn)}" in no_answer.body["detail"]
+
+
+def turn_after(messages: list[dict[str, object]], turn: dict[str, object]) -> object:
+    return messages[messages.index(turn) + 1]["id"]
+
+
+async def test_answer_that_was_made_again_names_the_one_in_its_place(api: PromptAPI) -> None:
+    """Forking is not what a caller who holds the old id wants; a failed answer in its place is one too."""
+    first = (await chat(api, "Hello?")).body
+    path = f"/messages/{first['message_id']}/regenerate"
+    await api.call("POST", path)
+    last = (
+        await api.call(
+            "POST", f"/messages/{(await messages_of(api, first['thread_id']))[-1]['id']}/regenerate"
+        )
+    ).body
+    conflict = await api.call("POST", path)
+    again = await api.call("POST", f"/messages/{last['message_id']}/regenerate")
+
+    assert (conflict.status, conflict.code) == (409, "conflict")
+    assert (
+        f"answer {last['message_id']} was made in its place; regenerate that one" in conflict.body["detail"]
+    )
+    assert again.status == 200
+
+
+async def test_turn_at_the_end_of_a_fork_is_answered(api: PromptAPI) -> None:
+    """With the memory from before it; the answer is its child, and then the turn has one."""
+    first = (await chat(api, "Hello?")).body
+    await chat(api, "And?", thread_id=first["thread_id"])
+    turn = (await messages_of(api, first["thread_id"]))[2]
+    fork = (await api.call("POST", f"/threads/{first['thread_id']}/fork", {"message_id": turn["id"]})).body
+    waiting = (await messages_of(api, fork["id"]))[-1]
+    answered = await api.call("POST", f"/messages/{waiting['id']}/regenerate")
+    twice = await api.call("POST", f"/messages/{waiting['id']}/regenerate")
+
+    assert (answered.status, answered.body["thread_id"]) == (200, fork["id"])
+    assert answered.body["context"]["injected"] == 2
+    assert [(each["role"], each["parent_id"]) for each in (await messages_of(api, fork["id"]))[2:]] == [
+        ("user", None),
+        ("assistant", waiting["id"]),
+    ]
+    assert twice.status == 400
+    assert f"name {answered.body['message_id']}" in twice.body["detail"]
 
 
 @pytest.mark.parametrize("message_id", ["01890a5d-ac96-774b-bcce-b302099a8057", "nonsense", "%2e%2e"])
