@@ -1,5 +1,6 @@
 """Look at sessions, threads and messages."""
 
+import datetime
 from typing import Final
 
 import attrs
@@ -7,9 +8,10 @@ import attrs
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.thread_lookup import existing_message, existing_session, existing_thread
 from domain.attempt import Attempt
+from domain.errors import Fault, InvalidRequest
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.message import ImagePart, TextPart
-from domain.thread import Session, StoredMessage, Thread
+from domain.thread import Session, StoredMessage, Thread, ThreadOrder
 
 MAX_PAGE_CHARACTERS: Final = 4_000_000
 """Of the messages on one page: images in them can be of megabytes each."""
@@ -30,6 +32,8 @@ class ThreadPage:
 
     items: tuple[Thread, ...]
     next_before: ThreadId | None = None
+    next_updated_before: datetime.datetime | None = None
+    """Set beside `next_before` where the list is by the last activity."""
 
 
 @attrs.frozen(kw_only=True)
@@ -84,20 +88,44 @@ class ReadThreads:
         tenant: Tenant,
         *,
         session_id: SessionId | None = None,
+        user: str | None = None,
+        tag: str | None = None,
+        order: ThreadOrder = "created",
         before: ThreadId | None = None,
+        updated_before: datetime.datetime | None = None,
         limit: int = DEFAULT_PAGE,
     ) -> ThreadPage:
-        """Of all sessions, or of one.
+        """Of all; or of one session, one user, one tag.
+
+        By the last activity a thread that is written to between two pages may be on neither: it moves to the front.
 
         Raises:
+            InvalidRequest: `order="updated"` without a session or a user. All of a tenant's threads would be sorted.
             NotFound: the session is absent.
         """
+        if order == "updated" and session_id is None and user is None:
+            message = "`updated` needs a session or a user; give `session_id` or `user`, or leave `order` out"
+            raise InvalidRequest.of(Fault(path="order", message=message))
         async with self._unit_of_work(tenant) as work:
             if session_id is not None:
                 session_id = (await existing_session(work, session_id)).id
-            found = await work.threads.list(session_id=session_id, before=before, limit=limit + 1)
-        more = len(found) > limit
-        return ThreadPage(items=found[:limit], next_before=found[limit - 1].id if more else None)
+            found = await work.threads.list(
+                session_id=session_id,
+                user=user,
+                tag=tag,
+                order=order,
+                before=before,
+                updated_before=updated_before,
+                limit=limit + 1,
+            )
+        if len(found) <= limit:
+            return ThreadPage(items=found)
+        last = found[limit - 1]
+        return ThreadPage(
+            items=found[:limit],
+            next_before=last.id,
+            next_updated_before=last.updated_at if order == "updated" else None,
+        )
 
     async def thread(self, tenant: Tenant, thread_id: ThreadId) -> Thread:
         """

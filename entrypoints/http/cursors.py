@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import datetime
 from typing import Final, Literal, TypeAlias
 
 from application.services.thread_lookup import canonical_id
@@ -10,11 +11,23 @@ from domain.prompt.reference import PromptName, prompt_name, version_number
 from entrypoints.http.checks import Faults, fault
 
 ListKind: TypeAlias = Literal[
-    "prompts", "versions", "sessions", "threads", "messages-asc", "messages-desc", "feedback"
+    "prompts",
+    "versions",
+    "sessions",
+    "threads",
+    "threads-updated",
+    "messages-asc",
+    "messages-desc",
+    "feedback",
 ]
 """Written into each cursor, so that it serves its own list alone."""
 _POSITION_DIGITS: Final = 10
 """The first number of so many may be beyond a position's 31 bits."""
+
+_EPOCH: Final = datetime.datetime.fromtimestamp(0, datetime.UTC)
+_MICROSECOND: Final = datetime.timedelta(microseconds=1)
+_MOMENT_DIGITS: Final = 17
+"""Microseconds since 1970 have so many until the year 5138."""
 
 
 def write_cursor(kind: ListKind, after: str) -> str:
@@ -49,6 +62,25 @@ def read_id_cursor(cursor: str | None, kind: ListKind, faults: Faults) -> str | 
         _refuse(faults)
         return None
     return before
+
+
+def write_activity_cursor(updated_at: datetime.datetime, thread_id: str) -> str:
+    """The cursor of the page that begins behind the thread that was last written to then."""
+    microseconds = (updated_at - _EPOCH) // _MICROSECOND
+    return write_cursor("threads-updated", f"{microseconds}.{thread_id}")
+
+
+def read_activity_cursor(cursor: str | None, faults: Faults) -> tuple[datetime.datetime, str] | None:
+    """The last activity and the id before which the page begins."""
+    text = _read_cursor(cursor, "threads-updated", faults)
+    if text is None:
+        return None
+    microseconds, _, before = text.partition(".")
+    is_number = microseconds.isascii() and microseconds.isdigit() and len(microseconds) <= _MOMENT_DIGITS
+    if not is_number or canonical_id(before) != before:
+        _refuse(faults)
+        return None
+    return _EPOCH + int(microseconds) * _MICROSECOND, before
 
 
 def read_position_cursor(cursor: str | None, kind: ListKind, faults: Faults) -> int | None:

@@ -18,8 +18,8 @@ from entrypoints.http.thread_body import (
     DeleteQuery,
     ExportQuery,
     MessagesQuery,
-    PageQuery,
     SessionsQuery,
+    SessionThreadsQuery,
     ThreadsQuery,
 )
 
@@ -112,17 +112,17 @@ def thread_paths(schemas: Schemas) -> dict[str, JSONValue]:
             "get": operation(
                 "listSessionThreads",
                 "List a session's threads",
-                "Newest first.",
+                "Newest first, by when they were opened or last written to.",
                 "threads",
                 json_answer("A page.", ref("ThreadPage")),
-                parameters=[_SESSION, *parameters_of(PageQuery)],
+                parameters=[_SESSION, *parameters_of(SessionThreadsQuery)],
             )
         },
         "/threads": {
             "get": operation(
                 "listThreads",
                 "List the threads",
-                "Newest first; of all sessions, or of one.",
+                "Newest first; of all, or of one session, one user, one tag.",
                 "threads",
                 json_answer("A page.", ref("ThreadPage")),
                 parameters=parameters_of(ThreadsQuery),

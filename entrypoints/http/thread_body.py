@@ -13,6 +13,7 @@ from application.use_cases.read_threads import DEFAULT_PAGE
 from domain.errors import InvalidRequest
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONObject
+from domain.thread import ThreadOrder
 from domain.thread_words import MAX_TAG, MAX_TAGS, MAX_TITLE
 from entrypoints.http.checks import Boolean, Choice, Faults, ListOf, Text, UUIDText, fault
 from entrypoints.http.query import FlagText, IntegerText
@@ -22,6 +23,13 @@ MAX_PAGE: Final = 100
 USER: Final = Text(max_length=256)
 _TITLE: Final = Text(max_length=MAX_TITLE, blank=False)
 _TAGS: Final = ListOf(item=Text(max_length=MAX_TAG, blank=False), max_items=MAX_TAGS)
+_TAG: Final = Text(max_length=MAX_TAG, blank=False)
+_TAG_DOC: Final = "Those with this tag alone, letter for letter."
+_ORDER: Final = Choice(("created", "updated"))
+_ORDER_DOC: Final = (
+    "The newest first: by when they were opened, or by when they were last written to. Threads that are written to "
+    "between two pages of `updated` move to the front, where these pages have been already."
+)
 _CURSOR: Final = Text(min_length=1, max_length=512)
 _CURSOR_DOC: Final = "`next_cursor` of the page before, as it came; the first page without."
 _LIMIT: Final = IntegerText(minimum=1, maximum=MAX_PAGE)
@@ -93,7 +101,22 @@ class ThreadsQuery:
     """Which threads, and which part of the list."""
 
     session_id: str | None = given(UUIDText(), "Those of this session alone.")
-    cursor: str | None = given(_CURSOR, _CURSOR_DOC)
+    user: str | None = given(USER, "Those of this user's sessions alone.", example="u-4711")
+    tag: str | None = given(_TAG, _TAG_DOC, example="travel")
+    order: ThreadOrder | None = given(
+        _ORDER, f"{_ORDER_DOC} It needs `session_id` or `user`.", default="created"
+    )
+    cursor: str | None = given(_CURSOR, f"{_CURSOR_DOC} It belongs to its `order`.")
+    limit: int | None = given(_LIMIT, _LIMIT_DOC, default=DEFAULT_PAGE)
+
+
+@attrs.frozen(kw_only=True)
+class SessionThreadsQuery:
+    """Which threads of a session, and which part of the list."""
+
+    tag: str | None = given(_TAG, _TAG_DOC, example="travel")
+    order: ThreadOrder | None = given(_ORDER, _ORDER_DOC, default="created")
+    cursor: str | None = given(_CURSOR, f"{_CURSOR_DOC} It belongs to its `order`.")
     limit: int | None = given(_LIMIT, _LIMIT_DOC, default=DEFAULT_PAGE)
 
 
@@ -144,6 +167,7 @@ MESSAGE_PATCH: Final = Record(MessagePatchBody)
 SESSIONS: Final = Record(SessionsQuery)
 THREADS: Final = Record(ThreadsQuery)
 PAGE: Final = Record(PageQuery)
+SESSION_THREADS: Final = Record(SessionThreadsQuery)
 MESSAGES: Final = Record(MessagesQuery)
 DELETE: Final = Record(DeleteQuery)
 EXPORT: Final = Record(ExportQuery)

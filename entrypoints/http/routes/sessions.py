@@ -4,15 +4,15 @@ from aiohttp import web
 
 from application.use_cases.read_threads import DEFAULT_PAGE
 from domain.errors import InvalidRequest
-from domain.ids import DEFAULT_TENANT, SessionId, ThreadId
+from domain.ids import DEFAULT_TENANT, SessionId
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.cursors import read_id_cursor, write_cursor
 from entrypoints.http.query import NO_QUERY, read_query, refuse_query
 from entrypoints.http.request_body import read_body
-from entrypoints.http.routes.threads import thread_page
+from entrypoints.http.routes.threads import read_place, thread_page
 from entrypoints.http.state import STATE, cut_at_the_end
-from entrypoints.http.thread_body import PAGE, SESSIONS, read_session
+from entrypoints.http.thread_body import SESSION_THREADS, SESSIONS, read_session
 from entrypoints.rendering import to_json
 from entrypoints.thread_rendering import session_json
 
@@ -67,14 +67,17 @@ async def show(request: web.Request) -> web.StreamResponse:
 async def list_threads(request: web.Request) -> web.StreamResponse:
     """Its threads, newest first."""
     faults: Faults = []
-    query = read_query(request, PAGE, faults)
-    before = None if query is None else read_id_cursor(query.cursor, "threads", faults)
-    if query is None or faults:
+    query = read_query(request, SESSION_THREADS, faults)
+    place = None if query is None else read_place(query, faults)
+    if query is None or place is None or faults:
         raise InvalidRequest.of(*faults)
     page = await request.app[STATE].application.read_threads.threads(
         DEFAULT_TENANT,
         session_id=SessionId(request.match_info["id"]),
-        before=None if before is None else ThreadId(before),
+        tag=query.tag,
+        order=query.order or "created",
+        before=place.before,
+        updated_before=place.updated_before,
         limit=query.limit or DEFAULT_PAGE,
     )
     return thread_page(page)

@@ -1,7 +1,9 @@
 """`/threads`: list, open, show, change, fork and delete them."""
 
+import datetime
 from typing import Final
 
+import attrs
 from aiohttp import web
 
 from application.use_cases.delete_thread import DeleteThreadCommand
@@ -12,11 +14,24 @@ from domain.thread import Thread
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.conditional import if_match, tagged
-from entrypoints.http.cursors import read_id_cursor, write_cursor
+from entrypoints.http.cursors import (
+    read_activity_cursor,
+    read_id_cursor,
+    write_activity_cursor,
+    write_cursor,
+)
 from entrypoints.http.query import NO_QUERY, read_query, refuse_query
 from entrypoints.http.request_body import read_body
 from entrypoints.http.state import STATE, cut_at_the_end
-from entrypoints.http.thread_body import DELETE, THREADS, read_change, read_fork, read_thread
+from entrypoints.http.thread_body import (
+    DELETE,
+    THREADS,
+    SessionThreadsQuery,
+    ThreadsQuery,
+    read_change,
+    read_fork,
+    read_thread,
+)
 from entrypoints.rendering import to_json
 from entrypoints.thread_rendering import thread_json
 
@@ -24,16 +39,20 @@ _JSON: Final = "application/json"
 
 
 async def list_threads(request: web.Request) -> web.StreamResponse:
-    """Newest first; of all sessions, or of one."""
+    """Newest first; of all, or of one session, one user, one tag."""
     faults: Faults = []
     query = read_query(request, THREADS, faults)
-    before = None if query is None else read_id_cursor(query.cursor, "threads", faults)
-    if query is None or faults:
+    place = None if query is None else read_place(query, faults)
+    if query is None or place is None or faults:
         raise InvalidRequest.of(*faults)
     page = await request.app[STATE].application.read_threads.threads(
         DEFAULT_TENANT,
         session_id=None if query.session_id is None else SessionId(query.session_id),
-        before=None if before is None else ThreadId(before),
+        user=query.user,
+        tag=query.tag,
+        order=query.order or "created",
+        before=place.before,
+        updated_before=place.updated_before,
         limit=query.limit or DEFAULT_PAGE,
     )
     return thread_page(page)
@@ -96,8 +115,29 @@ async def fork(request: web.Request) -> web.StreamResponse:
     return _made(request, await state.application.fork_thread.execute(command))
 
 
+@attrs.frozen
+class Place:
+    """Behind which thread a page begins; nothing of it on the first one."""
+
+    before: ThreadId | None = None
+    updated_before: datetime.datetime | None = None
+
+
+def read_place(query: ThreadsQuery | SessionThreadsQuery, faults: Faults) -> Place:
+    """What the cursor says, in the query's own order."""
+    if query.order == "updated":
+        found = read_activity_cursor(query.cursor, faults)
+        return Place() if found is None else Place(ThreadId(found[1]), found[0])
+    before = read_id_cursor(query.cursor, "threads", faults)
+    return Place() if before is None else Place(ThreadId(before))
+
+
 def thread_page(page: ThreadPage) -> web.Response:
-    following = None if page.next_before is None else write_cursor("threads", page.next_before)
+    following = None
+    if page.next_before is not None and page.next_updated_before is not None:
+        following = write_activity_cursor(page.next_updated_before, page.next_before)
+    elif page.next_before is not None:
+        following = write_cursor("threads", page.next_before)
     return web.Response(
         body=to_json({"items": [thread_json(each) for each in page.items], "next_cursor": following}),
         content_type=_JSON,

@@ -68,6 +68,41 @@ async def test_sessions_and_threads_are_listed_page_by_page(database_url: str, t
     assert second_page["next_cursor"] is None
 
 
+async def test_threads_are_found_by_user_tag_and_last_activity(database_url: str, tmp_path: Path) -> None:
+    """What an app shows of one user: where something was said last comes first."""
+    async with serving(tmp_path, database_url=database_url) as server:
+        api = ThreadAPI(server)
+        made = [(await api.thread(user="ada", tags=["a", f"n{n}"]))["id"] for n in range(4)]
+        theirs = (await api.thread(user="bob", tags=["a"]))["id"]
+        await api.chat("Hi", thread_id=made[1], user="ada")
+        await api.patch(f"/threads/{made[0]}", {"tags": ["b"]})
+        session = (await api.get(f"/threads/{made[2]}")).body["session_id"]
+
+        async def ids(query: str) -> list[str]:
+            seen: list[str] = []
+            cursor: str | None = ""
+            while cursor is not None:
+                page = await api.get(f"{query}&limit=2" + (cursor and f"&cursor={cursor}"))
+                assert page.status == 200, page.raw
+                seen += [each["id"] for each in page.body["items"]]
+                cursor = page.body["next_cursor"]
+            return seen
+
+        of_ada, by_activity = await ids("/threads?user=ada"), await ids("/threads?user=ada&order=updated")
+        tagged, of_ada_tagged = (
+            await ids("/threads?tag=a"),
+            await ids("/threads?tag=a&user=ada&order=updated"),
+        )
+        moved, of_nobody = await ids("/threads?tag=b"), await ids("/threads?user=carol")
+        of_session = await ids(f"/sessions/{session}/threads?order=updated&tag=n2")
+
+    assert made[::-1] == of_ada
+    assert [made[0], made[1], made[3], made[2]] == by_activity
+    assert [theirs, made[3], made[2], made[1]] == tagged
+    assert [made[1], made[3], made[2]] == of_ada_tagged
+    assert ([made[0]], [], [made[2]]) == (moved, of_nobody, of_session)
+
+
 async def test_a_thread_is_renamed_and_tagged(database_url: str, tmp_path: Path) -> None:
     """What is left out stays, null takes away, and whoever read an older state is told."""
     async with serving(tmp_path, database_url=database_url) as server:

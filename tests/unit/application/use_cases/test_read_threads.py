@@ -6,7 +6,7 @@ from application.use_cases import read_threads
 from application.use_cases.delete_thread import DeleteThreadCommand
 from application.use_cases.open_session import OpenSessionCommand
 from application.use_cases.open_thread import OpenThreadCommand
-from domain.errors import NotFound
+from domain.errors import InvalidRequest, NotFound
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, ThreadId
 from tests.support.thread_bench import ABSENT, OTHER, ThreadBench, texts
 
@@ -52,6 +52,28 @@ async def test_threads_come_newest_first_and_by_session() -> None:
     assert [sister, third] == list(page.items)
     assert ([first], None) == (list(rest.items), rest.next_before)
     assert [sister, first] == list(of_one.items)
+
+
+async def test_threads_come_by_last_activity_of_a_user() -> None:
+    """Page by page; without a session or a user it is refused, since all threads would be sorted."""
+    bench = ThreadBench()
+    made = [await bench.open.execute(OpenThreadCommand(user="ada", tags=("a",))) for _ in range(5)]
+    await bench.open.execute(OpenThreadCommand(user="bob", tags=("a",)))
+    page = await bench.read.threads(DEFAULT_TENANT, user="ada", order="updated", limit=3)
+    rest = await bench.read.threads(
+        DEFAULT_TENANT,
+        user="ada",
+        tag="a",
+        order="updated",
+        before=page.next_before,
+        updated_before=page.next_updated_before,
+    )
+
+    assert made[::-1] == [*page.items, *rest.items]
+    assert (rest.next_before, rest.next_updated_before) == (None, None)
+    assert len((await bench.read.threads(DEFAULT_TENANT, tag="a")).items) == 6
+    with pytest.raises(InvalidRequest, match="needs a session or a user"):
+        await bench.read.threads(DEFAULT_TENANT, tag="a", order="updated")
 
 
 async def test_messages_are_read_either_way() -> None:

@@ -1,16 +1,19 @@
 """Cursors come back as they went out, and as nothing else."""
 
 import base64
+import datetime
 
 import pytest
 
 from domain.errors import Fault
 from domain.prompt.reference import PromptName
 from entrypoints.http.cursors import (
+    read_activity_cursor,
     read_id_cursor,
     read_name_cursor,
     read_position_cursor,
     read_version_cursor,
+    write_activity_cursor,
     write_cursor,
 )
 
@@ -47,6 +50,37 @@ def test_anything_else_is_refused(cursor: str) -> None:
 
     assert (read_name_cursor(cursor, names), read_version_cursor(cursor, versions)) == (None, None)
     assert [["cursor"], ["cursor"]] == [[fault.path for fault in faults] for faults in (names, versions)]
+
+
+def test_a_cursor_of_activity_comes_back() -> None:
+    """To the microsecond."""
+    faults: list[Fault] = []
+    at = datetime.datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=datetime.UTC)
+
+    assert (at, ID) == read_activity_cursor(write_activity_cursor(at, ID), faults)
+    assert read_activity_cursor(None, faults) is None
+    assert faults == []
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        write_cursor("threads", ID),
+        write_cursor("threads-updated", ID),
+        write_cursor("threads-updated", f".{ID}"),
+        write_cursor("threads-updated", f"-1.{ID}"),
+        write_cursor("threads-updated", f"{'9' * 18}.{ID}"),
+        write_cursor("threads-updated", f"1.{ID.upper()}"),
+        write_cursor("threads-updated", "1."),
+    ],
+)
+def test_any_other_cursor_of_activity_is_refused(cursor: str) -> None:
+    """Once, at `cursor`."""
+    faults: list[Fault] = []
+
+    assert read_activity_cursor(cursor, faults) is None
+    assert ["cursor"] == [fault.path for fault in faults]
 
 
 def test_a_cursor_of_ids_or_positions_comes_back() -> None:
