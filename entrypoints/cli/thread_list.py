@@ -12,17 +12,15 @@ from entrypoints.cli.conversation import beginning_of, when
 from entrypoints.cli.identifiers import session_id
 from entrypoints.cli.on_threads import on_threads
 from entrypoints.cli.options import common
-from entrypoints.cli.output import print_json, print_table, printable, say
+from entrypoints.cli.output import print_json, print_table, say
 from entrypoints.cli.wrapping import columns_of
 
 if TYPE_CHECKING:
     from application.use_cases.read_threads import ReadThreads
     from domain.ids import SessionId, ThreadId
-    from domain.thread import Session, Thread
+    from domain.thread import Thread, ThreadOrder
     from entrypoints.application import Application
 
-MAX_SESSIONS: Final = 1000
-"""Of one user that are looked at: newest first."""
 _PAGE: Final = 100
 _WIDE: Final = 110
 """Columns of a terminal that has room for whole ids beside a title."""
@@ -34,7 +32,6 @@ _BEGINNING: Final = 13
 class _Listed:
     threads: "list[Thread]"
     more: bool
-    unseen_sessions: bool
     first_words: "dict[ThreadId, str]"
 
 
@@ -49,36 +46,57 @@ is none) and tags.
 \b
 Examples:
   lor3 thread list
-  lor3 thread list --user u-4711 --limit 5
+  lor3 thread list --user u-4711 --order updated --limit 5
+  lor3 thread list --tag travel
   lor3 thread list --json | jq -r '.items[].id'
 """,
 )
 @click.option("--session", metavar="ID", help="Those of this session.")
 @click.option("--user", metavar="USER", help="Those of this user's sessions.")
+@click.option("--tag", metavar="TAG", help="Those with this tag.")
+@click.option(
+    "--order",
+    type=click.Choice(["created", "updated"]),
+    default="created",
+    show_default=True,
+    help="By when they were opened, or last written to; the latter with --user or --session.",
+)
 @click.option(
     "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many to list at most."
 )
 @common
 def list_threads(
-    session: str | None, user: str | None, limit: int, config_path: Path | None, as_json: bool
+    session: str | None,
+    user: str | None,
+    tag: str | None,
+    order: "ThreadOrder",
+    limit: int,
+    config_path: Path | None,
+    as_json: bool,
 ) -> None:
-    from entrypoints.thread_rendering import thread_json
-
     if session is not None and user is not None:
         raise click.UsageError("a session is of one user: give --session or --user, not both")
+    if order == "updated" and session is None and user is None:
+        raise click.UsageError("--order updated needs --user or --session: give one of them, or leave it out")
     of = None if session is None else session_id(session, path="--session")
     with_words = not as_json and sys.stdout.isatty()
     listed = on_threads(
         config_path,
-        lambda application: _read(application, of, user, limit=limit, with_words=with_words),
+        lambda application: _read(
+            application, of, user, tag=tag, order=order, limit=limit, with_words=with_words
+        ),
     )
-    if listed.unseen_sessions:
-        say(f"only the {MAX_SESSIONS:,} newest sessions of {printable(user or '')} were looked at")
     if as_json:
+        from entrypoints.thread_rendering import thread_json
+
         print_json({"items": [thread_json(thread) for thread in listed.threads]})
         return
     if not listed.threads:
-        say("there is no such thread" if of or user else "there is no thread yet; `lor3 run` begins one")
+        say(
+            "there is no such thread"
+            if of or user or tag
+            else "there is no thread yet; `lor3 run` begins one"
+        )
         return
     _print(listed.threads, listed.first_words)
     if listed.more:
@@ -90,55 +108,50 @@ async def _read(
     session: "SessionId | None",
     user: str | None,
     *,
+    tag: str | None,
+    order: "ThreadOrder",
     limit: int,
     with_words: bool,
 ) -> _Listed:
-    from domain.ids import DEFAULT_TENANT
-
-    reading, unseen = application.read_threads, False
-    if user is None:
-        threads, more = await _newest(reading, session, limit)
-    else:
-        # Which session was written to last can't be told from its id, so each is asked for its newest threads.
-        sessions: list[Session] = []
-        before: SessionId | None = None
-        while len(sessions) < MAX_SESSIONS:
-            page = await reading.sessions(DEFAULT_TENANT, user=user, before=before, limit=_PAGE)
-            sessions += page.items
-            before = page.next_before
-            if before is None:
-                break
-        unseen, more, threads = before is not None, False, []
-        for each in sessions:
-            found, has_more = await _newest(reading, each.id, limit)
-            threads += found
-            more = more or has_more
-        threads.sort(key=lambda thread: thread.id, reverse=True)
-        threads, more = threads[:limit], more or len(threads) > limit
+    reading = application.read_threads
+    threads, more = await _newest(reading, session, user, tag=tag, order=order, limit=limit)
     words: dict[ThreadId, str] = {}
     if with_words:
         for thread in threads:
             if thread.title is None:
                 words[thread.id] = await _first_words(reading, thread)
-    return _Listed(threads=threads, more=more, unseen_sessions=unseen, first_words=words)
+    return _Listed(threads=threads, more=more, first_words=words)
 
 
 async def _newest(
-    reading: "ReadThreads", session: "SessionId | None", limit: int
+    reading: "ReadThreads",
+    session: "SessionId | None",
+    user: str | None,
+    *,
+    tag: str | None,
+    order: "ThreadOrder",
+    limit: int,
 ) -> "tuple[list[Thread], bool]":
     """At most `limit`, and whether there are more."""
+    from application.use_cases.read_threads import ThreadPage
     from domain.ids import DEFAULT_TENANT
 
     threads: list[Thread] = []
-    before: ThreadId | None = None
+    page = ThreadPage(items=())
     while True:
         page = await reading.threads(
-            DEFAULT_TENANT, session_id=session, before=before, limit=min(_PAGE, limit - len(threads))
+            DEFAULT_TENANT,
+            session_id=session,
+            user=user,
+            tag=tag,
+            order=order,
+            before=page.next_before,
+            updated_before=page.next_updated_before,
+            limit=min(_PAGE, limit - len(threads)),
         )
         threads += page.items
-        before = page.next_before
-        if before is None or len(threads) >= limit:
-            return threads, before is not None
+        if page.next_before is None or len(threads) >= limit:
+            return threads, page.next_before is not None
 
 
 async def _first_words(reading: "ReadThreads", thread: "Thread") -> str:

@@ -68,10 +68,25 @@ def test_list_is_of_one_session_or_user(lor3: Run) -> None:
     assert lor3("thread", "list", "--user", "nobody").out == ""
 
 
+def test_list_is_of_one_tag_and_by_last_activity(lor3: Run) -> None:
+    """The thread that was written to last comes first, where that is asked for."""
+    first = say(lor3, "one", "--user", "ada")
+    second = say(lor3, "two", "--user", "ada")
+    say(lor3, "three", "--thread", first["thread_id"])
+    lor3("thread", "rename", second["thread_id"], "--tag", "b")
+    say(lor3, "four", "--thread", first["thread_id"])
+    by_activity = lor3("thread", "list", "--user", "ada", "--order", "updated").rows
+
+    assert [row[0] for row in by_activity] == [first["thread_id"], second["thread_id"]]
+    assert [row[0] for row in lor3("thread", "list", "--tag", "b").rows] == [second["thread_id"]]
+    assert lor3("thread", "list", "--tag", "c").out == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
         (("--user", "a", "--session", _ABSENT), 2, "not both"),
+        (("--order", "updated"), 2, "needs --user or --session"),
         (("--session", _ABSENT), 1, "there is no session"),
         (("--session", "01890a5d"), 2, "by its whole id"),
         (("--limit", "0"), 2, "--limit"),
