@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from entrypoints.cli.answer_options import answer_options, ask_from, check_variables
-from entrypoints.cli.ask import Ask, chat_command, typed_variables, user_name, whole_thread
+from entrypoints.cli.ask import Ask, user_name
 from entrypoints.cli.identifiers import check_thread_id, session_id
 from entrypoints.cli.options import common, quiet, settings_from, untold_files
 from entrypoints.cli.output import print_json, unsaid, warn
-from entrypoints.cli.prompt_store import tell_files
 from entrypoints.cli.prompt_text import prompt_from
-from entrypoints.cli.sending import own_words, send_and_print
+from entrypoints.cli.sending import own_words, prepared, send_and_print
 
 if TYPE_CHECKING:
     from domain.explanation import Explanation
@@ -77,11 +76,7 @@ async def _explain(settings: "Settings", ask: Ask) -> "Explanation":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
-        ask = await whole_thread(application, ask)
-        with own_words(ask):
-            given = await typed_variables(application, ask)
-        command = chat_command(application, ask, given)
-        tell_files(application.prompt_report(), name=given.prompt or "")
+        command, given = await prepared(application, ask)
         with own_words(ask), given.hinting():
             return await application.explain_chat.execute(command)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domain.answer import ChatAnswer
     from domain.errors import AbsentKind
     from entrypoints.application import Application
+    from entrypoints.cli.variables import Typed
     from entrypoints.settings import Settings
 
 _REMEDIES: "Final[Mapping[AbsentKind, str]]" = {
@@ -73,12 +74,8 @@ async def _send(settings: "Settings", ask: Ask, live: Live) -> "ChatAnswer":
     from entrypoints.bootstrap import running
 
     async with running(settings) as application:
-        ask = await whole_thread(application, ask)
-        live.thread = ask.thread
-        with own_words(ask):
-            given = await typed_variables(application, ask)
-        command = chat_command(application, ask, given)
-        tell_files(application.prompt_report(), name=given.prompt or "")
+        command, given = await prepared(application, ask)
+        live.thread = command.thread_id
         try:
             with own_words(ask), given.hinting():
                 if not ask.stream:
@@ -87,6 +84,21 @@ async def _send(settings: "Settings", ask: Ask, live: Live) -> "ChatAnswer":
         except asyncio.CancelledError:
             live.stored = True  # leaving a chat stores what there is, and waits for it
             raise
+
+
+async def prepared(application: "Application", ask: Ask) -> "tuple[SendChatCommand, Typed]":
+    """What is asked, and the variables in it. Says on stderr what is wrong with the prompt's file.
+
+    Raises:
+        NotFound: there is no such thread, prompt, version or label.
+        InvalidRequest: several threads' ids begin like the one that is given.
+    """
+    ask = await whole_thread(application, ask)
+    with own_words(ask):
+        given = await typed_variables(application, ask)
+    command = chat_command(application, ask, given)
+    tell_files(application.prompt_report(), name=given.prompt or "")
+    return command, given
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`lor3 thread delete`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -10,6 +10,7 @@ from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import on_threads
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, printable, say
+from entrypoints.cli.wrapping import fitted, stderr_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from domain.ids import ThreadId
     from domain.thread import Thread
     from entrypoints.application import Application
+
+_CHOICE: Final = " [y/N]: "
+"""What click puts behind a question."""
 
 
 @click.command(
@@ -41,7 +45,9 @@ def delete(threads: tuple[str, ...], yes: bool, purge: bool, config_path: Path |
     check_can_ask(yes)
     if not yes:
         named = on_threads(config_path, lambda application: _named(application, threads, purge=purge))
-        if not click.confirm(_question(named, purge=purge), err=True):
+        columns = stderr_columns()
+        room = None if columns is None else columns - len(_CHOICE)
+        if not click.confirm(fitted(_question(named, purge=purge), room), err=True):
             say("kept")
             return 1
 

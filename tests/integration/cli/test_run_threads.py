@@ -1,17 +1,11 @@
 """`lor3 run` in conversations: threads, sessions, users, memory and idempotency keys."""
 
-from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import Run, in_empty_folder, say, talk
+from tests.support.command_line import Run, say, talk
 
 _ABSENT = "01890a5d-ac96-774b-bcce-b302099a8057"
-
-
-@pytest.fixture
-def lor3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    return in_empty_folder(tmp_path, monkeypatch, capsys)
 
 
 def test_footer_names_the_thread_and_what_was_remembered(lor3: Run) -> None:

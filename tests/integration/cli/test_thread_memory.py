@@ -1,15 +1,8 @@
 """`lor3 thread memory`: what the next chat will remember, and why."""
 
-from pathlib import Path
-
-import pytest
-
-from tests.support.command_line import Run, in_empty_folder, say, talk
 
 
-@pytest.fixture
-def lor3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    return in_empty_folder(tmp_path, monkeypatch, capsys)
+from tests.support.command_line import Run, say, talk
 
 
 def test_memory_is_what_the_next_chat_injects(lor3: Run) -> None:

@@ -1,17 +1,12 @@
 """`lor3 thread` at a terminal: what it asks, what fits, and what it never shows."""
 
 import json
-from pathlib import Path
+import re
 
 import pytest
 
-from tests.support.command_line import Run, in_empty_folder, say
+from tests.support.command_line import Run, say
 from tests.support.terminal import at_terminal
-
-
-@pytest.fixture
-def lor3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    return in_empty_folder(tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(("types", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 1), ("\n", 1, 1)])
@@ -25,6 +20,17 @@ def test_delete_asks_first(lor3: Run, types: str, code: int, left: int) -> None:
     assert seen.code == code
     assert seen.text.endswith("kept\n") == bool(code)
     assert len(lor3("thread", "list").rows) == left
+
+
+def test_long_question_breaks_at_blanks(lor3: Run) -> None:
+    """What is to be typed stands behind it on its last line."""
+    thread = say(lor3, "one")["thread_id"]
+    lor3("thread", "rename", thread, "--title", "word " * 20)
+    seen = at_terminal("thread", "delete", thread, types="n\n")
+
+    assert max(map(len, _plain(seen.text).split("\n"))) <= 80
+    assert "with 2 messages? [y/N]: n\n" in " ".join(seen.text.split(" "))
+    assert not re.search(r"\bwor?$|^(o?r)?d\b", seen.text, re.MULTILINE)
 
 
 def test_purge_of_several_is_asked_as_what_it_is(lor3: Run) -> None:
