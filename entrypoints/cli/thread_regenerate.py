@@ -15,8 +15,8 @@ from entrypoints.cli.sending import send_and_print
 @click.command(
     help="""Have the last answer of a thread made once more, with other options or the same.
 
-The new answer is stored behind the old one, and what the thread remembers is the new one. The answer goes to stdout,
-everything else to stderr.
+The new answer is stored behind the old one, and what the thread remembers is the new one. A turn at the end that
+nobody answered, as a fork may have, is answered in the same way. The answer goes to stdout, everything else to stderr.
 
 \b
 Examples:

@@ -1,6 +1,5 @@
 """`lor3 thread regenerate`: another answer in place of a thread's last one."""
 
-
 import pytest
 
 from tests.support.command_line import Run, say, talk
@@ -64,8 +63,24 @@ def test_what_can_not_be_is_refused(
     assert lor3("thread", "show", answer["thread_id"], "--json").json["messages"] == 2
 
 
-def test_only_a_last_answer_is_made_again(lor3: Run) -> None:
-    """Neither a turn nor an earlier answer; both are told what to do."""
+def test_earlier_answer_is_made_again_in_a_fork(lor3: Run) -> None:
+    """The fork ends with the turn, which has no answer there yet."""
+    first, _ = talk(lor3, "one", "two")
+    turn = lor3("thread", "show", first["thread_id"], "--json").json["items"][0]["id"]
+    fork = lor3("thread", "fork", first["thread_id"], "--at", turn).out.strip()
+    waiting = lor3("thread", "show", fork, "--json").json["items"][-1]["id"]
+    again = lor3("thread", "regenerate", waiting, "--json").json
+    items = lor3("thread", "show", fork, "--json").json["items"]
+
+    assert [(each["role"], each["content"]) for each in items] == [
+        ("user", "one"),
+        ("assistant", first["output"]),
+    ]
+    assert (items[1]["id"], items[1]["parent_id"]) == (again["message_id"], waiting)
+
+
+def test_what_is_not_last_is_refused(lor3: Run) -> None:
+    """Neither a turn that has its answer nor an earlier answer; both are told what to do."""
     first, second = talk(lor3, "one", "two")
     turn = lor3("thread", "show", first["thread_id"], "--json").json["items"][2]["id"]
     of_turn = lor3("thread", "regenerate", turn)
@@ -74,7 +89,7 @@ def test_only_a_last_answer_is_made_again(lor3: Run) -> None:
     deleted = lor3("thread", "regenerate", second["message_id"])
 
     assert [each.code for each in (of_turn, earlier, deleted)] == [1, 1, 1]
-    assert "MESSAGE_ID: " in of_turn.err
-    assert "name the answer to it" in of_turn.err
+    assert of_turn.err.startswith("error: MESSAGE_ID: ")
+    assert f"name {second['message_id']}" in of_turn.err
     assert "fork the thread" in earlier.err
     assert f"there is no message {second['message_id']}" in deleted.err
