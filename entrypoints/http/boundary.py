@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from domain.errors import LorError, NotFound, Overloaded
 from domain.telemetry import RequestServed
+from entrypoints.http.breaking_off import CLIENT_GONE
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.problems import (
     CONTENT_TYPE,
@@ -25,7 +26,7 @@ from entrypoints.http.problems import (
 )
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.routes.table import POLICIES, TAKE_KEYS
-from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState
+from entrypoints.http.state import BROKEN_OFF, REQUEST_ID, ROUTE, ServerState
 from entrypoints.rendering import to_json
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -54,7 +55,7 @@ def boundary(state: ServerState) -> Middleware:
         route = UNMATCHED if resource is None else resource.canonical
         request[ROUTE] = route
         counts = POLICIES.get(route) != "ops"
-        status = 499  # nginx's number for a client that left before the answer
+        status = CLIENT_GONE
         if counts:
             state.in_flight += 1
         try:
@@ -68,7 +69,7 @@ def boundary(state: ServerState) -> Middleware:
                 raise idempotency_unsupported()
             else:
                 response = await handler(request)
-            status = response.status
+            status = request.get(BROKEN_OFF, response.status)
         except Exception as exc:  # the last place before aiohttp's own page: everything becomes a problem
             if request.writer.output_size > 0:  # too late for another answer: the connection has to end
                 log_unexpected(exc, request_id=request_id, route=route)

@@ -76,3 +76,5 @@ STATE: Final = web.AppKey("state", ServerState)
 ROUTE: Final = web.RequestKey("route", str)
 """The template that matched; never the path."""
 REQUEST_ID: Final = web.RequestKey("request_id", str)
+BROKEN_OFF: Final = web.RequestKey("broken_off", int)
+"""Set where an answer that had begun was cut: the status that it counts as."""

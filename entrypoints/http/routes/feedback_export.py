@@ -9,6 +9,7 @@ from aiohttp import web
 from application.use_cases.export_rated import RatedConversation
 from domain.errors import InvalidRequest, StorageUnavailable
 from entrypoints.feedback_rendering import rated_conversation_json
+from entrypoints.http.breaking_off import break_off
 from entrypoints.http.checks import Faults
 from entrypoints.http.feedback_body import RATED, rated_command
 from entrypoints.http.paced_writing import write
@@ -45,10 +46,9 @@ async def export(request: web.Request) -> web.StreamResponse:
                 async for line in lines:
                     await write(response, line)
                 await response.write_eof()
-        except (ConnectionError, TimeoutError, StorageUnavailable):
+        except (ConnectionError, TimeoutError, StorageUnavailable) as error:
             # The reader is gone or takes nothing, or the database went away.
-            if request.transport is not None:
-                request.transport.abort()
+            break_off(request, error)
     return response
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from domain.errors import InvalidRequest, LorError
 from domain.ids import DEFAULT_TENANT, ThreadId
+from entrypoints.http.breaking_off import break_off
 from entrypoints.http.checks import Faults
 from entrypoints.http.paced_writing import write
 from entrypoints.http.query import read_query
@@ -50,10 +51,9 @@ async def export(request: web.Request) -> web.StreamResponse:
             async for chunk in pieces:
                 await write(response, chunk)
             await response.write_eof()
-    except (ConnectionError, TimeoutError, LorError):
+    except (ConnectionError, TimeoutError, LorError) as error:
         # The reader is gone or takes nothing, the thread was deleted meanwhile, or the database went away.
-        if request.transport is not None:
-            request.transport.abort()
+        break_off(request, error)
     return response
 
 

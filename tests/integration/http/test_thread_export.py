@@ -149,7 +149,9 @@ async def test_an_export_that_can_not_be_finished_is_cut(tmp_path: Path) -> None
             pass  # as abrupt an end as one that just ends
         writer.close()
         alive = await api.get("/healthz")
+        counted = [each.status for each in server.telemetry.served if each.route == "/threads/{id}/export"]
 
     assert begun.startswith(b"HTTP/1.1 200")
     assert (204, 200) == (gone.status, alive.status)
+    assert [404] == counted
     assert not rest.endswith(b"0\r\n\r\n")
