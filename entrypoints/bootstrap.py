@@ -1,21 +1,25 @@
 """Starts lor3 and stops it, in that order: the same for the server, the CLI and the tests."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from application.ports.assistants import Assistants
-from application.ports.chat_provider import ChatProvider, ProviderConfig
 from application.ports.store import Store, StoreConfig
-from domain.output.formatter import Formatter
-from domain.passes.compiler_pass import Pass
-from domain.passes.memory_lane import MemoryLane
-from domain.passes.model_limits import ModelLimits
-from domain.passes.system_prompt import SystemPrompt
+from domain.errors import StorageUnavailable
 from entrypoints import plugins
-from entrypoints.application import Application
-from entrypoints.container import Container
 from entrypoints.resources import resource
 from entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    from application.ports.assistants import Assistants
+    from application.ports.chat_provider import ChatProvider, ProviderConfig
+    from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+    from domain.ids import Tenant
+    from domain.output.formatter import Formatter
+    from domain.passes.compiler_pass import Pass
+    from entrypoints.application import Application
+    from entrypoints.container import Container
+    from entrypoints.reading import Reading
 
 DRAIN_S = 10.0
 
@@ -25,10 +29,10 @@ async def running(
     settings: Settings,
     *,
     store: Store | None = None,
-    chat_providers: Mapping[str, ChatProvider] | None = None,
-    container: Container | None = None,
+    chat_providers: "Mapping[str, ChatProvider] | None" = None,
+    container: "Container | None" = None,
     import_files: bool = True,
-) -> AsyncIterator[Application]:
+) -> "AsyncIterator[Application]":
     """lor3, wired and started; leaving stores what is under way and closes every connection.
 
     Args:
@@ -41,6 +45,11 @@ async def running(
         ConfigurationError: a plugin is missing or refuses its settings. That the database or Redis is away
             is no error here: readiness says so.
     """
+    from entrypoints.application import Application
+    from entrypoints.container import (
+        Container,
+    )  # all there is, and a third of a second: not for who only reads
+
     container = container or Container()
     async with AsyncExitStack() as stack:
         if store is None:
@@ -116,6 +125,41 @@ async def running(
         )
 
 
+@asynccontextmanager
+async def reading(settings: Settings) -> "AsyncIterator[Reading]":
+    """The store and what reads it, for a command that changes nothing: no provider, no prompt, no cache.
+
+    Raises:
+        ConfigurationError: the store refuses its settings.
+        StorageUnavailable: there is a file, and it can't be read.
+    """
+    from adapters.system import SystemClock
+    from adapters.telemetry.log import LogTelemetry
+    from entrypoints.reading import Reading
+
+    async with AsyncExitStack() as stack:
+        store = open_store(settings)
+        log = LogTelemetry(settings.log.level, settings.log.format)
+        stack.push_async_callback(log.aclose)
+        stack.push_async_callback(store.aclose)
+        url = settings.database.url.reveal()
+        unit_of_work = store.unit_of_work
+        if url.startswith("sqlite") and (await store.schema()).current is None:
+            unit_of_work = _no_database(url.partition(":///")[2])
+        else:
+            await store.start()
+        yield Reading(settings=settings, unit_of_work=unit_of_work, clock=SystemClock())
+
+
+def _no_database(path: str) -> "UnitOfWorkFactory":
+    def begin(tenant: "Tenant") -> "AbstractAsyncContextManager[UnitOfWork]":
+        raise StorageUnavailable(
+            f"there is no database yet at `{path}`: `lor3 run` and `lor3 serve` make it, or correct database.url"
+        )
+
+    return begin
+
+
 def open_store(settings: Settings) -> Store:
     """The store that the URL's scheme names, not started yet: all that `lor3 db` needs."""
     database = settings.database
@@ -136,14 +180,14 @@ def open_store(settings: Settings) -> Store:
     return opened
 
 
-def open_assistants(config: ProviderConfig) -> Assistants:
+def open_assistants(config: "ProviderConfig") -> "Assistants":
     """A server that speaks the Assistants wire; nothing is sent before it is asked something."""
     from adapters.assistants.openai_assistants import OpenAIAssistants
 
     return OpenAIAssistants(config)
 
 
-def _open_providers(settings: Settings) -> dict[str, ChatProvider]:
+def _open_providers(settings: Settings) -> "dict[str, ChatProvider]":
     """Imports and makes the configured ones only: an SDK takes a second to import."""
     opened: dict[str, ChatProvider] = {}
     for name, config in settings.providers.items():
@@ -152,14 +196,18 @@ def _open_providers(settings: Settings) -> dict[str, ChatProvider]:
     return opened
 
 
-def _load_passes(settings: Settings) -> tuple[Pass, ...]:
+def _load_passes(settings: Settings) -> "tuple[Pass, ...]":
     """The configured ones in their order, between those that no request can do without."""
+    from domain.passes.memory_lane import MemoryLane
+    from domain.passes.model_limits import ModelLimits
+    from domain.passes.system_prompt import SystemPrompt
+
     names = enumerate(settings.chat.passes)
     loaded = [plugins.load("lor3.passes", name, path=f"passes[{index}]")() for index, name in names]
     return (SystemPrompt(), MemoryLane(), *loaded, ModelLimits())
 
 
-def _load_formatters() -> dict[str, Formatter]:
+def _load_formatters() -> "dict[str, Formatter]":
     return {
         name: plugins.load("lor3.formatters", name, path="format")()
         for name in plugins.names("lor3.formatters")

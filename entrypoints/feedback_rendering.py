@@ -1,20 +1,27 @@
 """Feedback, usage and rated conversations as callers read them. Pure functions, shared by all faces."""
 
-from application.use_cases.export_rated import RatedConversation
-from application.use_cases.read_feedback import FeedbackPage, MessageFeedback
-from application.use_cases.report_usage import UsageReport
-from domain.feedback import Feedback, FeedbackChange, RatedMessage, score
+from typing import TYPE_CHECKING
+
+from domain.feedback import score
 from domain.json_value import JSONValue
-from domain.message import Message, Part, TextPart
-from domain.usage_report import RatingStatistics, UsageRow, estimate
+from domain.message import TextPart
+from domain.usage_report import estimate
 from entrypoints.prompt_rendering import time_text
 from entrypoints.rendering import money
+
+if TYPE_CHECKING:
+    from application.use_cases.export_rated import RatedConversation
+    from application.use_cases.read_feedback import FeedbackPage, MessageFeedback
+    from application.use_cases.report_usage import UsageReport
+    from domain.feedback import Feedback, FeedbackChange, RatedMessage
+    from domain.message import Message, Part
+    from domain.usage_report import RatingStatistics, UsageRow
 
 _DECIMALS = 4
 """Of means and their bounds: more would say more than any number of ratings does."""
 
 
-def feedback_json(feedback: Feedback) -> dict[str, JSONValue]:
+def feedback_json(feedback: "Feedback") -> dict[str, JSONValue]:
     """The newest word on an answer."""
     return {
         "rating": feedback.rating,
@@ -25,16 +32,16 @@ def feedback_json(feedback: Feedback) -> dict[str, JSONValue]:
     }
 
 
-def feedback_or_null(feedback: Feedback | None) -> JSONValue:
+def feedback_or_null(feedback: "Feedback | None") -> JSONValue:
     return None if feedback is None else feedback_json(feedback)
 
 
-def given_json(message_id: str, feedback: Feedback) -> dict[str, JSONValue]:
+def given_json(message_id: str, feedback: "Feedback") -> dict[str, JSONValue]:
     """The answer of `PUT /messages/{id}/feedback` and of `lor3 feedback rate --json`."""
     return {"message_id": message_id, **feedback_json(feedback)}
 
 
-def message_feedback_json(found: MessageFeedback) -> dict[str, JSONValue]:
+def message_feedback_json(found: "MessageFeedback") -> dict[str, JSONValue]:
     """`GET /messages/{id}/feedback`; `feedback` is null where there is none."""
     return {
         "message_id": found.message_id,
@@ -44,7 +51,7 @@ def message_feedback_json(found: MessageFeedback) -> dict[str, JSONValue]:
     }
 
 
-def change_json(change: FeedbackChange) -> dict[str, JSONValue]:
+def change_json(change: "FeedbackChange") -> dict[str, JSONValue]:
     """One entry of an answer's history; `feedback` is null where it was taken back."""
     return {
         "position": change.position,
@@ -53,7 +60,7 @@ def change_json(change: FeedbackChange) -> dict[str, JSONValue]:
     }
 
 
-def rated_json(rated: RatedMessage) -> dict[str, JSONValue]:
+def rated_json(rated: "RatedMessage") -> dict[str, JSONValue]:
     """An item of `GET /threads/{id}/feedback`."""
     return {
         "message_id": rated.message_id,
@@ -62,11 +69,11 @@ def rated_json(rated: RatedMessage) -> dict[str, JSONValue]:
     }
 
 
-def feedback_page_json(page: FeedbackPage, next_cursor: str | None) -> dict[str, JSONValue]:
+def feedback_page_json(page: "FeedbackPage", next_cursor: str | None) -> dict[str, JSONValue]:
     return {"items": [rated_json(each) for each in page.items], "next_cursor": next_cursor}
 
 
-def usage_report_json(report: UsageReport) -> dict[str, JSONValue]:
+def usage_report_json(report: "UsageReport") -> dict[str, JSONValue]:
     """`GET /usage` and `lor3 observe usage --json`."""
     return {
         "from": time_text(report.query.since),
@@ -76,7 +83,7 @@ def usage_report_json(report: UsageReport) -> dict[str, JSONValue]:
     }
 
 
-def usage_row_json(row: UsageRow) -> dict[str, JSONValue]:
+def usage_row_json(row: "UsageRow") -> dict[str, JSONValue]:
     return {
         "group": row.group,
         "requests": row.requests,
@@ -95,7 +102,7 @@ def usage_row_json(row: UsageRow) -> dict[str, JSONValue]:
     }
 
 
-def ratings_json(ratings: RatingStatistics) -> dict[str, JSONValue]:
+def ratings_json(ratings: "RatingStatistics") -> dict[str, JSONValue]:
     """The mean score from 0 to 1 with its 95 % interval; null without any rating."""
     found = estimate(ratings)
     return {
@@ -109,7 +116,7 @@ def ratings_json(ratings: RatingStatistics) -> dict[str, JSONValue]:
     }
 
 
-def rated_conversation_json(rated: RatedConversation) -> dict[str, JSONValue]:
+def rated_conversation_json(rated: "RatedConversation") -> dict[str, JSONValue]:
     """A line of `GET /feedback/export` and of `lor3 feedback export`; its messages are as OpenAI reads them."""
     answer = rated.answer
     return {
@@ -126,7 +133,7 @@ def rated_conversation_json(rated: RatedConversation) -> dict[str, JSONValue]:
     }
 
 
-def tuning_message_json(message: Message) -> dict[str, JSONValue]:
+def tuning_message_json(message: "Message") -> dict[str, JSONValue]:
     """A message in OpenAI's chat format for fine-tuning: a string where it is all text, else a list of parts."""
     rendered: dict[str, JSONValue] = {"role": message.role}
     if message.tool_calls and not message.parts:
@@ -149,7 +156,7 @@ def tuning_message_json(message: Message) -> dict[str, JSONValue]:
     return rendered
 
 
-def _part(part: Part) -> dict[str, JSONValue]:
+def _part(part: "Part") -> dict[str, JSONValue]:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
     url = part.url if part.url is not None else f"data:{part.media_type or 'image/png'};base64,{part.data}"

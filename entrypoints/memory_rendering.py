@@ -1,14 +1,18 @@
 """What a thread gives to a prompt, as callers read it. Pure functions, shared by all faces."""
 
-from application.use_cases.inject_memory import Injection
-from domain.answer import ContextUse
+from typing import TYPE_CHECKING
+
 from domain.json_value import JSONValue
-from domain.memory import Memory
-from domain.thread import StoredMessage, ThreadSummary
 from entrypoints.prompt_rendering import time_text
 
+if TYPE_CHECKING:
+    from application.use_cases.inject_memory import Injection
+    from domain.answer import ContextUse
+    from domain.memory import Memory
+    from domain.thread import StoredMessage, ThreadSummary
 
-def context_json(use: ContextUse) -> dict[str, JSONValue]:
+
+def context_json(use: "ContextUse") -> dict[str, JSONValue]:
     """`context` of an answer, of an explanation and of a preview."""
     return {
         "injected": use.injected,
@@ -19,14 +23,14 @@ def context_json(use: ContextUse) -> dict[str, JSONValue]:
     }
 
 
-def memory_json(memory: Memory | None) -> JSONValue:
+def memory_json(memory: "Memory | None") -> JSONValue:
     """`memory` of a request in an explanation, until the pass `memory-lane` has put it into `history`."""
     if memory is None:
         return None
     return {"messages": len(memory.messages), "summary": memory.summary is not None}
 
 
-def preview_json(injection: Injection) -> dict[str, JSONValue]:
+def preview_json(injection: "Injection") -> dict[str, JSONValue]:
     """The answer of `GET /threads/{id}/memory`."""
     command, memory, due = injection.command, injection.memory, injection.due
     summary = injection.conversation.summary if memory.summary is not None else None
@@ -50,11 +54,11 @@ def preview_json(injection: Injection) -> dict[str, JSONValue]:
     }
 
 
-def _place(stored: StoredMessage) -> dict[str, JSONValue]:
+def _place(stored: "StoredMessage") -> dict[str, JSONValue]:
     return {"id": stored.id, "position": stored.position, "role": stored.message.role}
 
 
-def _summary(summary: ThreadSummary | None) -> JSONValue:
+def _summary(summary: "ThreadSummary | None") -> JSONValue:
     if summary is None:
         return None
     return {

@@ -2,18 +2,22 @@
 
 import datetime
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from application.use_cases.label_prompt import LabelledPrompt
-from application.use_cases.read_prompts import PromptEntry, PromptView
-from application.use_cases.version_prompt import VersionedPrompt
 from domain.json_value import JSONValue
-from domain.prompt.compiled import CompiledPrompt, RenderedPrompt
-from domain.prompt.reference import VersionRef
-from domain.prompt.source import PromptSource, Variable
-from domain.prompt.version import Label, LabelMove, Prompt, PromptVersion, VersionOutline, Weights
+from domain.prompt.version import VersionOutline
+
+if TYPE_CHECKING:
+    from application.use_cases.label_prompt import LabelledPrompt
+    from application.use_cases.read_prompts import PromptEntry, PromptView
+    from application.use_cases.version_prompt import VersionedPrompt
+    from domain.prompt.compiled import CompiledPrompt, RenderedPrompt
+    from domain.prompt.reference import VersionRef
+    from domain.prompt.source import PromptSource, Variable
+    from domain.prompt.version import Label, LabelMove, Prompt, PromptVersion, Weights
 
 
-def prompt_json(view: PromptEntry | PromptView) -> dict[str, JSONValue]:
+def prompt_json(view: "PromptEntry | PromptView") -> dict[str, JSONValue]:
     """An item of `GET /prompts` and of `lor3 prompt list --json`."""
     prompt, version = view.prompt, view.version
     description = version.description if isinstance(version, VersionOutline) else version.source.description
@@ -30,7 +34,7 @@ def prompt_json(view: PromptEntry | PromptView) -> dict[str, JSONValue]:
     }
 
 
-def prompt_detail_json(view: PromptView, compiled: CompiledPrompt | None = None) -> dict[str, JSONValue]:
+def prompt_detail_json(view: "PromptView", compiled: "CompiledPrompt | None" = None) -> dict[str, JSONValue]:
     """`GET /prompts/{name}` and `lor3 prompt show --json`: the prompt and the version that was asked for.
 
     Args:
@@ -44,7 +48,7 @@ def prompt_detail_json(view: PromptView, compiled: CompiledPrompt | None = None)
     return detail
 
 
-def version_json(version: PromptVersion) -> dict[str, JSONValue]:
+def version_json(version: "PromptVersion") -> dict[str, JSONValue]:
     """A snapshot. What of it was posted can be posted again as it stands."""
     return {
         "name": version.name,
@@ -62,7 +66,7 @@ def version_json(version: PromptVersion) -> dict[str, JSONValue]:
     }
 
 
-def source_json(source: PromptSource) -> dict[str, JSONValue]:
+def source_json(source: "PromptSource") -> dict[str, JSONValue]:
     """`template` or `messages`, `variables` (null for a plain text, which has none of its own), `description`."""
     if source.is_chat:
         text: dict[str, JSONValue] = {
@@ -77,19 +81,19 @@ def source_json(source: PromptSource) -> dict[str, JSONValue]:
     }
 
 
-def variables_json(variables: Sequence[Variable]) -> dict[str, JSONValue]:
+def variables_json(variables: Sequence["Variable"]) -> dict[str, JSONValue]:
     """Declarations by name, in the shape in which they are posted: one without `default` is required."""
     return {each.name: _variable(each) for each in variables}
 
 
-def needs_json(compiled: CompiledPrompt) -> dict[str, JSONValue]:
+def needs_json(compiled: "CompiledPrompt") -> dict[str, JSONValue]:
     """All variables that a prompt needs. One without a `type` is used by a plain text, and may be any value."""
     return {
         each.name: {} if each.name in compiled.untyped else _variable(each) for each in compiled.variables
     }
 
 
-def versioned_json(versioned: VersionedPrompt) -> dict[str, JSONValue]:
+def versioned_json(versioned: "VersionedPrompt") -> dict[str, JSONValue]:
     """The answer of `POST /prompts/{name}/versions`."""
     version = versioned.version
     return {
@@ -104,7 +108,7 @@ def versioned_json(versioned: VersionedPrompt) -> dict[str, JSONValue]:
     }
 
 
-def label_json(label: Label) -> dict[str, JSONValue]:
+def label_json(label: "Label") -> dict[str, JSONValue]:
     """Where a label points: `version`, or `weights` where it is a rollout."""
     return {
         **weights_json(label.weights),
@@ -114,7 +118,7 @@ def label_json(label: Label) -> dict[str, JSONValue]:
     }
 
 
-def labelled_json(labelled: LabelledPrompt, label: str) -> dict[str, JSONValue]:
+def labelled_json(labelled: "LabelledPrompt", label: str) -> dict[str, JSONValue]:
     """The answer of `PUT /prompts/{name}/labels/{label}`; `before` is null for a new label."""
     after = labelled.label
     return {
@@ -127,7 +131,7 @@ def labelled_json(labelled: LabelledPrompt, label: str) -> dict[str, JSONValue]:
 
 
 def label_detail_json(
-    prompt: Prompt, label: Label | None, name: str, moves: Sequence[LabelMove]
+    prompt: "Prompt", label: "Label | None", name: str, moves: Sequence["LabelMove"]
 ) -> dict[str, JSONValue]:
     """`GET /prompts/{name}/labels/{label}`: where it points, and its history, newest first."""
     return {
@@ -139,7 +143,7 @@ def label_detail_json(
     }
 
 
-def move_json(move: LabelMove) -> dict[str, JSONValue]:
+def move_json(move: "LabelMove") -> dict[str, JSONValue]:
     """One entry of a label's history; `version` is null where the label was taken away."""
     return {
         **weights_json(move.weights),
@@ -149,14 +153,14 @@ def move_json(move: LabelMove) -> dict[str, JSONValue]:
     }
 
 
-def weights_json(weights: Weights) -> dict[str, JSONValue]:
+def weights_json(weights: "Weights") -> dict[str, JSONValue]:
     """`{"version": "v3"}`, or `{"weights": {"v3": 90, "v4": 10}}` of a rollout; of nothing `{"version": null}`."""
     if len(weights) > 1:
         return {"weights": {version_text(number): weight for number, weight in weights}}
     return {"version": version_text(weights[0][0]) if weights else None}
 
 
-def rendered_json(rendered: RenderedPrompt) -> dict[str, JSONValue]:
+def rendered_json(rendered: "RenderedPrompt") -> dict[str, JSONValue]:
     """`POST /prompts/{name}/render` and `lor3 prompt render --json`."""
     return {
         "prompt_version": str(rendered.ref),
@@ -172,7 +176,7 @@ def rendered_json(rendered: RenderedPrompt) -> dict[str, JSONValue]:
     }
 
 
-def rendered_text(rendered: RenderedPrompt) -> str:
+def rendered_text(rendered: "RenderedPrompt") -> str:
     """All in one, for a person: the system text alone, or each turn of a chat template under its role."""
     if not rendered.turns:
         return rendered.system or ""
@@ -182,7 +186,7 @@ def rendered_text(rendered: RenderedPrompt) -> str:
     return "\n\n".join("\n".join((f"{role}:", text.rstrip("\r\n"))) for role, text in turns)
 
 
-def refs_json(refs: Sequence[VersionRef]) -> list[JSONValue]:
+def refs_json(refs: Sequence["VersionRef"]) -> list[JSONValue]:
     return [str(ref) for ref in refs]
 
 
@@ -195,7 +199,7 @@ def time_text(at: datetime.datetime) -> str:
     return at.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _variable(variable: Variable) -> dict[str, JSONValue]:
+def _variable(variable: "Variable") -> dict[str, JSONValue]:
     declared: dict[str, JSONValue] = {"type": variable.type}
     if not variable.required:
         declared["default"] = variable.default

@@ -2,19 +2,23 @@
 
 import json
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import attrs
 import orjson
 
-from domain.answer import ChatAnswer, ChatStarted, Reset, ToolCallGrew
-from domain.attempt import Attempt
-from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
-from domain.explanation import CostView, Explanation, TokenView, WireView
 from domain.json_value import JSONObject, JSONValue
-from domain.message import ImagePart, Message, Part, TextPart, ToolCall
-from domain.prompt.compiled import RenderedPrompt
-from domain.usage import Usage
+from domain.message import TextPart
 from entrypoints.memory_rendering import context_json, memory_json
+
+if TYPE_CHECKING:
+    from domain.answer import ChatAnswer, ChatStarted, Reset, ToolCallGrew
+    from domain.attempt import Attempt
+    from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
+    from domain.explanation import CostView, Explanation, TokenView, WireView
+    from domain.message import ImagePart, Message, Part, ToolCall
+    from domain.prompt.compiled import RenderedPrompt
+    from domain.usage import Usage
 
 
 def to_json(value: JSONValue) -> bytes:
@@ -37,7 +41,7 @@ def money(amount: Decimal | None) -> str | None:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def answer_json(answer: ChatAnswer) -> dict[str, JSONValue]:
+def answer_json(answer: "ChatAnswer") -> dict[str, JSONValue]:
     """The answer object of `POST /chat`, of the `done` event and of `lor3 run --json`."""
     return {
         "message_id": answer.message_id,
@@ -57,7 +61,7 @@ def answer_json(answer: ChatAnswer) -> dict[str, JSONValue]:
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, JSONValue]:
+def _attempt(attempt: "Attempt") -> dict[str, JSONValue]:
     """`purpose` stands only where the call was not for the answer itself."""
     rendered: dict[str, JSONValue] = {
         "model": str(attempt.model),
@@ -69,7 +73,7 @@ def _attempt(attempt: Attempt) -> dict[str, JSONValue]:
     return rendered
 
 
-def usage_json(usage: Usage) -> dict[str, JSONValue]:
+def usage_json(usage: "Usage") -> dict[str, JSONValue]:
     return {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -78,7 +82,7 @@ def usage_json(usage: Usage) -> dict[str, JSONValue]:
     }
 
 
-def tool_call_json(call: ToolCall) -> dict[str, JSONValue]:
+def tool_call_json(call: "ToolCall") -> dict[str, JSONValue]:
     """A call in OpenAI's shape, so that it can be sent back as it is; `complete` is false where it was cut off."""
     return {
         "id": call.id,
@@ -88,7 +92,7 @@ def tool_call_json(call: ToolCall) -> dict[str, JSONValue]:
     }
 
 
-def started_json(event: ChatStarted) -> dict[str, JSONValue]:
+def started_json(event: "ChatStarted") -> dict[str, JSONValue]:
     return {
         "message_id": event.message_id,
         "thread_id": event.thread_id,
@@ -98,15 +102,15 @@ def started_json(event: ChatStarted) -> dict[str, JSONValue]:
     }
 
 
-def tool_call_delta_json(event: ToolCallGrew) -> dict[str, JSONValue]:
+def tool_call_delta_json(event: "ToolCallGrew") -> dict[str, JSONValue]:
     return {"index": event.index, "id": event.id, "name": event.name, "arguments": event.arguments}
 
 
-def reset_json(event: Reset) -> dict[str, JSONValue]:
+def reset_json(event: "Reset") -> dict[str, JSONValue]:
     return {"reason": event.reason, "from": str(event.from_model), "to": str(event.to_model)}
 
 
-def explanation_json(explanation: Explanation) -> dict[str, JSONValue]:
+def explanation_json(explanation: "Explanation") -> dict[str, JSONValue]:
     """The answer of `POST /chat/explain` and of `lor3 run --explain --json`."""
     compiled = explanation.compiled
     return {
@@ -136,7 +140,7 @@ def explanation_json(explanation: Explanation) -> dict[str, JSONValue]:
     }
 
 
-def _prompt(prompt: RenderedPrompt | None) -> JSONObject | None:
+def _prompt(prompt: "RenderedPrompt | None") -> "JSONObject | None":
     if prompt is None:
         return None
     return {
@@ -148,7 +152,7 @@ def _prompt(prompt: RenderedPrompt | None) -> JSONObject | None:
     }
 
 
-def request_json(request: ChatRequest) -> dict[str, JSONValue]:
+def request_json(request: "ChatRequest") -> dict[str, JSONValue]:
     """The intermediate representation, in the names of `POST /chat`."""
     return {
         "model": str(request.model),
@@ -173,7 +177,7 @@ def request_json(request: ChatRequest) -> dict[str, JSONValue]:
     }
 
 
-def message_json(message: Message) -> dict[str, JSONValue]:
+def message_json(message: "Message") -> dict[str, JSONValue]:
     """A turn; its content is a string where it is one text, else a list of parts."""
     parts = message.parts
     rendered: dict[str, JSONValue] = {"role": message.role}
@@ -197,18 +201,18 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def _part(part: Part) -> dict[str, JSONValue]:
+def _part(part: "Part") -> dict[str, JSONValue]:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
     return _image(part)
 
 
-def _image(part: ImagePart) -> dict[str, JSONValue]:
+def _image(part: "ImagePart") -> dict[str, JSONValue]:
     given = attrs.asdict(part, filter=lambda _attribute, value: value is not None)
     return {"type": "image", **given}
 
 
-def _tool(tool: Tool) -> dict[str, JSONValue]:
+def _tool(tool: "Tool") -> dict[str, JSONValue]:
     return {
         "type": "function",
         "function": {
@@ -220,7 +224,7 @@ def _tool(tool: Tool) -> dict[str, JSONValue]:
     }
 
 
-def _tool_choice(choice: ToolChoice | None) -> JSONValue:
+def _tool_choice(choice: "ToolChoice | None") -> JSONValue:
     if choice is None:
         return None
     if choice.mode == "function":
@@ -228,13 +232,13 @@ def _tool_choice(choice: ToolChoice | None) -> JSONValue:
     return choice.mode
 
 
-def _constraint(output: OutputConstraint | None) -> JSONValue:
+def _constraint(output: "OutputConstraint | None") -> JSONValue:
     if output is None:
         return None
     return {"kind": output.kind, "schema": output.schema}
 
 
-def _tokens(tokens: TokenView | None) -> JSONObject | None:
+def _tokens(tokens: "TokenView | None") -> "JSONObject | None":
     if tokens is None:
         return None
     return {
@@ -246,13 +250,13 @@ def _tokens(tokens: TokenView | None) -> JSONObject | None:
     }
 
 
-def _wire(wire: WireView | None) -> JSONObject | None:
+def _wire(wire: "WireView | None") -> "JSONObject | None":
     if wire is None:
         return None
     return {"method": wire.method, "url": wire.url, "body": wire.body}
 
 
-def _cost(cost: CostView | None) -> JSONObject | None:
+def _cost(cost: "CostView | None") -> "JSONObject | None":
     if cost is None:
         return None
     return {"prompt_usd": money(cost.prompt_usd), "max_total_usd": money(cost.max_total_usd)}

@@ -1,20 +1,24 @@
 """Sessions, threads and messages as callers read them. Pure functions, shared by all faces."""
 
-from application.use_cases.read_threads import MessageView
-from domain.attempt import Attempt
+from typing import TYPE_CHECKING
+
 from domain.json_value import JSONValue
-from domain.message import Message
-from domain.thread import Session, StoredMessage, Thread
 from entrypoints.feedback_rendering import feedback_or_null
 from entrypoints.prompt_rendering import time_text
 from entrypoints.rendering import message_json, money, tool_call_json, usage_json
 
+if TYPE_CHECKING:
+    from application.use_cases.read_threads import MessageView
+    from domain.attempt import Attempt
+    from domain.message import Message
+    from domain.thread import Session, StoredMessage, Thread
 
-def session_json(session: Session) -> dict[str, JSONValue]:
+
+def session_json(session: "Session") -> dict[str, JSONValue]:
     return {"id": session.id, "user": session.user, "created_at": time_text(session.created_at)}
 
 
-def thread_json(thread: Thread) -> dict[str, JSONValue]:
+def thread_json(thread: "Thread") -> dict[str, JSONValue]:
     """An item of `GET /threads`. `messages` is how many it has had."""
     return {
         "id": thread.id,
@@ -28,7 +32,7 @@ def thread_json(thread: Thread) -> dict[str, JSONValue]:
     }
 
 
-def stored_message_json(stored: StoredMessage) -> dict[str, JSONValue]:
+def stored_message_json(stored: "StoredMessage") -> dict[str, JSONValue]:
     """An item of `GET /threads/{id}/messages`.
 
     `role`, `content`, `tool_calls` and `tool_call_id` can be sent back to `/chat` as they are.
@@ -62,7 +66,7 @@ def stored_message_json(stored: StoredMessage) -> dict[str, JSONValue]:
     }
 
 
-def message_view_json(view: MessageView) -> dict[str, JSONValue]:
+def message_view_json(view: "MessageView") -> dict[str, JSONValue]:
     """`GET /messages/{id}`: with the attempts, those too that were passed over."""
     return {
         **stored_message_json(view.message),
@@ -70,7 +74,7 @@ def message_view_json(view: MessageView) -> dict[str, JSONValue]:
     }
 
 
-def attempt_json(attempt: Attempt) -> dict[str, JSONValue]:
+def attempt_json(attempt: "Attempt") -> dict[str, JSONValue]:
     return {
         "model": str(attempt.model),
         "outcome": attempt.outcome,
@@ -83,7 +87,7 @@ def attempt_json(attempt: Attempt) -> dict[str, JSONValue]:
     }
 
 
-def _content(message: Message) -> JSONValue:
+def _content(message: "Message") -> JSONValue:
     """A string where it is one text, else parts; null where an assistant only called tools."""
     if not message.parts:
         return None if message.tool_calls else ""

@@ -10,7 +10,7 @@ import click
 
 from entrypoints.cli.feedback_rate import rating_from
 from entrypoints.cli.moments import moment_from
-from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.on_threads import reading_threads
 from entrypoints.cli.options import common
 from entrypoints.cli.output import ascii_controls, print_json, printable, say
 from entrypoints.cli.output_file import check_writable, written_to
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from application.use_cases.export_rated import ExportRatedCommand, RatedConversation
     from domain.model import ModelRef
-    from entrypoints.application import Application
+    from entrypoints.reading import Reading
 
 
 @click.command(
@@ -69,7 +69,7 @@ def export(
         reference = None if prompt is None else PromptReference.parse(prompt, path="--prompt")
     check_writable(output)
 
-    async def run(application: "Application") -> int:
+    async def run(application: "Reading") -> int:
         from application.use_cases.export_rated import ExportRatedCommand
 
         now = application.clock.now()
@@ -83,7 +83,7 @@ def export(
         )
         return await _write(application, command, output, as_document=as_json and output is None)
 
-    written = on_threads(config_path, run)
+    written = reading_threads(config_path, run)
     if output is not None and as_json:
         print_json({"written": written, "output": str(output)})
     elif output is not None and written:
@@ -102,7 +102,7 @@ def export(
 
 
 async def _write(
-    application: "Application", command: "ExportRatedCommand", output: Path | None, *, as_document: bool
+    application: "Reading", command: "ExportRatedCommand", output: Path | None, *, as_document: bool
 ) -> int:
     """How many were written: a line each, or all in one document."""
     from entrypoints.feedback_rendering import rated_conversation_json
@@ -124,7 +124,7 @@ async def _write(
     return written
 
 
-def _model(application: "Application", name: str) -> "ModelRef":
+def _model(application: "Reading", name: str) -> "ModelRef":
     from domain.model import ModelRef
 
     return application.settings.catalogue.aliases.get(name) or ModelRef.parse(name)

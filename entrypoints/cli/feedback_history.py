@@ -8,7 +8,7 @@ import click
 
 from entrypoints.cli.conversation import feedback_text, fit, rating_cells, when
 from entrypoints.cli.identifiers import message_id
-from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.on_threads import reading_threads
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, print_table, say
 
@@ -32,7 +32,7 @@ def history(message: str, config_path: Path | None, as_json: bool) -> None:
     from entrypoints.feedback_rendering import message_feedback_json
 
     answer = message_id(message, path="MESSAGE_ID")
-    found = on_threads(
+    found = reading_threads(
         config_path, lambda application: application.read_feedback.of_message(DEFAULT_TENANT, answer)
     )
     if as_json:

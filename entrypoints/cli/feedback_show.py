@@ -8,7 +8,7 @@ import click
 
 from entrypoints.cli.conversation import feedback_text, fit, rating_cells
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
-from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.on_threads import reading_threads
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, print_table, say
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain.feedback import RatedMessage
-    from entrypoints.application import Application
+    from entrypoints.reading import Reading
 
 
 @click.command(
@@ -34,7 +34,7 @@ def show(thread: str, config_path: Path | None, as_json: bool) -> None:
     from entrypoints.feedback_rendering import rated_json
 
     check_thread_id(thread, path="THREAD_ID")
-    rated = on_threads(config_path, lambda application: _read(application, thread))
+    rated = reading_threads(config_path, lambda application: _read(application, thread))
     if as_json:
         print_json({"items": [rated_json(each) for each in rated]})
     elif not rated:
@@ -57,7 +57,7 @@ def _row(each: "RatedMessage") -> tuple[object, ...]:
     return (each.message_id, each.position, *rating_cells(each.feedback))
 
 
-async def _read(application: "Application", thread: str) -> "list[RatedMessage]":
+async def _read(application: "Reading", thread: str) -> "list[RatedMessage]":
     from domain.ids import DEFAULT_TENANT
 
     thread_id = await existing_thread_id(application, thread, path="THREAD_ID")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from domain.ids import MessageId, SessionId, ThreadId
     from entrypoints.application import Application
+    from entrypoints.reading import Reading
 
 SHORTEST: Final = 8
 """Digits of a beginning. A UUIDv7 begins with its time: 8 digits tell minutes apart, 12 milliseconds."""
@@ -58,7 +59,7 @@ def check_thread_id(text: str, *, path: str) -> str:
     return text
 
 
-async def existing_thread_id(application: "Application", text: str, *, path: str) -> "ThreadId":
+async def existing_thread_id(application: "Application | Reading", text: str, *, path: str) -> "ThreadId":
     """The whole id of the thread that `text` names; a whole one is not looked up.
 
     Raises:

@@ -11,14 +11,14 @@ import click
 from entrypoints.cli.choices import one_of
 from entrypoints.cli.conversation import when
 from entrypoints.cli.moments import moment_from
-from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.on_threads import reading_threads
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from application.use_cases.report_usage import UsageReport
     from domain.usage_report import UsageGroup, UsageRow
-    from entrypoints.application import Application
+    from entrypoints.reading import Reading
 
 
 @click.command(
@@ -54,7 +54,7 @@ def usage(
 
     group = None if group_by is None else cast("UsageGroup", one_of(group_by, GROUPS, path="--group-by"))
 
-    async def run(application: "Application") -> "UsageReport":
+    async def run(application: "Reading") -> "UsageReport":
         from application.use_cases.report_usage import ReportUsageCommand
 
         now = application.clock.now()
@@ -64,7 +64,7 @@ def usage(
         )
         return await application.report_usage.execute(command)
 
-    report = on_threads(config_path, run)
+    report = reading_threads(config_path, run)
     if as_json:
         print_json(usage_report_json(report))
         return

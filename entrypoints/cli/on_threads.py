@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from domain.errors import Absent, AbsentKind
     from entrypoints.application import Application
+    from entrypoints.reading import Reading
 
 _T = TypeVar("_T")
 
@@ -51,6 +52,28 @@ def on_threads(config_path: Path | None, action: "Callable[[Application], Awaita
 
     with thread_words():
         return on_lor3(config_path, action, import_files=False)
+
+
+def reading_threads(config_path: Path | None, action: "Callable[[Reading], Awaitable[_T]]") -> _T:
+    """Runs `action` on the database alone, which is not made where there is none. For what changes nothing.
+
+    Raises:
+        LorError: the configuration's faults, that there is no database yet, or what `action` raises.
+    """
+    import asyncio
+
+    from entrypoints.cli.options import quiet, settings_from
+
+    settings = quiet(settings_from(config_path))
+
+    async def run() -> _T:
+        from entrypoints.bootstrap import reading
+
+        async with reading(settings) as opened:
+            return await action(opened)
+
+    with thread_words():
+        return asyncio.run(run())
 
 
 @contextmanager

@@ -9,13 +9,13 @@ import click
 
 from entrypoints.cli.choices import one_of
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
-from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.on_threads import reading_threads
 from entrypoints.cli.options import common
 from entrypoints.cli.output import ascii_controls, print_json, printable, say
 from entrypoints.cli.output_file import check_writable, written_to
 
 if TYPE_CHECKING:
-    from entrypoints.application import Application
+    from entrypoints.reading import Reading
     from entrypoints.thread_export import ExportFormat
 
 _ENDINGS: Final = {".json": "json"}
@@ -67,7 +67,7 @@ def export(
     check_thread_id(thread, path="THREAD_ID")
     check_writable(output)
 
-    done = on_threads(
+    done = reading_threads(
         config_path, lambda application: _write(application, thread, cast("ExportFormat", chosen), output)
     )
     if not to_file:
@@ -79,7 +79,7 @@ def export(
 
 
 async def _write(
-    application: "Application",
+    application: "Reading",
     text: str,
     chosen: "ExportFormat",
     output: Path | None,

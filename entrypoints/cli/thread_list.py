@@ -10,7 +10,7 @@ import click
 
 from entrypoints.cli.conversation import beginning_of, when
 from entrypoints.cli.identifiers import session_id
-from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.on_threads import reading_threads
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, print_table, say
 from entrypoints.cli.wrapping import columns_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from application.use_cases.read_threads import ReadThreads
     from domain.ids import SessionId, ThreadId
     from domain.thread import Thread, ThreadOrder
-    from entrypoints.application import Application
+    from entrypoints.reading import Reading
 
 _PAGE: Final = 100
 _WIDE: Final = 110
@@ -80,7 +80,7 @@ def list_threads(
         raise click.UsageError("--order updated needs --user or --session: give one of them, or leave it out")
     of = None if session is None else session_id(session, path="--session")
     with_words = not as_json and sys.stdout.isatty()
-    listed = on_threads(
+    listed = reading_threads(
         config_path,
         lambda application: _read(
             application, of, user, tag=tag, order=order, limit=limit, with_words=with_words
@@ -104,7 +104,7 @@ def list_threads(
 
 
 async def _read(
-    application: "Application",
+    application: "Reading",
     session: "SessionId | None",
     user: str | None,
     *,

@@ -8,13 +8,13 @@ import click
 
 from entrypoints.cli.conversation import print_messages, print_thread
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
-from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.on_threads import reading_threads
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from domain.thread import Session, StoredMessage, Thread
-    from entrypoints.application import Application
+    from entrypoints.reading import Reading
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +44,7 @@ def show(thread: str, last: int, config_path: Path | None, as_json: bool) -> Non
     from entrypoints.thread_rendering import stored_message_json, thread_json
 
     check_thread_id(thread, path="THREAD_ID")
-    shown = on_threads(config_path, lambda application: _read(application, thread, last=last))
+    shown = reading_threads(config_path, lambda application: _read(application, thread, last=last))
     if as_json:
         print_json(
             {
@@ -60,7 +60,7 @@ def show(thread: str, last: int, config_path: Path | None, as_json: bool) -> Non
         say(f"\n--last {shown.thread.length} shows all; `lor3 thread export` writes them to a file", dim=True)
 
 
-async def _read(application: "Application", text: str, *, last: int) -> _Shown:
+async def _read(application: "Reading", text: str, *, last: int) -> _Shown:
     from domain.ids import DEFAULT_TENANT
 
     reading = application.read_threads

@@ -135,6 +135,7 @@ def test_export_is_a_line_an_answer(lor3: Run, tmp_path: Path) -> None:
 
 def test_empty_export_is_an_empty_file(lor3: Run, tmp_path: Path) -> None:
     """And no failure: a nightly job goes on."""
+    lor3("db", "upgrade")
     done = lor3("feedback", "export", "--prompt", "support_agent:v3", "-o", "none.jsonl")
 
     assert (done.code, (tmp_path / "none.jsonl").read_text()) == (0, "")

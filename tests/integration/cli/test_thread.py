@@ -14,6 +14,7 @@ _ABSENT = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 def test_empty_list_says_how_to_begin(lor3: Run) -> None:
     """On stderr: a pipe gets no rows."""
+    lor3("db", "upgrade")
     done = lor3("thread", "list")
 
     assert (done.code, done.out) == (0, "")
@@ -89,6 +90,7 @@ def test_list_is_of_one_tag_and_by_last_activity(lor3: Run) -> None:
 )
 def test_list_refuses_what_can_not_be(lor3: Run, arguments: tuple[str, ...], code: int, told: str) -> None:
     """2 for what was misused, 1 for what is not there."""
+    lor3("db", "upgrade")
     done = lor3("thread", "list", *arguments)
 
     assert (done.code, done.out) == (code, "")
@@ -203,6 +205,7 @@ def test_ambiguous_beginning_is_refused(lor3: Run) -> None:
 )
 def test_thread_that_is_not_there_is_told(lor3: Run, text: str, code: int, told: str) -> None:
     """With what to do, whatever the command; what can be no id is misused."""
+    lor3("db", "upgrade")
     for command in (("thread", "show"), ("thread", "export"), ("thread", "memory"), ("feedback", "show")):
         done = lor3(*command, text)
 

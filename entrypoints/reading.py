@@ -1,0 +1,58 @@
+"""What commands that only look are given: the store and the use cases that read it.
+
+Half of what a command costs is importing what it does not use, so each use case is imported when it is asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from application.ports.clock import Clock
+    from application.ports.unit_of_work import UnitOfWorkFactory
+    from application.use_cases.export_rated import ExportRated
+    from application.use_cases.export_thread import ExportThread
+    from application.use_cases.read_feedback import ReadFeedback
+    from application.use_cases.read_threads import ReadThreads
+    from application.use_cases.report_usage import ReportUsage
+    from entrypoints.settings import Settings
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """The part of `Application` that changes nothing, by the same names."""
+
+    settings: "Settings"
+    unit_of_work: "UnitOfWorkFactory"
+    """Raises `StorageUnavailable` where there is no file of a database yet: none is made for who only looks."""
+    clock: "Clock"
+
+    @property
+    def read_threads(self) -> "ReadThreads":
+        from application.use_cases.read_threads import ReadThreads
+
+        return ReadThreads(unit_of_work=self.unit_of_work)
+
+    @property
+    def export_thread(self) -> "ExportThread":
+        from application.use_cases.export_thread import ExportThread
+
+        return ExportThread(unit_of_work=self.unit_of_work)
+
+    @property
+    def read_feedback(self) -> "ReadFeedback":
+        from application.use_cases.read_feedback import ReadFeedback
+
+        return ReadFeedback(unit_of_work=self.unit_of_work)
+
+    @property
+    def export_rated(self) -> "ExportRated":
+        from application.use_cases.export_rated import ExportRated
+
+        return ExportRated(unit_of_work=self.unit_of_work)
+
+    @property
+    def report_usage(self) -> "ReportUsage":
+        from application.use_cases.report_usage import ReportUsage
+
+        return ReportUsage(unit_of_work=self.unit_of_work, clock=self.clock)
