@@ -10,16 +10,18 @@ import click
 from entrypoints.cli.ask import memory_mode
 from entrypoints.cli.conversation import beginning_of
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
-from entrypoints.cli.on_threads import on_threads
+from entrypoints.cli.on_threads import on_threads, reading_threads
 from entrypoints.cli.options import common
 from entrypoints.cli.output import print_json, print_table, printable, say
 
 if TYPE_CHECKING:
     from application.use_cases.inject_memory import Injection
     from domain.answer import LeftOutReason
+    from domain.ids import ThreadId
     from domain.memory import Memory
     from domain.thread import StoredMessage
     from entrypoints.application import Application
+    from entrypoints.reading import Reading
 
 _WHY: "Final[Mapping[LeftOutReason, str]]" = {
     "token_budget": "it does not fit the model's window",
@@ -56,6 +58,9 @@ def memory(
     check_thread_id(thread, path="THREAD_ID")
     chosen = None if mode is None else memory_mode(mode)
 
+    # First without all that a chat needs: it makes no database where there is none.
+    thread_id = reading_threads(config_path, lambda reading: _existing(reading, thread))
+
     async def run(application: "Application") -> "Injection":
         from application.use_cases.inject_memory import InjectMemoryCommand
         from domain.ids import DEFAULT_TENANT
@@ -64,7 +69,7 @@ def memory(
         return await application.inject_memory.execute(
             InjectMemoryCommand(
                 tenant=DEFAULT_TENANT,
-                thread_id=await existing_thread_id(application, thread, path="THREAD_ID"),
+                thread_id=thread_id,
                 depth=defaults.context_depth if context_depth is None else context_depth,
                 mode=defaults.memory if chosen is None else chosen,
             )
@@ -77,6 +82,13 @@ def memory(
         print_json(preview_json(injection))
     else:
         _print(injection)
+
+
+async def _existing(reading: "Reading", text: str) -> "ThreadId":
+    from domain.ids import DEFAULT_TENANT
+
+    thread_id = await existing_thread_id(reading, text, path="THREAD_ID")
+    return (await reading.read_threads.thread(DEFAULT_TENANT, thread_id)).id
 
 
 def _print(injection: "Injection") -> None:

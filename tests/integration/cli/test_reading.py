@@ -14,6 +14,7 @@ _COMMANDS = [
     ("thread", "show", _ID),
     ("thread", "show", _ID[:13]),
     ("thread", "export", _ID),
+    ("thread", "memory", _ID),
     ("feedback", "show", _ID),
     ("feedback", "history", _ID),
     ("feedback", "export"),
