@@ -54,6 +54,8 @@ class Message:
     tool_call_id: str | None = None
     token_count: int | None = None
     """Known for stored messages, so that nothing is counted twice."""
+    count_is_exact: bool = False
+    """True where the very provider that is to be asked counted the tokens: then no margin is added."""
     pinned: bool = False
     """True for an earlier turn that no pass may leave out."""
 

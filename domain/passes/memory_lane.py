@@ -46,6 +46,8 @@ class MemoryLane:
         if memory is None:
             return Rewrite(request=request, notes=_NO_MEMORY)
         turns = memory_turns(memory)
+        if target.spec.count_margin:
+            turns = _with_exact_counts(turns, memory, target.spec.ref.provider)
         placed = request.with_memory_in(turns + request.history if request.history else turns)
         return Rewrite(request=placed, notes=_notes(memory) if target.explains else ())
 
@@ -60,6 +62,17 @@ def memory_turns(memory: Memory | None) -> tuple[Message, ...]:
     turn = Message.of("user", f"{SUMMARY_LABEL}\n\n{memory.summary}")
     tokens = None if count is None else count + _LABEL_TOKENS
     return (attrs.evolve(turn, pinned=True, token_count=tokens), *memory.messages)
+
+
+def _with_exact_counts(turns: tuple[Message, ...], memory: Memory, provider: str) -> tuple[Message, ...]:
+    """Marks the answers of a provider that told their tokens; the summary, where there is one, comes before them."""
+    first = len(turns) - len(memory.chosen)
+    marked = list(turns)
+    for index, stored in enumerate(memory.chosen, start=first):
+        counted = stored.usage is not None and not stored.usage.estimated
+        if counted and stored.model is not None and stored.model.provider == provider:
+            marked[index] = attrs.evolve(turns[index], count_is_exact=True)
+    return tuple(marked)
 
 
 def _notes(memory: Memory) -> tuple[str, ...]:

@@ -80,7 +80,8 @@ def count_prompt(request: ChatRequest, spec: ModelSpec, meter: TokenMeter) -> Pr
     sizes: list[int] = []
     for message in (*request.prelude, *request.messages, *request.history):
         if message.token_count is not None:
-            sizes.append(_with_margin(message.token_count, spec.count_margin))
+            margin = 0.0 if message.count_is_exact else spec.count_margin
+            sizes.append(_with_margin(message.token_count, margin))
         else:
             count = meter.count_message(message, spec)
             sizes.append(count.tokens)
@@ -95,7 +96,7 @@ def schema_bytes(schema: JSONObject) -> int:
 
 def _message_bound(message: Message, margin: float) -> int:
     if message.token_count is not None:
-        return _with_margin(message.token_count, margin)
+        return _with_margin(message.token_count, 0.0 if message.count_is_exact else margin)
     bound = framing_tokens(message)
     for part in message.parts:
         bound += _utf8_length(part.text) if isinstance(part, TextPart) else image_tokens(part)

@@ -4,7 +4,7 @@ import attrs
 
 from domain.answer import ContextUse, LeftOut
 from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
-from domain.memory import Memory
+from domain.memory import Memory, choose_memory
 from domain.message import Message
 from domain.model import ModelRef
 from domain.passes.memory_lane import SUMMARY_LABEL, WHY, MemoryLane, memory_turns
@@ -13,7 +13,9 @@ from domain.passes.system_prompt import SystemPrompt
 from domain.passes.token_budget import TokenBudgetCheck, needs_counting
 from domain.prompt.compiled import RenderedPrompt
 from domain.prompt.reference import PromptName, VersionRef
+from domain.usage import Usage
 from tests.support.compiling import assistant, request, spec, target, user
+from tests.support.threads import thread_of
 
 WORDS_100 = " ".join(["abcdefghi"] * 100)
 TURNS = (user("Hi"), assistant("Hello", token_count=1))
@@ -140,3 +142,31 @@ def test_messages_are_the_same_objects() -> None:
     placed: tuple[Message, ...] = MemoryLane().run(asked, target()).request.history
 
     assert all(one is other for one, other in zip(placed, TURNS, strict=True))
+
+
+def test_count_of_the_provider_that_is_asked_gets_no_margin() -> None:
+    """Its own tokenizer counted; what lor3 or another provider counted gets the margin, and so does a question."""
+    maker = thread_of("chat", "chat", "chat")
+    for position, (provider, estimated) in ((1, ("a", False)), (3, ("other", False)), (5, ("a", True))):
+        stored = maker.messages[position]
+        maker.messages[position] = attrs.evolve(
+            stored,
+            message=attrs.evolve(stored.message, token_count=100),
+            model=ModelRef(provider, "x"),
+            usage=Usage(input_tokens=1, output_tokens=100, estimated=estimated),
+        )
+    memory = attrs.evolve(choose_memory(maker.conversation(10), depth=10), summary="They met.")
+    padded = attrs.evolve(spec(count_margin=0.5), ref=ModelRef("a", "y"))
+    placed = MemoryLane().run(attrs.evolve(request(user("Hi")), memory=memory), target(padded)).request
+    size = count_prompt(placed, padded, target(padded).meter)
+
+    assert [each.count_is_exact for each in placed.history] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert [size.history[2], size.history[4], size.history[6]] == [100, 150, 150]
