@@ -194,6 +194,26 @@ class InMemoryMessages:
         for thread_id, ids in added.items():
             view.order.put(thread_id, (*(view.order.get(thread_id) or ()), *ids))
 
+    async def copy(self, source: ThreadId, to: ThreadId, *, first: int, ids: Sequence[MessageId]) -> None:
+        self._view.shelves.demand()
+        originals = [
+            each for each in self._view.turns(source) if first <= position_of(each) < first + len(ids)
+        ]
+        new_ids = {each.id: ids[position_of(each) - first] for each in originals}
+        copies = [
+            attrs.evolve(
+                each,
+                id=new_ids[each.id],
+                thread_id=ThreadId(to.lower()),
+                position=position_of(each) - first,
+                parent=None if each.parent is None else new_ids.get(each.parent),
+                copied_from=each.id,
+                feedback=None,
+            )
+            for each in originals
+        ]
+        await self.add(copies)
+
     async def pin(self, message_ids: Sequence[MessageId], *, pinned: bool) -> None:
         self._view.shelves.demand()
         for message_id in message_ids:

@@ -12,6 +12,7 @@ from adapters.persistence.identifiers import END, canonical, message_ids
 from adapters.persistence.rows import Row, attempt_of, message_of, message_row
 from adapters.persistence.scope import Scope
 from adapters.persistence.tables import ATTEMPTS, MESSAGES, THREADS
+from adapters.persistence.thread_copy import copy_messages
 from adapters.persistence.thread_locks import ThreadLocks, demand_tenant
 from domain.attempt import Attempt
 from domain.clean_text import clean
@@ -121,6 +122,12 @@ class Messages:
         for portion in _portions(messages):
             rows = [clean(message_row(each, position=_position_of(each))) for each in portion]
             await self._scope.add(MESSAGES, rows)
+
+    async def copy(self, source: ThreadId, to: ThreadId, *, first: int, ids: Sequence[MessageId]) -> None:
+        self._locks.demand(to)
+        original, made = canonical(source), canonical(to)
+        if original is not None and made is not None:
+            await copy_messages(self._scope, original, made, first=first, ids=ids)
 
     async def pin(self, message_ids: Sequence[MessageId], *, pinned: bool) -> None:
         ids = [key for each in message_ids if (key := canonical(each)) is not None]

@@ -46,6 +46,11 @@ class Scope:
         await self._transaction.begin(self.tenant)
         await self._transaction.execute(sa.insert(table), [{**row, "tenant": self.tenant} for row in rows])
 
+    async def insert_selected(self, statement: sa.Insert, parameters: Mapping[str, Any]) -> None:
+        """An INSERT … SELECT of rows whose tenant is the parameter `of_tenant`."""
+        await self._transaction.begin(self.tenant)
+        await self._transaction.execute(statement, self._bound(parameters, tenant="of_tenant"))
+
     async def change(
         self, statement: sa.Update | sa.Delete, table: sa.Table, parameters: Mapping[str, Any]
     ) -> int:

@@ -25,6 +25,7 @@ from adapters.testing.chats_to_store import (
 from adapters.testing.conversation_reader_suite import ConversationReaderSuite
 from adapters.testing.feedback_suite import FeedbackSuite
 from adapters.testing.idempotency_suite import IdempotencySuite
+from adapters.testing.message_copy_suite import MessageCopySuite
 from adapters.testing.message_suite import MessageSuite
 from adapters.testing.prompt_locking_suite import PromptLockingSuite
 from adapters.testing.prompt_repository_suite import PromptRepositorySuite
@@ -39,6 +40,7 @@ from domain.message import ImagePart, Message, TextPart, ToolCall
 class StoreSuite(
     ThreadSuite,
     MessageSuite,
+    MessageCopySuite,
     ConversationReaderSuite,
     PromptRepositorySuite,
     PromptLockingSuite,

@@ -104,6 +104,15 @@ class MessageRepository(Protocol):
     async def add(self, messages: Sequence[StoredMessage]) -> None:
         """Messages of a thread that was added in the same unit of work, each with its position."""
 
+    async def copy(self, source: ThreadId, to: ThreadId, *, first: int, ids: Sequence[MessageId]) -> None:
+        """Copies what `source` has at the positions from `first` on, as many as there are ids, to a thread that was
+        added in the same unit of work.
+
+        A copy has the id of its place in `ids`, is at that place, and names its original in `copied_from` and the
+        copy of its parent, where that is copied too, in `parent`. It has no feedback and no attempts. Positions where
+        there is nothing stay empty, and a thread that is absent has nothing.
+        """
+
     async def pin(self, message_ids: Sequence[MessageId], *, pinned: bool) -> None:
         """Those that exist."""
 

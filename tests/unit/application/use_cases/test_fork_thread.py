@@ -1,16 +1,22 @@
 """What a fork begins with, and what it leaves behind."""
 
+import asyncio
 import datetime
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import attrs
 import pytest
 
+from adapters.in_memory.conversations import InMemoryMessages
+from application.ports.unit_of_work import UnitOfWork
 from application.use_cases import fork_thread
-from application.use_cases.fork_thread import ForkThreadCommand
+from application.use_cases.delete_thread import DeleteThreadCommand
+from application.use_cases.fork_thread import ForkThread, ForkThreadCommand
 from application.use_cases.pin_message import PinMessageCommand
-from domain.errors import InvalidRequest, NotFound
+from domain.errors import InvalidRequest, NotFound, Overloaded
 from domain.feedback import Feedback
-from domain.ids import DEFAULT_TENANT, MessageId, ThreadId
+from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
 from domain.message import Message
 from tests.support.thread_bench import ABSENT, OTHER, ThreadBench, texts
 
@@ -89,9 +95,9 @@ async def test_pins_go_along_and_feedback_stays() -> None:
     assert () == (await bench.read.message(DEFAULT_TENANT, copies[1].id)).attempts
 
 
-async def test_a_long_thread_is_copied_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_thread_is_copied_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole; and one that is too long is refused before anything is made."""
-    monkeypatch.setattr(fork_thread, "_PORTION", 3)
+    monkeypatch.setattr(fork_thread, "MAX_COPIED_AT_ONCE", 3)
     monkeypatch.setattr(fork_thread, "MAX_COPIED", 10)
     bench = ThreadBench()
     thread = await bench.thread(chats=6)
@@ -105,6 +111,67 @@ async def test_a_long_thread_is_copied_in_portions(monkeypatch: pytest.MonkeyPat
     assert texts(originals[:10]) == texts(copies)
     assert copies[8].id == copies[9].parent
     assert 2 == len((await bench.read.threads(DEFAULT_TENANT)).items)
+
+
+async def test_long_forks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at a time, and whoever waits holds no connection; short ones pass by."""
+    held = _HeldCopies.of(monkeypatch)
+    bench = ThreadBench()
+    thread = await bench.thread(chats=2)
+    originals = await bench.messages(thread)
+    fork = held.fork(bench)
+    long = ForkThreadCommand(thread_id=thread.id, message_id=originals[3].id)
+    short = ForkThreadCommand(thread_id=thread.id, message_id=originals[1].id)
+
+    async with asyncio.TaskGroup() as group:
+        forks = [group.create_task(fork.execute(long)) for _ in range(4)]
+        await held.begun.wait()
+        passed_by = await fork.execute(short)
+        works_while_three_wait = held.works
+        held.go_on.set()
+
+    assert 2 == passed_by.length
+    assert 1 == works_while_three_wait
+    assert [4] * 4 == [task.result().length for task in forks]
+    assert 1 == held.most_under_way
+
+
+async def test_a_long_fork_does_not_wait_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told to come again; the turn is free once the one before it ends, however it ends."""
+    held = _HeldCopies.of(monkeypatch)
+    bench = ThreadBench()
+    thread = await bench.thread(chats=2)
+    fork = held.fork(bench, max_wait_s=0.01)
+    command = ForkThreadCommand(thread_id=thread.id, message_id=(await bench.messages(thread))[3].id)
+
+    first = asyncio.create_task(fork.execute(command))
+    await held.begun.wait()
+    with pytest.raises(Overloaded, match="try again shortly") as told:
+        await fork.execute(command)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    held.go_on.set()
+
+    assert 1.0 == told.value.retry_after_s
+    assert 4 == (await fork.execute(command)).length
+
+
+async def test_a_thread_that_is_deleted_meanwhile_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was copied until then may not be all of it."""
+    held = _HeldCopies.of(monkeypatch)
+    bench = ThreadBench()
+    thread = await bench.thread(chats=2)
+    command = ForkThreadCommand(thread_id=thread.id, message_id=(await bench.messages(thread))[3].id)
+
+    forking = asyncio.create_task(held.fork(bench).execute(command))
+    await held.begun.wait()
+    await bench.delete.execute(DeleteThreadCommand(thread_id=thread.id))
+    held.go_on.set()
+    with pytest.raises(NotFound, match="there is no thread"):
+        await forking
+
+    assert () == (await bench.read.threads(DEFAULT_TENANT)).items
 
 
 @pytest.mark.parametrize("kind", ["absent", "foreign", "no id", "of another thread"])
@@ -129,3 +196,54 @@ async def test_a_thread_has_only_its_own_messages(kind: str) -> None:
         )
 
     assert 2 == len((await bench.read.threads(DEFAULT_TENANT)).items)
+
+
+@attrs.define
+class _HeldCopies:
+    """Copies of more than two messages wait until they may go on."""
+
+    begun: asyncio.Event = attrs.field(factory=asyncio.Event)
+    go_on: asyncio.Event = attrs.field(factory=asyncio.Event)
+    under_way: int = 0
+    most_under_way: int = 0
+    works: int = 0
+    """Units of work that are open."""
+
+    @classmethod
+    def of(cls, monkeypatch: pytest.MonkeyPatch) -> "_HeldCopies":
+        monkeypatch.setattr(fork_thread, "MAX_COPIED_AT_ONCE", 2)
+        held = cls()
+        copy = InMemoryMessages.copy
+
+        async def wait_and_copy(
+            messages: InMemoryMessages,
+            source: ThreadId,
+            to: ThreadId,
+            *,
+            first: int,
+            ids: Sequence[MessageId],
+        ) -> None:
+            if len(ids) > 2:
+                held.under_way += 1
+                held.most_under_way = max(held.most_under_way, held.under_way)
+                held.begun.set()
+                try:
+                    await held.go_on.wait()
+                finally:
+                    held.under_way -= 1
+            await copy(messages, source, to, first=first, ids=ids)
+
+        monkeypatch.setattr(InMemoryMessages, "copy", wait_and_copy)
+        return held
+
+    def fork(self, bench: ThreadBench, *, max_wait_s: float = 10.0) -> ForkThread:
+        @asynccontextmanager
+        async def counted(tenant: Tenant) -> AsyncIterator[UnitOfWork]:
+            async with bench.store.unit_of_work(tenant) as work:
+                self.works += 1
+                try:
+                    yield work
+                finally:
+                    self.works -= 1
+
+        return ForkThread(unit_of_work=counted, clock=bench.clock, ids=bench.ids, max_wait_s=max_wait_s)
