@@ -108,8 +108,9 @@ def chat_paths(schemas: Schemas) -> dict[str, JSONValue]:
                 "regenerateAnswer",
                 "Answer once more",
                 "Makes another answer to the same turns, with the memory from before them, and adds it to the "
-                "thread; the earlier one stays in it and leaves the memory. Only the last answer of a thread: fork "
-                "the thread at an earlier one (409).",
+                "thread; the earlier one stays in it and leaves the memory. Only the last answer of a thread, or "
+                "a turn at its end that has no answer yet; of an earlier answer (409) fork the thread at the turn "
+                "before it, and name the last message of the fork.",
                 "chat",
                 _ANSWER,
                 request_body=json_body(
@@ -121,7 +122,10 @@ def chat_paths(schemas: Schemas) -> dict[str, JSONValue]:
                 ),
                 parameters=(
                     path_parameter(
-                        "id", "The answer's id.", "[0-9a-fA-F-]{36}", str(EXAMPLE_ANSWER["message_id"])
+                        "id",
+                        "The answer's id, or that of the turn to answer.",
+                        "[0-9a-fA-F-]{36}",
+                        str(EXAMPLE_ANSWER["message_id"]),
                     ),
                     _IDEMPOTENCY_KEY,
                 ),
