@@ -9,6 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from adapters.persistence import partitions, pruning
+from adapters.persistence.batch_writer import BatchFailure
 from adapters.persistence.engine import Database
 from adapters.persistence.months import Month
 from adapters.persistence.partitions import KEYS, TooManyToMove
@@ -26,6 +27,7 @@ class SQLMaintenance:
     _database: Database
 
     async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:
+        self._demand_file()
         with self._portions() as portions:
             return await (pruning.foretell if dry_run else pruning.prune)(retention, portions)
 
@@ -59,6 +61,17 @@ class SQLMaintenance:
             return None
         with self._portions() as portions:
             return await portions.run(_state, doing="look at tables", command="lor3 db check")
+
+    def _demand_file(self) -> None:
+        """Opening a file of SQLite that is not there would make it, empty."""
+        try:
+            is_missing = self._database.is_missing()
+        except BatchFailure as failure:
+            raise StorageUnavailable(f"{failure.reason} ({self._database.place})") from failure
+        if is_missing:
+            raise StorageUnavailable(
+                f"there is no database yet ({self._database.place}): `lor3 serve` or `{_UPGRADE}` makes it"
+            )
 
     @contextmanager
     def _portions(self) -> Iterator[Portions]:

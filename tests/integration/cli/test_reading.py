@@ -37,6 +37,15 @@ def test_no_database_is_told_and_none_is_made(lor3: Run, tmp_path: Path, command
     assert [] == list(tmp_path.iterdir())
 
 
+def test_pruning_makes_no_database(lor3: Run, tmp_path: Path) -> None:
+    """There is nothing to remove."""
+    for arguments in ((), ("--dry-run",)):
+        done = lor3("db", "prune", *arguments)
+
+        assert (done.code, "there is no database yet" in done.err) == (1, True)
+        assert [] == list(tmp_path.iterdir())
+
+
 def test_misuse_is_told_first(lor3: Run, tmp_path: Path) -> None:
     """What is wrong with the command is wrong in every folder."""
     done = lor3("observe", "usage", "--since", "yesterday")
