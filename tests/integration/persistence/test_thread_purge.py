@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import AsyncIterator
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
@@ -81,6 +82,9 @@ async def full_thread(store: Store, url: str, chats: int) -> ChatRecord:
     async with store.unit_of_work(DEFAULT_TENANT) as work:
         summary = ThreadSummary(up_to=1, text="They greeted.", model=MODEL, created_at=NOW)
         await work.threads.summarise(record.thread.id, summary)
+        thread = await work.threads.lock(record.thread.id)
+        assert thread is not None
+        await work.threads.change(attrs.evolve(thread, tags=("a", "b")))
         for rating in (1, 5):
             await work.feedback.lock(answer)
             await work.feedback.put(answer, Feedback(rating=rating, given_at=NOW), at=NOW)
