@@ -1,10 +1,12 @@
 """Retention of what is in this process."""
 
+import datetime
+
 import attrs
 
 from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.tenant_view import TenantView
-from application.ports.maintenance import PartitionState, PruneReport, Retention
+from application.ports.maintenance import PartitionState, PruneReport, Retention, TableRights
 
 
 @attrs.frozen(kw_only=True)
@@ -12,6 +14,10 @@ class InMemoryMaintenance:
     """Removes each tenant's part as a whole, at once. There are no partitions."""
 
     _shelves: Shelves
+
+    async def now(self) -> datetime.datetime:
+        self._shelves.demand()
+        return self._shelves.now()
 
     async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:
         self._shelves.demand()
@@ -31,6 +37,10 @@ class InMemoryMaintenance:
     async def partitions(self) -> PartitionState | None:
         self._shelves.demand()
         return None
+
+    async def lacking_rights(self) -> TableRights:
+        self._shelves.demand()
+        return TableRights()
 
 
 def _prune(view: TenantView, retention: Retention, dry_run: bool) -> PruneReport:

@@ -110,7 +110,7 @@ class BatchDelivery:
                 await self._apart(batch, failure)
                 return
             except BatchFailure as failure:
-                self._readiness.lose(failure)
+                self._readiness.refuse(failure)
                 fail(batch, failure)
                 return
             except Exception as error:
@@ -119,7 +119,7 @@ class BatchDelivery:
                 await self._apart(batch, RefusedRows("the chat can't be written"))
                 return
             else:
-                self._readiness.gain()
+                self._readiness.stored()
                 for waiting in batch:
                     thread = waiting.record.thread
                     if missing and (thread.tenant, thread.id) in missing:

@@ -100,6 +100,13 @@ class BatchWriter(Protocol):
             BatchFailure: as for `write`.
         """
 
+    async def prove(self) -> None:
+        """Writes what a batch would, with room to spare, and takes it back: more than `ping`, and more costly.
+
+        Raises:
+            BatchFailure: as for `write`.
+        """
+
     def hung_up(self) -> bool:
         """Whether the connection, while idle, is known to have ended. No I/O that waits."""
 

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from adapters.persistence.batch_delivery import BatchDelivery, Waiting, fail
-from adapters.persistence.batch_writer import BatchFailure, BatchWriter, StoreRefused
+from adapters.persistence.batch_writer import BatchFailure, BatchWriter, Blocked, Collision, StoreRefused
 from adapters.persistence.failures import unavailable
 from adapters.persistence.readiness import LOGGER, Readiness
 from domain.errors import Overloaded
@@ -212,6 +212,12 @@ class CommitQueue:
             await delivery.writer.ping()
             if not self._readiness.ready:
                 await self._check()
+                if self._readiness.must_be_proved:
+                    if not self._readiness.is_due():
+                        return
+                    await self._prove(delivery.writer)
+        except (Blocked, Collision):
+            return  # somebody was in the way of the trial: nothing is known that was not before
         except BatchFailure as failure:
             self._readiness.lose(failure)
         except Exception as error:
@@ -220,6 +226,13 @@ class CommitQueue:
             self._readiness.lose(StoreRefused("the database can't be asked"))
         else:
             self._readiness.gain()
+
+    async def _prove(self, writer: BatchWriter) -> None:
+        try:
+            await writer.prove()
+        except BaseException:
+            self._readiness.fail_trial()
+            raise
 
     def _expire(self, failure: BatchFailure) -> None:
         # Those still in the queue were never sent; they lose patience in their order.

@@ -25,6 +25,8 @@ from domain.errors import StorageUnavailable
 
 # PostgreSQL's codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _FOREIGN_KEY_VIOLATION: Final = "23503"
+_CHECK_VIOLATION: Final = "23514"
+FORBIDDEN: Final = "42501"
 _COLLISIONS: Final = frozenset(("40001", "40P01"))
 _DIVISION_BY_ZERO: Final = "22012"
 """Nothing divides but the count of completed idempotency keys, in a batch that must not be stored without them."""
@@ -39,6 +41,11 @@ _AWAY: Final = {
     "57P03": connect_failures.STARTING,
 }
 NO_SCHEMA: Final = "the database has no schema: run `lor3 db upgrade`"
+NO_PARTITION: Final = "no partition takes the rows, as a default partition is gone: run `lor3 db upgrade`"
+NO_RIGHT: Final = (
+    "the database's role lacks a right on the tables, or row security refuses its rows: "
+    "`lor3 db check` names what is missing"
+)
 _BEHIND: Final = {
     "42P01": NO_SCHEMA,
     "42703": "the database's schema is old: run `lor3 db upgrade`",
@@ -65,6 +72,14 @@ def postgresql_failure(error: BaseException) -> BatchFailure:
         return Collision("other transactions were in the way")
     if code == _LOCK_NOT_AVAILABLE:
         return Blocked("the thread is locked by another transaction; try again in a moment")
+    if code == _CHECK_VIOLATION and isinstance(cause, psycopg.Error) and not cause.diag.constraint_name:
+        # Not of a check of ours, but of the bounds of a partition.
+        if not (cause.diag.table_name or "").endswith("_default"):
+            return StoreRefused(NO_PARTITION)
+        # The rows' month was made while they waited for the default partition: next time they go there.
+        return Collision("the month of the chat's rows was being made")
+    if code == FORBIDDEN:
+        return StoreRefused(NO_RIGHT)
     if code in _BEHIND:
         return SchemaBehind(_BEHIND[code])
     if code in _REFUSED:

@@ -1,5 +1,6 @@
 """Partitions ahead and retention behind, of PostgreSQL and SQLite."""
 
+import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,13 +9,13 @@ from typing import Final
 import attrs
 import sqlalchemy as sa
 
-from adapters.persistence import partitions, pruning
+from adapters.persistence import partitions, pruning, rights
 from adapters.persistence.batch_writer import BatchFailure
 from adapters.persistence.engine import Database
 from adapters.persistence.months import Month
 from adapters.persistence.partitions import KEYS, TooManyToMove
 from adapters.persistence.portions import Portions
-from application.ports.maintenance import PartitionState, PruneReport, Retention
+from application.ports.maintenance import PartitionState, PruneReport, Retention, TableRights
 from domain.errors import StorageUnavailable
 
 MOST_MOVED: Final = 20_000
@@ -25,6 +26,11 @@ _UPGRADE: Final = "lor3 db upgrade"
 @attrs.frozen(kw_only=True)
 class SQLMaintenance:
     _database: Database
+
+    async def now(self) -> datetime.datetime:
+        self._demand_file()
+        with self._portions() as portions:
+            return await portions.run(pruning.store_time)
 
     async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:
         self._demand_file()
@@ -72,6 +78,12 @@ class SQLMaintenance:
             raise StorageUnavailable(
                 f"there is no database yet ({self._database.place}): `lor3 serve` or `{_UPGRADE}` makes it"
             )
+
+    async def lacking_rights(self) -> TableRights:
+        if self._database.kind != "postgresql":
+            return TableRights()
+        with self._portions() as portions:
+            return await portions.run(rights.lacking, doing="look at tables", command="lor3 db check")
 
     @contextmanager
     def _portions(self) -> Iterator[Portions]:

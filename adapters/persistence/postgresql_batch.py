@@ -147,6 +147,10 @@ _WRITE: Final = {
 }
 
 
+NOTHING: Final = (_WRITE[True, True], [b"[]"] * 4 + [b"{}", b"[]", b"{}", b"[]", b"{}"])
+"""The statement that does everything, and its parameters where there is nothing to do."""
+
+
 def statement_for(batch: Batch) -> Statement:
     """Of no rows; where threads grow, of the tenant and id of each that was found."""
     return _WRITE[bool(batch.growth), bool(batch.completions)]

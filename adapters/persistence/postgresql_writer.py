@@ -6,16 +6,18 @@ from typing import Any, Final, TypeVar, cast
 
 import attrs
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from adapters.persistence import failures, postgresql_exchange, tenancy
 from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
 from adapters.persistence.batch import Batch, ThreadKey
 from adapters.persistence.batch_writer import BatchFailure, ConnectionLost, RefusedRows
-from adapters.persistence.postgresql_batch import array, parameters_of, statement_for
+from adapters.persistence.postgresql_batch import NOTHING, array, parameters_of, statement_for
 from adapters.persistence.postgresql_exchange import Statement
 from adapters.persistence.sockets import was_spoken_to
-from domain.ids import MessageId
+from adapters.persistence.trial import trial_record
+from domain.ids import DEFAULT_TENANT, MessageId
 from domain.thread import ChatRecord
 
 T = TypeVar("T")
@@ -25,6 +27,11 @@ _STORED: Final = Statement(
 )
 # A primary that became a replica still answers, but takes no writes.
 _PING: Final = "SELECT current_setting('transaction_read_only')"
+# Two megabytes sorted on the disk of the tables. They are gone with the statement, and need no right.
+_FILL: Final = (
+    "SET LOCAL work_mem = '64kB'; SET LOCAL temp_tablespaces = ''; "
+    "SELECT count(*) FROM (SELECT repeat(md5(n::text), 4) AS text FROM generate_series(1, 16000) n ORDER BY 1) s"
+)
 
 
 def _text(value: bytes | None) -> str:
@@ -67,6 +74,9 @@ class PostgreSQLWriter:
             await self._discard()
             raise ConnectionLost(failures.READ_ONLY)
 
+    async def prove(self) -> None:
+        await self._run(self._try_to_write())
+
     def hung_up(self) -> bool:
         return self._psycopg is not None and was_spoken_to(_socket(self._psycopg))
 
@@ -104,6 +114,24 @@ class PostgreSQLWriter:
             connection = await self._connect()
         cursor = await connection.execute(_PING, prepare=False)
         return await cursor.fetchone() == ("on",)
+
+    async def _try_to_write(self) -> None:
+        connection = self._psycopg
+        if connection is None or self.hung_up():
+            connection = await self._connect()
+        batch = Batch.of([trial_record()])
+        tenants = tenancy.setting((DEFAULT_TENANT,))
+        await connection.execute("BEGIN", prepare=False)
+        try:
+            await connection.execute(_FILL, prepare=False)
+            # The second one is about rights, which the server looks at even where there are no rows.
+            for statement, parameters in ((statement_for(batch), parameters_of(batch)), NOTHING):
+                await postgresql_exchange.execute(
+                    connection, statement, parameters, tenants=tenants, limit_s=self._limit_s
+                )
+        finally:
+            if connection.info.transaction_status != TransactionStatus.UNKNOWN:
+                await connection.execute("ROLLBACK", prepare=False)
 
     async def _connect(self) -> "psycopg.AsyncConnection[Any]":
         await self._discard()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -16,11 +16,15 @@ from adapters.persistence.batch_writer import ClaimLost
 from adapters.persistence.column_types import Timestamp
 from adapters.persistence.rows import Row
 from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS
+from adapters.persistence.trial import trial_record
 from domain.clean_text import clean
 from domain.ids import MessageId
 from domain.thread import ChatRecord
 
 T = TypeVar("T")
+
+_TRIAL_BYTES: Final = 1_000_000
+"""For which there must be room before chats are taken again."""
 
 _INSERT_SESSIONS = insert(SESSIONS).on_conflict_do_nothing()
 _INSERT_THREADS = sa.insert(THREADS)
@@ -77,6 +81,9 @@ class SQLiteWriter:
     async def ping(self) -> None:
         await self._run(self._ping)
 
+    async def prove(self) -> None:
+        await self._run(self._try_to_write)
+
     def hung_up(self) -> bool:
         return False
 
@@ -92,23 +99,38 @@ class SQLiteWriter:
 
     def _write(self, batch: Batch) -> frozenset[ThreadKey]:
         with self._engine.begin() as connection:
-            missing, first = self._grow(connection, batch)
-            if missing:
-                batch = batch.without(missing)
-            for row in batch.messages:
-                if row["continues"]:
-                    row["position"] += first[row["tenant"], row["thread_id"]]
-            for statement, rows, surplus in (
-                (_INSERT_SESSIONS, batch.sessions, ()),
-                (_INSERT_THREADS, batch.threads, ()),
-                (_INSERT_MESSAGES, batch.messages, ("continues",)),
-                (_INSERT_ATTEMPTS, batch.attempts, ("continues", "thread_id")),
-            ):
-                if rows:
-                    connection.execute(statement, [_storable(row, surplus) for row in rows])
-            for row in batch.completions:
-                _complete(connection, row)
+            return self._insert(connection, batch)
+
+    def _insert(self, connection: sa.Connection, batch: Batch) -> frozenset[ThreadKey]:
+        missing, first = self._grow(connection, batch)
+        if missing:
+            batch = batch.without(missing)
+        for row in batch.messages:
+            if row["continues"]:
+                row["position"] += first[row["tenant"], row["thread_id"]]
+        for statement, rows, surplus in (
+            (_INSERT_SESSIONS, batch.sessions, ()),
+            (_INSERT_THREADS, batch.threads, ()),
+            (_INSERT_MESSAGES, batch.messages, ("continues",)),
+            (_INSERT_ATTEMPTS, batch.attempts, ("continues", "thread_id")),
+        ):
+            if rows:
+                connection.execute(statement, [_storable(row, surplus) for row in rows])
+        for row in batch.completions:
+            _complete(connection, row)
         return missing
+
+    def _try_to_write(self) -> None:
+        with self._engine.connect() as connection:
+            # A cache of few pages: what does not fit is written to the log before the end, and its space is known.
+            connection.exec_driver_sql("PRAGMA cache_size = 10")
+            try:
+                self._insert(connection, Batch.of([trial_record()]))
+                connection.exec_driver_sql("CREATE TABLE lor3_trial (filling)")
+                connection.exec_driver_sql("INSERT INTO lor3_trial VALUES (zeroblob(?))", (_TRIAL_BYTES,))
+            finally:
+                connection.rollback()
+                connection.exec_driver_sql("PRAGMA cache_size = -2000")
 
     def _grow(
         self, connection: sa.Connection, batch: Batch

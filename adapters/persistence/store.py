@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from adapters.persistence import failures, schema
+from adapters.persistence import failures, rights, schema
 from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
-from adapters.persistence.batch_writer import BatchFailure, BatchWriter, SchemaBehind
+from adapters.persistence.batch_writer import BatchFailure, BatchWriter, SchemaBehind, StoreRefused
 from adapters.persistence.commit_queue import CommitQueue
 from adapters.persistence.departures import Departures
 from adapters.persistence.engine import Database
@@ -176,6 +176,20 @@ class SQLStore:
         state = await self._schema()
         if self._is_behind(state):
             raise SchemaBehind(_schema_problem(state))
+        if self._database.kind == "postgresql":
+            await self._demand_rights()
+
+    async def _demand_rights(self) -> None:
+        try:
+            async with self._pool().connect() as connection:
+                lacking = await connection.run_sync(rights.lacking)
+        except failures.FAILURES as error:
+            raise failures.failure_of(error) from error
+        if lacking.for_chats:
+            grants = "; ".join(lacking.for_chats)
+            raise StoreRefused(
+                f"the database's role may not store chats; as the owner of the tables: {grants}"
+            )
 
     def _explained(self, failure: BatchFailure) -> StorageUnavailable:
         """For an operator, who also wants to know which database it is about."""

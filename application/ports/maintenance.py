@@ -1,9 +1,12 @@
 """What a store does to stay small and fast."""
 
 import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
+
+YOUNGEST_MESSAGES: Final = datetime.timedelta(days=1)
+"""Messages of less go for no reason: a cut-off closer than this is a slip, or of a clock that goes ahead."""
 
 
 @attrs.frozen(kw_only=True)
@@ -25,7 +28,8 @@ class PruneReport:
     partitions: tuple[str, ...] = ()
     """Dropped whole, oldest first."""
     messages: int = 0
-    """Estimated for those in dropped partitions."""
+    is_estimated: bool = False
+    """Whether `messages` is an estimate, as those of dropped partitions can be."""
     threads: int = 0
     sessions: int = 0
     keys: int = 0
@@ -39,20 +43,39 @@ class PartitionState:
     """Every month from this one on has its place, up to here; None where this month has none."""
     missing: tuple[str, ...] = ()
     """Partitions that should be there by now."""
+    unsecured: tuple[str, ...] = ()
+    """Partitions without row security, though their table has it: made by hand."""
     in_default: int = 0
     """Messages, estimated, that lie where nothing else took them."""
+
+
+@attrs.frozen(kw_only=True)
+class TableRights:
+    """What the role that asks may not do with the tables: statements that give it the right, for the owner to run."""
+
+    for_chats: tuple[str, ...] = ()
+    """Without which no chat can be stored."""
+    others: tuple[str, ...] = ()
 
 
 class Maintenance(Protocol):
     """Work for a moment of calm, of all tenants. Safe beside a serving lor3, and beside itself."""
 
+    async def now(self) -> datetime.datetime:
+        """The time by the clock of the database, where it has one: that of this host may go wrong.
+
+        Raises:
+            StorageUnavailable: the database is away or refuses.
+        """
+
     async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:
         """Removes what is older, in portions that hold no lock for long.
 
         On PostgreSQL a month whose messages are all older goes as a whole; a message of a month that is kept
-        in part stays until the month is over.
+        in part stays until the month is over. A message that a fork copied is as old as the fork.
 
         Raises:
+            InvalidRequest: messages of the last day, or what is yet to come, would go by the time of `now`.
             StorageUnavailable: the database is away or refuses; what was removed so far stays removed.
         """
 
@@ -65,6 +88,13 @@ class Maintenance(Protocol):
 
     async def partitions(self) -> PartitionState | None:
         """None where the store has no partitions.
+
+        Raises:
+            StorageUnavailable: the database is away or refuses.
+        """
+
+    async def lacking_rights(self) -> TableRights:
+        """What the store's role lacks; nothing where the store knows no rights.
 
         Raises:
             StorageUnavailable: the database is away or refuses.

@@ -12,7 +12,7 @@ import pytest
 from adapters.in_memory.clock import ManualClock
 from adapters.in_memory.randomness import FixedRandomness
 from adapters.in_memory.telemetry import RecordingTelemetry
-from application.ports.maintenance import PartitionState, PruneReport, Retention
+from application.ports.maintenance import PartitionState, PruneReport, Retention, TableRights
 from application.use_cases.prune_store import PruneStore, PruneStoreCommand
 from domain.errors import StorageUnavailable
 from domain.telemetry import StorePruned
@@ -42,6 +42,9 @@ class Maintaining:
 
     async def partitions(self) -> PartitionState | None:
         return None
+
+    async def lacking_rights(self) -> TableRights:
+        return TableRights()
 
 
 def _prune_store(maintaining: Maintaining, clock: ManualClock, days: int | None = 90) -> PruneStore:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import attrs
 import pytest
 
-from adapters.persistence import commit_queue
+from adapters.persistence import commit_queue, readiness
 from adapters.persistence.batch import ThreadKey
 from adapters.persistence.batch_writer import (
     BatchFailure,
@@ -35,6 +35,8 @@ class ScriptedWriter:
     batches: list[int] = attrs.field(factory=list)
     kept: set[MessageId] = attrs.field(factory=set)
     pings: int = 0
+    on_prove: Callable[[], None] = lambda: None
+    proofs: int = 0
 
     async def write(self, records: Sequence[ChatRecord]) -> frozenset[ThreadKey]:
         self._demand()
@@ -55,6 +57,11 @@ class ScriptedWriter:
     async def ping(self) -> None:
         self.pings += 1
         self._demand()
+
+    async def prove(self) -> None:
+        self.proofs += 1
+        self._demand()
+        self.on_prove()
 
     def hung_up(self) -> bool:
         return self.away
@@ -254,7 +261,8 @@ async def test_locked_thread_is_waited_for_once(queue: CommitQueue, writer: Scri
 async def test_refusing_store_is_not_ready_until_it_answers(
     queue: CommitQueue, writer: ScriptedWriter
 ) -> None:
-    """Disk full: the batch fails at once, without a retry; a ping brings readiness back."""
+    """Disk full: the batch fails at once, without a retry; a trial brings readiness back, a ping does not."""
+    writer.on_prove = once(StoreRefused("disk full"))
     writer.on_write = once(StoreRefused("disk full"))
     outcomes = await asyncio.gather(
         queue.commit(new_chat()), queue.commit(new_chat()), return_exceptions=True
@@ -263,6 +271,48 @@ async def test_refusing_store_is_not_ready_until_it_answers(
     assert [type(outcome) for outcome in outcomes] == [StorageUnavailable, StorageUnavailable]
     assert writer.batches == [2]
     assert not queue.is_ready
+    await until_ready(queue)
+    assert writer.proofs == 2
+    assert writer.pings >= 2
+    await queue.commit(new_chat())
+    assert queue.is_ready
+
+
+async def test_refusals_that_trials_do_not_foresee_become_rare(
+    queue: CommitQueue, writer: ScriptedWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one doubles how long nothing is taken, until a chat is stored again."""
+    monkeypatch.setattr(commit_queue, "PING_INTERVAL_S", 0.02)
+    monkeypatch.setattr(readiness, "SHORTEST_PAUSE_S", 0.03)
+    writer.on_write = once(StoreRefused("no"), times=4)
+    waits = []
+    loop = asyncio.get_running_loop()
+    for _ in range(4):
+        with pytest.raises(StorageUnavailable):
+            await queue.commit(new_chat())
+        since = loop.time()
+        await until_ready(queue)
+        waits.append(loop.time() - since)
+    await queue.commit(new_chat())
+
+    assert waits[3] > 0.2
+    assert writer.proofs == 4
+    assert not queue._readiness.must_be_proved
+
+
+async def test_trial_that_is_in_somebodys_way_says_nothing(
+    queue: CommitQueue, writer: ScriptedWriter
+) -> None:
+    """Neither ready nor another reason; the next one tells."""
+    writer.on_write = once(StoreRefused("disk full"))
+    writer.on_prove = once(Blocked("locked"))
+    with pytest.raises(StorageUnavailable):
+        await queue.commit(new_chat())
+    async with asyncio.timeout(3):
+        while not writer.proofs:  # noqa: ASYNC110 - what is asked for is a plain number
+            await asyncio.sleep(0.02)
+
+    assert queue.failure == "disk full"
     await until_ready(queue)
 
 
