@@ -13,13 +13,15 @@ from adapters.persistence import partitions, pruning, rights
 from adapters.persistence.batch_writer import BatchFailure
 from adapters.persistence.engine import Database
 from adapters.persistence.months import Month
-from adapters.persistence.partitions import KEYS, TooManyToMove
+from adapters.persistence.partitions import KEYS, NameTaken, TooManyToMove
 from adapters.persistence.portions import Portions
 from application.ports.maintenance import PartitionState, PruneReport, Retention, TableRights
 from domain.errors import StorageUnavailable
 
 MOST_MOVED: Final = 20_000
 """Rows out of the default partition while chats wait: about 0.2 s."""
+MOST_PAST_MONTHS: Final = 24
+"""Made in one pass of those whose rows lie in a default partition."""
 _UPGRADE: Final = "lor3 db upgrade"
 
 
@@ -45,21 +47,36 @@ class SQLMaintenance:
         if self._database.kind != "postgresql":
             return ()
         made: list[str] = []
+        full: list[str] = []
         with self._portions() as portions:
+            looking = partial(portions.run, doing="look at tables", command=_UPGRADE)
+            creating = partial(portions.run, doing="create or change tables", command=_UPGRADE)
             for table in KEYS:
-                months = await portions.run(
-                    partial(_missing, table=table), doing="look at tables", command=_UPGRADE
-                )
-                for month in months:
+                if await looking(partial(_lacks_default, table=table)):
+                    made += await creating(partial(_make_default, table=table))
+                for month in await looking(partial(_missing, table=table)):
                     work = partial(_make, table=table, month=month, most_moved=most_moved)
                     try:
-                        name = await portions.run(work, doing="create tables", command=_UPGRADE)
+                        made += await creating(work)
                     except TooManyToMove:
-                        raise StorageUnavailable(
-                            f"more than {most_moved:,} rows of {month.name} lie in {table}_default: "
-                            f"run `{_UPGRADE}`, which moves them while chats wait"
-                        ) from None
-                    made += [name] if name else []
+                        full.append(f"{table}_{month.name}")
+                past: Month | None = None
+                for _ in range(MOST_PAST_MONTHS):
+                    past = await looking(partial(_oldest_in_default, table=table, after=past))
+                    if past is None:
+                        break
+                    work = partial(_make_past, table=table, month=past, most_moved=most_moved)
+                    try:
+                        made += await creating(work)
+                    except TooManyToMove:
+                        full.append(f"{table}_{past.name}")
+                if await looking(partial(partitions.unsecured, table=table)):
+                    await creating(partial(_secure, table=table))
+        if full:
+            raise StorageUnavailable(
+                f"more than {most_moved:,} rows each of {', '.join(full)} lie in default partitions: "
+                f"run `{_UPGRADE}`, which moves them while chats wait"
+            )
         return tuple(made)
 
     async def partitions(self) -> PartitionState | None:
@@ -90,6 +107,11 @@ class SQLMaintenance:
         engine = self._database.open_for_migration()
         try:
             yield Portions(database=self._database, engine=engine)
+        except NameTaken as error:
+            raise StorageUnavailable(
+                f"a table that is no partition has the name `{error}`, which a partition needs: rename or drop it "
+                f"({self._database.place})"
+            ) from None
         finally:
             engine.dispose()
 
@@ -104,11 +126,38 @@ def _missing(connection: sa.Connection, table: str) -> tuple[Month, ...]:
     return partitions.missing(parts, _now(connection)) if parts else ()
 
 
-def _make(connection: sa.Connection, table: str, month: Month, most_moved: int | None) -> str | None:
-    """None where another replica was faster."""
+def _make(connection: sa.Connection, table: str, month: Month, most_moved: int | None) -> tuple[str, ...]:
+    """Nothing where another replica was faster."""
     if month not in _missing(connection, table):
-        return None
-    return partitions.make(connection, table, month, most_moved=most_moved)
+        return ()
+    return (partitions.make(connection, table, month, most_moved=most_moved),)
+
+
+def _oldest_in_default(connection: sa.Connection, table: str, after: Month | None) -> Month | None:
+    parts = partitions.partitions_of(connection, table)
+    return partitions.oldest_month_in_default(connection, table, parts, _now(connection), after)
+
+
+def _make_past(
+    connection: sa.Connection, table: str, month: Month, most_moved: int | None
+) -> tuple[str, ...]:
+    if any(partition.holds(month) for partition in partitions.partitions_of(connection, table)):
+        return ()
+    return (partitions.make(connection, table, month, most_moved=most_moved),)
+
+
+def _lacks_default(connection: sa.Connection, table: str) -> bool:
+    parts = partitions.partitions_of(connection, table)
+    return bool(parts) and not any(partition.is_default for partition in parts)
+
+
+def _make_default(connection: sa.Connection, table: str) -> tuple[str, ...]:
+    return (partitions.make_default(connection, table),) if _lacks_default(connection, table) else ()
+
+
+def _secure(connection: sa.Connection, table: str) -> None:
+    for partition in partitions.unsecured(connection, table):
+        partitions.secure(connection, partition)
 
 
 def _state(connection: sa.Connection) -> PartitionState | None:
@@ -124,5 +173,6 @@ def _state(connection: sa.Connection) -> PartitionState | None:
             for table, each in parts.items()
             for month in partitions.missing(each, now)
         ),
+        unsecured=tuple(name for table in KEYS for name in partitions.unsecured(connection, table)),
         in_default=sum(part.rows for part in parts["messages"] if part.is_default),
     )

@@ -102,6 +102,79 @@ async def test_more_rows_than_chats_should_wait_for_stay_for_the_operator(
     assert past.count("messages_default") == 0
 
 
+async def test_months_gone_by_are_made_of_what_lies_in_the_default_partition(
+    past: Past, maintenance: SQLMaintenance
+) -> None:
+    """Oldest first, each for itself; what is of no month stays."""
+    earlier = [Month(_MONTH.number - back) for back in (14, 3)]
+    odd = [str(uuid.UUID(int=1)), str(uuid.uuid4())]
+    moments = [month.start + datetime.timedelta(days=9) for month in earlier]
+    past.thread(*moments, *[_NOW] * 2, ids=(*map(id_at, moments), *odd))
+    made = await maintenance.prepare()
+
+    assert tuple(f"{table}_{month.name}" for table in ("messages", "attempts") for month in earlier) == made
+    assert sorted(odd) == past.run("SELECT id::text FROM messages_default ORDER BY 1")
+    assert [1, 1] == [past.count(f"messages_{month.name}") for month in earlier]
+    assert await maintenance.prepare() == ()
+
+
+async def test_month_gone_by_that_is_too_large_holds_up_no_other(
+    past: Past, maintenance: SQLMaintenance
+) -> None:
+    """It is named, and made by the command that the error names."""
+    large, small = Month(_MONTH.number - 5), Month(_MONTH.number - 2)
+    past.thread(*[large.start] * 3, small.start)
+
+    with pytest.raises(StorageUnavailable, match=f"messages_{large.name}, attempts_{large.name}"):
+        await maintenance.prepare(most_moved=2)
+    assert [3, 1] == [past.count("messages_default"), past.count(f"messages_{small.name}")]
+    await maintenance.prepare(most_moved=None)
+    assert past.count("messages_default") == 0
+
+
+async def test_partition_made_by_hand_is_named_and_secured(past: Past, maintenance: SQLMaintenance) -> None:
+    """It has no policy of its own, so who names it would see every tenant."""
+    month = Month(_MONTH.number + 4)
+    past.run(
+        f"CREATE TABLE messages_{month.name} PARTITION OF messages "
+        f"FOR VALUES FROM ('{month.first_id}') TO ('{month.next.first_id}')"
+    )
+    before = await maintenance.partitions()
+    await maintenance.prepare()
+    after = await maintenance.partitions()
+
+    assert before is not None
+    assert after is not None
+    assert [(f"messages_{month.name}",), ()] == [before.unsecured, after.unsecured]
+    assert [1] == past.run(
+        "SELECT count(*) FROM pg_policy WHERE polrelid = to_regclass(:name)", name=f"messages_{month.name}"
+    )
+
+
+async def test_default_partition_that_was_dropped_is_made_again(
+    past: Past, maintenance: SQLMaintenance
+) -> None:
+    """And chats that need it are refused with its name, not lost one by one as wrong."""
+    past.run("DROP TABLE messages_default")
+    assert await maintenance.prepare() == ("messages_default",)
+    past.thread(_NOW, ids=(str(uuid.UUID(int=1)),))
+
+    assert past.count("messages_default") == 1
+    state = await maintenance.partitions()
+    assert state is not None
+    assert () == state.unsecured
+
+
+async def test_taken_name_of_a_month_is_told(past: Past, maintenance: SQLMaintenance) -> None:
+    """With what to do about it."""
+    month = Month(_MONTH.number + 2)
+    _drop(past, month)
+    past.run(f"CREATE TABLE messages_{month.name} (nothing int)")
+
+    with pytest.raises(StorageUnavailable, match=f"`messages_{month.name}`.*rename or drop it"):
+        await maintenance.prepare()
+
+
 async def test_sqlite_has_no_partitions(sqlite_url: str) -> None:
     """And needs none."""
     schema.upgrade(Database.of(store_config(sqlite_url)))
