@@ -30,7 +30,7 @@ FORBIDDEN: Final = "42501"
 _COLLISIONS: Final = frozenset(("40001", "40P01"))
 _DIVISION_BY_ZERO: Final = "22012"
 """Nothing divides but the count of completed idempotency keys, in a batch that must not be stored without them."""
-_LOCK_NOT_AVAILABLE: Final = "55P03"
+LOCK_NOT_AVAILABLE: Final = "55P03"
 READ_ONLY: Final = "the database is read-only: it is a replica, or set so"
 SILENT: Final = "the database does not answer: is it overloaded, or the way to it cut?"
 _AWAY: Final = {
@@ -70,7 +70,7 @@ def postgresql_failure(error: BaseException) -> BatchFailure:
         return ConnectionLost(_AWAY[code])
     if code in _COLLISIONS:
         return Collision("other transactions were in the way")
-    if code == _LOCK_NOT_AVAILABLE:
+    if code == LOCK_NOT_AVAILABLE:
         return Blocked("the thread is locked by another transaction; try again in a moment")
     if code == _CHECK_VIOLATION and isinstance(cause, psycopg.Error) and not cause.diag.constraint_name:
         # Not of a check of ours, but of the bounds of a partition.

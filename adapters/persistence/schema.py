@@ -3,16 +3,18 @@
 alembic is imported only to migrate: knowing the state must not cost its import at every start.
 """
 
+import ast
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from adapters.persistence import tenancy
 from adapters.persistence.engine import Database
+from application.ports.store import UpgradePlan
 from domain.errors import ConfigurationError, Fault, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 
 _REVISION: Final = re.compile(r"""^((?:down_)?revision) = (?:"([^"]+)"|None)$""", re.MULTILINE)
 
-_LOCKS: Final = re.compile(r"^locks = \(([^)]*)\)$", re.MULTILINE)
-_NAME: Final = re.compile(r'"(\w+)"')
-_ROWS: Final = sa.text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = to_regclass(:name)")
+# Never counted is -1, before version 14 no pages; then a row takes 250 bytes or more.
+_ROWS: Final = sa.text(
+    "SELECT CASE WHEN reltuples < 0 OR reltuples = 0 AND relpages = 0 THEN pg_relation_size(oid) / 250.0 "
+    "ELSE reltuples END FROM pg_class WHERE oid = to_regclass(:name)"
+)
+_HAS_ROWS: Final = "SELECT EXISTS (SELECT FROM sessions) OR EXISTS (SELECT FROM threads)"
 
 _LOCK_KEY: Final = 0x6C6F7233
 """`lor3` in ASCII: the advisory lock that all replicas share."""
@@ -69,18 +74,52 @@ def pending(known: Mapping[str, str | None], now: str | None) -> tuple[str, ...]
     return tuple(reversed(ahead)) if revision == now else ()
 
 
-def locked_rows(connection: sa.Connection, migrations_path: str, revisions: Sequence[str]) -> dict[str, int]:
-    """Tables of PostgreSQL that nobody else can use while these revisions read their rows: how many, estimated."""
-    if connection.dialect.name != "postgresql":
-        return {}
-    tables: set[str] = set()
+def plan(connection: sa.Connection, migrations_path: str, revisions: Sequence[str]) -> UpgradePlan:
+    """What these revisions, oldest first, mean for who uses the database meanwhile, as their files say it.
+
+    `locks` names tables of PostgreSQL that nobody else can use while their rows are read; `breaks_older` says why
+    replicas of code before the revision do not get on with PostgreSQL after it, and what to do.
+    """
+    if connection.dialect.name != "postgresql" or not revisions:
+        return UpgradePlan(revisions=tuple(revisions))
+    said = {revision: _declarations(migrations_path, revision) for revision in revisions}
+    tables = {table for each in said.values() for table in each.get("locks", ())}
+    rows = {table: connection.scalar(_ROWS, {"name": table}) for table in sorted(tables)}
+    breaks = {
+        revision: str(each["breaks_older"]) for revision, each in said.items() if "breaks_older" in each
+    }
+    return UpgradePlan(
+        revisions=tuple(revisions),
+        locked={table: round(count) for table, count in rows.items() if count is not None},
+        breaks_older=breaks if breaks and _has_rows(connection) else {},
+    )
+
+
+def _declarations(migrations_path: str, revision: str) -> dict[str, Any]:
+    """The plain values that a revision's file gives to names, read without running it."""
     for path in (Path(migrations_path) / "versions").glob("*.py"):
         text = path.read_text(encoding="utf-8")
-        found, locks = dict(_REVISION.findall(text)), _LOCKS.search(text)
-        if found.get("revision") in revisions and locks:
-            tables.update(_NAME.findall(locks[1]))
-    rows = {table: connection.scalar(_ROWS, {"name": table}) for table in sorted(tables)}
-    return {table: round(count) for table, count in rows.items() if count is not None}
+        if dict(_REVISION.findall(text)).get("revision") == revision:
+            return {
+                statement.targets[0].id: ast.literal_eval(statement.value)
+                for statement in ast.parse(text).body
+                if isinstance(statement, ast.Assign)
+                and isinstance(statement.targets[0], ast.Name)
+                and statement.targets[0].id in ("locks", "breaks_older")
+            }
+    return {}
+
+
+def _has_rows(connection: sa.Connection) -> bool:
+    """Whether somebody has used the database. One without conversations has no replicas that could break."""
+    if not sa.inspect(connection).has_table("sessions"):
+        return False
+    # The pool's connections commit each statement by themselves.
+    connection.exec_driver_sql(f"BEGIN; {tenancy.set_local(tenancy.ALL)}")
+    try:
+        return bool(connection.exec_driver_sql(_HAS_ROWS).scalar())
+    finally:
+        connection.exec_driver_sql("ROLLBACK")
 
 
 def current(connection: sa.Connection) -> str | None:

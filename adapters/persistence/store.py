@@ -31,6 +31,14 @@ _LOGGER: Final = logging.getLogger("lor3.store")
 
 WRITERS: Final = 3
 """Batches that PostgreSQL may have in flight; at most half of the pool, the rest is for reads."""
+_NOT_UPGRADED: Final = {
+    failures.FORBIDDEN: "the database's role may not change the tables: run `lor3 db upgrade` as the role that owns "
+    "them",
+    failures.LOCK_NOT_AVAILABLE: "nothing was changed, as long transactions (or another `lor3 db upgrade`) hold the "
+    "tables: end them, or try again at a quieter time",
+    "42P07": "nothing was changed, as something else has the name of a table or an index to be made: use a database "
+    "or schema of lor3's own, or rename it",
+}
 CHECK_LIMIT_S: Final = 0.9
 _ROUND_TRIP_S: Final = 1.0
 """On top of the server's own limit, before a silent server counts as gone."""
@@ -136,10 +144,9 @@ class SQLStore:
                 now = await _current(connection)
                 ahead = schema.pending(self._revisions, now)
                 path = self._database.config.migrations_path
-                locked = await connection.run_sync(lambda sync: schema.locked_rows(sync, path, ahead))
+                return await connection.run_sync(lambda sync: schema.plan(sync, path, ahead))
         except failures.FAILURES as error:
-            raise self._explained(failures.failure_of(error)) from error
-        return UpgradePlan(revisions=ahead, locked=locked)
+            raise self._not_upgraded(error) from error
 
     async def upgrade(self) -> tuple[str, ...]:
         try:
@@ -148,7 +155,7 @@ class SQLStore:
         except BatchFailure as failure:
             raise self._explained(failure) from failure
         except failures.FAILURES as error:
-            raise self._explained(failures.failure_of(error)) from error
+            raise self._not_upgraded(error) from error
         await self._maintenance.prepare(most_moved=None)
         return applied
 
@@ -195,9 +202,18 @@ class SQLStore:
         """For an operator, who also wants to know which database it is about."""
         return StorageUnavailable(f"{failure.reason} ({self._database.place})")
 
+    def _not_upgraded(self, error: BaseException) -> StorageUnavailable:
+        """In the words of a migration: those of a chat would mislead."""
+        code = getattr(getattr(error, "orig", error), "sqlstate", None)
+        reason = _NOT_UPGRADED.get(code or "")
+        if reason is None:
+            return self._explained(failures.failure_of(error))
+        return StorageUnavailable(f"{reason} ({self._database.place})")
+
     def _is_behind(self, state: SchemaState) -> bool:
         # A revision that this code does not know is a newer one: while replicas are replaced one by one, the old
-        # ones must go on serving on the schema of the new.
+        # ones go on serving on the schema of the new. A revision on which they can't says so in `breaks_older`, and
+        # whoever migrates is told before.
         return not state.is_current and (state.current is None or state.current in self._revisions)
 
     def _pool(self) -> AsyncEngine:

@@ -53,6 +53,9 @@ class UpgradePlan:
     """Oldest first; none where there is nothing to do."""
     locked: Mapping[str, int] = attrs.field(factory=dict)
     """Tables that nobody can use while all their rows are read, and how many these are, estimated."""
+    breaks_older: Mapping[str, str] = attrs.field(factory=dict)
+    """By revision, why replicas of an older lor3 do not get on with it, and what to do; none where nobody has used
+    the database yet."""
 
     @property
     def takes_s(self) -> float:
@@ -61,11 +64,14 @@ class UpgradePlan:
 
     @property
     def warning(self) -> str | None:
-        """Which tables are locked and for how long, for the operator; None where nobody would notice."""
-        if self.takes_s < LONG_S:
-            return None
-        tables = " and ".join(f"`{table}` (about {rows:,} rows)" for table, rows in self.locked.items())
-        return f"{tables} will be locked while every row is read: chats wait for about {self.takes_s:,.0f} s"
+        """What whoever uses the database now would notice, for the operator; None where nobody would."""
+        said = [f"revision {revision}: {why}" for revision, why in self.breaks_older.items()]
+        if self.takes_s >= LONG_S:
+            tables = " and ".join(f"`{table}` (about {rows:,} rows)" for table, rows in self.locked.items())
+            said.append(
+                f"{tables} will be locked while every row is read: chats wait for about {self.takes_s:,.0f} s"
+            )
+        return "\n".join(said) or None
 
 
 class Store(Protocol):

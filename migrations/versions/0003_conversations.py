@@ -147,6 +147,7 @@ def _divide() -> None:
                 f"FOR VALUES FROM ('{_first_id(month)}') TO ('{_first_id(month + 1)}')"
             )
         op.execute(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT")
+        _hand_over(f"{table}_earlier", table)
     op.execute(
         "ALTER TABLE messages ADD CONSTRAINT fk_messages_threads FOREIGN KEY (thread_id, tenant) "
         "REFERENCES threads (id, tenant) ON DELETE CASCADE"
@@ -172,6 +173,7 @@ def _unite() -> None:
     for table in ("messages", "attempts"):
         op.execute(f"CREATE TABLE {table}_whole (LIKE {table} INCLUDING DEFAULTS)")
         op.execute(f"INSERT INTO {table}_whole SELECT * FROM {table}")
+        _hand_over(table, f"{table}_whole")
         op.execute(f"DROP TABLE {table}")
         op.execute(f"ALTER TABLE {table}_whole RENAME TO {table}")
     op.create_primary_key("pk_messages", "messages", ["id", "tenant"])
@@ -184,6 +186,37 @@ def _unite() -> None:
         ("fk_attempts_messages", "attempts", "messages", "message_id"),
     ):
         op.create_foreign_key(name, table, to, [column, "tenant"], ["id", "tenant"], ondelete="CASCADE")
+
+
+_GRANTS = sa.text(
+    "SELECT a.privilege_type, '', a.grantee, a.is_grantable FROM pg_class c, aclexplode(c.relacl) a "
+    "WHERE c.oid = to_regclass(:table) AND a.grantee <> c.relowner "
+    "UNION ALL SELECT a.privilege_type, ' (' || quote_ident(t.attname) || ')', a.grantee, a.is_grantable "
+    "FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) a "
+    "WHERE c.oid = to_regclass(:table) AND NOT t.attisdropped AND a.grantee <> c.relowner"
+)
+_ROLE = sa.text("SELECT CASE WHEN :id = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(:id)) END")
+_OWNER = sa.text("SELECT relowner FROM pg_class WHERE oid = to_regclass(:table)")
+_PARTITIONS = sa.text(
+    "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass(:table)"
+)
+
+
+def _hand_over(old: str, new: str) -> None:
+    """Gives a table that takes the place of another the same owner and rights, which LIKE does not copy.
+
+    Its partitions need no rights: who reads and writes the whole table is not asked for theirs.
+    """
+    database = op.get_bind()
+    grants = database.execute(_GRANTS, {"table": old}).all()
+    owner = database.scalar(_OWNER, {"table": old})
+    if owner != database.scalar(_OWNER, {"table": new}):  # a superuser migrates
+        for table in (new, *database.scalars(_PARTITIONS, {"table": new}).all()):
+            op.execute(f"ALTER TABLE {table} OWNER TO {database.scalar(_ROLE, {'id': owner})}")
+    for right, columns, grantee, is_grantable in grants:
+        role = database.scalar(_ROLE, {"id": grantee})
+        option = " WITH GRANT OPTION" if is_grantable else ""
+        op.execute(f"GRANT {right}{columns} ON {new} TO {role}{option}")
 
 
 def _name(month: int) -> str:

@@ -11,6 +11,11 @@ revision = "0004"
 down_revision = "0003"
 locks = ()
 """Tables whose rows are all read while nobody else can use them: none, each is locked for a moment only."""
+breaks_older = (
+    "replicas of a lor3 from before it do not say whose rows they mean, so on PostgreSQL they find no thread and store "
+    "no chat from then on: stop them first, migrate, then start the new ones"
+)
+"""On a database that has rows it is said, and asked about, before it begins."""
 
 _TABLES = (
     "sessions",

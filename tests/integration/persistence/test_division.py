@@ -4,8 +4,10 @@ import datetime
 import uuid
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 
 from adapters.persistence import schema
 from adapters.persistence.engine import Database
@@ -95,6 +97,41 @@ def test_way_back_makes_one_table_of_it(past: Past) -> None:
 
     assert before == past.run(keys)
     assert [5, 5] == [past.count("messages"), past.count("attempts")]
+
+
+def test_rights_and_owner_go_over_to_the_new_tables(past: Past, postgres_admin_url: str) -> None:
+    """Both ways, those on columns and to everybody too, and where a superuser migrates."""
+    role = str(past.database.url.database).replace("test", "serving")
+    admin = make_url(postgres_admin_url).set(database=past.database.url.database)
+    url = admin.render_as_string(hide_password=False)
+    rights = (
+        "SELECT relname || coalesce((SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(relacl) a), '') "
+        "|| relowner::regrole FROM pg_class WHERE relname IN ('messages', 'attempts') "
+        "UNION ALL SELECT attrelid::regclass || attname || attacl::text FROM pg_attribute WHERE attacl IS NOT NULL "
+        "AND attrelid IN (to_regclass('messages'), to_regclass('attempts')) ORDER BY 1"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'lor3'")
+        try:
+            connection.execute(f"GRANT SELECT, INSERT ON messages, attempts TO {role} WITH GRANT OPTION")
+            connection.execute(f"GRANT UPDATE (status) ON messages TO {role}")
+            connection.execute("GRANT SELECT ON attempts TO PUBLIC")
+            before = past.run(rights)
+            schema.upgrade(Database.of(store_config(url)))
+            between = past.run(rights)
+            owners = past.run(
+                "SELECT DISTINCT relowner FROM pg_class "
+                "WHERE relname ~ '^(messages|attempts)' AND relkind IN ('r', 'p')"
+            )
+            schema.downgrade(Database.of(store_config(url)), "0002")
+            after = past.run(rights)
+        finally:
+            connection.execute(f"DROP OWNED BY {role}")
+            connection.execute(f"DROP ROLE {role}")
+
+    assert before == between
+    assert before == after
+    assert 1 == len(owners)
 
 
 def test_table_that_is_in_use_is_not_waited_for_long(past: Past) -> None:

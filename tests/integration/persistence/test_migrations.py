@@ -136,6 +136,91 @@ async def test_auto_migrate_says_what_will_be_locked(
     assert "chats wait for about 50 s" in said.getMessage()
 
 
+async def test_revision_that_breaks_older_replicas_is_said_before(
+    empty_postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where somebody has used the database; `auto_migrate` goes on, and says it aloud."""
+    database = Database.of(store_config(empty_postgres_url))
+    schema.upgrade(database)
+    store = create(store_config(empty_postgres_url))
+    plans = [await store.upgrade_plan()]
+    schema.downgrade(database, "0003")
+    plans.append(await store.upgrade_plan())
+    await store.start()
+    engine = database.open_for_migration()
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO sessions (tenant, id, created_at) VALUES ('acme', gen_random_uuid(), now())"
+        )
+    engine.dispose()
+    plans.append(await store.upgrade_plan())
+    await store.aclose()
+    migrating = create(store_config(empty_postgres_url, auto_migrate=True))
+    await migrating.start()
+    await migrating.aclose()
+
+    assert [None, None] == [plan.warning for plan in plans[:2]]
+    assert ["0004"] == list(plans[2].breaks_older)
+    said = plans[2].warning or ""
+    assert "revision 0004: replicas of a lor3 from before" in said
+    assert "stop them first, migrate, then start the new ones" in said
+    assert any(record.levelname == "WARNING" and said in record.getMessage() for record in caplog.records)
+
+
+async def test_rows_that_were_never_counted_are_estimated(empty_postgres_url: str) -> None:
+    """By the size of the table: nothing has analysed it, and it is large all the same."""
+    database = Database.of(store_config(empty_postgres_url))
+    schema.upgrade(database)
+    schema.downgrade(database, "0002")
+    engine = database.open_for_migration()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE messages SET (autovacuum_enabled = false)")
+        connection.exec_driver_sql("ALTER TABLE messages DROP CONSTRAINT fk_messages_threads")
+        connection.exec_driver_sql(
+            "INSERT INTO messages (tenant, id, thread_id, position, role, content, status, created_at) "
+            "SELECT 'acme', gen_random_uuid(), gen_random_uuid(), 0, 'user', to_jsonb(repeat('x', 99)), "
+            "'complete', now() FROM generate_series(1, 5000)"
+        )
+    engine.dispose()
+    store = create(store_config(empty_postgres_url))
+    plan = await store.upgrade_plan()
+    await store.aclose()
+
+    assert 2000 < plan.locked["messages"] < 12_000
+    assert 0 == plan.locked["attempts"]
+
+
+async def test_upgrade_without_the_right_or_in_somebodys_way_says_so(
+    empty_postgres_url: str, postgres_admin_url: str
+) -> None:
+    """In words of a migration, with what to do."""
+    database = Database.of(store_config(empty_postgres_url))
+    schema.upgrade(database)
+    schema.downgrade(database, "0003")
+    store = create(store_config(empty_postgres_url))
+    engine = database.open_for_migration()
+    with engine.begin() as other:
+        other.exec_driver_sql("LOCK TABLE messages IN ACCESS SHARE MODE")
+        with pytest.raises(StorageUnavailable, match="hold the tables: end them, or try again"):
+            await store.upgrade()
+    engine.dispose()
+    await store.aclose()
+    admin = make_url(postgres_admin_url).set(database=make_url(empty_postgres_url).database)
+    role = str(admin.database).replace("test", "reading")
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'lor3'")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+        url = make_url(empty_postgres_url).set(username=role).render_as_string(hide_password=False)
+        store = create(store_config(url))
+        try:
+            with pytest.raises(StorageUnavailable, match="as the role that owns them"):
+                await store.upgrade()
+        finally:
+            await store.aclose()
+            connection.execute(f"DROP OWNED BY {role}")
+            connection.execute(f"DROP ROLE {role}")
+
+
 async def test_auto_migrate_migrates_at_start(empty_postgres_url: str) -> None:
     """Where the operator allows it."""
     store = create(store_config(empty_postgres_url, auto_migrate=True))
