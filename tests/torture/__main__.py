@@ -35,7 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--no-redis", action="store_true", help="replicas that share nothing but the database"
     )
-    parser.add_argument("--sabotage", choices=sorted(FAULTS), help="build in a fault, which must be found")
+    parser.add_argument(
+        "--sabotage",
+        action="append",
+        default=[],
+        choices=sorted(FAULTS),
+        help="build in a fault, which must be found; may be repeated",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "out" / "torture.json")
     parser.add_argument("--logs", type=Path, help="a folder that keeps the replicas' logs")
     options = parser.parse_args(arguments)
@@ -49,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clients=options.clients,
         keyed=options.keyed,
         redis=not options.no_redis,
-        sabotage=options.sabotage,
+        sabotage=tuple(options.sabotage),
     )
     _say(f"seed {seed}")
     with tempfile.TemporaryDirectory(prefix="lor3-torture-") as temporary:

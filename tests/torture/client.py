@@ -43,6 +43,7 @@ async def send(
     *,
     key: str | None,
     leave_after: int | None = None,
+    path: str = "/chat",
 ) -> Outcome:
     """
     Args:
@@ -50,8 +51,8 @@ async def send(
     """
     headers = {"Idempotency-Key": key} if key else {}
     try:
-        async with session.post(f"{url}/chat", json=body, headers=headers) as response:
-            if response.status != 200:
+        async with session.post(f"{url}{path}", json=body, headers=headers) as response:
+            if response.status not in (200, 201):
                 return _refusal(response, await response.read())
             replayed = response.headers.get("Idempotency-Replayed") == "true"
             if not body.get("stream"):

@@ -27,6 +27,10 @@ _EXPECTED: Final = frozenset(
     }
 )
 """What a server may say while others of its kind die, and its database with them."""
+_WENT_ON: Final = (409, "conflict")
+"""To regenerating: its thread went on meanwhile, so that the answer is not the last one any more."""
+_REMADE: Final = 0.06
+_FORKED: Final = 0.04
 
 
 @attrs.define(kw_only=True)
@@ -60,7 +64,7 @@ class Drivers:
 
     async def replay_all(self) -> None:
         """Sends every key that was answered once more, and compares."""
-        keyed = [each for each in self.ledger.acknowledged if each.key]
+        keyed = [each for each in (*self.ledger.acknowledged, *self.ledger.remade) if each.key]
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session:
             waiting = iter(keyed)
 
@@ -79,19 +83,20 @@ class Drivers:
 
     async def _chat(self, session: aiohttp.ClientSession, nonce: str) -> None:
         body = self._body(nonce)
+        self.ledger.sent[nonce] = body["prompt"]
         if self.random.random() >= self.keyed:
             sent_at = time.monotonic()
             leave = self.random.randint(1, 4) if self.random.random() < 0.1 else None
             while (outcome := await self._send(session, body, key=None, leave_after=leave)) == REFUSED:  # noqa: ASYNC110 - another process has to come up
                 await asyncio.sleep(0.05)
             if isinstance(outcome, Answered):
-                self._note(nonce, None, body, outcome.answer, sent_at)
+                await self._go_on(session, self._note(nonce, None, body, outcome.answer, sent_at))
             return
         key = f"key-of-{nonce}"
         sent_at = time.monotonic()
         if self.random.random() < 0.15:
             both = await asyncio.gather(*(self._until_answered(session, body, key) for _ in range(2)))
-            if both[0] != both[1]:
+            if _lasting(both[0]) != _lasting(both[1]):
                 self.ledger.violations.append(f"{key}: two answers to one key: {both}")
             answer = both[0]
         else:
@@ -101,6 +106,44 @@ class Drivers:
         acknowledged = self._note(nonce, key, body, answer, sent_at)
         if self.random.random() < 0.2:
             await self._again(session, acknowledged)
+        await self._go_on(session, acknowledged)
+
+    async def _go_on(self, session: aiohttp.ClientSession, chat: Acknowledged) -> None:
+        """Some answers are made again, and at some the thread is forked."""
+        if self.random.random() < _REMADE:
+            await self._remake(session, chat)
+        if self.random.random() < _FORKED:
+            await self._fork(session, chat)
+
+    async def _remake(self, session: aiohttp.ClientSession, chat: Acknowledged) -> None:
+        key = f"{chat.nonce}-remade"
+        path = f"/messages/{chat.answer['message_id']}/regenerate"
+        body: dict[str, Any] = {"stream": True} if self.random.random() < 0.3 else {}
+        sent_at = time.monotonic()
+        answer = await self._until_answered(session, body, key, path=path)
+        if answer is None:
+            return
+        remade = Acknowledged(
+            nonce=chat.nonce,
+            key=key,
+            body=body,
+            answer=answer,
+            first_sent_at=sent_at,
+            acknowledged_at=time.monotonic(),
+            path=path,
+        )
+        self.ledger.remade.append(remade)
+        if answer["thread_id"] != chat.answer["thread_id"]:
+            self.ledger.violations.append(f"{key}: made in another thread")
+
+    async def _fork(self, session: aiohttp.ClientSession, chat: Acknowledged) -> None:
+        thread, message = chat.answer["thread_id"], chat.answer["message_id"]
+        outcome = await self._send(
+            session, {"message_id": message}, key=None, path=f"/threads/{thread}/fork", what=chat.nonce
+        )
+        if isinstance(outcome, Answered):
+            self.ledger.forks[outcome.answer["id"]] = message
+            self._threads.append((outcome.answer["id"], outcome.answer["session_id"]))
 
     def _body(self, nonce: str) -> dict[str, Any]:
         prompt = f"{nonce} " + "why? " * self.random.randint(1, 40)
@@ -117,17 +160,18 @@ class Drivers:
         return body
 
     async def _until_answered(
-        self, session: aiohttp.ClientSession, body: dict[str, Any], key: str
+        self, session: aiohttp.ClientSession, body: dict[str, Any], key: str, *, path: str = "/chat"
     ) -> Answer | None:
+        """None where it will not be: the server's last word is noted where it is wrong."""
         give_up = time.monotonic() + _NEVER_S
         while time.monotonic() < give_up:
             leave = 2 if self.random.random() < 0.05 else None
-            outcome = await self._send(session, body, key=key, leave_after=leave)
+            outcome = await self._send(session, body, key=key, leave_after=leave, path=path, what=key)
             if isinstance(outcome, Answered):
                 return outcome.answer
             if isinstance(outcome, Refused):
                 if (outcome.status, outcome.code) not in _EXPECTED:
-                    return None  # noted as a violation already: it will not get better
+                    return None  # noted already where it is a violation: it will not get better
                 await asyncio.sleep(min(outcome.retry_after_s or 0.2, 1.0))
             else:
                 await asyncio.sleep(0.05)
@@ -139,10 +183,10 @@ class Drivers:
         assert key is not None
         give_up = time.monotonic() + _NEVER_S
         while time.monotonic() < give_up:
-            outcome = await self._send(session, before.body, key=key)
+            outcome = await self._send(session, before.body, key=key, path=before.path, what=key)
             if isinstance(outcome, Answered):
                 self.ledger.replays += 1
-                if outcome.answer != before.answer:
+                if _lasting(outcome.answer) != _lasting(before.answer):
                     self.ledger.violations.append(f"{key}: another answer than before: {outcome.answer}")
                 if not outcome.replayed:
                     self.ledger.violations.append(f"{key}: answered anew, not again")
@@ -157,8 +201,12 @@ class Drivers:
         *,
         key: str | None,
         leave_after: int | None = None,
+        path: str = "/chat",
+        what: str = "",
     ) -> Outcome:
-        outcome = await send(session, self.random.choice(self.urls), body, key=key, leave_after=leave_after)
+        outcome = await send(
+            session, self.random.choice(self.urls), body, key=key, leave_after=leave_after, path=path
+        )
         if outcome == REFUSED:
             return outcome
         self.ledger.sends += 1
@@ -166,8 +214,9 @@ class Drivers:
             self.ledger.statuses["200"] += 1
         elif isinstance(outcome, Refused):
             self.ledger.statuses[f"{outcome.status} {outcome.code}"] += 1
-            if (outcome.status, outcome.code) not in _EXPECTED:
-                self.ledger.violations.append(f"{body['prompt'].split()[0]}: told {outcome}")
+            told = outcome.status, outcome.code
+            if told not in _EXPECTED and not (told == _WENT_ON and path.endswith("/regenerate")):
+                self.ledger.violations.append(f"{what or body['prompt'].split()[0]}: told {outcome}")
         else:
             self.ledger.statuses[outcome.kind] += 1
         return outcome
@@ -190,3 +239,8 @@ class Drivers:
         elif body["thread_id"] != answer["thread_id"]:
             self.ledger.violations.append(f"{nonce}: answered in another thread")
         return acknowledged
+
+
+def _lasting(answer: Answer | None) -> Answer | None:
+    """All but the warnings: one may tell of what came after the answer was stored, and is no part of it."""
+    return None if answer is None else {name: value for name, value in answer.items() if name != "warnings"}

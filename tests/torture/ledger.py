@@ -18,13 +18,21 @@ class Acknowledged:
     answer: Answer
     first_sent_at: float
     acknowledged_at: float
+    path: str = "/chat"
+    """Where it was sent to."""
 
 
 @attrs.define
 class Ledger:
     """Filled by all drivers."""
 
+    sent: dict[str, str] = attrs.field(factory=dict)
+    """The whole prompt of each nonce."""
     acknowledged: list[Acknowledged] = attrs.field(factory=list)
+    remade: list[Acknowledged] = attrs.field(factory=list)
+    """Answers that were made in place of others: by the nonce of the question, each with a key of its own."""
+    forks: dict[str, str] = attrs.field(factory=dict)
+    """By the new thread's id, of those that clients know of: the message at which it was forked."""
     statuses: Counter[str] = attrs.field(factory=Counter)
     """What sends came to: a status with its code, or the kind of connection that was lost."""
     sends: int = 0

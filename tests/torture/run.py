@@ -33,8 +33,8 @@ class Plan:
     keyed: float = 0.6
     """The share of requests with an Idempotency-Key, 0 to 1."""
     redis: bool = True
-    sabotage: str | None = None
-    """A fault of `saboteur.py` that the replicas run with."""
+    sabotage: tuple[str, ...] = ()
+    """Faults of `saboteur.py` that the replicas run with."""
 
 
 @attrs.frozen(kw_only=True)
@@ -49,6 +49,8 @@ class Report:
     calls: int
     """That the provider answered."""
     provider_failures: int
+    provider_breaks: int
+    """Streams that it broke off."""
     ledger: Ledger
     stored_answers: int
     threads: int
@@ -56,7 +58,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        return not any(finding.broken for finding in self.findings)
+        return all(finding.holds for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -70,9 +72,12 @@ class Report:
             "sends": self.ledger.sends,
             "acknowledged": len(self.ledger.acknowledged),
             "acknowledged_with_key": sum(1 for each in self.ledger.acknowledged if each.key),
+            "remade": len(self.ledger.remade),
+            "forks": len(self.ledger.forks),
             "replays": self.ledger.replays,
             "provider_calls": self.calls,
             "provider_failures": self.provider_failures,
+            "provider_breaks": self.provider_breaks,
             "stored_answers": self.stored_answers,
             "threads": self.threads,
             "told": dict(self.ledger.statuses.most_common()),
@@ -85,12 +90,12 @@ class Report:
             f"seed {self.plan.seed}: {self.requests:,} requests in {self.seconds:.0f} s, {self.kills} SIGKILLs, "
             f"{self.restarts} immediate restarts of PostgreSQL",
             f"{self.ledger.sends:,} sends: {told}",
-            f"{len(self.ledger.acknowledged):,} requests acknowledged, {self.ledger.replays:,} replays; the provider "
-            f"answered {self.calls:,} times, {self.stored_answers:,} answers are stored in {self.threads:,} threads",
+            f"{len(self.ledger.acknowledged):,} requests acknowledged, {len(self.ledger.remade):,} answers made again, "
+            f"{len(self.ledger.forks):,} threads forked, {self.ledger.replays:,} replays; the provider answered "
+            f"{self.calls:,} times and broke off {self.provider_breaks:,} of them, {self.stored_answers:,} answers are stored in {self.threads:,} threads",
         ]
         for finding in self.findings:
-            verdict = f"BROKEN {len(finding.broken):,} times" if finding.broken else "holds"
-            lines.append(f"  {finding.promise}: {verdict} ({finding.looked_at:,} looked at)")
+            lines.append(f"  {finding.promise}: {finding.verdict} ({finding.looked_at:,} looked at)")
             lines += [f"    {each}" for each in finding.broken[:5]]
         return "\n".join(lines)
 
@@ -114,7 +119,9 @@ async def torture(plan: Plan, folder: Path, *, say: Callable[[str], object]) -> 
         executioner = Executioner(
             left=plan.kills, may_be_done=lambda: 1 + plan.kills * drivers.made / plan.requests
         )
-        module = ["-m", "tests.torture.saboteur", plan.sabotage] if plan.sabotage else ["-m", "lor3"]
+        module = (
+            ["-m", "tests.torture.saboteur", ",".join(plan.sabotage)] if plan.sabotage else ["-m", "lor3"]
+        )
         replicas = [
             Replica(
                 arguments=[*module, "serve", "--config", str(config), "--port"],
@@ -174,6 +181,7 @@ async def torture(plan: Plan, folder: Path, *, say: Callable[[str], object]) -> 
         starts=sum(replica.starts for replica in replicas),
         calls=len(upstream.calls),
         provider_failures=upstream.failures,
+        provider_breaks=upstream.breaks,
         ledger=ledger,
         stored_answers=sum(row["role"] == "assistant" for row in stored.messages),
         threads=len(stored.threads),

@@ -16,6 +16,8 @@ MODEL: Final = "gpt-5-mini"
 INPUT_PER_MTOK: Final = Decimal("2.5")
 OUTPUT_PER_MTOK: Final = Decimal(10)
 _FAILS: Final = 0.02
+_BREAKS: Final = 0.15
+"""Of streams, in the middle of their text."""
 _WORDS: Final = (
     "answer",
     "naïve",
@@ -44,6 +46,10 @@ class Call:
     output_tokens: int
 
     @property
+    def response_id(self) -> str:
+        return f"chatcmpl-{self.number}"
+
+    @property
     def cost_usd(self) -> Decimal:
         return cost_usd(self.input_tokens, self.output_tokens)
 
@@ -54,11 +60,12 @@ def cost_usd(input_tokens: int, output_tokens: int) -> Decimal:
 
 @attrs.define
 class Upstream:
-    """Speaks OpenAI's chat completions, whole and streamed; now and then it fails before it answers."""
+    """Speaks OpenAI's chat completions, whole and streamed; now and then it fails before it answers, or breaks off."""
 
     _random: random.Random
     calls: list[Call] = attrs.field(factory=list)
     failures: int = 0
+    breaks: int = 0
     url: str = ""
 
     @asynccontextmanager
@@ -88,7 +95,7 @@ class Upstream:
             "completion_tokens": call.output_tokens,
             "total_tokens": call.input_tokens + call.output_tokens,
         }
-        common = {"id": f"chatcmpl-{call.number}", "created": 1_790_000_000, "model": MODEL}
+        common = {"id": call.response_id, "created": 1_790_000_000, "model": MODEL}
         if not body.get("stream"):
             message = {"role": "assistant", "content": call.text}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -104,6 +111,7 @@ class Upstream:
                 for piece in (call.text[:cut], call.text[cut : 2 * cut], call.text[2 * cut :])
             ),
         ]
+        breaks_after = self._random.randint(2, 3) if self._random.random() < _BREAKS else None
         chunks: list[dict[str, Any]] = [
             *({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas),
             {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
@@ -111,7 +119,12 @@ class Upstream:
         ]
         with contextlib.suppress(ConnectionError):  # who asked was killed
             await response.prepare(request)
-            for chunk in chunks:
+            for number, chunk in enumerate(chunks):
+                if number == breaks_after:
+                    self.breaks += 1
+                    if request.transport is not None:
+                        request.transport.close()
+                    return response
                 line = json.dumps(common | {"object": "chat.completion.chunk"} | chunk)
                 await response.write(f"data: {line}\n\n".encode())
                 await asyncio.sleep(self._random.uniform(0.0, 0.01))
