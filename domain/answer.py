@@ -16,6 +16,7 @@ from domain.usage import Usage
 LeftOutReason: TypeAlias = Literal[
     "token_budget",  # they fit the depth, not the model's window
     "size_limit",  # they exceed what is injected at most, whatever the window
+    "summary_too_large",  # the model's window does not hold the summary that stands for them
     "unanswered",  # their answer failed or was cut, so they are half an exchange
     "superseded",  # another answer was made in their place
     "open_tool_call",  # a call without its result, or a result without its call

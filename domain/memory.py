@@ -9,10 +9,11 @@ import attrs
 from domain.answer import ContextUse, LeftOut, LeftOutReason
 from domain.exchanges import BrokenReason, Exchange, exchanges_of
 from domain.message import Message
+from domain.summary_turn import is_summary_turn
 from domain.thread import Conversation, StoredMessage, ThreadSummary
 
 MAX_MEMORY_CHARACTERS: Final = 2_000_000
-"""Of a thread that are injected at most, whatever `context_depth` and the model's window allow."""
+"""Of a thread that are injected at most, its summary included, whatever `context_depth` and the model's window allow."""
 
 
 @attrs.frozen
@@ -102,7 +103,7 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
             left += [LeftMessage(each, "cut_by_depth") for each in inside]
     left_broken += [LeftMessage(each, "unanswered") for each in grouped.open]
     left += [each for each in left_broken if each.stored.pinned or _position(each.stored) >= begin]
-    kept, too_large = _within(kept)
+    kept, too_large = _within(kept, MAX_MEMORY_CHARACTERS - (0 if summary is None else len(summary.text)))
     for each in too_large:
         if each.id in window or each.pinned:
             left.append(LeftMessage(each, "size_limit"))
@@ -144,8 +145,13 @@ def context_use(memory: Memory | None, history: Sequence[Message]) -> ContextUse
     if memory is None:
         return ContextUse()
     use = memory.use
-    offered = len(memory.messages) + (memory.summary is not None)
-    trimmed = min(max(0, offered - len(history)), use.injected)
+    summarised = any(is_summary_turn(each) for each in history)
+    if memory.summary is not None and not summarised:
+        lost = LeftOut(reason="summary_too_large", messages=use.summarised)
+        use = attrs.evolve(
+            use, summarised=0, dropped=use.dropped + lost.messages, left_out=(*use.left_out, lost)
+        )
+    trimmed = min(max(0, len(memory.messages) + summarised - len(history)), use.injected)
     if not trimmed:
         return use
     return attrs.evolve(
@@ -178,13 +184,12 @@ def is_cut(stored: StoredMessage, reason: BrokenReason, first: int) -> bool:
     return _position(stored) < first and not stored.pinned and reason != "superseded"
 
 
-def _within(exchanges: list[Exchange]) -> tuple[list[Exchange], tuple[StoredMessage, ...]]:
+def _within(exchanges: list[Exchange], room: int) -> tuple[list[Exchange], tuple[StoredMessage, ...]]:
     """Those that fit the size limit: pinned ones first, then the newest. A model whose window is unknown sets no
     other bound. The window stays without a hole: what is older than the first that does not fit stays out too."""
     sizes = [exchange.characters for exchange in exchanges]
-    if sum(sizes) <= MAX_MEMORY_CHARACTERS:
+    if sum(sizes) <= room:
         return exchanges, ()
-    room = MAX_MEMORY_CHARACTERS
     fitting: set[int] = set()
     pinned = [index for index, exchange in enumerate(exchanges) if exchange.pinned]
     others = [index for index, exchange in enumerate(exchanges) if not exchange.pinned]

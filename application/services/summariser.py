@@ -21,12 +21,13 @@ from domain.message import Message
 from domain.model import ModelSpec
 from domain.routing.plan import plan_candidates
 from domain.summary import Fold
+from domain.summary_turn import bounded_summary
 from domain.thread import ThreadSummary
 
 MAX_SUMMARY_TOKENS: Final = 1000
 """Of a summary; about 700 words."""
 MAX_CHARACTERS: Final = 100_000
-"""Of the messages that one summary is made of."""
+"""Of the messages that one summary is made of, and the summary before it."""
 MAX_MESSAGE_CHARACTERS: Final = 8_000
 """Of each of them; of a longer one the begin and the end."""
 PAUSE_S: Final = 60.0
@@ -153,6 +154,7 @@ class Summariser:
             model=run.asked[0].ref,
             created_at=self.clock.now(),
         )
+        summary = bounded_summary(summary)
         return await self._keep(Summarised(summary=summary), summary, tenant, thread_id)
 
     async def _keep(
@@ -173,7 +175,8 @@ def summary_request(fold: Fold, spec: ModelSpec) -> ChatRequest:
     room = MAX_CHARACTERS
     if spec.context_window is not None:
         # A token is at least one byte of the text, and a few characters on average.
-        room = max(1000, min(room, spec.context_window - 2 * MAX_SUMMARY_TOKENS))
+        room = min(room, spec.context_window - 2 * MAX_SUMMARY_TOKENS)
+    room = max(1000, room - len(fold.previous or ""))
     told = {"summary": fold.previous, "messages": _told([each.message for each in fold.messages], room)}
     most = MAX_SUMMARY_TOKENS
     return ChatRequest(
@@ -209,7 +212,7 @@ def _text(message: Message) -> str:
 
 
 def _written_tokens(run: Run) -> int | None:
-    """As the provider counted; None where it did not, or not credibly."""
+    """As the provider counted; None where it did not."""
     reported = run.transcript.reported
     if reported is None or not reported.output_tokens:
         return None

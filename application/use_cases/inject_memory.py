@@ -14,6 +14,7 @@ from domain.ids import Tenant, ThreadId
 from domain.memory import NO_MEMORY, Memory, choose_memory
 from domain.passes.memory_lane import WHY
 from domain.summary import Fold, fold_due, reaches_back
+from domain.summary_turn import bounded_summary
 from domain.thread import Conversation, ThreadSummary
 
 MOST_SUMMARISED: Final = 500
@@ -131,7 +132,11 @@ class InjectMemory:
         )
         if conversation is None:
             raise no_thread(command.thread_id)
-        return conversation
+        summary = conversation.summary
+        # One that was stored before there was a bound would keep the thread's prompts too long for good.
+        return (
+            conversation if summary is None else attrs.evolve(conversation, summary=bounded_summary(summary))
+        )
 
 
 def _nothing_remembered(

@@ -9,9 +9,9 @@ from domain.errors import ContextTooLong, Fault
 from domain.message import Message
 from domain.model import ModelSpec
 from domain.passes.compiler_pass import Rewrite, Target
-from domain.passes.memory_lane import SUMMARY_LABEL
 from domain.passes.prompt_size import PromptSize, count_prompt, prompt_bound, schema_bytes
 from domain.passes.turns import oldest_first
+from domain.summary_turn import is_summary_turn
 
 DEFAULT_ANSWER_TOKENS: Final = 4096
 """Kept free for the answer where the caller sets no `max_tokens`: a long page of text.
@@ -28,6 +28,8 @@ _INSTRUCTION_BYTES: Final = 1024
 @attrs.frozen
 class TokenBudgetCheck:
     """Trims `history` oldest first, in whole turns, until prompt and answer fit; never the rest.
+
+    A summary of the thread stays, unless it alone leaves no room: then it goes before any turn does.
 
     A `max_tokens` above what the model can write is lowered, with a warning. A token is at least one byte, so a
     prompt whose UTF-8 length fits is not counted at all; stored messages bring their count with them.
@@ -97,8 +99,13 @@ def _fit(
     size = count_prompt(request, target.spec, target.meter)
     floor = reserve if request.max_tokens is not None else min(reserve, _SHORT_ANSWER_TOKENS)
     tokens = size.fixed + sum(size.history)
+    turns = oldest_first(request.history, request.messages)
     dropped: set[int] = set()
-    for turn in oldest_first(request.history, request.messages):
+    untrimmable = tokens - sum(size.history[index] for turn in turns for index in turn)
+    if untrimmable + floor > window:
+        dropped = {index for index, each in enumerate(request.history) if is_summary_turn(each)}
+        tokens -= sum(size.history[index] for index in dropped)
+    for turn in turns:
         if tokens + reserve <= window:
             break
         tokens -= sum(size.history[index] for index in turn)
@@ -120,16 +127,23 @@ def _rewrite(
     warnings: tuple[str, ...],
 ) -> Rewrite:
     about = "about " if size.estimated else ""
-    total, left = len(request.history), len(kept)
+    summarised = any(is_summary_turn(each) for each in request.history)
+    unsummarised = summarised and not any(is_summary_turn(each) for each in kept)
+    total, left = len(request.history) - unsummarised, len(kept)
     notes = [
         f"The prompt is {about}{tokens} tokens; with {reserve} for the answer the window of {window} holds it."
     ]
     if left < total:
         dropped = f"{total - left} of {total} earlier messages"
         held = sum(message.pinned for message in kept)
-        stay = f" {held} pinned stay{'s' * (held == 1)}, the summary included." if held else ""
+        included = ", the summary included" * (summarised and not unsummarised)
+        stay = f" {held} pinned stay{'s' * (held == 1)}{included}." if held else ""
         notes.insert(0, f"Left out {dropped}, oldest first, to fit {window} tokens.{stay}")
         warnings += (f"{dropped} were left out: with them the prompt exceeds the window of `{spec.ref}`",)
+    if unsummarised:
+        notes.insert(0, "Left out the summary of the thread, which alone leaves no room.")
+        warnings += (f"the thread's summary was left out: it alone exceeds the window of `{spec.ref}`",)
+    if len(kept) < len(request.history):
         request = attrs.evolve(request, history=kept)
     if tokens + reserve > window:
         notes[-1] = f"The prompt is {about}{tokens} tokens, which leaves {window - tokens} for the answer."
@@ -145,7 +159,9 @@ def _too_long(
     remedies = [f"shorten the prompt by {about}{over} tokens"]
     if request.max_tokens is not None and tokens < window:
         remedies.append(f"lower max_tokens to {window - tokens}")
-    pinned = [index for index, each in enumerate(request.history) if each.pinned and not _is_summary(each)]
+    pinned = [
+        index for index, each in enumerate(request.history) if each.pinned and not is_summary_turn(each)
+    ]
     unpinnable = ""
     if pinned:
         held = sum(size.history[index] for index in pinned)
@@ -159,8 +175,3 @@ def _too_long(
         f" {', '.join(remedies[:-1])} or {remedies[-1]}"
     )
     return ContextTooLong(f"messages: {message}", (Fault(path="messages", message=message),))
-
-
-def _is_summary(message: Message) -> bool:
-    """Pinned by the pass `memory-lane`, not by a caller."""
-    return message.text.startswith(SUMMARY_LABEL)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _WHY: "Final[Mapping[LeftOutReason, str]]" = {
     "token_budget": "it does not fit the model's window",
     "size_limit": "it is more text than is ever injected",
+    "summary_too_large": "the model's window does not hold its summary",
     "unanswered": "its exchange has no complete answer",
     "superseded": "another answer was made in its place",
     "open_tool_call": "a tool call without its result, or a result without its call",

@@ -42,9 +42,18 @@ EXAMPLE_ANSWER: Final[JSONObject] = {
 PROMPT_VERSION: Final = nullable("string", "The stored prompt's version that was used; null without one.")
 
 LEFT_OUT_REASON: Final = choice(
-    ("cut_by_depth", "open_tool_call", "size_limit", "superseded", "token_budget", "unanswered"),
+    (
+        "cut_by_depth",
+        "open_tool_call",
+        "size_limit",
+        "summary_too_large",
+        "superseded",
+        "token_budget",
+        "unanswered",
+    ),
     "Why: `cut_by_depth` the depth ends inside their exchange, `open_tool_call` a call among them has no result or a "
-    "result no call, `size_limit` they exceed what is injected at most, `superseded` another answer was made in "
+    "result no call, `size_limit` they exceed what is injected at most, `summary_too_large` the model's window does not hold the "
+    "summary that stands for them, `superseded` another answer was made in "
     "their place, `token_budget` the model's window does not hold them, `unanswered` their answer failed or was cut.",
 )
 

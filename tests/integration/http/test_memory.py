@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.passes.memory_lane import SUMMARY_LABEL
+from domain.summary_turn import SUMMARY_LABEL
 from tests.support.gateway import HEALTHY_COST
 from tests.support.memory_bench import MemoryBench, memory_bench
 from tests.support.thread_api import ABSENT

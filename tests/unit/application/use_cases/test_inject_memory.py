@@ -22,9 +22,9 @@ from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.message import Message, ToolCall
 from domain.model import ModelRef, ModelSpec
 from domain.passes.compiler_pass import TokenCount
-from domain.passes.memory_lane import SUMMARY_LABEL
 from domain.routing.settings import RoutingPolicy
 from domain.summary import fold_due, reaches_back
+from domain.summary_turn import SUMMARY_LABEL
 from domain.thread import Conversation, Session, ThreadSummary
 from entrypoints.application import Application
 from entrypoints.settings import Settings

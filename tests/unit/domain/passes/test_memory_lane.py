@@ -7,12 +7,13 @@ from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
 from domain.memory import Memory, choose_memory
 from domain.message import Message
 from domain.model import ModelRef
-from domain.passes.memory_lane import SUMMARY_LABEL, WHY, MemoryLane, memory_turns
+from domain.passes.memory_lane import WHY, MemoryLane, memory_turns
 from domain.passes.prompt_size import count_prompt, prompt_bound
 from domain.passes.system_prompt import SystemPrompt
 from domain.passes.token_budget import TokenBudgetCheck, needs_counting
 from domain.prompt.compiled import RenderedPrompt
 from domain.prompt.reference import PromptName, VersionRef
+from domain.summary_turn import SUMMARY_LABEL
 from domain.usage import Usage
 from tests.support.compiling import assistant, request, spec, target, user
 from tests.support.threads import thread_of
