@@ -73,6 +73,21 @@ class ChatRefused:
 
 
 @attrs.frozen(kw_only=True)
+class ChatLost:
+    """Providers were asked and nothing of it could be stored: what it cost is in no report."""
+
+    request_id: str
+    tenant: str
+    thread_id: str
+    code: str
+    """Why: `storage_unavailable`, `not_found` (the thread was purged meanwhile), `idempotency_key_taken_over`."""
+    usage: Usage
+    cost_usd: Decimal | None
+    """None where a price is unknown."""
+    attempts: int
+
+
+@attrs.frozen(kw_only=True)
 class BreakerMoved:
     model: ModelRef
     state: str
@@ -128,6 +143,7 @@ Event: TypeAlias = (
     | ChatAnswered
     | ChatReplayed
     | ChatRefused
+    | ChatLost
     | BreakerMoved
     | ModelMisconfigured
     | PromptFilesRead

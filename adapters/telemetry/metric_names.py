@@ -36,6 +36,11 @@ REPLAYS: Final = Metric(
     "lor3_idempotent_replays", "Answers given again for an Idempotency-Key: nothing asked, nothing charged."
 )
 CHATS_REFUSED: Final = Metric("lor3_chats_refused", "Chats that ended in an error, by its code.", ("code",))
+CHATS_LOST: Final = Metric(
+    "lor3_chats_lost",
+    "Chats that were paid for and not stored, by the code of what kept them out.",
+    ("code",),
+)
 CHAT_DURATION: Final = Metric(
     "lor3_chat_duration_seconds",
     "Time from a chat's arrival to its stored answer, in seconds.",

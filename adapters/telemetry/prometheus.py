@@ -15,6 +15,7 @@ from domain.telemetry import (
     AttemptEnded,
     BreakerMoved,
     ChatAnswered,
+    ChatLost,
     ChatRefused,
     ChatReplayed,
     Event,
@@ -72,6 +73,7 @@ class PrometheusTelemetry:
         self._answered = self._make(Counter, names.CHATS_ANSWERED)
         self._replays = self._make(Counter, names.REPLAYS)
         self._refused = self._make(Counter, names.CHATS_REFUSED)
+        self._lost = self._make(Counter, names.CHATS_LOST)
         self._chat_duration = self._make(Histogram, names.CHAT_DURATION)
         self._overhead = self._make(Histogram, names.OVERHEAD)
         self._attempts = self._make(Counter, names.ATTEMPTS)
@@ -90,6 +92,7 @@ class PrometheusTelemetry:
             ChatAnswered: self._chat_answered,
             ChatReplayed: self._chat_replayed,
             ChatRefused: self._chat_refused,
+            ChatLost: self._chat_lost,
             BreakerMoved: self._breaker_moved,
             ModelMisconfigured: self._model_misconfigured,
             RequestServed: self._request_served,
@@ -160,6 +163,9 @@ class PrometheusTelemetry:
 
     def _chat_refused(self, event: ChatRefused) -> None:
         self._child(self._refused, self._word(event.code)).inc()
+
+    def _chat_lost(self, event: ChatLost) -> None:
+        self._child(self._lost, self._word(event.code)).inc()
 
     def _breaker_moved(self, event: BreakerMoved) -> None:
         provider, model = self._provider(event.model.provider), self._model(str(event.model))

@@ -1,5 +1,7 @@
 """How a chat that did not come to its answer is brought to an end in the books."""
 
+from decimal import Decimal
+
 import attrs
 
 from application.ports.chat_journal import ChatJournal
@@ -12,9 +14,10 @@ from application.services.request_assembly import Assembly
 from application.services.run import Run
 from application.use_cases.chat_command import SendChatCommand
 from domain.attempt import Attempt
-from domain.errors import KeyTakenOver, LorError, StorageUnavailable
-from domain.telemetry import ChatRefused
+from domain.errors import KeyTakenOver, LorError, NotFound, StorageUnavailable
+from domain.telemetry import ChatLost, ChatRefused
 from domain.thread import MessageStatus
+from domain.usage import NO_USAGE
 
 
 @attrs.define(kw_only=True)
@@ -69,14 +72,23 @@ class Settlement:
     telemetry: Telemetry
 
     async def failed(self, progress: Progress, error: LorError) -> None:
-        """Keeps the user's turn and the failure; a chat that was refused before any call leaves nothing."""
+        """Keeps the user's turn and the failure; a chat that was refused before any call leaves nothing.
+
+        One whose answer could not be stored leaves nothing either, whatever it cost: telemetry tells.
+        """
         self.refused(progress.command, error, progress.started, attempts=progress.calls)
+        if not progress.calls:
+            return
         # Who lost the key to a later run leaves nothing: that run's answer is what the key is charged for.
-        if progress.calls and not isinstance(error, StorageUnavailable | KeyTakenOver):
+        if isinstance(error, StorageUnavailable | KeyTakenOver | NotFound):
+            self._lost(progress, error, await self.charge(progress))
+        else:
             await self._store(progress, status="failed", error_code=error.code)
 
     async def left(self, progress: Progress) -> None:
         """The caller is gone: what was said so far is `incomplete`, and paid for."""
+        if progress.admitted.is_complete:
+            return
         said = bool(progress.runs) and progress.runs[-1].transcript.has_content
         await self._store(progress, status="incomplete" if said else "cancelled", error_code=None)
 
@@ -122,6 +134,20 @@ class Settlement:
         )
         try:
             await self.journal.commit(record)
-        except StorageUnavailable as lost:
+        except (StorageUnavailable, NotFound) as lost:
             # The caller is told of the first error; that its record is lost must be seen all the same.
-            self.refused(progress.command, lost, progress.started, attempts=progress.calls)
+            self._lost(progress, lost, charge)
+
+    def _lost(self, progress: Progress, error: LorError, charge: Charge) -> None:
+        bill = charge.bill
+        self.telemetry.emit(
+            ChatLost(
+                request_id=progress.command.request_id,
+                tenant=progress.command.tenant,
+                thread_id=progress.ids.thread,
+                code=error.code,
+                usage=NO_USAGE if bill is None else bill.usage,
+                cost_usd=Decimal(0) if bill is None else bill.cost_usd,
+                attempts=progress.calls,
+            )
+        )
