@@ -2,7 +2,7 @@
 
 import datetime
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -17,6 +17,8 @@ from domain.usage import Usage
 
 MessageStatus: TypeAlias = Literal["complete", "incomplete", "failed", "interrupted", "cancelled"]
 
+MAX_PINNED: Final = 100
+"""Messages of one thread that are pinned at most: all of them go into each prompt."""
 
 ThreadOrder: TypeAlias = Literal["created", "updated"]
 """By when a thread was opened, or last written to; the newest first."""
@@ -115,7 +117,7 @@ class Conversation:
     recent: tuple[StoredMessage, ...] = ()
     """The last complete messages, as many as were asked for, oldest first."""
     pinned: tuple[StoredMessage, ...] = ()
-    """The pinned complete messages that are older than those, oldest first."""
+    """The pinned complete messages that are older than those, oldest first: the last `MAX_PINNED`."""
     summary: ThreadSummary | None = None
 
 

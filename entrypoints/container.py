@@ -30,6 +30,8 @@ from application.services.background import Background
 from application.services.compilation import Compilation
 from application.services.failover import Failover
 from application.services.idempotency_guard import IdempotencyGuard
+from application.services.pinning import PinCarrier
+from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import PromptWriting
@@ -238,6 +240,13 @@ class Container(containers.DeclarativeContainer):
     inject_memory = providers.Singleton(
         InjectMemory, conversations=store.provided.conversations, summariser=summariser
     )
+    placement = providers.Singleton(
+        Placement,
+        defaults=settings.provided.chat,
+        unit_of_work=store.provided.unit_of_work,
+        conversations=store.provided.conversations,
+        memory=inject_memory,
+    )
     assembly = providers.Singleton(
         RequestAssembly,
         defaults=settings.provided.chat,
@@ -248,8 +257,7 @@ class Container(containers.DeclarativeContainer):
             lambda settings: "format-enforcement" in settings.chat.passes, settings
         ),
         check_schema=providers.Object(_check_schema),
-        unit_of_work=store.provided.unit_of_work,
-        conversations=store.provided.conversations,
+        placement=placement,
         memory=inject_memory,
         prompts=prompts,
     )
@@ -279,6 +287,7 @@ class Container(containers.DeclarativeContainer):
         compilation=compilation,
         failover=failover,
         settlement=settlement,
+        pins=providers.Singleton(PinCarrier, unit_of_work=store.provided.unit_of_work),
         background=background,
         journal=store.provided.journal,
         clock=clock,
@@ -313,7 +322,6 @@ class Container(containers.DeclarativeContainer):
     prune_store = providers.Singleton(
         PruneStore,
         maintenance=store.provided.maintenance,
-        clock=clock,
         keeps_messages=providers.Callable(
             lambda settings: (
                 None

@@ -6,7 +6,7 @@ from adapters.in_memory.conversations import position_of
 from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.tenant_view import TenantView
 from domain.ids import SessionId, Tenant, ThreadId
-from domain.thread import Conversation, Session
+from domain.thread import MAX_PINNED, Conversation, Session
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +35,7 @@ class InMemoryConversationReader:
             session=session,
             thread=thread,
             recent=tuple(recent),
-            pinned=tuple(pinned),
+            pinned=tuple(pinned[-MAX_PINNED:]),
             summary=view.summaries.get(thread.id),
         )
 

@@ -223,7 +223,7 @@ class InMemoryMessages:
 
     async def count_pinned(self, thread_id: ThreadId) -> int:
         self._view.shelves.demand()
-        return sum(each.pinned for each in self._view.turns(thread_id))
+        return sum(each.pinned and each.status == "complete" for each in self._view.turns(thread_id))
 
     async def note_token_counts(self, counts: Mapping[MessageId, int]) -> None:
         self._view.shelves.demand()

@@ -15,7 +15,7 @@ from typing import Any, Final
 from adapters.persistence.rows import content_of, feedback_of
 from domain.ids import SessionId, Tenant, ThreadId
 from domain.model import ModelRef
-from domain.thread import Conversation, Session, StoredMessage, Thread, ThreadSummary
+from domain.thread import MAX_PINNED, Conversation, Session, StoredMessage, Thread, ThreadSummary
 from domain.usage import Usage
 
 _MESSAGE: Final = (
@@ -49,7 +49,8 @@ def conversation_sql(database: str) -> str:
         f"SELECT {_array(database, 'm', _MESSAGE)} AS message FROM messages m "
         "WHERE m.thread_id = $1 AND m.tenant = $2 AND m.status = 'complete' AND m.pinned "
         "AND m.id >= $5 AND m.id <= $7 "
-        "AND m.position < (SELECT min(place) FROM recent)"
+        "AND m.position < (SELECT min(place) FROM recent) "
+        f"ORDER BY m.position DESC LIMIT {MAX_PINNED}"
     )
     summary = (
         f"SELECT {_array(database, 'y', _SUMMARY)} FROM thread_summaries y "

@@ -58,7 +58,9 @@ _BACKWARDS: Final = _OF_THREAD.where(
 ).order_by(_M.position.desc())
 _FROM_THE_END: Final = _OF_THREAD.where(_M.position >= _LENGTH - _WINDOW).order_by(_M.position.desc())
 _TAIL: Final = _FROM_THE_END.where(_M.status == "complete")
-_PINNED: Final = sa.select(sa.func.count().label("pinned")).where(*_IN_THREAD, _M.pinned)
+_PINNED: Final = sa.select(sa.func.count().label("pinned")).where(
+    *_IN_THREAD, _M.pinned, _M.status == "complete"
+)
 _ATTEMPTS: Final = (
     sa.select(ATTEMPTS)
     .where(

@@ -19,7 +19,7 @@ from application.ports.store import Store
 from domain.feedback import Feedback
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, ThreadId
 from domain.message import ImagePart, Message, TextPart, ToolCall
-from domain.thread import ChatRecord, Conversation, ThreadSummary
+from domain.thread import MAX_PINNED, ChatRecord, Conversation, ThreadSummary
 
 
 class ConversationReaderSuite:
@@ -153,6 +153,19 @@ class ConversationReaderSuite:
             assert recent == [each.position for each in found.recent]
             assert pinned == [each.position for each in found.pinned]
             assert all(each.pinned for each in found.pinned)
+
+    async def test_no_more_pinned_messages_come_along_than_may_be_pinned(self, stores: Stores) -> None:
+        """Each chat reads them: of a thread that has more, the last ones."""
+        store, _ = stores
+        record = first_chat()
+        turns = tuple(
+            attrs.evolve(record.messages[0], id=MessageId(new_id()), pinned=True)
+            for _ in range(MAX_PINNED + 3)
+        )
+        await store.journal.commit(attrs.evolve(record, messages=(*turns, record.messages[1])))
+        found = await self._read(store, record, limit=1)
+
+        assert list(range(3, MAX_PINNED + 3)) == [each.position for each in found.pinned]
 
     async def test_conversations_are_their_tenants_alone(self, stores: Stores) -> None:
         """Foreign, absent and made-up ids are absent alike; capitals are small letters."""

@@ -16,7 +16,8 @@ class ConversationReader(Protocol):
     async def conversation(
         self, tenant: Tenant, thread_id: ThreadId, *, limit: int, below: int | None = None
     ) -> Conversation | None:
-        """The thread with its last `limit` complete messages, the pinned ones before them, and its summary.
+        """The thread with its last `limit` complete messages, the last `MAX_PINNED` pinned ones before them,
+        and its summary.
 
         None where it is absent, deleted or another tenant's.
 

@@ -117,7 +117,7 @@ class MessageRepository(Protocol):
         """Those that exist."""
 
     async def count_pinned(self, thread_id: ThreadId) -> int:
-        """How many messages of the thread are pinned. Exact while the thread is locked."""
+        """How many complete messages of the thread are pinned. Exact while the thread is locked."""
 
     async def note_token_counts(self, counts: Mapping[MessageId, int]) -> None:
         """Of messages that had none."""

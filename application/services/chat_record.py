@@ -62,7 +62,6 @@ def chat_record(
                 thread_id=ids.thread,
                 message=message,
                 parent=parent,
-                pinned=assembly.pinned,
                 created_at=now,
             )
         )
@@ -75,7 +74,6 @@ def chat_record(
         status=status,
         error_code=error_code,
         parent=parent,
-        pinned=assembly.pinned,
         format=assembly.request.format,
         model=model,
         prompt_version=assembly.prompt_version,

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.absence import no_thread
-from application.services.regeneration import LOOK_BACK, Regeneration
+from application.services.exchange_reading import complete, read_back
+from application.services.regeneration import Regeneration
+from application.services.thread_lookup import position_of
 from domain.errors import Fault, InvalidRequest
 from domain.exchanges import waiting_turns
 from domain.ids import Tenant, ThreadId
@@ -24,14 +26,14 @@ async def find_open_calls(
     Raises:
         NotFound: there is no such thread.
         InvalidRequest: the last answer made no such call, or another one beside that has no result.
+        Conflict: the exchange is too long to be read.
         StorageUnavailable: the database is away.
     """
     async with unit_of_work(tenant) as work:
         thread = await work.threads.get(thread_id)
         if thread is None:
             raise no_thread(thread_id, for_chat=True)
-        page = await work.messages.page(thread_id, below=thread.length, limit=LOOK_BACK, newest_first=True)
-    stored = sorted((each for each in page if each.status == "complete"), key=lambda each: each.position or 0)
+        stored = complete(await read_back(work, thread_id, below=thread.length))
     while stored and stored[-1].message.role != "assistant":
         stored.pop()
     exchange = waiting_turns(stored)
@@ -57,6 +59,5 @@ async def find_open_calls(
         thread_id=thread_id,
         turns=tuple(each.message for each in exchange),
         parent=exchange[-1].id,
-        below=exchange[0].position or 0,
-        pinned=any(each.pinned for each in exchange),
+        below=position_of(exchange[0]),
     )

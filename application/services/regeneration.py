@@ -1,20 +1,17 @@
 """Finds what an answer was given to, so that another one can be made in its place."""
 
-from typing import Final
-
 import attrs
 
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.absence import no_message
+from application.services.exchange_reading import MOST_READ, complete, read_back, read_on
+from application.services.thread_lookup import position_of
 from domain.errors import Conflict, Fault, InvalidRequest
 from domain.exchanges import exchanges_of
 from domain.ids import MessageId, Tenant, ThreadId
 from domain.message import Message
 from domain.suggestion import shown
-from domain.thread import StoredMessage
-
-LOOK_BACK: Final = 200
-"""Messages before an answer among which its exchange begins: tool calls make it long."""
+from domain.thread import StoredMessage, Thread
 
 
 @attrs.frozen(kw_only=True)
@@ -28,8 +25,6 @@ class Regeneration:
     """The last of them, which the new answer follows."""
     below: int
     """The position of the first of them: the memory is what lies before it."""
-    pinned: bool
-    """Whether the exchange is, and so the new answer too."""
 
 
 async def find_regeneration(
@@ -37,10 +32,14 @@ async def find_regeneration(
 ) -> Regeneration:
     """Reads the answer and what led to it; of a turn that waits for an answer at the end of its thread, the turns.
 
+    An answer is the one to make again as long as nothing came after it but tries in its place that failed or
+    were cut.
+
     Raises:
         NotFound: there is no such message.
         InvalidRequest: it is neither an answer that can be made again nor a turn that waits for one.
-        Conflict: it is an answer, and not the last message of its thread.
+        Conflict: it is an answer that another one was made for, or that the thread went on from; or its exchange
+            is too long to be read.
         StorageUnavailable: the database is away.
     """
     async with unit_of_work(tenant) as work:
@@ -48,60 +47,43 @@ async def find_regeneration(
         thread = None if named is None else await work.threads.get(named.thread_id)
         if named is None or thread is None:
             raise no_message(message_id)
-        position = named.position or 0
         if named.message.role != "assistant":
-            turns = await _waiting(work, named, position)
-        elif position != thread.length - 1:
-            raise await _not_the_last(work, named)
+            turns = await _waiting(work, named)
         else:
-            turns = await _led_to(work, named, position)
+            turns = await _led_to(work, named)
+            await _demand_last(work, named, thread, parent=turns[-1].id if turns else named.parent)
     if not turns:
         raise _refused(f"nothing that {shown(message_id)} answers is stored; send the question again")
     return Regeneration(
         thread_id=named.thread_id,
         turns=tuple(each.message for each in turns),
         parent=turns[-1].id,
-        below=turns[0].position or 0,
-        pinned=any(each.pinned for each in turns),
+        below=position_of(turns[0]),
     )
 
 
-async def _waiting(work: UnitOfWork, named: StoredMessage, position: int) -> tuple[StoredMessage, ...]:
+async def _waiting(work: UnitOfWork, named: StoredMessage) -> tuple[StoredMessage, ...]:
     """The turns at the thread's end that nothing answered, the named one among them: a fork may end with them."""
-    page = await work.messages.page(named.thread_id, limit=LOOK_BACK, newest_first=True)
-    stored = sorted(page, key=lambda each: each.position or 0)
-    if stored and stored[-1].message.role != "assistant":
-        waiting = exchanges_of(each for each in stored if each.status == "complete").open
+    behind = await read_on(work, named)
+    if behind[-1].message.role != "assistant":
+        waiting = exchanges_of(complete(await read_back(work, named.thread_id))).open
         if any(each.id == named.id for each in waiting):
             return waiting
     what = f"{shown(named.id)} is a turn of role {named.message.role}"
-    behind = await work.messages.page(named.thread_id, after=position, limit=LOOK_BACK)
     answers = [each for each in behind if each.message.role == "assistant"]
     if not answers:
         raise _refused(f"{what} that no answer can be made for; send it again")
-    newest = [each for each in answers if each.parent == answers[0].parent][-1]
+    to_same = [each for each in answers if each.parent == answers[0].parent]
+    newest = (complete(to_same) or to_same)[-1]
     raise _refused(
         f"{what} that has its answer: name {newest.id} to have that one made again, or fork the thread at this"
         " turn and name the last message of the fork"
     )
 
 
-async def _not_the_last(work: UnitOfWork, answer: StoredMessage) -> Conflict:
-    (last,) = await work.messages.page(answer.thread_id, limit=1, newest_first=True) or (answer,)
-    if answer.parent is not None and last.parent == answer.parent and last.message.role == "assistant":
-        return Conflict(
-            f"message {shown(answer.id)} was made again: answer {last.id} was made in its place; regenerate that one"
-        )
-    return Conflict(
-        f"message {shown(answer.id)} is not the last of its thread; fork the thread at the turn before it"
-        " and regenerate the last message of the fork"
-    )
-
-
-async def _led_to(work: UnitOfWork, answer: StoredMessage, position: int) -> tuple[StoredMessage, ...]:
+async def _led_to(work: UnitOfWork, answer: StoredMessage) -> tuple[StoredMessage, ...]:
     """The turns up to its parent; where none is stored, up to the nearest that is no answer."""
-    before = await work.messages.page(answer.thread_id, below=position, limit=LOOK_BACK, newest_first=True)
-    stored = sorted(before, key=lambda each: each.position or 0)
+    stored = await read_back(work, answer.thread_id, below=position_of(answer))
     last = next((index for index, each in enumerate(stored) if each.id == answer.parent), None)
     if last is None:
         last = next(
@@ -110,7 +92,35 @@ async def _led_to(work: UnitOfWork, answer: StoredMessage, position: int) -> tup
         )
     if last is None:
         return ()
-    return exchanges_of(each for each in stored[: last + 1] if each.status == "complete").open
+    return exchanges_of(complete(stored[: last + 1])).open
+
+
+async def _demand_last(
+    work: UnitOfWork, answer: StoredMessage, thread: Thread, *, parent: MessageId | None
+) -> None:
+    """
+    Raises:
+        Conflict: something came after the answer that is no failed try to make it again.
+    """
+    behind = thread.length - 1 - position_of(answer)
+    if behind == 0:
+        return
+    if behind <= MOST_READ:
+        tries = await work.messages.page(answer.thread_id, after=position_of(answer), limit=behind)
+        if parent is not None and all(
+            each.message.role == "assistant" and each.parent == parent for each in tries
+        ):
+            made = complete(tries)
+            if not made:
+                return
+            raise Conflict(
+                f"message {shown(answer.id)} was made again: answer {made[-1].id} was made in its place;"
+                " regenerate that one"
+            )
+    raise Conflict(
+        f"message {shown(answer.id)} is not the last of its thread; fork the thread at the turn before it"
+        " and regenerate the last message of the fork"
+    )
 
 
 def _refused(message: str) -> InvalidRequest:

@@ -6,21 +6,16 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from application.ports.conversation_reader import ConversationReader
-from application.ports.unit_of_work import UnitOfWorkFactory
-from application.services.absence import no_session, no_thread
-from application.services.open_calls import find_open_calls
+from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
-from application.services.regeneration import find_regeneration
 from application.services.run import Run
 from application.use_cases.chat_command import SendChatCommand
-from application.use_cases.inject_memory import Injection, InjectMemory, InjectMemoryCommand
+from application.use_cases.inject_memory import Injection, InjectMemory
 from domain.catalogue import Catalogue
 from domain.chat import ChatRequest
 from domain.chat_defaults import ChatDefaults
-from domain.clean_text import clean
-from domain.errors import Absent, Fault, InvalidRequest
-from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
+from domain.errors import Fault, InvalidRequest
+from domain.ids import DEFAULT_TENANT, MessageId, Tenant
 from domain.json_value import JSONObject, JSONValue
 from domain.memory import NO_MEMORY, Memory
 from domain.message import Message
@@ -28,7 +23,7 @@ from domain.model import ModelSpec
 from domain.output.formatter import Formatter
 from domain.routing.plan import Candidate, plan_candidates
 from domain.summary import Fold
-from domain.thread import Conversation, Session, Thread
+from domain.thread import Session, Thread
 
 SchemaCheck = Callable[[JSONObject], tuple[Fault, ...]]
 
@@ -50,8 +45,6 @@ class Assembly:
     warnings: tuple[str, ...]
     parent: MessageId | None = None
     """The stored turn that the answer, or the first of `new_turns`, follows; None where nothing is stored of it."""
-    pinned: bool = False
-    """Whether the answer belongs to an exchange that is pinned: it takes the place of another one there."""
 
     @property
     def memory(self) -> Memory | None:
@@ -76,20 +69,6 @@ class Assembly:
 
 
 @attrs.frozen(kw_only=True)
-class _Place:
-    """Where a chat belongs and what it asks."""
-
-    session: Session | None
-    thread: Thread | None = None
-    injection: Injection | None = None
-    history: tuple[Message, ...] = ()
-    turns: tuple[Message, ...]
-    new_turns: tuple[Message, ...] = ()
-    parent: MessageId | None = None
-    pinned: bool = False
-
-
-@attrs.frozen(kw_only=True)
 class RequestAssembly:
     defaults: ChatDefaults
     catalogue: Catalogue
@@ -98,8 +77,7 @@ class RequestAssembly:
     formatters: Mapping[str, Formatter]
     words_for_schema: bool
     check_schema: SchemaCheck
-    unit_of_work: UnitOfWorkFactory
-    conversations: ConversationReader
+    placement: Placement
     memory: InjectMemory
     prompts: PromptChoice
 
@@ -121,7 +99,7 @@ class RequestAssembly:
         """
         today = now.date()
         formatter, specs = await self._resolve(command, today)
-        place = await self._place(command)
+        place = await self.placement.find(command)
         session, thread, injection = place.session, place.thread, place.injection
         prompt = None
         if command.system_prompt is not None or self.prompts.default is not None or command.variables:
@@ -168,7 +146,6 @@ class RequestAssembly:
             warnings=_lifecycle_warnings(candidates, today)
             + (() if injection is None else injection.warnings),
             parent=place.parent,
-            pinned=place.pinned,
         )
 
     async def remember(self, assembly: Assembly, *, request_id: str, paid: Callable[[Run], None]) -> Assembly:
@@ -257,115 +234,6 @@ class RequestAssembly:
             except InvalidRequest as error:
                 faults.extend(error.faults)
         return formatter, tuple(specs), tuple(faults)
-
-    async def _place(self, command: SendChatCommand) -> _Place:
-        """Where the chat belongs, and what is asked: one round trip, more where a stored exchange is gone on with."""
-        if command.regenerates is not None:
-            found = await find_regeneration(self.unit_of_work, command.tenant, command.regenerates)
-            injection = await self._inject(command, found.thread_id, below=found.below)
-            return _Place(
-                session=injection.conversation.session,
-                thread=injection.conversation.thread,
-                injection=injection,
-                turns=found.turns,
-                parent=found.parent,
-                pinned=found.pinned,
-            )
-        if command.thread_id is not None and command.own_history and command.messages[0].role == "tool":
-            found = await find_open_calls(
-                self.unit_of_work, command.tenant, command.thread_id, command.messages
-            )
-            injection = await self._inject(command, found.thread_id, below=found.below)
-            _demand_place(injection.conversation, command)
-            return _Place(
-                session=injection.conversation.session,
-                thread=injection.conversation.thread,
-                injection=injection,
-                turns=found.turns + command.messages,
-                new_turns=command.messages,
-                parent=found.parent,
-                pinned=found.pinned,
-            )
-        history, turns = _split(command.messages) if command.own_history else ((), command.messages)
-        if command.thread_id is not None:
-            try:
-                injection = await self._inject(
-                    command, command.thread_id, depth=0 if command.own_history else None
-                )
-            except Absent:
-                raise no_thread(command.thread_id, for_chat=True) from None
-            conversation = injection.conversation
-            _demand_place(conversation, command)
-            return _Place(
-                session=conversation.session,
-                thread=conversation.thread,
-                injection=None if command.own_history else injection,
-                history=history,
-                turns=turns,
-                new_turns=_after_last_answer(command.messages),
-            )
-        session: Session | None = None
-        if command.session_id is not None:
-            session = await self.conversations.session(command.tenant, command.session_id)
-            if session is None:
-                raise no_session(command.session_id, for_chat=True)
-            _demand_user(session, command.user, of="session_id")
-        return _Place(session=session, history=history, turns=turns, new_turns=command.messages)
-
-    async def _inject(
-        self,
-        command: SendChatCommand,
-        thread_id: ThreadId,
-        *,
-        below: int | None = None,
-        depth: int | None = None,
-    ) -> Injection:
-        if depth is None:
-            depth = command.context_depth
-        if depth is None:
-            depth = self.defaults.context_depth
-        return await self.memory.execute(
-            InjectMemoryCommand(
-                tenant=command.tenant,
-                thread_id=thread_id,
-                depth=depth,
-                mode=command.memory or self.defaults.memory,
-                below=below,
-            )
-        )
-
-
-def _demand_place(conversation: Conversation, command: SendChatCommand) -> None:
-    if command.session_id not in (None, conversation.session.id):
-        message = "the thread belongs to another session; leave `session_id` out"
-        raise InvalidRequest.of(Fault(path="session_id", message=message))
-    _demand_user(conversation.session, command.user, of="thread_id")
-
-
-def _demand_user(session: Session, user: str | None, *, of: str) -> None:
-    """A session that is nobody's takes whatever user is named, and does not keep it."""
-    if None not in (user, session.user) and clean(user) != session.user:
-        what = "thread" if of == "thread_id" else "session"
-        message = f"the {what} is not this user's; leave `user` out, or leave `{of}` out to start a {what} of theirs"
-        raise InvalidRequest.of(Fault(path="user", message=message))
-
-
-def _split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
-    """The caller's own history, and the turns after the last answer: a tool's results stay with their call."""
-    index = len(messages) - 1
-    while index > 0 and messages[index - 1].role not in ("assistant", "system"):
-        index -= 1
-    if messages[index].role == "tool":
-        index -= 1
-        while index > 0 and messages[index - 1].role == "user":
-            index -= 1
-    return messages[: max(index, 0)], messages[max(index, 0) :]
-
-
-def _after_last_answer(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """What a continued thread does not hold yet."""
-    answers = [index for index, message in enumerate(messages) if message.role == "assistant"]
-    return messages[answers[-1] + 1 :] if answers else messages
 
 
 def _lifecycle_warnings(candidates: tuple[Candidate, ...], today: datetime.date) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from application.services.background import Background
 from application.services.chat_record import ChatIds, chat_record, spoken
 from application.services.compilation import Compilation
 from application.services.failover import Failover
+from application.services.pinning import PinCarrier
 from application.services.request_assembly import RequestAssembly
 from application.services.run import RoutedEvent, Run, Switched
 from application.services.second_ask import asking_again
@@ -58,6 +59,7 @@ class SendChat:
     _compilation: Compilation
     _failover: Failover
     _settlement: Settlement
+    _pins: PinCarrier
     _background: Background
     _journal: ChatJournal
     _clock: Clock
@@ -325,6 +327,7 @@ class SendChat:
         )
         await self._journal.commit(record)
         progress.admitted.is_complete = True
+        late_warnings = await self._carry_pin(progress)
         duration_s = self._clock.monotonic() - progress.started
         overhead_s = max(0.0, duration_s - progress.waited_s)
         self._telemetry.emit(
@@ -343,7 +346,21 @@ class SendChat:
                 stream=progress.stream,
             )
         )
-        return made(overhead_s=overhead_s)
+        answer = made(overhead_s=overhead_s)
+        return attrs.evolve(answer, warnings=answer.warnings + late_warnings) if late_warnings else answer
+
+    async def _carry_pin(self, progress: Progress) -> tuple[str, ...]:
+        """Of an answer that was added to a stored exchange, while the thread still waits for this chat."""
+        parent, warnings = progress.assembly.parent, list[str]()
+        if parent is None:
+            return ()
+
+        async def carry() -> None:
+            command, answer = progress.command, progress.ids.message
+            warnings.extend(await self._pins.carry(command.tenant, answer, parent=parent))
+
+        await self._background.finish(carry(), within_s=STORE_ON_LEAVING_S)
+        return tuple(warnings)
 
 
 def _is_free(command: SendChatCommand) -> bool:

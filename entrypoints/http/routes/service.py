@@ -9,11 +9,11 @@ from aiohttp import web
 from application.ports.price_book import Price
 from application.use_cases.describe_service import ModelView
 from application.use_cases.fork_thread import MAX_COPIED
-from application.use_cases.pin_message import MAX_PINNED
 from application.use_cases.read_prompts import PromptEntry
 from domain.errors import StorageUnavailable
 from domain.ids import DEFAULT_TENANT
 from domain.json_value import JSONValue
+from domain.thread import MAX_PINNED
 from domain.thread_words import MAX_TAG, MAX_TAGS, MAX_TITLE
 from entrypoints.application import Application
 from entrypoints.http.chat_body import MAX_MESSAGES

@@ -5,11 +5,11 @@ import asyncio
 import attrs
 import pytest
 
-from application.use_cases.pin_message import MAX_PINNED, PinMessageCommand
+from application.use_cases.pin_message import PinMessageCommand
 from domain.errors import Conflict, LorError, NotFound
 from domain.ids import DEFAULT_TENANT, MessageId
 from domain.message import Message, ToolCall
-from domain.thread import Thread
+from domain.thread import MAX_PINNED, Thread
 from tests.support.thread_bench import ABSENT, OTHER, ThreadBench
 
 

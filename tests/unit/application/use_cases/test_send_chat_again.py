@@ -1,16 +1,12 @@
 """SendChat with keys, in busy threads, and asked to answer once more."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import attrs
 import pytest
 
-from application.ports.chat_provider import ProviderCall
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer, ChatDone, ChatEvent, ChatStarted, Delta
-from domain.chat import ProviderEvent
 from domain.chat_defaults import ChatDefaults
 from domain.errors import (
     ChatFailed,
@@ -33,6 +29,7 @@ from lor3.testing import (
     fake_application,
     fake_settings,
 )
+from tests.support.held_provider import Held
 
 KEY = IdempotencyKey(key="k1", fingerprint="a" * 64)
 BROKEN = ProviderFailure("bad_request", "it broke", status=400)
@@ -69,21 +66,6 @@ async def events_of(lor3: object, command: SendChatCommand) -> list[ChatEvent]:
         return [event async for event in events]
 
 
-@attrs.define(slots=False)
-class Held(ScriptedProvider):
-    """Answers once it is let go."""
-
-    go: asyncio.Event = attrs.field(factory=asyncio.Event, kw_only=True)
-    asked: asyncio.Event = attrs.field(factory=asyncio.Event, kw_only=True)
-
-    @asynccontextmanager
-    async def open(self, call: ProviderCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
-        self.asked.set()
-        await self.go.wait()
-        async with super().open(call) as events:
-            yield events
-
-
 async def test_same_key_gives_the_same_answer_and_asks_nobody() -> None:
     """The second request costs nothing, stores nothing and says that it is a replay."""
     provider, store, telemetry = ScriptedProvider(["Here."]), InMemoryStore(), RecordingTelemetry()
@@ -112,6 +94,20 @@ async def test_streamed_and_whole_replay_one_another() -> None:
     assert "".join(event.text for event in streamed if isinstance(event, Delta)) == whole.output
     assert [type(event) for event in replayed] == [ChatStarted, Delta, ChatDone]
     assert replayed[1] == Delta("Here we are.")
+
+
+async def test_key_of_a_failed_regeneration_is_tried_again() -> None:
+    """The very same request: the failure is stored behind the answer and does not bar it."""
+    provider = ScriptedProvider(["Here.", BROKEN, "There."])
+    async with fake_application({"a": provider}) as lor3:
+        first = await lor3.send_chat.execute(ask())
+        with pytest.raises((ChatFailed, InvalidRequest)):
+            await lor3.send_chat.execute(again(first, idempotency=KEY))
+        second = await lor3.send_chat.execute(again(first, idempotency=KEY))
+        third = await lor3.send_chat.execute(again(first, idempotency=KEY))
+
+    assert (second.output, third.message_id, third.is_replay) == ("There.", second.message_id, True)
+    assert len(provider.calls) == 3
 
 
 async def test_key_with_another_request_is_refused() -> None:
