@@ -21,6 +21,7 @@ class InMemoryMaintenance:
 
     async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:
         self._shelves.demand()
+        retention.demand_past(self._shelves.now())
         tenants = {tenant for tenant, _ in (*self._shelves.sessions, *self._shelves.keys)}
         reports = [_prune(TenantView(self._shelves, each), retention, dry_run) for each in sorted(tenants)]
         return PruneReport(

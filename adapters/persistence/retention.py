@@ -21,6 +21,8 @@ from adapters.persistence.tables import (
 
 Key: TypeAlias = tuple[str, str]
 """An id and its tenant."""
+IdRange: TypeAlias = tuple[str, str]
+"""From the first id up to, and without, the second."""
 
 BEGINNING: Final = "00000000-0000-0000-0000-000000000000"
 """Where a walk by id begins."""
@@ -47,15 +49,8 @@ def old_messages(
         table: `messages`, or a partition of it.
     """
     m = table.c
-    # An id that is no UUIDv7 says nothing of its time.
-    is_candidate = sa.or_(
-        m.id < first_id_at(before), sa.func.substr(sa.cast(m.id, sa.Text), 15, 1) != sa.literal("7")
-    )
     found = connection.execute(
-        sa.select(m.id, m.tenant)
-        .where(m.id > after, is_candidate, m.created_at < before)
-        .order_by(m.id)
-        .limit(limit)
+        sa.select(m.id, m.tenant).where(m.id > after, _is_old(table, before)).order_by(m.id).limit(limit)
     )
     return [(row.id, row.tenant) for row in found]
 
@@ -72,7 +67,7 @@ def count_old(
     Args:
         table: `messages`, or a partition of it.
     """
-    old = sa.select(sa.func.count()).select_from(table).where(table.c.created_at < before)
+    old = sa.select(sa.func.count()).select_from(table).where(_is_old(table, before))
     if deleted_before is not None:
         is_of_deleted = sa.exists().where(
             _T.id == table.c.thread_id, _T.tenant == table.c.tenant, _T.deleted_at < deleted_before
@@ -83,36 +78,35 @@ def count_old(
 
 def delete_messages(connection: sa.Connection, keys: Iterable[Key]) -> int:
     """With their attempts and the history of their feedback; how many messages that were."""
-    count = 0
-    for tenant, ids in _by_tenant(keys).items():
-        for table, column in (
-            (ATTEMPTS, ATTEMPTS.c.message_id),
-            (FEEDBACK_CHANGES, FEEDBACK_CHANGES.c.message_id),
-        ):
-            connection.execute(
-                sa.delete(table).where(table.c.tenant == tenant, _among(connection, column, ids))
-            )
-        count += connection.execute(
-            sa.delete(MESSAGES).where(_M.tenant == tenant, _among(connection, _M.id, ids))
-        ).rowcount
+    keys = list(keys)
+    # Messages first: whoever rates one of them holds its row, and has written the history when that is let go.
+    count = _delete(connection, MESSAGES, _M.id, keys)
+    for table in (ATTEMPTS, FEEDBACK_CHANGES):
+        delete_of(connection, keys, table=table)
     return count
 
 
-def delete_feedback_of(connection: sa.Connection, *, first: str, end: str, limit: int) -> int:
-    """The history of feedback on messages from id `first` up to `end`; how many changes that were."""
-    f = FEEDBACK_CHANGES.c
+def delete_of(connection: sa.Connection, keys: Iterable[Key], *, table: sa.Table) -> int:
+    """What a table holds of messages; how many rows that were."""
+    return _delete(connection, table, table.c.message_id, keys)
+
+
+def left_behind(
+    connection: sa.Connection, table: sa.Table, *, ids: IdRange, after: str, limit: int
+) -> list[Key]:
+    """Messages in a range that are gone and still have rows in `table`, by id, from the one behind `after`."""
+    first, end = ids
+    of, tenant = table.c.message_id, table.c.tenant
+    # The bounds once more: so no month need be looked into but those of the range.
+    is_message = sa.exists().where(_M.id == of, _M.tenant == tenant, _M.id >= first, _M.id < end)
     found = connection.execute(
-        sa.select(f.message_id, f.tenant)
-        .where(f.message_id >= first, f.message_id < end)
-        .order_by(f.message_id)
+        sa.select(of.label("id"), tenant)
+        .where(of >= first, of < end, of > after, ~is_message)
+        .distinct()
+        .order_by(of)
         .limit(limit)
     )
-    count = 0
-    for tenant, ids in _by_tenant((row.message_id, row.tenant) for row in found).items():
-        count += connection.execute(
-            sa.delete(FEEDBACK_CHANGES).where(f.tenant == tenant, _among(connection, f.message_id, ids))
-        ).rowcount
-    return count
+    return [(row.id, row.tenant) for row in found]
 
 
 def deleted_threads(connection: sa.Connection, *, before: datetime.datetime, limit: int) -> list[Key]:
@@ -207,14 +201,23 @@ def delete_keys(connection: sa.Connection, *, before: datetime.datetime, limit: 
 
 
 def would_go(
-    connection: sa.Connection, *, before: datetime.datetime, deleted_before: datetime.datetime | None
+    connection: sa.Connection,
+    *,
+    before: datetime.datetime,
+    deleted_before: datetime.datetime | None,
+    whole: Sequence[IdRange] = (),
 ) -> Mapping[str, int]:
-    """How many threads and sessions nothing newer than `before` is in.
+    """How many threads and sessions nothing is in that stays.
 
     Threads that were deleted before that other time are as good as gone, and not among them.
+
+    Args:
+        whole: the ids of months that go whatever is in them.
     """
     stays = sa.true() if deleted_before is None else sa.func.coalesce(_T.deleted_at >= deleted_before, True)
-    newer = sa.exists().where(_M.thread_id == _T.id, _M.tenant == _T.tenant, _M.created_at >= before)
+    newer = sa.exists().where(
+        _M.thread_id == _T.id, _M.tenant == _T.tenant, ~_is_old(MESSAGES, before), _is_in_none(whole)
+    )
     alive = sa.exists().where(
         _T.session_id == _S.id, _T.tenant == _S.tenant, stays, sa.or_(_T.updated_at >= before, newer)
     )
@@ -223,15 +226,21 @@ def would_go(
     return {"threads": connection.scalar(threads) or 0, "sessions": connection.scalar(sessions) or 0}
 
 
-def count_deleted(connection: sa.Connection, *, before: datetime.datetime) -> Mapping[str, int]:
-    """How many threads were deleted before this, and how many messages are in them."""
+def count_deleted(
+    connection: sa.Connection, *, before: datetime.datetime, but: Sequence[IdRange] = ()
+) -> Mapping[str, int]:
+    """How many threads were deleted before this, and how many messages are in them.
+
+    Args:
+        but: the ids of messages that are counted elsewhere.
+    """
     deleted = _T.deleted_at < before
     threads = sa.select(sa.func.count()).select_from(THREADS).where(deleted)
     messages = (
         sa.select(sa.func.count())
         .select_from(THREADS)
         .join(MESSAGES, sa.and_(_M.thread_id == _T.id, _M.tenant == _T.tenant))
-        .where(deleted)
+        .where(deleted, _is_in_none(but))
     )
     return {"threads": connection.scalar(threads) or 0, "messages": connection.scalar(messages) or 0}
 
@@ -239,6 +248,29 @@ def count_deleted(connection: sa.Connection, *, before: datetime.datetime) -> Ma
 def count_keys(connection: sa.Connection, *, before: datetime.datetime) -> int:
     expired = sa.select(sa.func.count()).select_from(IDEMPOTENCY_KEYS).where(_K.expires_at < before)
     return connection.scalar(expired) or 0
+
+
+def _is_old(table: sa.FromClause, before: datetime.datetime) -> sa.ColumnElement[bool]:
+    """By the time that it bears, and by its id too: what a fork copied bears an older time, and stays."""
+    m = table.c
+    # An id that is no UUIDv7 says nothing of its time.
+    return sa.and_(
+        m.created_at < before,
+        sa.or_(m.id < first_id_at(before), sa.func.substr(sa.cast(m.id, sa.Text), 15, 1) != sa.literal("7")),
+    )
+
+
+def _is_in_none(ranges: Sequence[IdRange]) -> sa.ColumnElement[bool]:
+    return sa.and_(sa.true(), *(sa.or_(_M.id < first, _M.id >= end) for first, end in ranges))
+
+
+def _delete(connection: sa.Connection, table: sa.Table, column: sa.Column[Any], keys: Iterable[Key]) -> int:
+    return sum(
+        connection.execute(
+            sa.delete(table).where(table.c.tenant == tenant, _among(connection, column, ids))
+        ).rowcount
+        for tenant, ids in _by_tenant(keys).items()
+    )
 
 
 def _locked(table: sa.Table, keys: Sequence[Key]) -> sa.Select[Any]:

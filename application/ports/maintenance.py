@@ -5,6 +5,8 @@ from typing import Final, Protocol
 
 import attrs
 
+from domain.errors import Fault, InvalidRequest
+
 YOUNGEST_MESSAGES: Final = datetime.timedelta(days=1)
 """Messages of less go for no reason: a cut-off closer than this is a slip, or of a clock that goes ahead."""
 
@@ -19,6 +21,25 @@ class Retention:
     """Threads that were deleted before this, whole."""
     keys_before: datetime.datetime | None = None
     """Idempotency keys whose time was over before this."""
+
+    def demand_past(self, now: datetime.datetime) -> None:
+        """
+        Raises:
+            InvalidRequest: messages of the last day, or what is yet to come, would go.
+        """
+        for path, before, latest in (
+            ("messages_before", self.messages_before, now - YOUNGEST_MESSAGES),
+            ("deleted_before", self.deleted_before, now),
+            ("keys_before", self.keys_before, now),
+        ):
+            if before is not None and before > latest:
+                raise InvalidRequest.of(
+                    Fault(
+                        path=path,
+                        message=f"must be no later than {_shown(latest)} by the clock of the database; it is "
+                        f"{_shown(before)}",
+                    )
+                )
 
 
 @attrs.frozen(kw_only=True)
@@ -99,3 +120,7 @@ class Maintenance(Protocol):
         Raises:
             StorageUnavailable: the database is away or refuses.
         """
+
+
+def _shown(moment: datetime.datetime) -> str:
+    return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"

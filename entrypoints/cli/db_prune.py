@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from application.ports.maintenance import PruneReport
     from application.use_cases.prune_store import PruneStore
     from entrypoints.settings import Settings
-
-_YOUNGEST: Final = datetime.timedelta(days=1)
-"""Less is more likely a slip than an age: it would take what people are talking about now."""
 
 
 @click.command(
@@ -48,17 +45,28 @@ def prune(
     report = asyncio.run(_prune(settings, dry_run=dry_run, messages_older_than=messages_older_than, yes=yes))
     if report is None:
         return 1
-    counts = {
+    counts: dict[str, int] = {
         "messages": report.messages,
         "threads": report.threads,
         "sessions": report.sessions,
         "keys": report.keys,
     }
     emit(
-        {"dry_run": dry_run, "partitions": list(report.partitions), **counts},
+        {
+            "dry_run": dry_run,
+            "partitions": list(report.partitions),
+            **counts,
+            "messages_estimated": report.is_estimated,
+        },
         as_json=as_json,
         columns=("would go" if dry_run else "went", "how many"),
-        rows=[*((name, "whole") for name in report.partitions), *counts.items()],
+        rows=[
+            *((name, "whole") for name in report.partitions),
+            *(
+                (name, f"about {count}" if name == "messages" and report.is_estimated else count)
+                for name, count in counts.items()
+            ),
+        ],
     )
     return 0
 
@@ -73,14 +81,17 @@ async def _prune(
 
     container = Container()
     container.settings.override(settings)
-    before = None
-    if messages_older_than is not None:
-        before = _age(messages_older_than, now=container.clock().now())
-        check_can_ask(yes or dry_run)
+    if messages_older_than is not None:  # before anything is opened
+        _moment(messages_older_than, now=container.clock().now())
     store = open_store(settings)
     container.store.override(store)
     try:
         prune_store: PruneStore = container.prune_store()
+        # Counted by the clock of the database: that of this host may go wrong.
+        before = None
+        if messages_older_than is not None:
+            before = _age(messages_older_than, now=await prune_store.now())
+            check_can_ask(yes or dry_run)
         if before is not None and not (yes or dry_run):
             foretold = await prune_store.execute(PruneStoreCommand(messages_before=before, dry_run=True))
             if not click.confirm(_question(foretold, before), err=True):
@@ -90,26 +101,36 @@ async def _prune(
         await store.aclose()
 
 
+def _moment(text: str, *, now: datetime.datetime) -> datetime.datetime:
+    """
+    Raises:
+        InvalidRequest: it is no time.
+    """
+    from entrypoints.cli.moments import moment_from
+
+    return moment_from(text, now=now, path="--messages-older-than")
+
+
 def _age(text: str, *, now: datetime.datetime) -> datetime.datetime:
     """
     Raises:
         InvalidRequest: it is no time.
         click.UsageError: it is not long enough ago.
     """
-    from entrypoints.cli.moments import moment_from
+    from application.ports.maintenance import YOUNGEST_MESSAGES
 
-    before = moment_from(text, now=now, path="--messages-older-than")
-    if before > now - _YOUNGEST:
+    before = _moment(text, now=now)
+    if before > now - YOUNGEST_MESSAGES:
         raise click.UsageError(
-            f"--messages-older-than {text} is not a day ago yet ({before:%Y-%m-%d %H:%M} UTC), so messages of "
-            "today would go; write how long ago, such as 90d, or a day that is past"
+            f"--messages-older-than {text} is not a day ago yet ({before:%Y-%m-%d %H:%M} UTC; the database's clock "
+            f"says {now:%Y-%m-%d %H:%M}), so messages of today would go; write how long ago, such as 90d, or a day "
+            "that is past"
         )
     return before
 
 
 def _question(foretold: "PruneReport", before: datetime.datetime) -> str:
-    """With estimates where months go whole."""
-    about = "about " if foretold.partitions else ""
+    about = "about " if foretold.is_estimated else ""
     what = [
         f"{about}{_many(foretold.messages, 'message')}",
         _many(foretold.threads, "thread"),

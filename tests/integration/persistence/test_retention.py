@@ -5,16 +5,15 @@ import datetime
 import uuid
 from collections.abc import Iterator
 
-import attrs
 import pytest
 
 from adapters.persistence import schema
 from adapters.persistence.engine import Database
 from adapters.persistence.maintenance import SQLMaintenance
 from adapters.persistence.months import Month
-from adapters.persistence.partitions import make
 from adapters.persistence.store import create
 from application.ports.maintenance import PruneReport, Retention
+from domain.errors import InvalidRequest
 from tests.support.months import Past, id_at
 from tests.support.records import new_chat, store_config
 
@@ -160,24 +159,55 @@ async def test_a_serving_lor3_goes_on_meanwhile(url: str, past: Past, maintenanc
     assert 2 * stored == past.counts()["messages"]
 
 
-async def test_old_month_is_dropped_whole(postgres_url: str) -> None:
-    """With its attempts and the history of its feedback, in a moment; a month that is kept in part stays."""
-    past = Past(postgres_url)
-    kept = Month.of(_CUT_OFF)
-    engine = past.database.open_for_migration()
-    for month in (Month.of(_OLD), kept):
-        with engine.begin() as connection:
-            for table in ("messages", "attempts"):
-                make(connection, table, month, most_moved=None)
-    engine.dispose()
-    past.thread(_OLD, _OLD, kept.start)
-    past.run(f"ANALYZE messages_{Month.of(_OLD).name}")
-    maintenance = SQLMaintenance(database=past.database)
-    what = Retention(messages_before=kept.start + datetime.timedelta(days=20))
-    expected = PruneReport(partitions=(f"messages_{Month.of(_OLD).name}",), messages=2)
+async def test_copies_of_a_fork_are_as_old_as_the_fork(past: Past, maintenance: SQLMaintenance) -> None:
+    """They bear the times of their originals, and ids of their own; so does what is foretold."""
+    past.thread(_OLD, _OLD)
+    fork = past.thread(_OLD, _OLD, begun=_NOW, ids=(id_at(_NOW), id_at(_NOW)))
+    foretold = await maintenance.prune(_RETENTION, dry_run=True)
 
-    assert attrs.evolve(expected, threads=0) == await maintenance.prune(what, dry_run=True)
-    assert expected == await maintenance.prune(what)
-    assert [1, 1, 1] == [past.counts()[table] for table in ("messages", "attempts", "feedback_changes")]
-    assert past.run(f"SELECT to_regclass('attempts_{Month.of(_OLD).name}') IS NULL") == [True]
-    past.close()
+    assert PruneReport(messages=2, threads=1, sessions=1) == foretold
+    assert foretold == await maintenance.prune(_RETENTION)
+    assert [0, 1] == past.run(
+        "SELECT position FROM messages WHERE thread_id = :id ORDER BY position", id=fork
+    )
+
+
+async def test_key_of_a_deleted_thread_is_told_of_as_it_was_foretold(
+    past: Past, maintenance: SQLMaintenance
+) -> None:
+    """It goes for its age, not with the thread."""
+    thread = past.thread(_OLD, deleted_at=_OLD)
+    past.run(
+        "INSERT INTO idempotency_keys (tenant, key, fingerprint, state, owner, lease_until, created_at, expires_at, "
+        "thread_id) VALUES ('default', 'k', 'f', 'done', :thread, :at, :at, :at, :thread)",
+        thread=thread,
+        at=_OLD.isoformat(timespec="microseconds"),
+    )
+    what = Retention(deleted_before=_CUT_OFF, keys_before=_CUT_OFF)
+    foretold = await maintenance.prune(what, dry_run=True)
+
+    assert PruneReport(messages=1, threads=1, keys=1) == foretold
+    assert foretold == await maintenance.prune(what)
+
+
+@pytest.mark.parametrize(
+    ("field", "ahead"),
+    [
+        ("messages_before", datetime.timedelta(hours=-23)),
+        ("messages_before", datetime.timedelta(days=400)),
+        ("deleted_before", datetime.timedelta(minutes=1)),
+        ("keys_before", datetime.timedelta(minutes=1)),
+    ],
+)
+async def test_what_is_no_past_is_refused(
+    past: Past, maintenance: SQLMaintenance, field: str, ahead: datetime.timedelta
+) -> None:
+    """By the database's clock, whoever reckoned it; nothing goes."""
+    past.thread(_NOW, deleted_at=_NOW)
+    what = Retention(**{field: datetime.datetime.now(datetime.UTC) + ahead})
+    for dry_run in (True, False):
+        with pytest.raises(InvalidRequest) as refused:
+            await maintenance.prune(what, dry_run=dry_run)
+        assert [field] == [fault.path for fault in refused.value.faults]
+
+    assert 1 == past.counts()["messages"]

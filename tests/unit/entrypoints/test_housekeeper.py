@@ -18,6 +18,9 @@ from domain.errors import StorageUnavailable
 from domain.telemetry import StorePruned
 from entrypoints.housekeeper import EVERY_S, FIRST_S, Housekeeper
 
+NOW = datetime.datetime(2031, 5, 1, tzinfo=datetime.UTC)
+"""By the clock of the store, which is no host's."""
+
 
 @attrs.define
 class Maintaining:
@@ -27,6 +30,9 @@ class Maintaining:
     report: PruneReport = PruneReport()
     prepared: int = 0
     asked: list[tuple[Retention, bool]] = attrs.field(factory=list)
+
+    async def now(self) -> datetime.datetime:
+        return NOW
 
     async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:
         self.asked.append((retention, dry_run))
@@ -47,10 +53,9 @@ class Maintaining:
         return TableRights()
 
 
-def _prune_store(maintaining: Maintaining, clock: ManualClock, days: int | None = 90) -> PruneStore:
+def _prune_store(maintaining: Maintaining, days: int | None = 90) -> PruneStore:
     return PruneStore(
         maintenance=maintaining,
-        clock=clock,
         keeps_messages=None if days is None else datetime.timedelta(days=days),
         keeps_deleted_threads=datetime.timedelta(days=30),
     )
@@ -64,7 +69,7 @@ async def _keeping(
     clock, telemetry = ManualClock(), RecordingTelemetry()
     housekeeper = Housekeeper(
         maintenance=maintaining,
-        prune_store=_prune_store(maintaining, clock),
+        prune_store=_prune_store(maintaining),
         clock=clock,
         randomness=FixedRandomness(),
         telemetry=telemetry,
@@ -110,13 +115,13 @@ async def test_failure_is_logged_and_another_day_tried(caplog: pytest.LogCapture
 
 
 async def test_settings_say_what_may_go() -> None:
-    """An age that the command names takes the place of the settings'; without either, messages stay."""
-    clock, maintaining = ManualClock(), Maintaining()
-    now = clock.now()
+    """An age that the command names takes the place of the settings'; without either, messages stay. Ages are
+    counted by the clock of the store, whatever the host's says."""
+    maintaining, now = Maintaining(), NOW
     named = now - datetime.timedelta(days=7)
-    await _prune_store(maintaining, clock).execute(PruneStoreCommand())
-    await _prune_store(maintaining, clock, days=None).execute(PruneStoreCommand(dry_run=True))
-    await _prune_store(maintaining, clock).execute(PruneStoreCommand(messages_before=named))
+    await _prune_store(maintaining).execute(PruneStoreCommand())
+    await _prune_store(maintaining, days=None).execute(PruneStoreCommand(dry_run=True))
+    await _prune_store(maintaining).execute(PruneStoreCommand(messages_before=named))
 
     assert [now - datetime.timedelta(days=90), None, named] == [
         retention.messages_before for retention, _ in maintaining.asked
