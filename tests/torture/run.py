@@ -12,7 +12,8 @@ from typing import Any
 import attrs
 
 from tests.support.servers import PostgreSQLServer, RedisServer
-from tests.torture.audit import Audit, Finding, Stored
+from tests.torture.audit import Audit
+from tests.torture.books import Finding, Stored
 from tests.torture.drivers import Drivers
 from tests.torture.ledger import Ledger
 from tests.torture.replicas import Executioner, Replica

@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.torture.audit import Audit, Stored
+from tests.torture.audit import Audit
+from tests.torture.books import Stored
 from tests.torture.ledger import Acknowledged, Ledger
 from tests.torture.upstream import Call
 
