@@ -10,6 +10,7 @@ from domain.answer import ContextUse, LeftOut
 from domain.memory import NO_MEMORY, choose_memory, context_use
 from domain.message import Message
 from domain.model import ModelRef
+from domain.summary_turn import summary_turn
 from domain.thread import ThreadSummary
 from tests.support.threads import SESSION, STEPS, Step, ThreadMaker, thread_of
 
@@ -219,6 +220,32 @@ def test_what_the_budget_trimmed_is_added_to_what_stayed_out() -> None:
         dropped=3,
         left_out=(LeftOut(reason="unanswered", messages=1), LeftOut(reason="token_budget", messages=2)),
     )
+
+
+def test_summary_that_the_budget_left_out_is_told() -> None:
+    """With the messages that it stood for; those behind it are counted as ever."""
+    memory = choose_memory(thread_of("chat", "chat").conversation(4), depth=4, summary=summary_to(1))
+
+    assert context_use(memory, (summary_turn("They talked.", 3), *memory.messages)) == memory.use
+    assert context_use(memory, memory.messages) == ContextUse(
+        injected=2, dropped=2, left_out=(LeftOut(reason="summary_too_large", messages=2),)
+    )
+    assert context_use(memory, ()).left_out == (
+        LeftOut(reason="summary_too_large", messages=2),
+        LeftOut(reason="token_budget", messages=2),
+    )
+
+
+def test_summary_takes_of_the_room_for_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are injected."""
+    maker = thread_of("chat", "chat")
+    size = sum(len(each.message.text) for each in maker.messages[2:])
+    monkeypatch.setattr(memory_module, "MAX_MEMORY_CHARACTERS", size + len("They talked."))
+    fits = choose_memory(maker.conversation(4), depth=4, summary=summary_to(1))
+    monkeypatch.setattr(memory_module, "MAX_MEMORY_CHARACTERS", size + len("They talked.") - 1)
+    exceeds = choose_memory(maker.conversation(4), depth=4, summary=summary_to(1))
+
+    assert (fits.use.injected, exceeds.use.injected) == (2, 0)
 
 
 @given(steps, depths, st.booleans(), st.sets(st.integers(0, 60)), st.none() | st.integers(0, 20))

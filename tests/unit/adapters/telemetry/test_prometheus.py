@@ -19,6 +19,7 @@ from domain.telemetry import (
     AttemptEnded,
     BreakerMoved,
     ChatAnswered,
+    ChatLost,
     ChatRefused,
     ChatReplayed,
     Event,
@@ -26,7 +27,7 @@ from domain.telemetry import (
     ModelMisconfigured,
     RequestServed,
 )
-from domain.usage import Usage
+from domain.usage import NO_USAGE, Usage
 
 GPT, OPUS = ModelRef("openai", "gpt-4"), ModelRef("anthropic", "claude-opus-5-5")
 ANSWERED = ChatAnswered(
@@ -39,6 +40,9 @@ EVENTS: tuple[Event, ...] = (
     AttemptEnded(request_id="r", model=GPT, outcome="rate_limited", duration_s=0.2, status=429, retry=True),
     FallbackTaken(request_id="r", from_model=GPT, to_model=OPUS, reason="rate_limited"),
     ChatRefused(request_id="r", tenant="t", code="upstream_timeout", duration_s=9, attempts=3),
+    ChatLost(
+        request_id="r", tenant="t", thread_id="h", code="not_found", usage=NO_USAGE, cost_usd=None, attempts=1
+    ),
     ChatReplayed(request_id="r", tenant="t", message_id="m", thread_id="h", model=OPUS),
     BreakerMoved(model=GPT, state="open"),
     ModelMisconfigured(request_id="r", model=GPT, reason="auth"),
@@ -77,6 +81,7 @@ def test_events_are_counted_under_their_public_names() -> None:
         ("lor3_retries_total", {"provider": "openai", "model": gpt}, 1),
         ("lor3_fallbacks_total", {"from": gpt, "to": opus, "reason": "rate_limited"}, 1),
         ("lor3_chats_refused_total", {"code": "upstream_timeout"}, 1),
+        ("lor3_chats_lost_total", {"code": "not_found"}, 1),
         ("lor3_idempotent_replays_total", {}, 1),
         ("lor3_breaker_state", {"provider": "openai", "model": gpt}, 2),
         ("lor3_misconfigured_total", {"provider": "openai", "model": gpt}, 1),

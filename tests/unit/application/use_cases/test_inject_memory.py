@@ -16,6 +16,7 @@ from application.services.summariser import MAX_MESSAGE_CHARACTERS, summary_requ
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.inject_memory import InjectMemoryCommand
 from domain.answer import ChatAnswer, LeftOut
+from domain.chat import AnswerFinished, AnswerStarted, TextDelta, UsageReported
 from domain.chat_defaults import ChatDefaults, MemoryMode
 from domain.errors import ChatFailed, Conflict, InvalidRequest, NotFound, ProviderFailure
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
@@ -24,7 +25,7 @@ from domain.model import ModelRef, ModelSpec
 from domain.passes.compiler_pass import TokenCount
 from domain.routing.settings import RoutingPolicy
 from domain.summary import fold_due, reaches_back
-from domain.summary_turn import SUMMARY_LABEL
+from domain.summary_turn import MAX_SUMMARY_CHARACTERS, SUMMARY_LABEL
 from domain.thread import Conversation, Session, ThreadSummary
 from entrypoints.application import Application
 from entrypoints.settings import Settings
@@ -238,6 +239,48 @@ async def test_long_thread_is_summarised_for_the_first_time() -> None:
     assert len(providers["cheap"].calls) == 1
     assert len(told["messages"]) == 22
     assert (answer.context.summarised, answer.context.injected) == (22, 2)
+
+
+@pytest.mark.parametrize("counted", [200_000, 1])
+async def test_summary_of_any_size_never_locks_a_thread(counted: int) -> None:
+    """What a model writes beyond the bound is cut, whatever it says of its size; what was stored so before, too."""
+    store, text = InMemoryStore(), "word " * 200_000
+    cheap = ScriptedProvider(
+        [
+            (
+                AnswerStarted(),
+                TextDelta(text),
+                UsageReported(output_tokens=counted),
+                AnswerFinished(reason="stop"),
+            )
+        ]
+    )
+    providers = {"a": ScriptedProvider(["ok"]), "cheap": cheap}
+    spec = ModelSpec(ref=ModelRef("a", "x"), context_window=8_000)
+    settings = summing(providers, specs=(spec,))
+    async with fake_application(providers, settings=settings, store=store) as lor3:
+        answers = await talk(lor3, 4)
+        (key, summary) = next(iter(store.shelves.summaries.items()))
+        store.shelves.summaries[key] = attrs.evolve(summary, text=text, token_count=counted)
+        later = await lor3.send_chat.execute(ask(thread_id=answers[0].thread_id))
+
+    assert len(summary.text) <= MAX_SUMMARY_CHARACTERS
+    assert summary.token_count is None
+    assert (later.context.summarised, later.warnings) == (4, ())
+    assert len(history(providers["a"].calls[-1])[0]) < MAX_SUMMARY_CHARACTERS + 200
+
+
+async def test_summary_that_a_small_window_can_not_hold_is_left_out() -> None:
+    """The chat goes on without it, and says so."""
+    providers = {"a": ScriptedProvider(["ok"]), "cheap": ScriptedProvider(["word " * 1500])}
+    spec = ModelSpec(ref=ModelRef("a", "x"), context_window=1_000)
+    async with fake_application(providers, settings=summing(providers, specs=(spec,))) as lor3:
+        answers = await talk(lor3, 4)
+
+    assert answers[3].context.left_out == (LeftOut(reason="summary_too_large", messages=4),)
+    assert (answers[3].context.injected, answers[3].context.summarised) == (2, 0)
+    assert "the thread's summary was left out" in answers[3].warnings[0]
+    assert history(providers["a"].calls[3]) == ["question 2", "ok"]
 
 
 def test_what_is_summarised_is_data_and_bounded() -> None:

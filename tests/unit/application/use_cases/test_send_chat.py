@@ -27,7 +27,7 @@ from domain.ids import ThreadId
 from domain.message import Message, ToolCall
 from domain.model import ModelRef, ModelSpec
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
-from domain.telemetry import BreakerMoved, ChatAnswered, ChatRefused, FallbackTaken
+from domain.telemetry import BreakerMoved, ChatAnswered, ChatLost, ChatRefused, FallbackTaken
 from domain.thread import StoredMessage
 from entrypoints.application import Application
 from lor3.testing import (
@@ -553,6 +553,35 @@ async def test_fault_of_a_plugin_is_in_the_books(stream: bool) -> None:
     assert (row.status, row.error_code) == ("failed", "internal_error")
     assert [each.outcome for each in store.shelves.attempts[row.tenant, row.id]] == ["internal_error"]
     assert [each.code for each in telemetry.of(ChatRefused)] == ["internal_error"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("answer", ["Here.", ProviderFailure("bad_request", "", status=400)])
+async def test_paid_chat_of_a_purged_thread_is_told_to_telemetry(
+    stream: bool, answer: str | ProviderFailure
+) -> None:
+    """Nothing can be stored, complete or failed, so no report has its cost: the operator is told."""
+    store, telemetry = InMemoryStore(), RecordingTelemetry()
+
+    def purging(_: ProviderCall) -> str | ProviderFailure:
+        store.shelves.threads.clear()
+        store.shelves.messages.clear()
+        return answer
+
+    async def streamed(lor3: Application, command: SendChatCommand) -> list[ChatEvent]:
+        async with lor3.send_chat.stream(command) as events:
+            return await drain(events)
+
+    provider = ScriptedProvider(["First.", purging])
+    async with fake_application({"a": provider}, store=store, telemetry=telemetry) as lor3:
+        first = await lor3.send_chat.execute(ask())
+        command = ask(thread_id=first.thread_id)
+        with pytest.raises(LorError):
+            await (streamed(lor3, command) if stream else lor3.send_chat.execute(command))
+
+    (lost,) = telemetry.of(ChatLost)
+    assert (lost.code, lost.attempts, lost.thread_id) == ("not_found", 1, first.thread_id)
+    assert len(telemetry.of(ChatRefused)) == 1
 
 
 async def test_memory_is_bounded_where_the_window_is_unknown() -> None:

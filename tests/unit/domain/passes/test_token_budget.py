@@ -13,6 +13,7 @@ from domain.message import ImagePart, Message
 from domain.model import ModelSpec
 from domain.passes.compiler_pass import TokenCount
 from domain.passes.token_budget import TokenBudgetCheck, needs_counting
+from domain.summary_turn import summary_turn
 from tests.support.compiling import assistant, calls, request, result, spec, target, user
 
 WORDS_100 = " ".join(["abcdefghi"] * 100)
@@ -211,6 +212,40 @@ def test_prompt_that_pinned_messages_make_too_long_says_so() -> None:
     with pytest.raises(ContextTooLong) as plain:
         TokenBudgetCheck().run(request(user("w " * 400), max_tokens=20), target(spec(context_window=200)))
     assert "pin" not in str(plain.value)
+
+
+def test_summary_that_alone_leaves_no_room_is_left_out() -> None:
+    """Rather than refusing the chat; the turns behind it stay as they would without it."""
+    history = (summary_turn("w " * 300, None), user("x"), assistant("y"))
+    rewrite = TokenBudgetCheck().run(
+        request(user("hi"), history=history, max_tokens=20), target(spec(context_window=200))
+    )
+
+    assert rewrite.request.history == history[1:]
+    assert rewrite.warnings == (
+        "the thread's summary was left out: it alone exceeds the window of `openai:gpt-4`",
+    )
+    assert not any("earlier messages" in each for each in rewrite.notes)
+
+
+def test_summary_stays_where_turns_can_go() -> None:
+    """It stands for more than they do."""
+    history = (summary_turn("w " * 60, None), user("w " * 80), assistant("y"))
+    rewrite = TokenBudgetCheck().run(
+        request(user("hi"), history=history, max_tokens=20), target(spec(context_window=200))
+    )
+
+    assert rewrite.request.history == history[:1]
+    assert "1 pinned stays, the summary included." in rewrite.notes[0]
+
+
+def test_prompt_too_long_without_its_summary_is_refused() -> None:
+    """Leaving it out would not help."""
+    with pytest.raises(ContextTooLong, match="shorten the prompt"):
+        TokenBudgetCheck().run(
+            request(user("w " * 400), history=(summary_turn("w", None),), max_tokens=20),
+            target(spec(context_window=200)),
+        )
 
 
 def test_needs_counting_foresees_the_format_pass() -> None:
