@@ -12,7 +12,7 @@ from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import emit, say, warn
 
 if TYPE_CHECKING:
-    from application.ports.maintenance import PartitionState
+    from application.ports.maintenance import PartitionState, TableRights
     from application.ports.store import SchemaState, UpgradePlan
     from entrypoints.settings import Settings
 
@@ -39,16 +39,17 @@ Examples:
 @click.command(
     help="""Bring the schema up to date.
 
-Safe to run while lor3 serves, and by several machines at once: they take turns. Says beforehand where chats would
-have to wait because a large table is locked, and asks; where there is nobody to ask, --yes is needed. On PostgreSQL
-it also makes the partitions of the months to come.
+Several machines may run it at once: they take turns. Whether lor3 may serve meanwhile depends on the revisions: it
+says beforehand where chats would have to wait because a large table is locked, and where replicas of an older lor3
+would not get on with the new schema, and asks; where there is nobody to ask, --yes is needed. Without a word it is
+safe while lor3 serves. On PostgreSQL it also makes the partitions that are missing.
 
 \b
 Example:
   lor3 db upgrade
 """
 )
-@click.option("--yes", "-y", is_flag=True, help="Do not ask, however long chats have to wait.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask, whatever it means for chats.")
 @common
 def upgrade(yes: bool, config_path: Path | None, as_json: bool) -> int:
     settings = settings_from(config_path)
@@ -93,7 +94,8 @@ def current(config_path: Path | None, as_json: bool) -> None:
 @click.command(
     help="""Exit 1 unless the database answers and its schema is up to date.
 
-Also says how far the months reach that messages are divided into, and warns where some are missing.
+On PostgreSQL also unless the role may store chats. Warns where it lacks another right, where months are missing that
+messages are divided into, and where a partition lacks row security, with what mends it.
 
 \b
 Example:
@@ -103,9 +105,12 @@ Example:
 @common
 def check(config_path: Path | None, as_json: bool) -> int:
     settings = settings_from(config_path)
-    problem, state, partitions = asyncio.run(_check(settings))
+    problem, state, partitions, rights = asyncio.run(_check(settings))
     if problem is None and state is not None and not state.is_current:
         problem = _behind(state, settings)
+    if problem is None and rights is not None and rights.for_chats:
+        grants = "; ".join(rights.for_chats)
+        problem = f"the database's role may not store chats; as the owner of the tables: {grants}"
     emit(
         {
             "ok": problem is None,
@@ -113,6 +118,7 @@ def check(config_path: Path | None, as_json: bool) -> int:
             "current": state.current if state else None,
             "head": state.head if state else None,
             "partitions": _partitions_json(partitions),
+            "lacking_rights": [*rights.for_chats, *rights.others] if rights else [],
         },
         as_json=as_json,
         columns=("database",),
@@ -121,6 +127,16 @@ def check(config_path: Path | None, as_json: bool) -> int:
     if partitions is not None and partitions.missing:
         names = ", ".join(partitions.missing)
         warn([f"there are no partitions {names}: run `lor3 db upgrade` as the role that owns the tables"])
+    if partitions is not None and partitions.unsecured:
+        names = ", ".join(partitions.unsecured)
+        warn([f"no row security on {names}: run `lor3 db upgrade` as the role that owns them"])
+    if rights is not None and rights.others and state is not None and state.is_current:
+        grants = "; ".join(rights.others)
+        warn(
+            [
+                f"the database's role lacks rights, so not all of lor3 works; as the owner of the tables: {grants}"
+            ]
+        )
     return 0 if problem is None else 1
 
 
@@ -150,6 +166,7 @@ def _partitions_json(partitions: "PartitionState | None") -> dict[str, object] |
     return {
         "reach": reach and reach.isoformat().replace("+00:00", "Z"),
         "missing": list(partitions.missing),
+        "unsecured": list(partitions.unsecured),
         "in_default": partitions.in_default,
     }
 
@@ -191,14 +208,17 @@ async def _schema(settings: "Settings") -> "tuple[SchemaState, PartitionState | 
         await store.aclose()
 
 
-async def _check(settings: "Settings") -> "tuple[str | None, SchemaState | None, PartitionState | None]":
+async def _check(
+    settings: "Settings",
+) -> "tuple[str | None, SchemaState | None, PartitionState | None, TableRights | None]":
     from domain.errors import StorageUnavailable
     from entrypoints.bootstrap import open_store
 
     store = open_store(settings)
     try:
-        return None, await store.schema(), await store.maintenance.partitions()
+        state, maintenance = await store.schema(), store.maintenance
+        return None, state, await maintenance.partitions(), await maintenance.lacking_rights()
     except StorageUnavailable as error:
-        return error.detail, None, None
+        return error.detail, None, None, None
     finally:
         await store.aclose()

@@ -140,7 +140,12 @@ def test_reach_of_partitions_is_shown(tmp_path: Path, postgres_url: str) -> None
     current = _lor3(tmp_path, postgres_url, "current")
     upgraded = _lor3(tmp_path, postgres_url, "upgrade")
 
-    assert {"reach": f"{month.next.start:%Y-%m-%d}T00:00:00Z", "missing": [], "in_default": 0} == whole
+    assert {
+        "reach": f"{month.next.start:%Y-%m-%d}T00:00:00Z",
+        "missing": [],
+        "unsecured": [],
+        "in_default": 0,
+    } == whole
     assert (0, "ok\n") == (check.returncode, check.stdout)
     assert f"messages_{month.name}, attempts_{month.name}: run `lor3 db upgrade`" in " ".join(
         check.stderr.split()
@@ -170,6 +175,70 @@ def test_long_migration_is_asked_about(
     assert "chats wait for about 50 s" in told
     assert "add --yes" in told
     assert "0003" in json.loads(done.stdout)["applied"]
+
+
+@pytest.mark.parametrize(("types", "code"), [("n\n", 1), ("y\n", 0)])
+def test_revision_that_breaks_older_replicas_is_asked_about(
+    tmp_path: Path, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch, types: str, code: int
+) -> None:
+    """On a database that has rows; where nobody can be asked it takes a `--yes`."""
+    database = Database.of(store_config(empty_postgres_url))
+    schema.upgrade(database)
+    past = Past(empty_postgres_url)
+    past.thread(_NOW)
+    past.close()
+    schema.downgrade(database, "0003")
+    refused = _lor3(tmp_path, empty_postgres_url, "upgrade")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSTGRES_OF_TEST", empty_postgres_url)
+    Path("lor3.yaml").write_text("database: {url: '${POSTGRES_OF_TEST}'}\n")
+    asked = at_terminal("db", "upgrade", types=types)
+    after = json.loads(_lor3(tmp_path, empty_postgres_url, "current", "--json").stdout)
+
+    assert 2 == refused.returncode
+    assert "replicas of a lor3 from before it" in " ".join(refused.stderr.split())
+    assert "add --yes" in refused.stderr
+    assert "Migrate now? [y/N]" in " ".join(asked.text.split())
+    assert (code, code == 0) == (asked.code, after["up_to_date"])
+
+
+def test_lacking_rights_are_named_with_what_gives_them(
+    tmp_path: Path, postgres_url: str, postgres_admin_url: str
+) -> None:
+    """Those that chats need are a problem, others a warning; the statements work."""
+    role = str(make_url(postgres_url).database).replace("test", "serving")
+    admin = make_url(postgres_admin_url).set(database=make_url(postgres_url).database)
+    past = Past(postgres_url)
+    month = Month(Month.of(_NOW).number + 4)
+    past.run(
+        f"CREATE TABLE messages_{month.name} PARTITION OF messages "
+        f"FOR VALUES FROM ('{month.first_id}') TO ('{month.next.first_id}')"
+    )
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'lor3'")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+        serving = make_url(postgres_url).set(username=role).render_as_string(hide_password=False)
+        nothing = _lor3(tmp_path, serving, "check")
+        lacking = json.loads(_lor3(tmp_path, serving, "check", "--json").stdout)["lacking_rights"]
+        for statement in lacking[:2]:
+            past.run(statement)
+        chats = _lor3(tmp_path, serving, "check")
+        for statement in lacking:
+            past.run(statement)
+        everything = _lor3(tmp_path, serving, "check", "--json")
+        connection.execute(f"DROP OWNED BY {role}")
+        connection.execute(f"DROP ROLE {role}")
+    past.close()
+
+    assert 1 == nothing.returncode
+    assert f"GRANT INSERT ON attempts, messages, sessions TO {role}" in nothing.stdout
+    assert f"GRANT INSERT, UPDATE ON idempotency_keys, threads TO {role}" in nothing.stdout
+    assert (0, "ok\n") == (chats.returncode, chats.stdout)
+    told = " ".join(chats.stderr.split())
+    assert "lacks rights, so not all of lor3 works" in told
+    assert f"no row security on messages_{month.name}: run `lor3 db upgrade`" in told
+    assert [] == json.loads(everything.stdout)["lacking_rights"]
+    assert "GRANT" not in everything.stderr
 
 
 def test_role_that_owns_nothing_serves_and_is_told_who_may(
