@@ -163,6 +163,33 @@ async def test_full_disk_of_sqlite_costs_one_chat(sqlite_url: str) -> None:
     await store.aclose()
 
 
+async def test_month_without_any_place_is_named(store: Store, past: Past) -> None:
+    """No partition takes the rows: that is the database's fault, not the chat's, and the remedy helps."""
+    for table in KEYS:
+        past.run(f"DROP TABLE {table}_{_MONTH.name}, {table}_default")
+    lost = await _losses(store, 1.5)
+    reason = await store.check() or ""
+    await store.upgrade()
+    await _until_ready(store)
+    await store.journal.commit(_chat())
+
+    assert 1 == lost
+    assert "no partition takes the rows" in reason
+    assert "run `lor3 db upgrade`" in reason
+
+
+async def test_row_security_that_refuses_rows_is_named(store: Store, past: Past) -> None:
+    """As on a newer schema that wants another setting: not ready, rather than one chat after another refused."""
+    past.run("CREATE POLICY nobody ON messages AS RESTRICTIVE USING (false)")
+    lost = await _losses(store, 2.0)
+    reason = await store.check() or ""
+    past.run("DROP POLICY nobody ON messages")
+    await _until_ready(store)
+
+    assert 1 == lost
+    assert "row security refuses its rows" in reason
+
+
 async def test_month_is_made_while_chats_are_written(store: Store, past: Past) -> None:
     """What waits for the default partition is routed anew; no chat is lost."""
     stored: list[ChatRecord] = []
