@@ -101,7 +101,10 @@ class Maintenance(Protocol):
         """
 
     async def prepare(self) -> tuple[str, ...]:
-        """Makes the partitions of the months to come where they are missing; returns their names.
+        """Makes the partitions that are missing, and returns their names.
+
+        Those of the months to come, and of months gone by whose messages lie where nothing else took them. What
+        was made by hand without row security gets it.
 
         Raises:
             StorageUnavailable: as for `prune`; also where the role may not create tables.
