@@ -52,9 +52,9 @@ LEFT_OUT_REASON: Final = choice(
         "unanswered",
     ),
     "Why: `cut_by_depth` the depth ends inside their exchange, `open_tool_call` a call among them has no result or a "
-    "result no call, `size_limit` they exceed what is injected at most, `summary_too_large` the model's window does not hold the "
-    "summary that stands for them, `superseded` another answer was made in "
-    "their place, `token_budget` the model's window does not hold them, `unanswered` their answer failed or was cut.",
+    "result no call, `size_limit` they exceed what is injected at most, `summary_too_large` the model's window does "
+    "not hold the summary that stands for them, `superseded` another answer was made in their place, `token_budget` the"
+    " model's window does not hold them, `unanswered` their answer failed or was cut.",
 )
 
 ANSWER_SCHEMAS: Final[Mapping[str, JSONObject]] = {
