@@ -7,7 +7,8 @@ from typing import Final
 import attrs
 
 from domain.answer import ContextUse, LeftOut, LeftOutReason
-from domain.exchanges import BrokenReason, Exchange, exchanges_of
+from domain.exchanges import BrokenReason, Exchange, Exchanges, exchanges_of
+from domain.ids import MessageId
 from domain.message import Message
 from domain.summary_turn import is_summary_turn
 from domain.thread import Conversation, StoredMessage, ThreadSummary
@@ -78,16 +79,7 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
     grouped = exchanges_of(
         (*conversation.pinned, *conversation.recent) if conversation.pinned else conversation.recent
     )
-    left_broken: list[LeftMessage] = []
-    unusable = {each.id for each in grouped.open}
-    if grouped.broken:
-        first = first_whole_turn(conversation.recent)
-        for each, reason in grouped.broken:
-            if is_cut(each, reason, first):
-                left_broken.append(LeftMessage(each, "cut_by_depth"))
-            else:
-                left_broken.append(LeftMessage(each, reason))
-                unusable.add(each.id)
+    broken, unusable = _judged(conversation, grouped)
     usable = [each for each in recent if each.id not in unusable] if unusable else recent
     window = {each.id for each in usable[-depth:]}
     begin = max(cover + 1, _position(usable[-depth]) if len(usable) >= depth else 0)
@@ -101,38 +93,62 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
             kept.append(exchange)
         else:
             left += [LeftMessage(each, "cut_by_depth") for each in inside]
-    left_broken += [LeftMessage(each, "unanswered") for each in grouped.open]
-    left += [each for each in left_broken if each.stored.pinned or _position(each.stored) >= begin]
+    left += [each for each in broken if each.stored.pinned or _position(each.stored) >= begin]
     kept, too_large = _within(kept, MAX_MEMORY_CHARACTERS - (0 if summary is None else len(summary.text)))
-    for each in too_large:
-        if each.id in window or each.pinned:
-            left.append(LeftMessage(each, "size_limit"))
+    left += [LeftMessage(each, "size_limit") for each in too_large if each.id in window or each.pinned]
+    return _memory(kept, left, window=window, summary=summary, usable=len(usable))
+
+
+def _judged(conversation: Conversation, grouped: Exchanges) -> tuple[list[LeftMessage], set[MessageId]]:
+    """What is in no whole exchange, with its reason; and which of it uses up no depth."""
+    judged: list[LeftMessage] = []
+    unusable = {each.id for each in grouped.open}
+    if grouped.broken:
+        first = first_whole_turn(conversation.recent)
+        for each, reason in grouped.broken:
+            if is_cut(each, reason, first):
+                judged.append(LeftMessage(each, "cut_by_depth"))
+            else:
+                judged.append(LeftMessage(each, reason))
+                unusable.add(each.id)
+    judged += [LeftMessage(each, "unanswered") for each in grouped.open]
+    return judged, unusable
+
+
+def _memory(
+    kept: list[Exchange],
+    left: list[LeftMessage],
+    *,
+    window: set[MessageId],
+    summary: ThreadSummary | None,
+    usable: int,
+) -> Memory:
     chosen: list[StoredMessage] = []
-    messages_in: list[Message] = []
+    messages: list[Message] = []
     pinned = 0
     for exchange in kept:
         chosen += exchange.messages
         if not exchange.pinned:
-            messages_in += [each.message for each in exchange.messages]
+            messages += [each.message for each in exchange.messages]
             continue
-        messages_in += [attrs.evolve(each.message, pinned=True) for each in exchange.messages]
+        messages += [attrs.evolve(each.message, pinned=True) for each in exchange.messages]
         if not all(each.id in window for each in exchange.messages):
             pinned += len(exchange.messages)
     return Memory(
-        messages=tuple(messages_in),
+        messages=tuple(messages),
         summary=None if summary is None else summary.text,
         summary_token_count=None if summary is None else summary.token_count,
         use=ContextUse(
             injected=len(chosen),
             dropped=len(left),
             pinned=pinned,
-            summarised=cover + 1,
+            summarised=0 if summary is None else summary.up_to + 1,
             left_out=_counted(left),
         ),
         chosen=tuple(chosen),
         left=tuple(sorted(left, key=lambda each: _position(each.stored))) if left else (),
-        cover=None if summary is None else cover,
-        usable=len(usable),
+        cover=None if summary is None else summary.up_to,
+        usable=usable,
     )
 
 

@@ -22,8 +22,8 @@ class Fold:
 def fold_due(conversation: Conversation, *, depth: int) -> Fold | None:
     """What to summarise before the next chat; None while the window reaches back to the summary's end.
 
-    The window grows to `depth` messages that can go in behind the summary; then all but the last `depth` / 2 are folded into
-    it, so that one summary serves for about `depth` / 2 messages. The newest exchange always stays.
+    The window grows to `depth` messages that can go in behind the summary; then all but the last `depth` / 2 are
+    folded into it, so that one summary serves for about `depth` / 2 messages. The newest exchange always stays.
     """
     summary = conversation.summary
     cover = -1 if summary is None else summary.up_to
