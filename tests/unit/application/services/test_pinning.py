@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 
+from application.services import exchange_reading
+from application.services.pinning import PinCarrier
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.pin_message import PinMessageCommand
 from domain.answer import ChatAnswer
 from domain.errors import ChatFailed, Conflict, InvalidRequest, ProviderFailure
-from domain.ids import MessageId, ThreadId
+from domain.ids import DEFAULT_TENANT, MessageId, ThreadId
 from domain.message import Message, ToolCall
 from domain.thread import MAX_PINNED, ChatRecord, StoredMessage
 from entrypoints.application import Application
@@ -152,6 +154,34 @@ async def test_long_tool_exchanges_are_answered_again() -> None:
 
         assert len(it.messages(first.thread_id)) == 243
         assert len((*sent.history, *sent.messages)) == 241
+
+
+async def test_exchange_that_is_too_long_to_be_read_is_refused_with_that_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not with one that is untrue."""
+    async with bench() as it:
+        first = await it.chat(*[f"part {n}" for n in range(60)])
+        monkeypatch.setattr(exchange_reading, "MOST_READ", 50)
+        monkeypatch.setattr(exchange_reading, "_PORTION", 20)
+        with pytest.raises(Conflict, match="longer than 50 messages"):
+            await it.again(first.message_id)
+        with pytest.raises(Conflict, match="longer than 50 messages"):
+            await it.pin(first.message_id)
+
+
+async def test_pin_that_can_not_follow_is_a_warning() -> None:
+    """The answer is durable by then."""
+    async with bench() as it:
+        first = await it.chat("Hello?")
+        await it.pin(first.message_id)
+        question = it.messages(first.thread_id)[0].id
+        it.store.shelves.available = False
+        carrier = PinCarrier(unit_of_work=it.store.unit_of_work)
+        warnings = await carrier.carry(DEFAULT_TENANT, first.message_id, parent=question)
+        it.store.shelves.available = True
+
+    assert "the answer is stored, but not pinned as its exchange is" in warnings[0]
 
 
 async def test_failed_tries_do_not_bar_the_next_one() -> None:
