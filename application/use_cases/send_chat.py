@@ -1,7 +1,6 @@
 """Answer a chat."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -14,12 +13,13 @@ from application.ports.id_generator import IdGenerator
 from application.ports.telemetry import Telemetry
 from application.services.admission import Admission, Admitted
 from application.services.background import Background
+from application.services.chat_events import event_of, replayed
 from application.services.chat_record import ChatIds, chat_record, spoken
 from application.services.compilation import Compilation
 from application.services.failover import Failover
 from application.services.pinning import PinCarrier
 from application.services.request_assembly import RequestAssembly
-from application.services.run import RoutedEvent, Run, Switched
+from application.services.run import Run
 from application.services.second_ask import asking_again
 from application.services.settlement import Progress, Settlement
 from application.use_cases.chat_command import SendChatCommand
@@ -28,12 +28,10 @@ from domain.answer import (
     ChatDone,
     ChatEvent,
     ChatStarted,
-    Delta,
     Reset,
     ToolCalled,
-    ToolCallGrew,
 )
-from domain.chat import ChatRequest, TextDelta
+from domain.chat import ChatRequest
 from domain.errors import Fault, LorError, OutputInvalid, StorageUnavailable
 from domain.idempotency import KeyCompletion
 from domain.ids import MessageId, SessionId, ThreadId
@@ -198,7 +196,7 @@ class SendChat:
                     if not announced:
                         announced = True
                         yield self._chat_started(progress, run.asked[0].ref)
-                    yield _event(piece)
+                    yield event_of(piece)
             spec, _ = run.asked
             if not announced:
                 yield self._chat_started(progress, spec.ref)
@@ -209,7 +207,7 @@ class SendChat:
                 run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
                 async with aclosing(self._failover.events(run)) as content:
                     async for piece in content:
-                        yield _event(piece)
+                        yield event_of(piece)
                 formatted = await self._second(progress, run)
             for call in run.transcript.tool_calls:
                 yield ToolCalled(call)
@@ -366,31 +364,3 @@ class SendChat:
 def _is_free(command: SendChatCommand) -> bool:
     """Whether nobody else can be in its way: it has no key, and a thread of its own."""
     return command.thread_id is None and command.idempotency is None and command.regenerates is None
-
-
-async def replayed(answer: ChatAnswer) -> AsyncIterator[ChatEvent]:
-    """A stored answer as events: what the first request's events came to, without its detours."""
-    yield ChatStarted(
-        message_id=answer.message_id,
-        thread_id=answer.thread_id,
-        session_id=answer.session_id,
-        model=answer.model,
-        prompt_version=answer.prompt_version,
-        is_replay=True,
-    )
-    output = answer.output
-    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
-    if text and not (answer.tool_calls and output is None):
-        yield Delta(text)
-    for call in answer.tool_calls:
-        yield ToolCalled(call)
-    yield ChatDone(answer)
-
-
-def _event(piece: RoutedEvent) -> ChatEvent:
-    """A piece of the answer in the caller's terms."""
-    if isinstance(piece, TextDelta):
-        return Delta(piece.text)
-    if isinstance(piece, Switched):
-        return Reset(reason=piece.reason, from_model=piece.from_model, to_model=piece.to_model)
-    return ToolCallGrew(index=piece.index, id=piece.id, name=piece.name, arguments=piece.arguments)
