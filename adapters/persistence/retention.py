@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
+from adapters.persistence.among import among
 from adapters.persistence.months import first_id_at
 from adapters.persistence.tables import (
     ATTEMPTS,
@@ -154,7 +155,10 @@ def delete_empty_threads(connection: sa.Connection, keys: Sequence[Key], *, befo
     return sum(
         connection.execute(
             sa.delete(THREADS).where(
-                _T.tenant == tenant, _among(connection, _T.id, ids), _T.updated_at < before, ~_HAS_MESSAGES
+                _T.tenant == tenant,
+                among(connection.dialect.name, _T.id, ids),
+                _T.updated_at < before,
+                ~_HAS_MESSAGES,
             )
         ).rowcount
         for tenant, ids in _by_tenant(keys).items()
@@ -179,7 +183,9 @@ def delete_empty_sessions(connection: sa.Connection, keys: Sequence[Key]) -> int
     connection.execute(_locked(SESSIONS, keys))
     return sum(
         connection.execute(
-            sa.delete(SESSIONS).where(_S.tenant == tenant, _among(connection, _S.id, ids), ~_HAS_THREADS)
+            sa.delete(SESSIONS).where(
+                _S.tenant == tenant, among(connection.dialect.name, _S.id, ids), ~_HAS_THREADS
+            )
         ).rowcount
         for tenant, ids in _by_tenant(keys).items()
     )
@@ -193,7 +199,7 @@ def delete_keys(connection: sa.Connection, *, before: datetime.datetime, limit: 
     return sum(
         connection.execute(
             sa.delete(IDEMPOTENCY_KEYS).where(
-                _K.tenant == tenant, _among(connection, _K.key, keys), _K.expires_at < before
+                _K.tenant == tenant, among(connection.dialect.name, _K.key, keys), _K.expires_at < before
             )
         ).rowcount
         for tenant, keys in _by_tenant((row.key, row.tenant) for row in found).items()
@@ -267,7 +273,7 @@ def _is_in_none(ranges: Sequence[IdRange]) -> sa.ColumnElement[bool]:
 def _delete(connection: sa.Connection, table: sa.Table, column: sa.Column[Any], keys: Iterable[Key]) -> int:
     return sum(
         connection.execute(
-            sa.delete(table).where(table.c.tenant == tenant, _among(connection, column, ids))
+            sa.delete(table).where(table.c.tenant == tenant, among(connection.dialect.name, column, ids))
         ).rowcount
         for tenant, ids in _by_tenant(keys).items()
     )
@@ -288,10 +294,3 @@ def _by_tenant(keys: Iterable[Key]) -> dict[str, list[str]]:
     for each, tenant in keys:
         grouped.setdefault(tenant, []).append(each)
     return grouped
-
-
-def _among(connection: sa.Connection, column: sa.Column[Any], values: list[str]) -> sa.ColumnElement[bool]:
-    if connection.dialect.name != "postgresql":
-        return column.in_(values)
-    # One parameter: partitions are chosen by it, and each is read by its key.
-    return column == sa.any_(sa.cast(values, sa.ARRAY(column.type)))

@@ -4,6 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from adapters.persistence.among import among
 from adapters.persistence.identifiers import oldest_message
 from adapters.persistence.scope import Scope
 from adapters.persistence.tables import (
@@ -19,18 +20,17 @@ PORTION: Final = 2000
 """Positions a statement removes: each stays far below the limit of a statement."""
 
 _M: Final = MESSAGES.c
-_PORTION: Final = (
+_IDS: Final = sa.select(_M.id).where(
     _M.thread_id == sa.bindparam("of_thread"),
     _M.position >= sa.bindparam("first"),
     _M.position < sa.bindparam("end"),
     _M.id >= sa.bindparam("oldest"),
 )
-_IDS: Final = sa.select(_M.id).where(*_PORTION, _M.tenant == sa.bindparam("of_tenant"))
-_ATTEMPTS: Final = sa.delete(ATTEMPTS).where(
-    ATTEMPTS.c.message_id.in_(_IDS), ATTEMPTS.c.message_id >= sa.bindparam("oldest")
+_OF_MESSAGES: Final = (
+    (MESSAGES, _M.id),
+    (ATTEMPTS, ATTEMPTS.c.message_id),
+    (FEEDBACK_CHANGES, FEEDBACK_CHANGES.c.message_id),
 )
-_CHANGES: Final = sa.delete(FEEDBACK_CHANGES).where(FEEDBACK_CHANGES.c.message_id.in_(_IDS))
-_MESSAGES: Final = sa.delete(MESSAGES).where(*_PORTION)
 FORGET_KEYS: Final = sa.delete(IDEMPOTENCY_KEYS).where(
     IDEMPOTENCY_KEYS.c.thread_id == sa.bindparam("of_thread")
 )
@@ -47,9 +47,12 @@ async def purge_thread(scope: Scope, thread_id: str, *, length: int) -> None:
     oldest = oldest_message(thread_id)
     for first in range(0, length, PORTION):
         portion = {"of_thread": thread_id, "first": first, "end": first + PORTION, "oldest": oldest}
-        await scope.change(_ATTEMPTS, ATTEMPTS, portion)
-        await scope.change(_CHANGES, FEEDBACK_CHANGES, portion)
-        await scope.change(_MESSAGES, MESSAGES, portion)
+        ids = [row["id"] for row in await scope.rows(_IDS, MESSAGES, portion)]
+        if not ids:
+            continue
+        # Messages first: whoever rates one of them holds its row, and has written the history when that is let go.
+        for table, column in _OF_MESSAGES:
+            await scope.change(sa.delete(table).where(among(scope.database, column, ids)), table, {})
     for statement, table in (
         (FORGET_KEYS, IDEMPOTENCY_KEYS),
         (_SUMMARY, THREAD_SUMMARIES),
