@@ -4,13 +4,18 @@ An id that is no UUID names nothing, as one that nobody has: both are told in th
 asked for it.
 """
 
+import re
 import uuid
+from typing import Final
 
 from application.ports.unit_of_work import UnitOfWork
 from application.services.absence import no_message, no_session, no_thread
 from domain.errors import PreconditionFailed
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.thread import Session, StoredMessage, Thread
+
+_UUID: Final = re.compile("[0-9a-fA-F]{8}(?:(?:-[0-9a-fA-F]{4}){3}-|[0-9a-fA-F]{12})[0-9a-fA-F]{12}")
+"""As RFC 9562 writes it (section 4), and its digits alone."""
 
 
 async def existing_session(work: UnitOfWork, session_id: SessionId) -> Session:
@@ -79,9 +84,7 @@ def position_of(stored: StoredMessage) -> int:
 
 def canonical_id(text: str) -> str | None:
     """The one spelling of a UUID by which it is stored; None for what is no UUID."""
-    if not 32 <= len(text) <= 36:  # `uuid.UUID` takes braces and `urn:uuid:` too
+    # Not what `uuid.UUID` takes: that drops braces, `urn:` and hyphens wherever they are, and reads any digits.
+    if _UUID.fullmatch(text) is None:
         return None
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return None
+    return str(uuid.UUID(text))

@@ -5,12 +5,12 @@ check looks at the list. JSON null for a field that may be left out counts as le
 """
 
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
 import attrs
 
+from application.services.thread_lookup import canonical_id
 from domain.errors import Fault
 from domain.json_value import JSONObject, JSONValue
 from domain.suggestion import shown
@@ -159,11 +159,9 @@ class UUIDText:
     """A UUID; read into its canonical form, so that spelling makes no second identity."""
 
     def read(self, value: JSONValue, path: str, faults: Faults) -> str | None:
-        if isinstance(value, str) and 32 <= len(value) <= 36:
-            try:
-                return str(uuid.UUID(value))
-            except ValueError:
-                pass  # reported below, with the other ways of not being one
+        known = canonical_id(value) if isinstance(value, str) else None
+        if known is not None:
+            return known
         fault(faults, path, "must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057")
         return None
 
