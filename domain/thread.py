@@ -95,6 +95,11 @@ class StoredMessage:
     metadata: tuple[tuple[str, str], ...] = ()
     created_at: datetime.datetime
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether lor3 answered with it; False of an assistant's turn that the caller brought along."""
+        return self.message.role == "assistant" and (self.model is not None or self.latency_ms is not None)
+
 
 @attrs.frozen(kw_only=True)
 class ThreadSummary:

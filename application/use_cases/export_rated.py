@@ -86,6 +86,8 @@ async def _conversation(
     answer = await work.messages.get(rated.message_id)
     if answer is None or answer.feedback is None or not _is_made_so(answer, command):
         return None  # deleted or taken back meanwhile, or not asked for
+    if not answer.is_answer:
+        return None  # rated before that was refused: no model wrote it
     if answer.status != "complete" or not (answer.message.text or answer.message.tool_calls):
         return None
     last = rated.position - 1

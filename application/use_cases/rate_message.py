@@ -90,6 +90,13 @@ async def _answer(work: UnitOfWork, message_id: MessageId) -> StoredMessage:
                 message=f"is a message of role `{role}`; only answers, of role `assistant`, can be rated",
             )
         )
+    if not stored.is_answer:
+        raise InvalidRequest.of(
+            Fault(
+                path="message_id",
+                message="is a turn that the caller gave in `messages`; only what a model answered can be rated",
+            )
+        )
     return stored
 
 

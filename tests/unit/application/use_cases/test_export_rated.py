@@ -69,7 +69,7 @@ async def test_rated_answer_is_exported_with_what_it_answered(bench: Bench) -> N
 
 
 async def test_answer_that_is_not_whole_is_left_out(bench: Bench) -> None:
-    """Failed, cut and empty ones; a call of a tool says something without a word."""
+    """Failed, cut and empty ones, and what no model wrote; a call of a tool says something without a word."""
     thread = await bench.thread()
     for status in ("failed", "incomplete", "interrupted", "cancelled"):
         await bench.rated_chat(thread, status, "thumbs_down", status=status)
@@ -78,6 +78,11 @@ async def test_answer_that_is_not_whole_is_left_out(bench: Bench) -> None:
     await bench.rated_chat(
         thread, "called", 1, message=Message(role="assistant", parts=(), tool_calls=(call,))
     )
+    await bench.rated_chat(thread, "brought", 1)
+    for key, stored in bench.store.shelves.messages.items():  # type: ignore[attr-defined]  # the store in memory
+        if stored.message.text == "brought":
+            changed = attrs.evolve(stored, model=None, latency_ms=None)
+            bench.store.shelves.messages[key] = changed  # type: ignore[attr-defined]  # as above
     await bench.rated_chat(thread, "whole", 2)
 
     assert ["", "whole"] == await bench.texts()

@@ -189,3 +189,14 @@ async def test_feedback_of_a_thread_is_paged(bench: Bench) -> None:
             await bench.feedback.of_thread(DEFAULT_TENANT, ThreadId(absent))
     with pytest.raises(NotFound):
         await bench.feedback.of_thread(OTHER, thread.id)
+
+
+async def test_turn_that_the_caller_brought_along_is_not_rated(bench: Bench) -> None:
+    """No model answered with it, though it is an assistant's."""
+    _, answer = await _answer(bench)
+    shelves = bench.store.shelves  # type: ignore[attr-defined]  # the store in memory
+    stored = shelves.messages[DEFAULT_TENANT, answer]
+    shelves.messages[DEFAULT_TENANT, answer] = attrs.evolve(stored, model=None, latency_ms=None)
+
+    with pytest.raises(InvalidRequest, match="only what a model answered can be rated"):
+        await bench.rate(answer)
