@@ -2,7 +2,7 @@
 
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import orjson
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from domain.usage import Usage
 
 
+_LINE_ENDS: Final = (
+    ("\u2028".encode(), b"\\u2028"),
+    ("\u2029".encode(), b"\\u2029"),
+    ("\x85".encode(), b"\\u0085"),
+)
+"""What JSON may hold as it is and Python's `splitlines`, among others, breaks at; those below U+0020 are escapes."""
+
+
 def to_json(value: JSONValue) -> bytes:
     """Compact UTF-8 JSON of any JSON value.
 
@@ -31,6 +39,14 @@ def to_json(value: JSONValue) -> bytes:
         return orjson.dumps(value, default=_plain)
     except orjson.JSONEncodeError:
         return json.dumps(value, default=_plain, separators=(",", ":")).encode()
+
+
+def to_json_line(value: JSONValue) -> bytes:
+    """As `to_json`, with a line feed at the end and nothing inside that any reader ends a line at."""
+    line = to_json(value)
+    for char, escaped in _LINE_ENDS:
+        line = line.replace(char, escaped)
+    return line + b"\n"
 
 
 def money(amount: Decimal | None) -> str | None:

@@ -17,6 +17,8 @@ from entrypoints.thread_rendering import session_json, stored_message_json, thre
 
 ExportFormat: TypeAlias = Literal["json", "markdown"]
 _MARKUP: Final = re.compile(r"([\\`*_\[\]<>#|~&])")
+_UNSEEN: Final = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Controls but the tab, and marks of direction. What joins characters, as in emoji and Persian, stays."""
 _ROLES: Final = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
@@ -63,12 +65,17 @@ async def _markdown(export: ThreadExport) -> AsyncIterator[bytes]:
 
 def inline(text: str) -> str:
     """`text` on one line, without any markup of its own."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", visible(" ".join(text.split())))
 
 
 def quoted(text: str) -> list[str]:
     """`text` as a quotation, whatever ends a line in it."""
-    return [f"> {line}" if line else ">" for line in text.splitlines()] or [">"]
+    return [f"> {visible(line)}" if line else ">" for line in text.splitlines()] or [">"]
+
+
+def visible(text: str) -> str:
+    """`text` with a sign for every character that a terminal obeys or that turns the direction of what follows."""
+    return text if text.isprintable() else _UNSEEN.sub("�", text)
 
 
 def _message(stored: StoredMessage) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """`lor3 feedback export`."""
 
-import json
 import sys
 from contextlib import aclosing
 from pathlib import Path
@@ -106,6 +105,7 @@ async def _write(
 ) -> int:
     """How many were written: a line each, or all in one document."""
     from entrypoints.feedback_rendering import rated_conversation_json
+    from entrypoints.rendering import to_json_line
 
     written = 0
     found = cast("AsyncGenerator[RatedConversation]", application.export_rated.execute(command))
@@ -118,8 +118,8 @@ async def _write(
         is_seen = stream is sys.stdout and sys.stdout.isatty()
         async with aclosing(found):
             async for each in found:
-                line = json.dumps(rated_conversation_json(each), ensure_ascii=False)
-                stream.write((ascii_controls(line) if is_seen else line) + "\n")
+                line = to_json_line(rated_conversation_json(each)).decode()
+                stream.write(ascii_controls(line) if is_seen else line)
                 written += 1
     return written
 

@@ -16,7 +16,7 @@ from entrypoints.http.paced_writing import write
 from entrypoints.http.query import read_query
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.state import STATE, cancel_when_lost
-from entrypoints.rendering import to_json
+from entrypoints.rendering import to_json_line
 
 NDJSON: Final = "application/x-ndjson"
 
@@ -54,4 +54,4 @@ async def export(request: web.Request) -> web.StreamResponse:
 
 async def _lines(found: AsyncIterator[RatedConversation]) -> AsyncGenerator[bytes, None]:
     async for each in found:
-        yield to_json(rated_conversation_json(each)) + b"\n"
+        yield to_json_line(rated_conversation_json(each))
