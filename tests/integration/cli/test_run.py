@@ -339,7 +339,7 @@ def test_configured_prompt_takes_variables_too(agent: Path, tmp_path: Path) -> N
         (("--system", "agnet", "--var", "name=Ada"), 1, "did you mean `agent`"),
         (("--system", "agent:v9", "--var", "name=Ada"), 1, "no version v9"),
         (("--system", "agent@nope", "--var", "name=Ada"), 1, "nope"),
-        (("--system", "a b"), 1, "write `name`, `name:v3` or `name@label`"),
+        (("--system", "a b"), 2, "write `name`, `name:v3` or `name@label`"),
         (("--system", "agent"), 1, "variables.name"),
         (("--system", "agent", "--var", "name=A", "--var", "topics=x"), 1, "write it as JSON"),
         (("--system", "agent", "--var", "nmae=A"), 1, "variables.nmae"),
