@@ -172,22 +172,22 @@ def test_explain_shows_the_request_though_no_model_is_left(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "code", "says"),
     [
-        (("--model", "opnai:gpt-4"), "did you mean `openai`?"),
-        (("--model", "nonsense"), "provider:model"),
-        (("--model", "openai:gpt-4"), "set OPENAI_API_KEY"),
-        (("--format", "markdwn"), "markdwn"),
-        (("--thread", "0190a6d8-0000-7000-8000-000000000000"), "leave `--thread` out"),
-        (("--thread", "x"), "--thread: `x` is no id; give its id, such as"),
+        (("--model", "opnai:gpt-4"), 2, "did you mean `openai`?"),
+        (("--model", "nonsense"), 2, "provider:model"),
+        (("--model", "openai:gpt-4"), 1, "set OPENAI_API_KEY"),
+        (("--format", "markdwn"), 2, "markdwn"),
+        (("--thread", "0190a6d8-0000-7000-8000-000000000000"), 1, "leave `--thread` out"),
+        (("--thread", "x"), 2, "--thread: `x` is no id; give its id, such as"),
     ],
 )
-def test_refusal_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    """Exit 1, nothing on stdout, the remedy on stderr, as text and as JSON."""
+def test_refusal_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...], code: int, says: str) -> None:
+    """Exit 2 where the value can't be meant, else 1; nothing on stdout, the remedy on stderr, as text and as JSON."""
     text = lor3(tmp_path, "run", "hi", *arguments)
     as_json = lor3(tmp_path, "run", "hi", "--json", *arguments)
 
-    assert (text.returncode, text.stdout, as_json.returncode, as_json.stdout) == (1, b"", 1, b"")
+    assert (text.returncode, text.stdout, as_json.returncode, as_json.stdout) == (code, b"", code, b"")
     assert says in text.stderr.decode()
     assert b"Traceback" not in text.stderr
     assert says in json.loads(as_json.stderr)["detail"]
