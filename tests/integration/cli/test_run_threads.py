@@ -1,6 +1,5 @@
 """`lor3 run` in conversations: threads, sessions, users, memory and idempotency keys."""
 
-
 import pytest
 
 from tests.support.command_line import Run, say, talk

@@ -1,7 +1,5 @@
 """`lor3 thread memory`: what the next chat will remember, and why."""
 
-
-
 from tests.support.command_line import Run, say, talk
 
 
