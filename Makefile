@@ -8,7 +8,7 @@ serve: .venv/runtime
 	$(BIN)/lor3 serve
 
 test: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/python -m tests.halves
 
 check: .venv/dev
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
