@@ -1,8 +1,6 @@
 """Fork a thread at a message."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 import attrs
@@ -12,7 +10,8 @@ from application.ports.id_generator import IdGenerator
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.absence import no_message
 from application.services.thread_lookup import existing_message, existing_thread, position_of
-from domain.errors import Fault, InvalidRequest, Overloaded
+from application.services.turns import in_turn
+from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
 from domain.thread import StoredMessage, Thread
 from domain.thread_words import checked_title
@@ -23,6 +22,7 @@ MAX_COPIED_AT_ONCE: Final = 500
 """Messages: longer forks of a process are made one after another."""
 MAX_WAIT_S: Final = 10.0
 """For the long forks before this one."""
+_REFUSAL: Final = "other long threads are being forked; try again shortly, or choose an earlier message"
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +79,8 @@ class ForkThread:
             if beginning.length <= MAX_COPIED_AT_ONCE:
                 return await self._fork(work, beginning, title)
         # The connection is given back first: whoever waits holds none.
-        async with self._in_turn(), self._unit_of_work(command.tenant) as work:
+        turn = in_turn(self._turn, max_wait_s=self._max_wait_s, refusal=_REFUSAL)
+        async with turn, self._unit_of_work(command.tenant) as work:
             return await self._fork(work, await _beginning(work, command), title)
 
     async def _fork(self, work: UnitOfWork, beginning: _Beginning, title: str | None) -> Thread:
@@ -102,20 +103,6 @@ class ForkThread:
         await existing_thread(work, source.id)  # deleted meanwhile, it may have been copied in part
         await work.commit()
         return fork
-
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._max_wait_s):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise Overloaded(
-                "other long threads are being forked; try again shortly, or choose an earlier message"
-            ) from None
-        try:
-            yield
-        finally:
-            self._turn.release()
 
 
 async def _beginning(work: UnitOfWork, command: ForkThreadCommand) -> _Beginning:

@@ -2,21 +2,21 @@
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 import attrs
 
 from application.ports.clock import Clock
 from application.ports.unit_of_work import UnitOfWorkFactory
-from domain.errors import Fault, InvalidRequest, Overloaded
+from application.services.turns import in_turn
+from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.usage_report import UsageGroup, UsageQuery, UsageRow
 
 DEFAULT_SPAN: Final = datetime.timedelta(days=30)
 MAX_WAIT_S: Final = 30.0
 """For the reports before this one."""
+_REFUSAL: Final = "other reports are being made; try again shortly, or ask for less time"
 
 
 @attrs.frozen(kw_only=True)
@@ -59,23 +59,10 @@ class ReportUsage:
                 Fault(path="from", message="must be earlier than `to`, which is now where it is left out")
             )
         query = UsageQuery(since=since, until=until, group_by=command.group_by)
-        async with self._in_turn(), self._unit_of_work(command.tenant) as work:
+        turn = in_turn(self._turn, max_wait_s=self._max_wait_s, refusal=_REFUSAL)
+        async with turn, self._unit_of_work(command.tenant) as work:
             rows = await work.usage.report(query)
         return UsageReport(query=query, rows=rows)
-
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._max_wait_s):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise Overloaded(
-                "other reports are being made; try again shortly, or ask for less time"
-            ) from None
-        try:
-            yield
-        finally:
-            self._turn.release()
 
 
 def _before(until: datetime.datetime) -> datetime.datetime:
