@@ -1,7 +1,7 @@
-"""Runs all tests as two halves at a time: `python -m tests.halves`, with pytest's own options.
+"""Runs all tests, as two halves at a time and then the faults: `python -m tests.halves`, with pytest's own options.
 
 Each half is a pytest of its own with its own servers, so that two cores are used. The first one is shown as it goes,
-the second one when both are done.
+the second one when both are done. Tests of faults look at limits of milliseconds, so they have the machine alone.
 """
 
 import subprocess
@@ -13,6 +13,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 ONE: Final = ("tests/checks", "tests/contract", "tests/integration/cli", "tests/torture")
 """As long as all the others together, about."""
+ALONE: Final = ("tests/faults",)
 
 
 def others() -> tuple[str, ...]:
@@ -24,7 +25,7 @@ def others() -> tuple[str, ...]:
         inner = [f"tests/{path.name}"]
         if any(each.startswith(f"{inner[0]}/") for each in ONE):
             inner = [f"{inner[0]}/{each.name}" for each in sorted(path.iterdir()) if _holds_tests(each)]
-        found += [each for each in inner if each not in ONE and _holds_tests(ROOT / each)]
+        found += [each for each in inner if each not in (*ONE, *ALONE) and _holds_tests(ROOT / each)]
     return tuple(found)
 
 
@@ -45,7 +46,8 @@ def main(options: list[str]) -> int:
         sys.stdout.flush()
         sys.stdout.buffer.write(output.read())
         sys.stdout.flush()
-    return first.returncode or second.returncode
+    third = subprocess.run([*command, *ALONE], cwd=ROOT, check=False)
+    return first.returncode or second.returncode or third.returncode
 
 
 if __name__ == "__main__":
