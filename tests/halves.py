@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-ONE: Final = ("tests/checks", "tests/contract", "tests/integration/cli", "tests/torture")
+ONE: Final = ("tests/checks", "tests/contract", "tests/integration/cli")
 """As long as all the others together, about."""
 ALONE: Final = ("tests/faults",)
 
