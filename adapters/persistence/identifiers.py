@@ -49,7 +49,7 @@ def message_ids(thread_id: str, *, now_s: float) -> MessageIds:
         return MessageIds(oldest=FIRST, newest=LAST, recent=FIRST)
     now_ms = round(now_s * 1000)
     return MessageIds(
-        oldest=oldest, newest=_first_at(now_ms + AHEAD_MS), recent=max(oldest, _first_at(now_ms - RECENT_MS))
+        oldest=oldest, newest=first_id(now_ms + AHEAD_MS), recent=max(oldest, first_id(now_ms - RECENT_MS))
     )
 
 
@@ -63,9 +63,10 @@ def oldest_message(thread_id: str) -> str:
     """
     if thread_id[14] != "7" or thread_id[19] not in "89ab":
         return FIRST
-    return _first_at(int(thread_id[:8] + thread_id[9:13], 16) - CLOCKS_DIFFER_MS)
+    return first_id(int(thread_id[:8] + thread_id[9:13], 16) - CLOCKS_DIFFER_MS)
 
 
-def _first_at(milliseconds: int) -> str:
+def first_id(milliseconds: int) -> str:
+    """No UUIDv7 of this millisecond (Unix time) or later is less, and none of one before is more."""
     text = f"{max(milliseconds, 0):012x}"
     return f"{text[:8]}-{text[8:]}-0000-0000-000000000000"

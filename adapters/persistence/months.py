@@ -9,13 +9,14 @@ from typing import Self
 
 import attrs
 
+from adapters.persistence.identifiers import first_id
+
 
 def first_id_at(moment: datetime.datetime) -> str:
     """No UUIDv7 made at this time or later is less, and none made a millisecond earlier is more."""
     # Not `timestamp`, which is a float and rounds.
     since = moment - datetime.datetime.fromtimestamp(0, datetime.UTC)
-    digits = f"{max(0, since // datetime.timedelta(milliseconds=1)):012x}"
-    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
+    return first_id(since // datetime.timedelta(milliseconds=1))
 
 
 @attrs.frozen(order=True)
