@@ -1,12 +1,13 @@
 """What a caller gets: events while an answer grows, and the answer."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
 import attrs
 
 from domain.attempt import Attempt
-from domain.chat import FinishReason
+from domain.chat import FinishReason, TextDelta, ToolCallDelta
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONValue
 from domain.message import ToolCall
@@ -78,7 +79,18 @@ class ChatAnswer:
 
 
 @attrs.frozen(kw_only=True)
+class ChatAdmitted:
+    """The chat has its ids, and will be asked. For those who keep the answer's events; readers get `ChatStarted`."""
+
+    message_id: MessageId
+    thread_id: ThreadId
+    session_id: SessionId
+
+
+@attrs.frozen(kw_only=True)
 class ChatStarted:
+    """Somebody has begun to answer."""
+
     message_id: MessageId
     thread_id: ThreadId
     session_id: SessionId
@@ -87,17 +99,9 @@ class ChatStarted:
     is_replay: bool = False
 
 
-@attrs.frozen
-class Delta:
-    text: str
-
-
-@attrs.frozen(kw_only=True)
-class ToolCallGrew:
-    index: int
-    id: str | None
-    name: str | None
-    arguments: str
+Delta = TextDelta
+"""Readers get the pieces as providers say them: byte for byte, and at no cost."""
+ToolCallGrew = ToolCallDelta
 
 
 @attrs.frozen
@@ -121,3 +125,7 @@ class ChatDone:
 
 ChatEvent: TypeAlias = ChatStarted | Delta | ToolCallGrew | ToolCalled | Reset | ChatDone
 """In order: ChatStarted, (Delta | ToolCallGrew | ToolCalled | Reset)*, ChatDone. A failure is raised instead."""
+
+ChatSteps: TypeAlias = "ChatAdmitted | Sequence[ChatEvent]"
+"""What a streamed chat yields: `ChatAdmitted` first, unless the answer was given before; then events, those together
+that came at once."""

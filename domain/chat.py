@@ -1,10 +1,11 @@
 """The intermediate representation of a chat, and the events of its answer."""
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
-from domain.json_value import JSONObject
+from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 from domain.model import ModelRef
 from domain.prompt.compiled import RenderedPrompt
@@ -12,7 +13,11 @@ from domain.prompt.compiled import RenderedPrompt
 if TYPE_CHECKING:
     from domain.memory import Memory  # which needs the vocabulary of this module
 
-FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_calls"]
+FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_calls", "stopped"]
+"""`stopped` is never a provider's: the caller ended the answer, which is incomplete."""
+
+
+NO_PARAMETERS: Final[Mapping[str, JSONValue]] = {}
 
 
 @attrs.frozen(kw_only=True)
@@ -73,6 +78,9 @@ class ChatRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     user: str | None = None
+    parameters: Mapping[str, JSONValue] = NO_PARAMETERS
+    """Further fields of the provider's own wire, such as `logit_bias`, passed on as they are. A candidate whose
+    provider does not take all of them is not asked."""
 
     def with_prompt_in(self, system: str | None, prelude: tuple[Message, ...]) -> "ChatRequest":
         """As `attrs.evolve(self, prompt=None, system=system, prelude=prelude)`, in half the time."""
@@ -96,6 +104,7 @@ class ChatRequest:
             tools=self.tools,
             tool_choice=self.tool_choice,
             user=self.user,
+            parameters=self.parameters,
         )
 
     def with_memory_in(self, history: tuple[Message, ...]) -> "ChatRequest":
@@ -120,10 +129,11 @@ class ChatRequest:
             tools=self.tools,
             tool_choice=self.tool_choice,
             user=self.user,
+            parameters=self.parameters,
         )
 
 
-# What a provider adapter yields, in order: AnswerStarted?, (TextDelta | ToolCallDelta)*, UsageReported*,
+# What a provider adapter yields, each in a batch with what came at once, in order: AnswerStarted?, (TextDelta | ToolCallDelta)*, UsageReported*,
 # AnswerFinished. An iterator that ends without AnswerFinished is a truncated answer.
 
 

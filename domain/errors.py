@@ -12,6 +12,7 @@ LorError
 │   ├── VersionInUse            version_in_use
 │   ├── Diverged                diverged                   both sides changed since they last agreed
 │   ├── ThreadBusy              thread_busy                another chat of the thread is being answered
+│   ├── AnswerStopped           answer_stopped             before anybody had begun to answer
 │   ├── KeyInFlight             idempotency_key_in_flight  the first request with the key is not done yet
 │   └── KeyTakenOver            idempotency_key_taken_over a later request with the key went ahead meanwhile
 ├── KeyReused                   idempotency_key_reused     the key came with another request before
@@ -22,6 +23,7 @@ LorError
 ├── StorageUnavailable          storage_unavailable
 │   └── UnreadableVersion       storage_unavailable        a prompt's version that this lor3 does not read
 ├── DeadlineExceeded            deadline_exceeded
+├── AnswerInterrupted           answer_interrupted         the process that made the answer is gone
 ├── OutputInvalid               output_invalid             the answer does not fit `format` or `schema`
 ├── ChatFailed                  upstream_*                 every candidate failed; carries the attempts
 ├── ConfigurationError          configuration_invalid      settings; all faults at once
@@ -143,6 +145,12 @@ class ThreadBusy(Conflict):
     retry_after_s = 1.0
 
 
+class AnswerStopped(Conflict):
+    """The caller stopped the chat while it waited for its turn: nothing was asked, nothing is stored."""
+
+    code = "answer_stopped"
+
+
 class KeyInFlight(Conflict):
     """The first request with the same Idempotency-Key is still being answered."""
 
@@ -218,6 +226,13 @@ class UnreadableVersion(StorageUnavailable):
 
 class DeadlineExceeded(LorError):
     code = "deadline_exceeded"
+    retryable = True
+
+
+class AnswerInterrupted(LorError):
+    """The process that made the answer died, or was cut off, before the answer's end."""
+
+    code = "answer_interrupted"
     retryable = True
 
 

@@ -10,6 +10,7 @@ from application.ports.id_generator import IdGenerator
 from application.ports.prompt_texts import PromptTexts
 from application.ports.store import Store
 from application.ports.telemetry import Telemetry
+from application.services.live_answers import LiveAnswers
 from application.use_cases.change_thread import ChangeThread
 from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.delete_thread import DeleteThread
@@ -17,6 +18,7 @@ from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
 from application.use_cases.export_rated import ExportRated
 from application.use_cases.export_thread import ExportThread
+from application.use_cases.follow_answer import FollowAnswer
 from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles, ImportReport
 from application.use_cases.inject_memory import InjectMemory
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 class Application:
     settings: Settings
     send_chat: SendChat
+    live_answers: LiveAnswers
+    follow_answer: FollowAnswer
     explain_chat: ExplainChat
     describe_service: DescribeService
     read_prompts: ReadPrompts

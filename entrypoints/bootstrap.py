@@ -76,6 +76,10 @@ async def running(
         thread_gate = container.thread_gate()
         stack.push_async_callback(thread_gate.aclose)
         await thread_gate.start()
+        event_log = container.event_log()
+        container.live_answers()  # is told by the log when another replica wants an answer stopped
+        stack.push_async_callback(event_log.aclose)
+        await event_log.start()
         prompt_reloader = container.prompt_reloader()
         stack.push_async_callback(prompt_reloader.aclose)
         if import_files:
@@ -90,6 +94,8 @@ async def running(
         yield Application(
             settings=settings,
             send_chat=container.send_chat(),
+            live_answers=container.live_answers(),
+            follow_answer=container.follow_answer(),
             explain_chat=container.explain_chat(),
             describe_service=container.describe_service(),
             read_prompts=container.read_prompts(),

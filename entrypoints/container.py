@@ -8,6 +8,7 @@ import datetime
 from typing import TYPE_CHECKING
 
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
+from adapters.in_memory.event_log import LocalEventLog
 from adapters.in_memory.prompt_cache import LocalPromptCache
 from adapters.in_memory.thread_gate import LocalThreadGate
 from adapters.prices.genai_price_book import GenaiPriceBook
@@ -19,6 +20,7 @@ from adapters.telemetry.log import LogTelemetry
 from adapters.telemetry.prometheus import PrometheusTelemetry
 from adapters.tokens.tiktoken_meter import TiktokenMeter
 from application.ports.cooldown_board import CooldownBoard
+from application.ports.event_log import EventLog
 from application.ports.prompt_cache import PromptCache
 from application.ports.prompt_files import PromptFiles
 from application.ports.store import Store
@@ -30,6 +32,7 @@ from application.services.background import Background
 from application.services.compilation import Compilation
 from application.services.failover import Failover
 from application.services.idempotency_guard import IdempotencyGuard
+from application.services.live_answers import LiveAnswers
 from application.services.pinning import PinCarrier
 from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
@@ -47,6 +50,7 @@ from application.use_cases.describe_service import DescribeService
 from application.use_cases.explain_chat import ExplainChat
 from application.use_cases.export_rated import ExportRated
 from application.use_cases.export_thread import ExportThread
+from application.use_cases.follow_answer import FollowAnswer
 from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles
 from application.use_cases.inject_memory import InjectMemory
@@ -192,6 +196,7 @@ class Container(containers.DeclarativeContainer):
     cooldowns = providers.Singleton(_cooldowns, redis_link, clock)
     prompt_cache = providers.Singleton(_prompt_cache, redis_link, clock)
     thread_gate = providers.Singleton(_thread_gate, redis_link, randomness, settings)
+    event_log: providers.Singleton[EventLog] = providers.Singleton(LocalEventLog)
 
     health = providers.Singleton(
         RouteHealth,
@@ -293,6 +298,10 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         ids=ids,
         telemetry=telemetry,
+    )
+    live_answers = providers.Singleton(LiveAnswers, send_chat=send_chat, event_log=event_log)
+    follow_answer = providers.Singleton(
+        FollowAnswer, live=live_answers, event_log=event_log, unit_of_work=store.provided.unit_of_work
     )
     explain_chat = providers.Singleton(
         ExplainChat,

@@ -7,7 +7,9 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from domain.errors import ConfigurationError, Fault
 
-Group: TypeAlias = Literal["lor3.providers", "lor3.passes", "lor3.formatters", "lor3.stores"]
+Group: TypeAlias = Literal[
+    "lor3.providers", "lor3.passes", "lor3.formatters", "lor3.stores", "lor3.stream_encoders"
+]
 
 
 @cache

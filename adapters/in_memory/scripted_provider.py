@@ -1,6 +1,6 @@
 """A provider that says what a test tells it to."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
@@ -58,7 +58,7 @@ class ScriptedProvider:
         )
 
     @asynccontextmanager
-    async def open(self, call: ProviderCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
+    async def open(self, call: ProviderCall) -> AsyncIterator[AsyncIterator[Sequence[ProviderEvent]]]:
         self.calls.append(call)
         if self.is_closed:
             raise ProviderFailure("connection_lost", "the scripted provider is closed")
@@ -70,6 +70,10 @@ class ScriptedProvider:
             yield events
         finally:
             await events.aclose()
+
+    def refused_parameters(self, names: Collection[str]) -> frozenset[str]:
+        """None: it takes all."""
+        return frozenset()
 
     async def aclose(self) -> None:
         self.is_closed = True
@@ -106,8 +110,8 @@ def _as_events(script: Script, call: ProviderCall) -> Sequence[ProviderEvent | P
 
 async def _play(
     events: Sequence[ProviderEvent | ProviderFailure],
-) -> AsyncGenerator[ProviderEvent, None]:
+) -> AsyncGenerator[Sequence[ProviderEvent], None]:
     for event in events:
         if isinstance(event, ProviderFailure):
             raise event
-        yield event
+        yield (event,)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import traceback
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -83,6 +83,11 @@ class HTTPProvider:
     endpoint_of: Callable[[ProviderCall], Endpoint]
     codec: Codec
     transport: Transport
+    parameters: frozenset[str] | None = frozenset()
+    """The further fields of a request that the wire takes; None where it takes any."""
+
+    def refused_parameters(self, names: Collection[str]) -> frozenset[str]:
+        return frozenset() if self.parameters is None else frozenset(names) - self.parameters
 
     def lower(self, call: ProviderCall) -> WireRequest:
         """Raises InvalidRequest for a call that `open` would refuse with `bad_request`."""
@@ -113,9 +118,9 @@ class _Exchange:
         self._provider = provider
         self._call = call
         self._answer: Answer | None = None
-        self._events: AsyncGenerator[ProviderEvent, None] | None = None
+        self._events: AsyncGenerator[Sequence[ProviderEvent], None] | None = None
 
-    async def __aenter__(self) -> AsyncIterator[ProviderEvent]:
+    async def __aenter__(self) -> AsyncIterator[Sequence[ProviderEvent]]:
         try:
             return await self._enter()
         except ProviderFailure:
@@ -123,7 +128,7 @@ class _Exchange:
         except Exception as exc:  # see above
             raise _tripped(exc) from exc
 
-    async def _enter(self) -> AsyncIterator[ProviderEvent]:
+    async def _enter(self) -> AsyncIterator[Sequence[ProviderEvent]]:
         provider = self._provider
         codec = provider.codec
         try:
@@ -167,18 +172,19 @@ class _Exchange:
 class _Listed:
     """Events that are all there already."""
 
-    __slots__ = ("_next",)
+    __slots__ = ("_events",)
 
     def __init__(self, events: list[ProviderEvent]) -> None:
-        self._next: Iterator[ProviderEvent] = iter(events)
+        self._events: list[ProviderEvent] | None = events
 
     def __aiter__(self) -> "_Listed":
         return self
 
-    async def __anext__(self) -> ProviderEvent:
-        for event in self._next:
-            return event
-        raise StopAsyncIteration
+    async def __anext__(self) -> Sequence[ProviderEvent]:
+        events, self._events = self._events, None
+        if events is None:
+            raise StopAsyncIteration
+        return events
 
 
 def _is_stream(content_type: str | None, *, asked: bool) -> bool:
@@ -201,26 +207,27 @@ async def _error_body(answer: Answer) -> bytes:
         return b""
 
 
-async def _whole(events: AsyncIterator[ProviderEvent]) -> list[ProviderEvent]:
+async def _whole(batches: AsyncIterator[Sequence[ProviderEvent]]) -> list[ProviderEvent]:
     """All events of a stream, neighbours that belong together in one: an event takes more room than its letters."""
     listed: list[ProviderEvent] = []
     pieces: list[str] = []
-    async for event in events:
-        last = listed[-1] if listed else None
-        if type(event) is TextDelta and type(last) is TextDelta:
-            pieces.append(event.text)
-            continue
-        if (
-            type(event) is ToolCallDelta
-            and type(last) is ToolCallDelta
-            and event.index == last.index
-            and event.id is None
-            and event.name is None
-        ):
-            pieces.append(event.arguments)
-            continue
-        _join(listed, pieces)
-        listed.append(event)
+    async for batch in batches:
+        for event in batch:
+            last = listed[-1] if listed else None
+            if type(event) is TextDelta and type(last) is TextDelta:
+                pieces.append(event.text)
+                continue
+            if (
+                type(event) is ToolCallDelta
+                and type(last) is ToolCallDelta
+                and event.index == last.index
+                and event.id is None
+                and event.name is None
+            ):
+                pieces.append(event.arguments)
+                continue
+            _join(listed, pieces)
+            listed.append(event)
     _join(listed, pieces)
     return listed
 
@@ -237,9 +244,13 @@ def _join(listed: list[ProviderEvent], pieces: list[str]) -> None:
     pieces.clear()
 
 
-async def _stream_events(answer: Answer, decoder: StreamDecoder) -> AsyncGenerator[ProviderEvent, None]:
+async def _stream_events(
+    answer: Answer, decoder: StreamDecoder
+) -> AsyncGenerator[Sequence[ProviderEvent], None]:
+    """A batch for each block that came, empty where nothing in it is news."""
     parser = SSEParser()
     received = said = 0
+    batch: list[ProviderEvent] = []
     try:
         while True:
             block = await _next_block(answer, decoder)
@@ -248,23 +259,27 @@ async def _stream_events(answer: Answer, decoder: StreamDecoder) -> AsyncGenerat
             received += len(block)
             if received > MAX_STREAM_BYTES:
                 raise too_large()
+            batch = []
             for data in parser.feed(block) if block else parser.close():
-                for event in decoder.feed(data):
-                    if type(event) is TextDelta:
-                        said += len(event.text)
-                    elif type(event) is ToolCallDelta:
-                        said += len(event.arguments)
-                    if said > MAX_ANSWER_CHARACTERS:
-                        raise too_large()
-                    yield event
+                batch += decoder.feed(data)
                 if decoder.is_closed:
                     break
+            for event in batch:
+                if type(event) is TextDelta:
+                    said += len(event.text)
+                elif type(event) is ToolCallDelta:
+                    said += len(event.arguments)
+            if said > MAX_ANSWER_CHARACTERS:
+                raise too_large()
             if not block or decoder.is_closed:
                 break
-        for event in decoder.end():
-            yield event
+            yield batch
+            batch = []
+        yield [*batch, *decoder.end()]
     except ProviderFailure:
         answer.close()
+        if batch:  # what came before the failure, in the same block
+            yield batch
         raise
     except Exception as exc:  # see _Exchange
         answer.close()

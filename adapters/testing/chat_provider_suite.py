@@ -53,8 +53,8 @@ def call_for(text: str = "Say hello.", *, stream: bool = False, model: str = "m-
 
 
 async def events_of(provider: ChatProvider, call: ProviderCall) -> list[ProviderEvent]:
-    async with provider.open(call) as events:
-        return [event async for event in events]
+    async with provider.open(call) as batches:
+        return [event async for batch in batches for event in batch]
 
 
 def text_of(events: Sequence[ProviderEvent]) -> str:
@@ -137,9 +137,9 @@ class ChatProviderSuite:
         seen: list[ProviderEvent] = []
 
         try:
-            async with bench.provider.open(call_for(stream=True)) as events:
-                async for event in events:
-                    seen.append(event)  # noqa: PERF401 - what came before a failure counts
+            async with bench.provider.open(call_for(stream=True)) as batches:
+                async for batch in batches:
+                    seen += batch
         except ProviderFailure as failure:
             assert failure.kind in ("connection_lost", "bad_body")  # noqa: PT017 - both ways of ending are right
 
@@ -149,9 +149,9 @@ class ChatProviderSuite:
     async def test_leaving_early_is_clean_and_the_next_call_succeeds(self, bench: ProviderBench) -> None:
         """A caller may stop reading whenever it likes."""
         bench.will_hang()
-        async with bench.provider.open(call_for(stream=True)) as events:
-            async for event in events:
-                if isinstance(event, (TextDelta, ToolCallDelta)):
+        async with bench.provider.open(call_for(stream=True)) as batches:
+            async for batch in batches:
+                if any(isinstance(event, (TextDelta, ToolCallDelta)) for event in batch):
                     break
         bench.will_say("All well.")
 
@@ -166,9 +166,9 @@ class ChatProviderSuite:
         begun = asyncio.Event()
 
         async def read() -> None:
-            async with bench.provider.open(call_for(stream=True)) as events:
-                async for event in events:
-                    if isinstance(event, TextDelta):
+            async with bench.provider.open(call_for(stream=True)) as batches:
+                async for batch in batches:
+                    if any(isinstance(event, TextDelta) for event in batch):
                         begun.set()
 
         task = asyncio.create_task(read())

@@ -1,6 +1,6 @@
 """The door to one vendor."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol, TypeAlias
 
@@ -23,7 +23,9 @@ class Timeouts:
     first_token_s: float = 10.0
     """From sending to the first content; for an answer that is not streamed, to the response's end."""
     idle_s: float = 15.0
-    """Between two reads of a stream."""
+    """Between two reads of a stream, whatever is in them."""
+    content_idle_s: float = 60.0
+    """Between two pieces of content of a stream that sends other things, such as pings."""
     total_s: float = 300.0
 
 
@@ -75,13 +77,17 @@ class ChatProvider(Protocol):
     @property
     def timeouts(self) -> Timeouts: ...
 
+    def refused_parameters(self, names: Collection[str]) -> frozenset[str]:
+        """Those of `ChatRequest.parameters` that its wire does not take."""
+
     def lower(self, call: ProviderCall) -> WireRequest:
         """The exact request `open` would send. Pure; used by explain."""
 
-    def open(self, call: ProviderCall) -> AbstractAsyncContextManager[AsyncIterator[ProviderEvent]]:
+    def open(self, call: ProviderCall) -> AbstractAsyncContextManager[AsyncIterator[Sequence[ProviderEvent]]]:
         """Sends the call. Entering waits for the response's head (for an unstreamed answer: its whole).
 
-        The iterator yields events in the order that `domain/chat.py` gives and ends after `AnswerFinished`.
+        The iterator yields events in the order that `domain/chat.py` gives, those together that came at once, and
+        ends after `AnswerFinished`. An empty batch says that something came, such as a ping: the provider is there.
         Leaving the context, early or not, closes the upstream connection or gives it back to its pool;
         cancelling inside does the same. The connect limit is the adapter's to keep; first-token, idle and
         total limits are kept by the caller.

@@ -1,6 +1,6 @@
 """The one loop that calls providers: candidates × breaker × retry × deadline, for streams and non-streams alike."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 import attrs
 
@@ -11,7 +11,8 @@ from application.ports.telemetry import Telemetry
 from application.services.failure_report import final_error
 from application.services.provider_call import LiveCall
 from application.services.route_health import RouteHealth
-from application.services.run import Compile, RoutedEvent, Run, Said, Switched
+from application.services.run import Compile, RoutedEvent, Run, Said
+from domain.answer import Reset
 from domain.attempt import Attempt, Purpose
 from domain.errors import InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
@@ -41,6 +42,7 @@ class Failover:
         candidates: tuple[Candidate, ...],
         compile_for: Compile,
         stream: bool,
+        may_reset: bool = True,
         purpose: Purpose = "answer",
         deadline_s: float | None = None,
     ) -> Run:
@@ -50,6 +52,7 @@ class Failover:
             candidates=candidates,
             compile=compile_for,
             stream=stream,
+            may_reset=may_reset,
             started_at=self._clock.monotonic(),
             purpose=purpose,
             deadline_s=deadline_s,
@@ -67,10 +70,11 @@ class Failover:
         call = await self._connect(run)
         await call.close()
 
-    async def events(self, run: Run) -> AsyncGenerator[RoutedEvent, None]:
-        """The answer's content as it comes; `run` holds the rest once this ends.
+    async def events(self, run: Run) -> AsyncGenerator[Sequence[RoutedEvent], None]:
+        """The answer's content as it comes, all together that came at once; `run` holds the rest once this ends.
 
-        Close it (`aclosing`) to end the upstream early. Raises as `whole` does.
+        Close it (`aclosing`) to end the upstream early. Raises as `whole` does; and where content was passed on that
+        may not be made void, no other candidate is asked.
         """
         shown_by: ModelRef | None = None
         while True:
@@ -81,9 +85,10 @@ class Failover:
             try:
                 if shown_by is not None:
                     reason = run.failures[-1][1].kind
-                    yield Switched(reason=reason, from_model=shown_by, to_model=spec.ref)
+                    yield (Reset(reason=reason, from_model=shown_by, to_model=spec.ref),)
                 content = call.first
-                while content is not None:
+                run.shown = call.transcript
+                while content:
                     shown_by = spec.ref
                     yield content
                     content = await call.next()
@@ -99,6 +104,8 @@ class Failover:
             if failure is None:
                 return
             self._give_up(run, failure)
+            if shown_by is not None and not run.may_reset:
+                raise final_error(run.candidates, run.failures, run.refusals)
 
     async def _connect(self, run: Run) -> LiveCall:
         """Goes on through candidates and retries until one has begun to answer or, unstreamed, has answered."""

@@ -2,20 +2,20 @@
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
+from typing import Final
 
 import attrs
 
 from application.ports.chat_provider import ChatProvider, ProviderCall
 from application.ports.clock import Clock
-from application.services.transcript import Transcript
+from application.services.transcript import Content, Transcript
 from application.services.watchdog import Watchdog
-from domain.chat import ProviderEvent, TextDelta, ToolCallDelta
+from domain.chat import ProviderEvent
 from domain.errors import ProviderFailure
 
-Content: TypeAlias = TextDelta | ToolCallDelta
+_NOTHING: Final[Sequence[Content]] = ()
 
 
 @attrs.define(kw_only=True)
@@ -36,36 +36,39 @@ class LiveCall:
     started: float
     transcript: Transcript = attrs.field(factory=Transcript)
     waited_s: float = 0.0
-    first: Content | None = None
-    """The first content, or None where the whole answer has none."""
+    first: Sequence[Content] = _NOTHING
+    """The first content, and what came with it; empty where the whole answer has none."""
     _dog: Watchdog = attrs.field(factory=Watchdog.of_current_task)
-    _context: AbstractAsyncContextManager[AsyncIterator[ProviderEvent]] | None = None
-    _events: AsyncIterator[ProviderEvent] | None = None
+    _context: AbstractAsyncContextManager[AsyncIterator[Sequence[ProviderEvent]]] | None = None
+    _batches: AsyncIterator[Sequence[ProviderEvent]] | None = None
 
     async def begin(self) -> None:
         """Sends the call and waits for the first content, for as long as the first-token limit allows.
 
         Raises:
-            ProviderFailure: the call failed; `no_answer` where it stayed silent.
+            ProviderFailure: the call failed; `no_answer` where it stayed silent, or sent nothing but pings.
         """
-        self._dog.arm(min(self._provider.timeouts.first_token_s, self._total_s))
+        until = self.started + min(self._provider.timeouts.first_token_s, self._total_s)
+        self._dog.arm(until - self.started)
         try:
             context = self._provider.open(self._call)
-            self._events = await context.__aenter__()
+            self._batches = await context.__aenter__()
             self._context = context
-            self.first = await self._content()
+            self.first = await self._content(until, idle_s=None)
         except asyncio.CancelledError:
             self._claim()
         finally:
             self._dog.disarm()
             self.waited_s += self._clock.monotonic() - self.started
 
-    async def next(self) -> Content | None:
-        """Further content; None once the answer is complete. Raises as `begin` does."""
+    async def next(self) -> Sequence[Content]:
+        """Further content, all of it that came at once; empty once the answer is complete. Raises as `begin` does."""
         since = self._clock.monotonic()
-        self._dog.arm(min(self._provider.timeouts.idle_s, self.started + self._total_s - since))
+        timeouts = self._provider.timeouts
+        until = min(since + timeouts.content_idle_s, self.started + self._total_s)
+        self._dog.arm(min(timeouts.idle_s, until - since))
         try:
-            return await self._content()
+            return await self._content(until, idle_s=timeouts.idle_s)
         except asyncio.CancelledError:
             self._claim()
         finally:
@@ -76,7 +79,7 @@ class LiveCall:
     async def rest(self) -> None:
         """Reads the answer to its end into the transcript. Raises as `begin` does."""
         content = self.first
-        while content is not None:
+        while content:
             content = await self.next()
 
     async def close(self) -> None:
@@ -86,15 +89,22 @@ class LiveCall:
         if context is not None:
             await context.__aexit__(None, None, None)
 
-    async def _content(self) -> Content | None:
-        assert self._events is not None  # noqa: S101 - `begin` has set it
-        async for event in self._events:
-            self.transcript.add(event)
-            if isinstance(event, TextDelta | ToolCallDelta):
-                return event
+    async def _content(self, until: float, *, idle_s: float | None) -> Sequence[Content]:
+        """
+        Args:
+            until: when, on the clock, the wait for content is over, whatever else comes.
+            idle_s: how long nothing at all may come; None where `until` is the only limit.
+        """
+        assert self._batches is not None  # noqa: S101 - `begin` has set it
+        async for batch in self._batches:
+            content = self.transcript.take(batch)
+            if content:
+                return content
+            if idle_s is not None:
+                self._dog.arm(min(idle_s, until - self._clock.monotonic()))
         if self.transcript.finish_reason is None:
             raise ProviderFailure("connection_lost", "the answer ended before it was complete")
-        return None
+        return _NOTHING
 
     def _claim(self) -> None:
         """Raises ProviderFailure where a limit cancelled the wait, and goes on with the cancellation where not."""

@@ -6,6 +6,7 @@ from typing import TypeAlias
 import attrs
 
 from application.services.transcript import Transcript
+from domain.answer import Reset
 from domain.attempt import Attempt, Purpose
 from domain.chat import ChatRequest, TextDelta, ToolCallDelta
 from domain.errors import InvalidRequest, ProviderFailure
@@ -16,16 +17,8 @@ from domain.routing.plan import Candidate
 Compile: TypeAlias = Callable[[ModelSpec], Awaitable[Compiled]]
 
 
-@attrs.frozen(kw_only=True)
-class Switched:
-    """Content has been passed on and is void: another model starts from the beginning."""
-
-    reason: str
-    from_model: ModelRef
-    to_model: ModelRef
-
-
-RoutedEvent: TypeAlias = TextDelta | ToolCallDelta | Switched
+RoutedEvent: TypeAlias = TextDelta | ToolCallDelta | Reset
+"""`Reset` where content has been passed on and is void: another model starts from the beginning."""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +38,8 @@ class Run:
     candidates: tuple[Candidate, ...]
     compile: Compile
     stream: bool
+    may_reset: bool = True
+    """Whether what was shown may be made void."""
     started_at: float
     purpose: Purpose = "answer"
     deadline_s: float | None = None
@@ -63,6 +58,8 @@ class Run:
     """The candidate being asked; once all is over, the one that answered."""
     compiled: Compiled | None = None
     transcript: Transcript = attrs.field(factory=Transcript)
+    shown: Transcript | None = None
+    """Of a stream: what was passed on and is not void."""
     sent: int = 0
     position: int = 0
     """Of the next candidate."""

@@ -12,11 +12,17 @@ from application.services.admission import Admitted
 from application.services.chat_record import ChatIds, chat_record, spoken
 from application.services.request_assembly import Assembly
 from application.services.run import Run
+from application.services.stop_signal import StopSignal
+from application.services.transcript import Transcript
 from application.use_cases.chat_command import SendChatCommand
+from domain.answer import ChatAnswer
 from domain.attempt import Attempt
-from domain.errors import KeyTakenOver, LorError, NotFound, StorageUnavailable
+from domain.chat import FinishReason
+from domain.errors import ChatFailed, KeyTakenOver, LorError, NotFound, StorageUnavailable
+from domain.memory import context_use
+from domain.output.formatter import Formatted
 from domain.telemetry import ChatLost, ChatRefused
-from domain.thread import MessageStatus
+from domain.thread import ChatRecord, MessageStatus
 from domain.usage import NO_USAGE
 
 
@@ -32,6 +38,11 @@ class Progress:
     admitted: Admitted
     runs_before: list[Run] = attrs.field(factory=list)
     """What was asked before the request was whole: a summary of the thread, for one."""
+    stop: StopSignal = attrs.field(factory=StopSignal)
+    announced: bool = False
+    """Whether a reader was told that somebody answers."""
+    formatted: Formatted | None = None
+    """Once all is said."""
     runs: list[Run] = attrs.field(factory=list)
     """One; two where the first answer was not valid and the model was asked again."""
 
@@ -39,6 +50,15 @@ class Progress:
     def paid_runs(self) -> tuple[Run, ...]:
         """All that belong in the books."""
         return (*self.runs_before, *self.runs)
+
+    @property
+    def said(self) -> Transcript | None:
+        """What the caller has seen, or would have; None where nothing was said."""
+        if not self.runs:
+            return None
+        run = self.runs[-1]  # what an earlier one said is void
+        said = run.shown or run.transcript
+        return said if said.has_content else None
 
     @property
     def waited_s(self) -> float:
@@ -82,15 +102,55 @@ class Settlement:
         # Who lost the key to a later run leaves nothing: that run's answer is what the key is charged for.
         if isinstance(error, StorageUnavailable | KeyTakenOver | NotFound):
             self._lost(progress, error, await self.charge(progress))
-        else:
-            await self._store(progress, status="failed", error_code=error.code)
+            return
+        # What was shown of a cut stream is kept; what was never shown, or does not fit its format, is no answer.
+        is_cut = progress.announced and isinstance(error, ChatFailed) and progress.said is not None
+        await self._store(progress, status="incomplete" if is_cut else "failed", error_code=error.code)
 
     async def left(self, progress: Progress) -> None:
         """The caller is gone: what was said so far is `incomplete`, and paid for."""
         if progress.admitted.is_complete:
             return
-        said = bool(progress.runs) and progress.runs[-1].transcript.has_content
-        await self._store(progress, status="incomplete" if said else "cancelled", error_code=None)
+        status: MessageStatus = "cancelled" if progress.said is None else "incomplete"
+        await self._store(progress, status=status, error_code=None)
+
+    async def stopped(self, progress: Progress) -> ChatAnswer:
+        """The caller ended it: as `left`, and whoever reads is told what there is.
+
+        Raises:
+            StorageUnavailable, NotFound, KeyTakenOver: it could not be stored.
+        """
+        said = progress.said
+        charge = await self.charge(progress)
+        record = self._record(
+            progress, charge, status="cancelled" if said is None else "incomplete", finish_reason="stopped"
+        )
+        run = progress.runs[-1] if progress.runs else None
+        model = progress.assembly.request.model if run is None or run.spec is None else run.spec.ref
+        bill = charge.bill
+        answer = ChatAnswer(
+            message_id=progress.ids.message,
+            thread_id=progress.ids.thread,
+            session_id=progress.ids.session,
+            output="" if said is None else said.text,
+            format=progress.assembly.request.format,
+            model=model,
+            prompt_version=progress.assembly.prompt_version,
+            finish_reason="stopped",
+            tool_calls=() if said is None else said.tool_calls,
+            usage=NO_USAGE if bill is None else bill.usage,
+            cost_usd=Decimal(0) if bill is None else bill.cost_usd,
+            attempts=tuple([each for each in charge.attempts if each.was_sent]),
+            fallbacks=0 if run is None else run.fallbacks,
+            context=context_use(
+                progress.assembly.memory,
+                () if run is None or run.compiled is None else run.compiled.request.history,
+            ),
+            warnings=progress.assembly.warnings,
+            overhead_s=max(0.0, self.clock.monotonic() - progress.started - progress.waited_s),
+        )
+        await self.journal.commit(record)
+        return answer
 
     def refused(self, command: SendChatCommand, error: LorError, started: float, *, attempts: int) -> None:
         self.telemetry.emit(
@@ -116,27 +176,43 @@ class Settlement:
         return Charge(attempts=attempts, bill=total, answer_tokens=answer_tokens)
 
     async def _store(self, progress: Progress, *, status: MessageStatus, error_code: str | None) -> None:
-        run = progress.runs[-1] if progress.runs else None
         charge = await self.charge(progress)
-        record = chat_record(
-            progress.command,
-            progress.assembly,
-            progress.ids,
-            status=status,
-            error_code=error_code,
-            answer=spoken("" if run is None else run.transcript.text),
-            attempts=charge.attempts,
-            model=run.spec.ref if run is not None and run.spec is not None else None,
-            bill=charge.bill,
-            token_count=charge.answer_tokens if run is not None else 0,
-            latency_ms=round((self.clock.monotonic() - progress.started) * 1000),
-            now=self.clock.now(),
-        )
+        record = self._record(progress, charge, status=status, error_code=error_code)
         try:
             await self.journal.commit(record)
         except (StorageUnavailable, NotFound) as lost:
             # The caller is told of the first error; that its record is lost must be seen all the same.
             self._lost(progress, lost, charge)
+
+    def _record(
+        self,
+        progress: Progress,
+        charge: Charge,
+        *,
+        status: MessageStatus,
+        error_code: str | None = None,
+        finish_reason: FinishReason | None = None,
+    ) -> ChatRecord:
+        run = progress.runs[-1] if progress.runs else None
+        said = progress.said
+        answer = spoken("" if said is None else said.text)
+        if said is not None and said.tool_calls:
+            answer = attrs.evolve(answer, tool_calls=said.tool_calls)
+        return chat_record(
+            progress.command,
+            progress.assembly,
+            progress.ids,
+            status=status,
+            error_code=error_code,
+            answer=answer,
+            attempts=charge.attempts,
+            model=run.spec.ref if run is not None and run.spec is not None else None,
+            finish_reason=finish_reason,
+            bill=charge.bill,
+            token_count=charge.answer_tokens if run is not None else 0,
+            latency_ms=round((self.clock.monotonic() - progress.started) * 1000),
+            now=self.clock.now(),
+        )
 
     def _lost(self, progress: Progress, error: LorError, charge: Charge) -> None:
         bill = charge.bill

@@ -1,10 +1,12 @@
 """Folds a provider's events into a whole answer."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import attrs
 
 from domain.chat import (
     AnswerFinished,
-    AnswerStarted,
     FinishReason,
     ProviderEvent,
     TextDelta,
@@ -12,6 +14,8 @@ from domain.chat import (
     UsageReported,
 )
 from domain.message import ToolCall
+
+Content: TypeAlias = TextDelta | ToolCallDelta
 
 
 @attrs.define
@@ -31,20 +35,39 @@ class Transcript:
     finish_reason: FinishReason | None = None
     response_id: str | None = None
 
-    def add(self, event: ProviderEvent) -> None:
-        if isinstance(event, TextDelta):
-            self._texts.append(event.text)
-        elif isinstance(event, ToolCallDelta):
+    def take(self, batch: Sequence[ProviderEvent]) -> Sequence[Content]:
+        """Takes note of all of it; returns what of it is content, in its order."""
+        texts = self._texts
+        others = 0
+        for event in batch:
+            if type(event) is TextDelta:
+                texts.append(event.text)
+            else:
+                others += not self._note(event)
+        if not others:
+            return batch  # type: ignore[return-value]  # nothing else is in it
+        if others == len(batch):
+            return ()
+        return [event for event in batch if isinstance(event, TextDelta | ToolCallDelta)]
+
+    def _note(self, event: ProviderEvent) -> bool:
+        """Whether it is content."""
+        if isinstance(event, ToolCallDelta):
             call = self._calls.setdefault(event.index, _GrowingCall())
             call.id = call.id or event.id
             call.name = call.name or event.name
             call.arguments.append(event.arguments)
-        elif isinstance(event, UsageReported):
+            return True
+        if isinstance(event, TextDelta):  # a provider's own kind of it
+            self._texts.append(event.text)
+            return True
+        if isinstance(event, UsageReported):
             self.reported = event
         elif isinstance(event, AnswerFinished):
             self.finish_reason = event.reason
-        elif isinstance(event, AnswerStarted):
+        else:
             self.response_id = event.response_id
+        return False
 
     @property
     def text(self) -> str:

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import attrs
 
-from domain.chat import Tool, ToolChoice
+from domain.chat import NO_PARAMETERS, Tool, ToolChoice
 from domain.chat_defaults import MemoryMode
 from domain.idempotency import IdempotencyKey
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
@@ -48,6 +48,11 @@ class SendChatCommand:
     metadata: tuple[tuple[str, str], ...] = ()
     on_disconnect: Literal["finish", "cancel"] = "finish"
     idempotency: IdempotencyKey | None = None
+    may_reset: bool = True
+    """Whether an answer that was shown in part may be made void and begun again. False for protocols that can't say so:
+    then what would need it fails."""
+    parameters: Mapping[str, JSONValue] = NO_PARAMETERS
+    """Further fields of the provider's own wire."""
     regenerates: MessageId | None = None
     """The last answer of its thread, in whose place another one is asked for. `messages` is empty then, and neither
     `thread_id` nor `session_id` is given: all three are those of that answer."""

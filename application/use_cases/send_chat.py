@@ -1,7 +1,7 @@
 """Answer a chat."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
@@ -13,7 +13,7 @@ from application.ports.id_generator import IdGenerator
 from application.ports.telemetry import Telemetry
 from application.services.admission import Admission, Admitted
 from application.services.background import Background
-from application.services.chat_events import event_of, replayed
+from application.services.chat_events import replayed
 from application.services.chat_record import ChatIds, chat_record, spoken
 from application.services.compilation import Compilation
 from application.services.failover import Failover
@@ -22,12 +22,15 @@ from application.services.request_assembly import RequestAssembly
 from application.services.run import Run
 from application.services.second_ask import asking_again
 from application.services.settlement import Progress, Settlement
+from application.services.stop_signal import StoppedByCaller, StopSignal
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import (
+    ChatAdmitted,
     ChatAnswer,
     ChatDone,
     ChatEvent,
     ChatStarted,
+    ChatSteps,
     Reset,
     ToolCalled,
 )
@@ -84,20 +87,29 @@ class SendChat:
                 return admitted.replay
             return await self._whole(await self._begin(command, admitted, stream=False))
 
-    @asynccontextmanager
-    async def stream(self, command: SendChatCommand) -> AsyncIterator[AsyncIterator[ChatEvent]]:
-        """The answer as it grows; `ChatDone` comes after the commit.
+    async def stream(
+        self, command: SendChatCommand, *, stop: StopSignal | None = None
+    ) -> AsyncGenerator[ChatSteps, None]:
+        """The answer as it grows; `ChatDone` comes after the commit. Close it (`aclosing`).
 
-        Leaving before that closes the upstream and stores what there is as `incomplete` (or `cancelled`,
+        Leaving before the end closes the upstream and stores what there is as `incomplete` (or `cancelled`,
         where nothing was said yet). Raises as `execute` does.
+
+        Args:
+            stop: ends it early, as the caller wishes; then `ChatDone` holds what there is, stored in the same way.
         """
         async with self._admitted(command) as admitted:
             if admitted.replay is not None:
                 yield replayed(admitted.replay)
                 return
             progress = await self._begin(command, admitted, stream=True)
+            if stop is not None:
+                progress.stop = stop
+            ids = progress.ids
+            yield ChatAdmitted(message_id=ids.message, thread_id=ids.thread, session_id=ids.session)
             async with aclosing(self._events(progress)) as events:
-                yield events
+                async for batch in events:
+                    yield batch
 
     async def name_faults(
         self,
@@ -184,36 +196,30 @@ class SendChat:
             await self._settlement.failed(progress, LorError("an unexpected fault"))
             raise
 
-    async def _events(self, progress: Progress) -> AsyncGenerator[ChatEvent, None]:
+    async def _events(self, progress: Progress) -> AsyncGenerator[Sequence[ChatEvent], None]:
         """All of a streamed answer: the first run, a second one where the first was not valid, the commit."""
         finished = False
         try:
-            await self._remember(progress)
-            run = self._start(progress, progress.assembly.request)
-            announced = False
-            async with aclosing(self._failover.events(run)) as content:
-                async for piece in content:
-                    if not announced:
-                        announced = True
-                        yield self._chat_started(progress, run.asked[0].ref)
-                    yield event_of(piece)
-            spec, _ = run.asked
-            if not announced:
-                yield self._chat_started(progress, spec.ref)
-            formatted = await self._format(progress, run)
-            if formatted.problems:
-                if announced:
-                    yield Reset(reason="output_invalid", from_model=spec.ref, to_model=spec.ref)
-                run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
-                async with aclosing(self._failover.events(run)) as content:
-                    async for piece in content:
-                        yield event_of(piece)
-                formatted = await self._second(progress, run)
-            for call in run.transcript.tool_calls:
-                yield ToolCalled(call)
-            answer = await self._commit(progress, run, formatted)
+            try:
+                async with aclosing(self._said(progress)) as said:
+                    async for batch in said:
+                        yield batch
+                        progress.stop.arm()
+                progress.stop.disarm()
+            except StoppedByCaller:
+                answer = await self._settlement.stopped(progress)
+            except asyncio.CancelledError:
+                if not progress.stop.took_place():
+                    raise
+                answer = await self._settlement.stopped(progress)
+            else:
+                assert progress.formatted is not None  # noqa: S101 - `_said` ends with it
+                answer = await self._commit(progress, progress.runs[-1], progress.formatted)
             finished = True
-            yield ChatDone(answer)
+            before: tuple[ChatEvent, ...] = tuple([ToolCalled(call) for call in answer.tool_calls])
+            if not progress.announced:
+                before = (self._chat_started(progress, answer.model), *before)
+            yield (*before, ChatDone(answer))
         except LorError as error:
             finished = True
             await self._settlement.failed(progress, error)
@@ -225,6 +231,36 @@ class SendChat:
         finally:
             if not finished:
                 await self._background.finish(self._settlement.left(progress), within_s=STORE_ON_LEAVING_S)
+
+    async def _said(self, progress: Progress) -> AsyncGenerator[Sequence[ChatEvent], None]:
+        """What is said, up to its form. The caller's wish to stop is heard wherever this waits."""
+        stop = progress.stop
+        stop.arm()
+        await self._remember(progress)
+        run = self._start(progress, progress.assembly.request)
+        async with aclosing(self._failover.events(run)) as content:
+            async for batch in content:
+                stop.disarm()
+                if progress.announced:
+                    yield batch
+                else:
+                    progress.announced = True
+                    yield (self._chat_started(progress, run.asked[0].ref), *batch)
+        formatted = await self._format(progress, run)
+        if formatted.problems:
+            spec, _ = run.asked
+            if progress.announced:
+                if not progress.command.may_reset:
+                    raise _invalid(progress, run, formatted, "answered")
+                stop.disarm()
+                yield (Reset(reason="output_invalid", from_model=spec.ref, to_model=spec.ref),)
+            run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
+            async with aclosing(self._failover.events(run)) as content:
+                async for batch in content:
+                    stop.disarm()
+                    yield batch
+            formatted = await self._second(progress, run)
+        progress.formatted = formatted
 
     async def _remember(self, progress: Progress) -> None:
         if progress.assembly.due is not None:
@@ -238,6 +274,7 @@ class SendChat:
             candidates=progress.assembly.candidates,
             compile_for=partial(self._compilation.compile_for, request),
             stream=progress.stream,
+            may_reset=progress.command.may_reset,
         )
         progress.runs.append(run)
         return run
@@ -268,10 +305,7 @@ class SendChat:
         """The second answer's form; there is no third."""
         formatted = await self._format(progress, run)
         if formatted.problems:
-            raise OutputInvalid(
-                f"{run.asked[0].ref} answered twice with something that is not valid "
-                f"{progress.assembly.request.format}: " + "; ".join(formatted.problems[:5])
-            )
+            raise _invalid(progress, run, formatted, "answered twice")
         return formatted
 
     async def _commit(self, progress: Progress, run: Run, formatted: Formatted) -> ChatAnswer:
@@ -359,6 +393,13 @@ class SendChat:
 
         await self._background.finish(carry(), within_s=STORE_ON_LEAVING_S)
         return tuple(warnings)
+
+
+def _invalid(progress: Progress, run: Run, formatted: Formatted, what: str) -> OutputInvalid:
+    return OutputInvalid(
+        f"{run.asked[0].ref} {what} with something that is not valid "
+        f"{progress.assembly.request.format}: " + "; ".join(formatted.problems[:5])
+    )
 
 
 def _is_free(command: SendChatCommand) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -130,25 +130,28 @@ def own_words(ask: Ask) -> Iterator[None]:
 
 async def _stream(application: "Application", command: "SendChatCommand", live: Live) -> "ChatAnswer":
     """Prints the answer as it grows. Leaving early stores what there is."""
-    from domain.answer import ChatDone, ChatStarted, Delta, Reset
+    from domain.answer import ChatAdmitted, ChatDone, ChatStarted, Delta, Reset
 
     shown = ""
-    async with application.send_chat.stream(command) as events:
-        async for event in events:
-            if isinstance(event, ChatStarted):
-                live.thread = event.thread_id
-            elif isinstance(event, Delta):
-                shown += event.text
-                write(event.text)
-            elif isinstance(event, Reset):
-                close_line(shown)
-                shown = ""
-                say(f"— {event.from_model}: {event.reason}; {event.to_model} starts again —", dim=True)
-            elif isinstance(event, ChatDone):
-                if not shown:
-                    print_output(event.answer)
-                else:
+    async with aclosing(application.send_chat.stream(command)) as steps:
+        async for step in steps:
+            if isinstance(step, ChatAdmitted):
+                continue
+            for event in step:
+                if isinstance(event, ChatStarted):
+                    live.thread = event.thread_id
+                elif isinstance(event, Delta):
+                    shown += event.text
+                    write(event.text)
+                elif isinstance(event, Reset):
                     close_line(shown)
-                    print_tool_calls(event.answer)
-                return event.answer
+                    shown = ""
+                    say(f"— {event.from_model}: {event.reason}; {event.to_model} starts again —", dim=True)
+                elif isinstance(event, ChatDone):
+                    if not shown:
+                        print_output(event.answer)
+                    else:
+                        close_line(shown)
+                        print_tool_calls(event.answer)
+                    return event.answer
     raise AssertionError("a stream of chat events ends with ChatDone or raises")

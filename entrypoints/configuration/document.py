@@ -52,6 +52,9 @@ class ProviderDocument:
     connect_s: Seconds | None = _field("Limit for name resolution, TCP and TLS together.")
     first_token_s: Seconds | None = _field("Limit from sending to the first content.")
     idle_s: Seconds | None = _field("Limit between two reads of a stream.")
+    content_idle_s: Seconds | None = _field(
+        "Limit between two pieces of text of a stream that sends other things, such as pings."
+    )
     total_s: Seconds | None = _field("Limit of one attempt.")
     options: Mapping[str, JSONValue] = attrs.field(factory=dict, metadata={"doc": "", "rest": True})
     """Every other key of the entry: the provider checks them."""

@@ -5,6 +5,7 @@ from aiohttp import web
 from entrypoints.application import Application
 from entrypoints.http.boundary import boundary
 from entrypoints.http.cors import CORSPolicy
+from entrypoints.http.problems import shutting_down
 from entrypoints.http.request_body import expect
 from entrypoints.http.routes.table import ROUTES
 from entrypoints.http.state import STATE, ServerState
@@ -38,4 +39,7 @@ async def _no_preflight(request: web.Request) -> web.StreamResponse:
 async def _drain(app: web.Application) -> None:
     state = app[STATE]
     state.draining = True
-    await state.finishing.drain(within_s=state.application.settings.server.drain_s)
+    application = state.application
+    await application.live_answers.drain(
+        within_s=application.settings.server.drain_s, because=shutting_down()
+    )

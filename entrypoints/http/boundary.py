@@ -44,6 +44,7 @@ def boundary(state: ServerState) -> Middleware:
     max_in_flight = application.settings.server.max_in_flight
     monotonic = application.clock.monotonic
     emit = application.telemetry.emit
+    answers = application.live_answers
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -63,7 +64,7 @@ def boundary(state: ServerState) -> Middleware:
                 response: web.StreamResponse = preflight
             elif counts and state.draining:
                 raise shutting_down()
-            elif counts and state.in_flight + state.finishing.abandoned > max_in_flight:
+            elif counts and state.in_flight + answers.unread > max_in_flight:
                 raise Overloaded(f"{max_in_flight} requests are being answered already; try again shortly")
             elif "Idempotency-Key" in request.headers and writes(request) and route not in TAKE_KEYS:
                 raise idempotency_unsupported()

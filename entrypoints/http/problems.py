@@ -33,6 +33,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "version_in_use": ProblemType(409, "The version is in use"),
     "diverged": ProblemType(409, "Both sides were changed"),
     "thread_busy": ProblemType(409, "The thread is busy"),
+    "answer_stopped": ProblemType(409, "The answer was stopped before it began"),
     "idempotency_key_in_flight": ProblemType(409, "The first request with this key is being answered"),
     "idempotency_key_taken_over": ProblemType(409, "Another request with this key went ahead"),
     "idempotency_key_reused": ProblemType(422, "The idempotency key belongs to another request"),
@@ -63,6 +64,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "overloaded": ProblemType(503, "lor3 is overloaded"),
     "shutting_down": ProblemType(503, "lor3 is shutting down"),
     "not_ready": ProblemType(503, "lor3 is not ready"),
+    "answer_interrupted": ProblemType(503, "The answer was cut off in the making"),
     "deadline_exceeded": ProblemType(504, "The time for this request is over"),
 }
 

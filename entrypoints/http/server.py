@@ -15,7 +15,7 @@ from entrypoints.configuration.load import is_loopback
 from entrypoints.http.app import create_app
 from entrypoints.http.boundary import UNMATCHED, problem_response
 from entrypoints.http.fault_log import log_unexpected
-from entrypoints.http.problems import HTTPFault
+from entrypoints.http.problems import HTTPFault, shutting_down
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
 from entrypoints.settings import ServerSettings
@@ -111,12 +111,12 @@ class Runner(web.AppRunner):
 
 async def _drained(state: ServerState, hurry: asyncio.Event, *, within_s: float) -> None:
     """Waits until nothing is under way; what is not done then is cut with `shutting_down`."""
-    clock = state.application.clock
+    clock, answers = state.application.clock, state.application.live_answers
     end = clock.monotonic() + within_s
-    while state.in_flight or not state.finishing.is_idle:
+    while state.in_flight or not answers.is_idle:
         if hurry.is_set() or clock.monotonic() >= end:
             state.cut()
-            await state.finishing.drain(within_s=0)
+            await answers.drain(within_s=0, because=shutting_down())
             return
         await clock.sleep(0.02)
 

@@ -10,7 +10,6 @@ from aiohttp import web
 
 from entrypoints.application import Application
 from entrypoints.http.cors import CORSPolicy
-from entrypoints.http.finishing import Finishing
 from entrypoints.http.problems import shutting_down
 
 
@@ -18,7 +17,6 @@ from entrypoints.http.problems import shutting_down
 class ServerState:
     application: Application
     cors: CORSPolicy
-    finishing: Finishing = attrs.field(factory=Finishing)
     in_flight: int = 0
     """Requests being answered, those of operations aside."""
     draining: bool = False

@@ -1,7 +1,7 @@
 """A provider that waits for the test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -19,8 +19,8 @@ class Held(ScriptedProvider):
     asked: asyncio.Event = attrs.field(factory=asyncio.Event, kw_only=True)
 
     @asynccontextmanager
-    async def open(self, call: ProviderCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
+    async def open(self, call: ProviderCall) -> AsyncIterator[AsyncIterator[Sequence[ProviderEvent]]]:
         self.asked.set()
         await self.go.wait()
-        async with super().open(call) as events:
-            yield events
+        async with super().open(call) as batches:
+            yield batches

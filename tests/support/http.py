@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +13,9 @@ import aiohttp
 import attrs
 from aiohttp import web
 
+from adapters.in_memory.event_log import LocalEventLog
+from application.services.live_answers import LiveAnswers
+from application.services.stop_signal import StopSignal
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.send_chat import SendChat
 from domain.answer import ChatAnswer, ChatDone, ChatEvent, ChatStarted, ContextUse
@@ -77,12 +80,14 @@ class ScriptedSendChat:
     ended: list[str] = attrs.field(factory=list)
     """`done`, `cancelled` or `failed`, for each chat."""
 
-    @asynccontextmanager
-    async def stream(self, command: SendChatCommand) -> AsyncIterator[AsyncIterator[ChatEvent]]:
+    async def stream(
+        self, command: SendChatCommand, *, stop: StopSignal | None = None
+    ) -> AsyncGenerator[Sequence[ChatEvent], None]:
         self.commands.append(command)
         self.called.set()
         try:
-            yield self._play()
+            async for event in self._play():
+                yield (event,)
         except asyncio.CancelledError:
             self.ended.append("cancelled")
             raise
@@ -92,11 +97,8 @@ class ScriptedSendChat:
         self.ended.append("done")
 
     async def execute(self, command: SendChatCommand) -> ChatAnswer:
-        async with self.stream(command) as events:
-            async for event in events:
-                if isinstance(event, ChatDone):
-                    return event.answer
-        raise AssertionError("the script has no ChatDone")
+        done = [event async for step in self.stream(command) for event in step if isinstance(event, ChatDone)]
+        return done[0].answer
 
     async def name_faults(self, **names: object) -> tuple[Fault, ...]:
         return ()
@@ -191,7 +193,11 @@ async def serving(
     async with running(settings) as wired:
         application = attrs.evolve(wired, telemetry=telemetry)
         if send_chat is not None:
-            application = attrs.evolve(application, send_chat=cast("SendChat", send_chat))
+            application = attrs.evolve(
+                application,
+                send_chat=cast("SendChat", send_chat),
+                live_answers=LiveAnswers(send_chat=send_chat, event_log=LocalEventLog()),
+            )
         app = create_app(change(application))
         runner = Runner(app)
         await runner.setup()

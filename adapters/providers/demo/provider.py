@@ -1,7 +1,7 @@
 """A provider that needs no key and no network: it shows what lor3 does before anything is configured."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -52,31 +52,36 @@ class DemoProvider:
         )
 
     @asynccontextmanager
-    async def open(self, call: ProviderCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
+    async def open(self, call: ProviderCall) -> AsyncIterator[AsyncIterator[Sequence[ProviderEvent]]]:
         events = self._events(call)
         try:
             yield events
         finally:
             await events.aclose()
 
-    async def _events(self, call: ProviderCall) -> AsyncGenerator[ProviderEvent, None]:
+    async def _events(self, call: ProviderCall) -> AsyncGenerator[Sequence[ProviderEvent], None]:
         request = call.request
-        yield AnswerStarted(response_id="demo", model=call.spec.ref.model)
         text, finish = answer(request)
         words = words_of(text)
         tool = tool_to_call(request)
+        yield (AnswerStarted(response_id="demo", model=call.spec.ref.model),)
         if tool is not None:
-            yield ToolCallDelta(index=0, id="call_demo_1", name=tool.name)
-            yield ToolCallDelta(index=0, arguments=text)
+            called = ToolCallDelta(index=0, id="call_demo_1", name=tool.name)
+            yield (called, ToolCallDelta(index=0, arguments=text))
         elif call.stream:
             for word in words:
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
-                yield TextDelta(word)
+                await asyncio.sleep(self.delay_s)
+                yield (TextDelta(word),)
         elif text:
-            yield TextDelta(text)
-        yield UsageReported(input_tokens=prompt_words(request), output_tokens=len(words))
-        yield AnswerFinished(reason=finish)
+            yield (TextDelta(text),)
+        yield (
+            UsageReported(input_tokens=prompt_words(request), output_tokens=len(words)),
+            AnswerFinished(reason=finish),
+        )
+
+    def refused_parameters(self, names: Collection[str]) -> frozenset[str]:
+        """None: it takes all, and minds none."""
+        return frozenset()
 
     async def aclose(self) -> None:
         """There is nothing to close."""

@@ -278,7 +278,7 @@ async def test_a_disconnect_finishes_or_cancels_as_asked(
             await request
 
     assert [end] == chat.ended
-    assert server.state.finishing.abandoned == 0
+    assert server.application.live_answers.unread == 0
 
 
 async def test_odd_models_and_values_make_safe_headers(tmp_path: Path) -> None:

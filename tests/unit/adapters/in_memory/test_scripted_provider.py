@@ -37,9 +37,9 @@ async def test_a_failure_among_events_is_raised_at_its_place() -> None:
     seen: list[ProviderEvent] = []
 
     async def read() -> None:
-        async with provider.open(call_for(stream=True)) as events:
-            async for event in events:
-                seen.append(event)  # noqa: PERF401 - what came before the failure counts
+        async with provider.open(call_for(stream=True)) as batches:
+            async for batch in batches:
+                seen.extend(batch)
 
     with pytest.raises(ProviderFailure):
         await read()

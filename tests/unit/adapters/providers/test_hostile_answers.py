@@ -50,8 +50,8 @@ def call(vendor: Vendor, *messages: Message, stream: bool = False) -> ProviderCa
 
 
 async def events_of(provider: HTTPProvider, made: ProviderCall) -> list[ProviderEvent]:
-    async with provider.open(made) as events:
-        return [event async for event in events]
+    async with provider.open(made) as batches:
+        return [event async for batch in batches for event in batch]
 
 
 async def failure_of(provider: HTTPProvider, made: ProviderCall) -> ProviderFailure:

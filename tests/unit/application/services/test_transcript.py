@@ -7,8 +7,7 @@ from domain.message import ToolCall
 
 def _fold(*events: ProviderEvent) -> Transcript:
     transcript = Transcript()
-    for event in events:
-        transcript.add(event)
+    transcript.take(events)
     return transcript
 
 

@@ -1,7 +1,7 @@
 """SendChat, wired as in production on the shipped fakes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -37,6 +37,7 @@ from lor3.testing import (
     fake_application,
     fake_settings,
 )
+from tests.support.streams import streamed
 
 FAST = RoutingPolicy(retry_base_s=0.0)
 SERVER_ERROR = ProviderFailure("server_error", "it broke", status=500)
@@ -265,7 +266,7 @@ async def test_stream_gives_start_deltas_and_done() -> None:
     store = InMemoryStore()
     async with fake_application({"a": ScriptedProvider(["Paris is it."])}, store=store) as lor3:
         events: list[ChatEvent] = []
-        async with lor3.send_chat.stream(ask(stream=True)) as stream:
+        async with streamed(lor3, ask(stream=True)) as stream:
             async for event in stream:
                 if isinstance(event, ChatDone):
                     assert len(stored(store)) == 2
@@ -284,7 +285,7 @@ async def test_answer_cut_in_the_middle_is_voided_and_begun_anew_elsewhere() -> 
     providers = {"a": cut, "b": ScriptedProvider(["Paris."])}
     settings = fake_settings(providers, primary="a:x", fallbacks=("b:y",))
     async with fake_application(providers, settings=settings, store=store) as lor3:
-        async with lor3.send_chat.stream(ask(stream=True)) as stream:
+        async with streamed(lor3, ask(stream=True)) as stream:
             events = await drain(stream)
 
     kinds = [type(event) for event in events]
@@ -294,15 +295,15 @@ async def test_answer_cut_in_the_middle_is_voided_and_begun_anew_elsewhere() -> 
 
 
 async def test_answer_without_an_end_is_never_a_success() -> None:
-    """An iterator that stops without a finish reason is a lost connection, kept as failed with its text."""
+    """An iterator that stops without a finish reason is a lost connection; what was shown is kept as incomplete."""
     store = InMemoryStore()
     async with fake_application({"a": ScriptedProvider([[TextDelta("Par")]])}, store=store) as lor3:
         with pytest.raises(ChatFailed):
-            async with lor3.send_chat.stream(ask(stream=True)) as stream:
+            async with streamed(lor3, ask(stream=True)) as stream:
                 await drain(stream)
 
     row = stored(store)[1]
-    assert (row.status, row.message.text, row.error_code) == ("failed", "Par", "upstream_error")
+    assert (row.status, row.message.text, row.error_code) == ("incomplete", "Par", "upstream_error")
 
 
 async def test_leaving_a_stream_closes_the_upstream_and_keeps_the_text_so_far() -> None:
@@ -310,7 +311,7 @@ async def test_leaving_a_stream_closes_the_upstream_and_keeps_the_text_so_far() 
     store = InMemoryStore()
     endless = _Hanging(first="Once upon a time")
     async with fake_application({"a": endless}, store=store) as lor3:
-        async with lor3.send_chat.stream(ask(stream=True)) as stream:
+        async with streamed(lor3, ask(stream=True)) as stream:
             async for event in stream:
                 if isinstance(event, Delta):
                     break
@@ -465,7 +466,7 @@ async def test_tool_calls_pass_through() -> None:
         AnswerFinished(reason="tool_calls"),
     ]
     async with fake_application({"a": ScriptedProvider([call])}) as lor3:
-        async with lor3.send_chat.stream(ask(format="json")) as stream:
+        async with streamed(lor3, ask(format="json")) as stream:
             events = await drain(stream)
 
     expected = ToolCall(id="c1", name="f", arguments='{"x":1}')
@@ -541,13 +542,13 @@ async def test_fault_of_a_plugin_is_in_the_books(stream: bool) -> None:
     def broken(_: ProviderCall) -> str:
         raise ValueError("a bug")
 
-    async def streamed(lor3: Application) -> list[ChatEvent]:
-        async with lor3.send_chat.stream(ask()) as events:
+    async def whole_stream(lor3: Application) -> list[ChatEvent]:
+        async with streamed(lor3, ask()) as events:
             return await drain(events)
 
     async with fake_application({"a": ScriptedProvider([broken])}, store=store, telemetry=telemetry) as lor3:
         with pytest.raises(ValueError, match="a bug"):
-            await (streamed(lor3) if stream else lor3.send_chat.execute(ask()))
+            await (whole_stream(lor3) if stream else lor3.send_chat.execute(ask()))
 
     row = stored(store)[1]
     assert (row.status, row.error_code) == ("failed", "internal_error")
@@ -568,8 +569,8 @@ async def test_paid_chat_of_a_purged_thread_is_told_to_telemetry(
         store.shelves.messages.clear()
         return answer
 
-    async def streamed(lor3: Application, command: SendChatCommand) -> list[ChatEvent]:
-        async with lor3.send_chat.stream(command) as events:
+    async def whole_stream(lor3: Application, command: SendChatCommand) -> list[ChatEvent]:
+        async with streamed(lor3, command) as events:
             return await drain(events)
 
     provider = ScriptedProvider(["First.", purging])
@@ -577,7 +578,7 @@ async def test_paid_chat_of_a_purged_thread_is_told_to_telemetry(
         first = await lor3.send_chat.execute(ask())
         command = ask(thread_id=first.thread_id)
         with pytest.raises(LorError):
-            await (streamed(lor3, command) if stream else lor3.send_chat.execute(command))
+            await (whole_stream(lor3, command) if stream else lor3.send_chat.execute(command))
 
     (lost,) = telemetry.of(ChatLost)
     assert (lost.code, lost.attempts, lost.thread_id) == ("not_found", 1, first.thread_id)
@@ -615,19 +616,21 @@ class _Hanging:
         return WireRequest(method="POST", url="hanging:", body={})
 
     @asynccontextmanager
-    async def open(self, call: ProviderCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
+    async def open(self, call: ProviderCall) -> AsyncIterator[AsyncIterator[Sequence[ProviderEvent]]]:
         self.calls.append(call)
         try:
             yield self._events()
         finally:
             self.closed += 1
 
-    async def _events(self) -> AsyncIterator[ProviderEvent]:
+    def refused_parameters(self, names: Collection[str]) -> frozenset[str]:
+        return frozenset()
+
+    async def _events(self) -> AsyncIterator[Sequence[ProviderEvent]]:
         if self.first:
-            yield TextDelta(self.first)
+            yield (TextDelta(self.first),)
         await asyncio.sleep(self.answer_after_s)
-        yield TextDelta("late")
-        yield AnswerFinished(reason="stop")
+        yield (TextDelta("late"), AnswerFinished(reason="stop"))
 
     async def aclose(self) -> None:
         """Holds nothing."""

@@ -22,6 +22,7 @@ from domain.ids import MessageId, ThreadId
 from domain.message import Message
 from domain.telemetry import ChatAnswered
 from domain.thread import StoredMessage
+from entrypoints.application import Application
 from lor3.testing import (
     InMemoryStore,
     RecordingTelemetry,
@@ -30,6 +31,7 @@ from lor3.testing import (
     fake_settings,
 )
 from tests.support.held_provider import Held
+from tests.support.streams import streamed
 
 KEY = IdempotencyKey(key="k1", fingerprint="a" * 64)
 BROKEN = ProviderFailure("bad_request", "it broke", status=400)
@@ -61,8 +63,8 @@ def prompts(provider: ScriptedProvider) -> list[list[str]]:
     ]
 
 
-async def events_of(lor3: object, command: SendChatCommand) -> list[ChatEvent]:
-    async with lor3.send_chat.stream(command) as events:  # type: ignore[attr-defined] # the application
+async def events_of(lor3: Application, command: SendChatCommand) -> list[ChatEvent]:
+    async with streamed(lor3, command) as events:
         return [event async for event in events]
 
 

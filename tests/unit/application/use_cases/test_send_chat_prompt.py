@@ -28,6 +28,7 @@ from lor3.testing import (
     fake_application,
     fake_settings,
 )
+from tests.support.streams import streamed
 
 AGENT: JSONValue = {
     "template": "You help {{name}}.\n{{#vip}}\nBe quick.\n{{/vip}}\n{{> tone}}\n",
@@ -96,8 +97,8 @@ async def test_prompt_is_composed_filled_in_and_named(bench: Bench) -> None:
 
 async def test_stream_names_the_version_at_its_start(bench: Bench) -> None:
     """A UI shows it while the answer grows."""
-    async with bench.application.send_chat.stream(
-        command("agent:v1", variables={"name": "Ada", "vip": True}, stream=True)
+    async with streamed(
+        bench.application, command("agent:v1", variables={"name": "Ada", "vip": True}, stream=True)
     ) as events:
         started = [event async for event in events if isinstance(event, ChatStarted)]
 

@@ -1,0 +1,257 @@
+"""The events of one answer, in this process's memory, and those who read them, each at its own pace."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import attrs
+
+from domain.answer import ChatEvent, Delta
+from domain.live_answer import Ending, Portion, Position, after, rest_of
+
+PIECE: Final = 16 * 1024
+"""Characters that a reader is given at once: what waits for its connection is made of no more."""
+LAG: Final = 48 * 1024
+"""Characters that a reader may be behind before the answer waits for it."""
+STALL_S: Final = 5.0
+"""How long the answer waits for a reader that takes nothing: others may be waiting for their turn in the thread."""
+MANY: Final = 2048
+"""Events that are kept one by one: of more, those texts that stand together are joined."""
+
+_NONE: Final[Sequence[ChatEvent]] = ()
+
+
+@attrs.define(eq=False)
+class AnswerLog:
+    """Grows at its end; nothing in it changes but how its texts are cut. A sink for portions of another process's too."""
+
+    begins: Position = 0
+    """Of whoever has seen nothing of it."""
+    ending: Ending | None = None
+    """None while more may come."""
+    is_replay: bool = False
+    """Whether the answer was given before: a request came again with its Idempotency-Key."""
+    on_unread: "Callable[[], None] | None" = None
+    """Called when the last reader has left."""
+    size: int = attrs.field(default=0, init=False)
+    """Characters of text, and one for each other event."""
+    _events: list[ChatEvent] = attrs.field(factory=list, init=False)
+    _ends: Position = attrs.field(init=False)
+    _readers: "list[AnswerReader]" = attrs.field(factory=list, init=False)
+    _joined: int = attrs.field(default=0, init=False)
+    """How many events are left of those that were joined last."""
+    _moved: "asyncio.Future[object] | None" = attrs.field(default=None, init=False)
+    """Of an answer that waits for its readers."""
+
+    def __attrs_post_init__(self) -> None:
+        self._ends = self.begins
+
+    @property
+    def ends(self) -> Position:
+        return self._ends
+
+    @property
+    def readers(self) -> int:
+        return len(self._readers)
+
+    def add(self, events: Sequence[ChatEvent]) -> Portion:
+        """Puts them at the end; returns them with where they begin."""
+        portion = Portion(begins=self._ends, events=events)
+        self.append(portion)
+        return portion
+
+    def append(self, portion: Portion) -> None:
+        ends = self._ends
+        for event in portion.events:
+            if type(event) is Delta:
+                ends += len(event.text)
+                self.size += len(event.text)
+            else:
+                ends = after(ends, event)
+                self.size += 1
+        self._ends = ends
+        self._events.extend(portion.events)
+        if len(self._events) - self._joined > MANY:
+            self._join()
+        for reader in self._readers:
+            reader._wake()  # noqa: SLF001 - a part of the log
+
+    def end(self, ending: Ending) -> None:
+        self.ending = ending
+        self.release()
+        for reader in self._readers:
+            reader._wake()  # noqa: SLF001 - as above
+
+    def reader(self, seen: Position = 0) -> "AnswerReader":
+        """One that gets what comes after `seen`. Close it."""
+        reader = AnswerReader(self, seen=max(seen, self.begins))
+        self._readers.append(reader)
+        return reader
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether every reader that is worth waiting for is far behind."""
+        ends, ahead = self._ends, False
+        for reader in self._readers:
+            if not reader.is_slow:
+                if ends - reader.position <= LAG:
+                    return False
+                ahead = True
+        return ahead
+
+    async def room(self) -> None:
+        """Returns when a reader has caught up, or took nothing for `STALL_S`: then nobody waits for it again."""
+        loop = asyncio.get_running_loop()
+        while self.is_ahead and self.ending is None:
+            stalled = [each for each in self._readers if not each.is_slow]
+            until = max(each.moved_at for each in stalled) + STALL_S
+            if loop.time() >= until:
+                for each in stalled:
+                    each.is_slow = True
+                return
+            moved = self._moved = loop.create_future()
+            await asyncio.wait([moved], timeout=until - loop.time())
+            self._moved = None
+            if moved.done() and moved.result() is _RELEASED:
+                return
+
+    def release(self) -> None:
+        """Ends the wait for readers."""
+        if self._moved is not None and not self._moved.done():
+            self._moved.set_result(_RELEASED)
+
+    def _reader_moved(self) -> None:
+        if self._moved is not None and not self._moved.done():
+            self._moved.set_result(None)
+
+    def _left(self, reader: "AnswerReader") -> None:
+        self._readers.remove(reader)
+        self._reader_moved()
+        if self._readers:
+            return
+        if self.ending is not None:
+            self._join()
+        if self.on_unread is not None:
+            self.on_unread()
+
+    def _join(self) -> None:
+        """Positions count characters, so that readers find their place whatever the texts are cut into."""
+        joined: list[ChatEvent] = []
+        texts: list[str] = []
+        for event in self._events:
+            if type(event) is Delta:
+                texts.append(event.text)
+                continue
+            if texts:
+                joined.append(Delta("".join(texts)))
+                texts.clear()
+            joined.append(event)
+        if texts:
+            joined.append(Delta("".join(texts)))
+        self._events = joined
+        self._joined = len(joined)
+        for reader in self._readers:
+            reader._lost_place()  # noqa: SLF001 - as above
+
+
+_RELEASED: Final = object()
+
+
+@attrs.define(eq=False)
+class AnswerReader:
+    """Takes what there is, and waits for more. Belongs to one task."""
+
+    _log: AnswerLog
+    position: Position = attrs.field(alias="seen")
+    """What it has taken."""
+    is_slow: bool = attrs.field(default=False, init=False)
+    """Whether the answer waits for it no more."""
+    moved_at: float = attrs.field(init=False)
+    """The loop's time at which it took something last."""
+    _index: int | None = attrs.field(default=None, init=False)
+    """Of the event that comes next, if that begins where the reader stands; None where it has to be looked for."""
+    _waiting: "asyncio.Future[None] | None" = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.moved_at = asyncio.get_running_loop().time()
+        if self.position == self._log.begins:
+            self._index = 0
+
+    @property
+    def has_more(self) -> bool:
+        return self.position < self._log._ends  # noqa: SLF001 - its log
+
+    @property
+    def ending(self) -> Ending | None:
+        """Once all is taken; None while more may come."""
+        return None if self.has_more else self._log.ending
+
+    @property
+    def is_replay(self) -> bool:
+        return self._log.is_replay
+
+    def take(self) -> Portion:
+        """What is there, as far as `PIECE` goes; perhaps nothing."""
+        log, begins = self._log, self.position
+        events, ends = log._events, log._ends  # noqa: SLF001 - as above
+        if begins >= ends:
+            return Portion(begins=begins, events=_NONE)
+        index = self._index
+        if index is not None and ends - begins <= PIECE:  # all of it
+            self._index, self.position = len(events), ends
+            return Portion(begins=begins, events=events[index:])
+        return self._some(events, begins)
+
+    async def wait(self, *, within_s: float) -> None:
+        """Returns when there is more, at the end, or after `within_s`."""
+        if self.has_more or self._log.ending is not None:
+            return
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting = loop.create_future()
+        timer = loop.call_later(within_s, self._wake)
+        try:
+            await waiting
+        finally:
+            timer.cancel()
+            self._waiting = None
+
+    def moved(self) -> None:
+        """What it took has gone on its way, or some of it."""
+        self.moved_at = asyncio.get_running_loop().time()
+        self._log._reader_moved()  # noqa: SLF001 - as above
+
+    def close(self) -> None:
+        if self in self._log._readers:  # noqa: SLF001 - as above
+            self._log._left(self)  # noqa: SLF001 - as above
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _lost_place(self) -> None:
+        self._index = 0 if self.position == self._log.begins else None
+
+    def _some(self, events: Sequence[ChatEvent], begins: Position) -> Portion:
+        """A piece of what is there: whole events as far as they fit, and the beginning of one that does not."""
+        index = self._index
+        at = begins
+        if index is None:
+            index, at = 0, self._log.begins
+            while (ends := after(at, events[index])) <= begins:
+                index, at = index + 1, ends
+        taken: list[ChatEvent] = []
+        room = PIECE
+        seen = begins
+        while index < len(events) and room > 0:
+            event, ends = rest_of(events[index], at, seen), after(at, events[index])
+            if type(event) is Delta and len(event.text) > room:
+                event = Delta(event.text[:room])
+                taken.append(event)
+                self._index, self.position = None, max(at, seen) + room
+                return Portion(begins=begins, events=taken)
+            if event is not None:
+                taken.append(event)
+                room -= len(event.text) if type(event) is Delta else 64
+            index, at, seen = index + 1, ends, max(seen, ends)
+        self._index, self.position = index, at
+        return Portion(begins=begins, events=taken)

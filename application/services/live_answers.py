@@ -1,0 +1,216 @@
+"""The streamed answers that this process is making, and those that it has just made."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Final, Protocol
+
+import attrs
+
+from application.ports.event_log import AnswerAddress, EventLog
+from application.services.answer_log import AnswerLog, AnswerReader
+from application.services.stop_signal import StopSignal
+from application.use_cases.chat_command import SendChatCommand
+from domain.answer import ChatAdmitted, ChatStarted, ChatSteps
+from domain.errors import AnswerInterrupted, AnswerStopped, LorError
+from domain.ids import MessageId, Tenant
+from domain.live_answer import Ending
+
+KEPT: Final = 256
+"""Answers whose events are kept after their end, for readers who come back at once; later ones read the store."""
+KEPT_CHARACTERS: Final = 2 * 1024 * 1024
+"""Of all of them together."""
+CUT_S: Final = 5.0
+"""How long answers that are cut may take to store what there is."""
+
+UNEXPECTED: Final = "an unexpected fault; it is in lor3's log under this request_id"
+
+
+class Streaming(Protocol):
+    """The use case that makes answers."""
+
+    def stream(
+        self, command: SendChatCommand, *, stop: StopSignal | None = None
+    ) -> AsyncGenerator[ChatSteps, None]: ...
+
+
+@attrs.define(kw_only=True, eq=False)
+class LiveAnswer:
+    """One that is being made, or was."""
+
+    command: SendChatCommand
+    names: tuple[str, ...]
+    log: AnswerLog = attrs.field(factory=AnswerLog, init=False)
+    stop: StopSignal = attrs.field(factory=StopSignal, init=False)
+    address: AnswerAddress | None = attrs.field(default=None, init=False)
+    """None before its chat was admitted."""
+    is_left: bool = attrs.field(default=False, init=False)
+    """Whether its last reader left it before its end."""
+    task: "asyncio.Task[None]" = attrs.field(init=False)
+
+    @property
+    def is_ended(self) -> bool:
+        return self.log.ending is not None
+
+
+@attrs.define(kw_only=True)
+class LiveAnswers:
+    """Owns the tasks that make streamed answers. An answer belongs to nobody's connection: who leaves, leaves a log
+    behind that others read on from, and by default the answer is finished and stored.
+    """
+
+    _send_chat: Streaming
+    _event_log: EventLog
+    unread: int = attrs.field(default=0, init=False)
+    """Those under way whose readers have left: they still count as load."""
+    _live: dict[AnswerAddress, LiveAnswer] = attrs.field(factory=dict, init=False)
+    _named: dict[tuple[Tenant, str], LiveAnswer] = attrs.field(factory=dict, init=False)
+    _tasks: "set[asyncio.Task[None]]" = attrs.field(factory=set, init=False)
+    _kept: "OrderedDict[AnswerAddress, AnswerLog]" = attrs.field(factory=OrderedDict, init=False)
+    _kept_characters: int = attrs.field(default=0, init=False)
+    _cut_by: LorError | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._event_log.on_stop(self._stop_asked)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._tasks
+
+    def start(
+        self,
+        command: SendChatCommand,
+        *,
+        names: tuple[str, ...] = (),
+        on_fault: Callable[[Exception], None] | None = None,
+    ) -> LiveAnswer:
+        """Begins to make the answer. Its log ends with an error where it fails.
+
+        Args:
+            names: by which it can be found while it is made; see `EventLog.begin`.
+            on_fault: takes what is no LorError, once nobody else will look at it.
+        """
+        answer = LiveAnswer(command=command, names=names)
+        for name in names:
+            self._named[command.tenant, name] = answer
+        answer.task = asyncio.get_running_loop().create_task(self._make(answer, on_fault))
+        self._tasks.add(answer.task)
+        answer.task.add_done_callback(self._tasks.discard)
+        return answer
+
+    def find(self, tenant: Tenant, message_id: MessageId) -> AnswerLog | None:
+        """Of an answer that this process makes or has just made."""
+        address = AnswerAddress(tenant, message_id)
+        live = self._live.get(address)
+        return live.log if live is not None else self._kept.get(address)
+
+    def named(self, tenant: Tenant, name: str) -> LiveAnswer | None:
+        """The one that is being made under that name."""
+        return self._named.get((tenant, name))
+
+    def stop(self, answer: LiveAnswer) -> None:
+        """Ends it, with what there is. Returns at once; its log ends when that is stored."""
+        answer.log.release()
+        answer.stop.set()
+        if answer.address is None:
+            answer.task.cancel()  # it waits for its turn
+
+    def stop_address(self, address: AnswerAddress) -> LiveAnswer | None:
+        """As `stop`; None where this process does not make it."""
+        answer = self._live.get(address)
+        if answer is not None:
+            self.stop(answer)
+        return answer
+
+    def leave(self, answer: LiveAnswer, reader: AnswerReader) -> None:
+        """`reader` is gone. Cuts an answer that was to end with its last reader."""
+        reader.close()
+        if answer.log.readers or answer.is_ended:
+            return
+        if not answer.is_left:
+            answer.is_left = True
+            self.unread += 1
+        if answer.command.on_disconnect == "cancel":
+            answer.task.cancel()
+
+    async def drain(self, *, within_s: float, because: LorError | None = None) -> None:
+        """Waits for all, then cuts the rest, which store what they have.
+
+        Args:
+            because: what their readers are told.
+        """
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=within_s)
+        self._cut_by = because
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CUT_S)
+
+    async def _make(self, answer: LiveAnswer, on_fault: Callable[[Exception], None] | None) -> None:
+        ending = Ending()
+        try:
+            await self._play(answer)
+        except asyncio.CancelledError:
+            if answer.stop.is_set and answer.address is None:
+                ending = Ending(error=AnswerStopped("the answer was stopped before it began"))
+            else:
+                ending = Ending(
+                    error=self._cut_by or AnswerInterrupted("the answer was cut off; send the request again")
+                )
+                raise
+        except LorError as error:
+            ending = Ending(error=error)
+        except Exception as error:  # handed to those who read: raised here nobody would see it
+            ending = Ending(error=LorError(UNEXPECTED))
+            if on_fault is not None:
+                on_fault(error)
+        finally:
+            self._end(answer, ending)
+
+    async def _play(self, answer: LiveAnswer) -> None:
+        log, shared = answer.log, self._event_log.is_shared
+        async with aclosing(self._send_chat.stream(answer.command, stop=answer.stop)) as steps:
+            async for step in steps:
+                if isinstance(step, ChatAdmitted):
+                    self._admitted(answer, step)
+                    continue
+                if answer.address is None and step and isinstance(step[0], ChatStarted):
+                    log.is_replay = step[0].is_replay
+                portion = log.add(step)
+                if shared and answer.address is not None:
+                    self._event_log.publish(answer.address, portion)
+                if log.is_ahead and not answer.stop.is_set:
+                    await log.room()
+
+    def _admitted(self, answer: LiveAnswer, step: ChatAdmitted) -> None:
+        address = answer.address = AnswerAddress(answer.command.tenant, step.message_id)
+        self._live[address] = answer
+        if self._event_log.is_shared:
+            self._event_log.begin(address, names=answer.names)
+
+    def _end(self, answer: LiveAnswer, ending: Ending) -> None:
+        answer.log.end(ending)
+        self.unread -= answer.is_left
+        for name in answer.names:
+            if self._named.get((answer.command.tenant, name)) is answer:
+                del self._named[answer.command.tenant, name]
+        address = answer.address
+        if address is None:
+            return
+        del self._live[address]
+        if self._event_log.is_shared:
+            self._event_log.end(address, ending)
+        self._keep(address, answer.log)
+
+    def _keep(self, address: AnswerAddress, log: AnswerLog) -> None:
+        self._kept[address] = log
+        self._kept_characters += log.size
+        while len(self._kept) > KEPT or self._kept_characters > KEPT_CHARACTERS:
+            _, dropped = self._kept.popitem(last=False)
+            self._kept_characters -= dropped.size
+
+    def _stop_asked(self, address: AnswerAddress) -> None:
+        self.stop_address(address)
