@@ -8,6 +8,7 @@ from typing import Final
 from domain.errors import ProviderFailure
 
 MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class SSEParser:
@@ -43,6 +44,8 @@ class SSEParser:
         out: list[bytes] = []
         if not block:
             return out
+        if self._at_start and not self._partial and block[0] != _BOM[0]:
+            self._at_start = False
         if not (self._partial or self._data or self._at_start):
             # Whole events from here on: no copying between blocks, one split for all of them.
             end = block.rfind(b"\n\n")
@@ -50,6 +53,10 @@ class SSEParser:
                 for frame in block[:end].split(b"\n\n"):
                     if frame.startswith(b"data: ") and b"\n" not in frame:
                         out.append(frame[6:])
+                        continue
+                    name, _, data = frame.partition(b"\n")
+                    if name.startswith(b"event:") and data.startswith(b"data: ") and b"\n" not in data:
+                        out.append(data[6:])
                     else:
                         for line in frame.split(b"\n"):
                             self._line(line, out)
@@ -88,7 +95,7 @@ class SSEParser:
     def _line(self, line: bytes, out: list[bytes]) -> None:
         if self._at_start:
             self._at_start = False
-            line = line.removeprefix(b"\xef\xbb\xbf")
+            line = line.removeprefix(_BOM)
         if not line:
             if self._data:
                 out.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))

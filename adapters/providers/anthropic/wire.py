@@ -14,6 +14,7 @@ from adapters.providers.anthropic.encode import messages_body
 from adapters.providers.counts import token_count
 from adapters.providers.hints import HeaderLookup
 from adapters.providers.http_provider import made_up_id, not_an_answer
+from adapters.providers.repeated_frame import RepeatedFrame
 from application.ports.chat_provider import ProviderCall
 from domain.chat import (
     AnswerFinished,
@@ -110,12 +111,17 @@ class AnthropicStream:
     _calls: int = 0
     _usage: dict[str, Any] = attrs.field(factory=dict)
     """Counts as last reported: those of message_delta are cumulative and replace those of message_start."""
+    _repeated: RepeatedFrame = attrs.field(factory=lambda: RepeatedFrame(b"text"))
+    """Deltas of the block that is open."""
 
     @property
     def is_finished(self) -> bool:
         return self._stop is not None
 
     def feed(self, data: bytes) -> list[ProviderEvent]:
+        said = self._repeated.text_in(data)
+        if said is not None:
+            return [TextDelta(said)] if said else []
         try:
             event = json_text.parse(data)
         except ValueError:
@@ -124,7 +130,10 @@ class AnthropicStream:
             return []
         kind = event.get("type")
         if kind == "content_block_delta":
-            return self._delta(event)
+            events = self._delta(event)
+            if len(events) == 1 and type(events[0]) is TextDelta:
+                self._repeated.learn(data, events[0].text)
+            return events
         if kind == "error" or (kind is None and event.get("error")):
             raise errors.failure_in_answer(event.get("error"))
         if kind == "content_block_start":
@@ -142,6 +151,7 @@ class AnthropicStream:
             stop = delta.get("stop_reason") if type(delta) is dict else None
             if type(stop) is str:
                 self._stop = stop
+                self._repeated.forget()
         elif kind == "message_stop":
             self.is_closed = True
         return []

@@ -14,6 +14,7 @@ from adapters.providers.hints import HeaderLookup
 from adapters.providers.http_provider import made_up_id, not_an_answer
 from adapters.providers.openai import errors
 from adapters.providers.openai.encode import chat_body
+from adapters.providers.repeated_frame import RepeatedFrame
 from application.ports.chat_provider import ProviderCall
 from domain.chat import (
     AnswerFinished,
@@ -114,13 +115,18 @@ class OpenAIStream:
     _named: set[int] = attrs.field(factory=set)
     """The calls whose name has come."""
     _usage: UsageReported | None = None
+    _repeated: RepeatedFrame = attrs.field(factory=lambda: RepeatedFrame(b"content"))
 
     @property
     def is_finished(self) -> bool:
         return self._finish is not None
 
     def feed(self, data: bytes) -> list[ProviderEvent]:
+        said = self._repeated.text_in(data)
+        if said is not None:
+            return [TextDelta(said)] if said else []
         events: list[ProviderEvent] = []
+        was_started = self._started
         try:
             chunk = json_text.parse(data)
         except ValueError:
@@ -142,6 +148,10 @@ class OpenAIStream:
             for choice in choices:
                 if type(choice) is dict and choice.get("index", 0) == 0:
                     self._choice(choice, events)
+        if self._finish is not None:
+            self._repeated.forget()
+        elif was_started and usage is None and len(events) == 1 and type(events[0]) is TextDelta:
+            self._repeated.learn(data, events[0].text)
         return events
 
     def _choice(self, choice: dict[str, Any], events: list[ProviderEvent]) -> None:
