@@ -81,13 +81,13 @@ class SendChat:
             StorageUnavailable: nothing is stored, and nothing was asked if that was known before.
         """
         if _is_free(command):
-            return await self._whole(await self._begin(command, Admitted(), stream=False))
+            return await self._whole(await self._begin(command, Admitted(), stop=None))
         async with self._admitted(command) as admitted:
             if admitted.replay is not None:
                 return admitted.replay
-            return await self._whole(await self._begin(command, admitted, stream=False))
+            return await self._whole(await self._begin(command, admitted, stop=None))
 
-    async def stream(
+    def stream(
         self, command: SendChatCommand, *, stop: StopSignal | None = None
     ) -> AsyncGenerator[ChatSteps, None]:
         """The answer as it grows; `ChatDone` comes after the commit. Close it (`aclosing`).
@@ -98,18 +98,12 @@ class SendChat:
         Args:
             stop: ends it early, as the caller wishes; then `ChatDone` holds what there is, stored in the same way.
         """
-        async with self._admitted(command) as admitted:
-            if admitted.replay is not None:
-                yield replayed(admitted.replay)
-                return
-            progress = await self._begin(command, admitted, stream=True)
-            if stop is not None:
-                progress.stop = stop
-            ids = progress.ids
-            yield ChatAdmitted(message_id=ids.message, thread_id=ids.thread, session_id=ids.session)
-            async with aclosing(self._events(progress)) as events:
-                async for batch in events:
-                    yield batch
+        stop = stop or StopSignal()
+        return (
+            self._steps(command, Admitted(), stop)
+            if _is_free(command)
+            else self._admitted_steps(command, stop)
+        )
 
     async def name_faults(
         self,
@@ -148,7 +142,13 @@ class SendChat:
                 self._settlement.refused(command, error, started, attempts=0)
             raise
 
-    async def _begin(self, command: SendChatCommand, admitted: Admitted, *, stream: bool) -> Progress:
+    async def _begin(
+        self, command: SendChatCommand, admitted: Admitted, *, stop: StopSignal | None
+    ) -> Progress:
+        """
+        Args:
+            stop: of a stream; None where the whole answer is waited for.
+        """
         started = self._clock.monotonic() - admitted.queued_s
         try:
             if not self._journal.is_ready:
@@ -171,7 +171,13 @@ class SendChat:
             turns=turns,
         )
         return Progress(
-            command=command, assembly=assembly, ids=ids, started=started, stream=stream, admitted=admitted
+            command=command,
+            assembly=assembly,
+            ids=ids,
+            started=started,
+            stream=stop is not None,
+            stop=stop or StopSignal(),
+            admitted=admitted,
         )
 
     async def _whole(self, progress: Progress) -> ChatAnswer:
@@ -195,6 +201,27 @@ class SendChat:
             # A fault of ours or a plugin's: the provider may have been paid, so it must be in the books.
             await self._settlement.failed(progress, LorError("an unexpected fault"))
             raise
+
+    async def _admitted_steps(
+        self, command: SendChatCommand, stop: StopSignal
+    ) -> AsyncGenerator[ChatSteps, None]:
+        async with self._admitted(command) as admitted:
+            if admitted.replay is not None:
+                yield replayed(admitted.replay)
+                return
+            async with aclosing(self._steps(command, admitted, stop)) as steps:
+                async for step in steps:
+                    yield step
+
+    async def _steps(
+        self, command: SendChatCommand, admitted: Admitted, stop: StopSignal
+    ) -> AsyncGenerator[ChatSteps, None]:
+        progress = await self._begin(command, admitted, stop=stop)
+        ids = progress.ids
+        yield ChatAdmitted(message_id=ids.message, thread_id=ids.thread, session_id=ids.session)
+        async with aclosing(self._events(progress)) as events:
+            async for batch in events:
+                yield batch
 
     async def _events(self, progress: Progress) -> AsyncGenerator[Sequence[ChatEvent], None]:
         """All of a streamed answer: the first run, a second one where the first was not valid, the commit."""

@@ -90,7 +90,7 @@ async def write_answer(
     headers = dict(encoder.headers)
     if reader.is_replay:
         headers |= REPLAYED
-    response = web.StreamResponse(headers=headers)
+    response = _EventResponse(headers=headers)
     decorate(request, response, state)
     try:
         await response.prepare(request)
@@ -101,9 +101,16 @@ async def write_answer(
     return response
 
 
+class _EventResponse(web.StreamResponse):
+    """Its head goes out with its first events, in one write."""
+
+    _send_headers_immediately = False
+
+
 async def _write(
     request: web.Request, response: web.StreamResponse, reader: AnswerReader, encoder: StreamEncoder
 ) -> None:
+    transport = request.transport
     while True:
         portion = reader.take()
         data = encoder.encode(portion) if portion.events else b""
@@ -111,8 +118,8 @@ async def _write(
         if ending is not None:
             data += encoder.close(ending.error, request_id=request[REQUEST_ID])
             if data:
-                await write(response, data, moved=reader.moved)
+                await write(response, data, transport=transport, moved=reader.moved, last=True)
             return
         if data or not portion.events:
-            await write(response, data or encoder.keep_alive, moved=reader.moved)
+            await write(response, data or encoder.keep_alive, transport=transport, moved=reader.moved)
         await reader.wait(within_s=KEEP_ALIVE_S)
