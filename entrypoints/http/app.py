@@ -19,13 +19,13 @@ def create_app(application: Application) -> web.Application:
     app = web.Application(middlewares=[boundary(state)], client_max_size=0)
     app[STATE] = state
     for entry in ROUTES:
-        resource = app.router.add_resource(entry.path)
+        resource = app.router.add_resource(entry.pattern or entry.path)
         resource.add_route(entry.method, entry.handler, expect_handler=expect)
         if entry.method == "GET":
             # Load balancers probe with it. aiohttp sends the head of the same answer and no body.
             resource.add_route("HEAD", entry.handler, expect_handler=expect)
     if state.cors.enabled:
-        for path in dict.fromkeys(entry.path for entry in ROUTES):
+        for path in dict.fromkeys(entry.pattern or entry.path for entry in ROUTES):
             app.router.add_route("OPTIONS", path, _no_preflight)
     app.on_shutdown.append(_drain)
     return app

@@ -12,22 +12,20 @@ from aiohttp.typedefs import Handler, Middleware
 from domain.errors import LorError, NotFound, Overloaded
 from domain.telemetry import RequestServed
 from entrypoints.http.breaking_off import CLIENT_GONE
+from entrypoints.http.error_formats import ErrorFormat, problem
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.problems import (
-    CONTENT_TYPE,
     HTTPFault,
     expectation_failed,
     idempotency_unsupported,
     internal_error,
-    problem_json,
     problem_type,
     retry_after,
     shutting_down,
 )
 from entrypoints.http.response_headers import decorate
-from entrypoints.http.routes.table import POLICIES, TAKE_KEYS
+from entrypoints.http.routes.table import POLICIES, TAKE_KEYS, error_format
 from entrypoints.http.state import BROKEN_OFF, REQUEST_ID, ROUTE, ServerState
-from entrypoints.rendering import to_json
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -75,7 +73,8 @@ def boundary(state: ServerState) -> Middleware:
             if request.writer.output_size > 0:  # too late for another answer: the connection has to end
                 log_unexpected(exc, request_id=request_id, route=route)
                 raise ConnectionResetError("the answer had begun") from None
-            response = problem_response(exc, request_id=request_id, route=route)
+            errors = error_format(route, request.path)
+            response = problem_response(exc, request_id=request_id, route=route, errors=errors)
             status = response.status
         finally:
             if counts:
@@ -102,22 +101,25 @@ def writes(request: web.Request) -> bool:
     return request.method in _WRITING and request.match_info.http_exception is None
 
 
-def problem_response(exc: BaseException, *, request_id: str, route: str) -> web.Response:
-    """The problem for whatever a handler raised. An unexpected exception is logged and shows nothing."""
+def problem_response(
+    exc: BaseException, *, request_id: str, route: str, errors: ErrorFormat = problem
+) -> web.Response:
+    """The answer to whatever a handler raised. An unexpected exception is logged and shows nothing."""
     error = _translate(exc)
     if error is None:
         log_unexpected(exc, request_id=request_id, route=route)
         error = internal_error()
-    headers = {}
+    answer = errors(error, request_id=request_id)
+    headers = dict(answer.headers)
     wait = retry_after(error)
     if wait is not None:
         headers["Retry-After"] = wait
     if isinstance(exc, web.HTTPMethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(exc.allowed_methods))
     response = web.Response(
-        body=to_json(problem_json(error, request_id=request_id)),
+        body=answer.body,
         status=problem_type(error.code).status,
-        content_type=CONTENT_TYPE,
+        content_type=answer.content_type,
         headers=headers,
     )
     if isinstance(error, HTTPFault) and error.close:

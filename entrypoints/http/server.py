@@ -17,6 +17,7 @@ from entrypoints.http.boundary import UNMATCHED, problem_response
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.problems import HTTPFault, shutting_down
 from entrypoints.http.response_headers import decorate
+from entrypoints.http.routes.table import error_format
 from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
 from entrypoints.settings import ServerSettings
 
@@ -222,7 +223,9 @@ def refuse(request: BaseRequest, state: ServerState, exc: BaseException) -> web.
     """A problem for a request that never reached the boundary."""
     request[REQUEST_ID] = state.application.ids.new()
     request[ROUTE] = UNMATCHED
-    response = problem_response(exc, request_id=request[REQUEST_ID], route=UNMATCHED)
+    response = problem_response(
+        exc, request_id=request[REQUEST_ID], route=UNMATCHED, errors=error_format(UNMATCHED, request.path)
+    )
     response.force_close()
     decorate(request, response, state)
     state.application.telemetry.emit(

@@ -6,6 +6,8 @@ from typing import Final, Literal, TypeAlias
 import attrs
 from aiohttp.typedefs import Handler
 
+from entrypoints.http.error_formats import ErrorFormat, problem
+from entrypoints.http.openai_errors import openai_error
 from entrypoints.http.routes import (
     chat,
     documentation,
@@ -37,6 +39,10 @@ class RouteEntry:
     policy: Policy
     takes_key: bool = False
     """Whether an `Idempotency-Key` is kept. A route that changes something refuses it where it is not."""
+    errors: ErrorFormat = problem
+    """The shape of what goes wrong."""
+    pattern: str | None = None
+    """What is matched, where that is more than `path` says, such as an id that holds slashes."""
 
 
 ROUTES: Final = (
@@ -86,3 +92,19 @@ ROUTES: Final = (
 
 POLICIES: Final[Mapping[str, Policy]] = {entry.path: entry.policy for entry in ROUTES}
 TAKE_KEYS: Final = frozenset(entry.path for entry in ROUTES if entry.takes_key)
+ERRORS: Final[Mapping[str, ErrorFormat]] = {entry.path: entry.errors for entry in ROUTES}
+_ERRORS_BELOW: Final[tuple[tuple[str, ErrorFormat], ...]] = (("/v1/", openai_error),)
+"""The shape for paths that are no route, by how they begin: their callers speak the protocol of their neighbours."""
+
+
+def error_format(route: str, path: str) -> ErrorFormat:
+    """The shape of what goes wrong there.
+
+    Args:
+        route: the template that matched, if one did.
+        path: as it was asked for. It decides on nothing but a shape.
+    """
+    found = ERRORS.get(route)
+    if found is not None:
+        return found
+    return next((errors for beginning, errors in _ERRORS_BELOW if path.startswith(beginning)), problem)
