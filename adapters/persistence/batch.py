@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from adapters.persistence.answer_codec import encode_answer
 from adapters.persistence.rows import Row, attempt_row, message_row, session_row, thread_row
+from domain.answer_codec import encode_answer
 from domain.ids import Tenant, ThreadId
 from domain.thread import ChatRecord
 

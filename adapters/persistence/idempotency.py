@@ -8,10 +8,10 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from adapters.persistence.answer_codec import decode_answer
 from adapters.persistence.column_types import Timestamp
 from adapters.persistence.scope import Scope
 from adapters.persistence.tables import IDEMPOTENCY_KEYS
+from domain.answer_codec import decode_answer
 from domain.idempotency import (
     KEEP,
     LEASE_S,

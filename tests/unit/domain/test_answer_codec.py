@@ -6,9 +6,9 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from adapters.persistence.answer_codec import VERSION, decode_answer, encode_answer
 from adapters.testing.idempotency_suite import answered_chat
 from domain.answer import ChatAnswer, ContextUse
+from domain.answer_codec import VERSION, decode_answer, encode_answer
 from domain.idempotency import Claimed
 from domain.json_value import JSONValue
 

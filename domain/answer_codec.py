@@ -1,4 +1,4 @@
-"""A completed answer as JSON text and back, exactly: it is given again as it was.
+"""A completed answer as JSON text and back, exactly: what is kept or told of it is given again as it was.
 
 `{"version": 1, …}`. Another version, or a text that does not fit its own, is unreadable; it is never guessed at.
 """
