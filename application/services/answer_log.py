@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from domain.answer import ChatEvent, Delta
+from domain.ids import MessageId
 from domain.live_answer import Ending, Portion, Position, after, rest_of
 
 PIECE: Final = 16 * 1024
@@ -31,6 +32,8 @@ class AnswerLog:
     """None while more may come."""
     is_replay: bool = False
     """Whether the answer was given before: a request came again with its Idempotency-Key."""
+    message_id: MessageId | None = None
+    """None where it is not known yet."""
     on_unread: "Callable[[], None] | None" = None
     """Called when the last reader has left."""
     size: int = attrs.field(default=0, init=False)
@@ -42,6 +45,8 @@ class AnswerLog:
     """How many events are left of those that were joined last."""
     _moved: "asyncio.Future[object] | None" = attrs.field(default=None, init=False)
     """Of an answer that waits for its readers."""
+    _over: "asyncio.Future[None] | None" = attrs.field(default=None, init=False)
+    """Of those who wait for its end."""
 
     def __attrs_post_init__(self) -> None:
         self._ends = self.begins
@@ -79,6 +84,8 @@ class AnswerLog:
     def end(self, ending: Ending) -> None:
         self.ending = ending
         self.release()
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
         for reader in self._readers:
             reader._wake()  # noqa: SLF001 - as above
 
@@ -114,6 +121,14 @@ class AnswerLog:
             self._moved = None
             if moved.done() and moved.result() is _RELEASED:
                 return
+
+    async def over(self, *, within_s: float) -> bool:
+        """Waits for its end; False where that does not come in time."""
+        if self.ending is None:
+            if self._over is None:
+                self._over = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._over], timeout=within_s)
+        return self.ending is not None
 
     def release(self) -> None:
         """Ends the wait for readers."""
@@ -171,6 +186,11 @@ class AnswerReader:
     _index: int | None = attrs.field(default=None, init=False)
     """Of the event that comes next, if that begins where the reader stands; None where it has to be looked for."""
     _waiting: "asyncio.Future[None] | None" = attrs.field(default=None, init=False)
+    _until: float = attrs.field(default=0.0, init=False)
+    """The loop's time at which the wait is over."""
+    _timer: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
+    """Left running from one wait to the next: setting one for each would cost as much as the wait itself."""
+    _rings_at: float = attrs.field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.moved_at = asyncio.get_running_loop().time()
@@ -185,6 +205,10 @@ class AnswerReader:
     def ending(self) -> Ending | None:
         """Once all is taken; None while more may come."""
         return None if self.has_more else self._log.ending
+
+    @property
+    def log(self) -> AnswerLog:
+        return self._log
 
     @property
     def is_replay(self) -> bool:
@@ -208,11 +232,12 @@ class AnswerReader:
             return
         loop = asyncio.get_running_loop()
         waiting = self._waiting = loop.create_future()
-        timer = loop.call_later(within_s, self._wake)
+        until = self._until = loop.time() + within_s
+        if self._timer is None or until < self._rings_at:
+            self._set_timer(loop)
         try:
             await waiting
         finally:
-            timer.cancel()
             self._waiting = None
 
     def moved(self) -> None:
@@ -221,8 +246,27 @@ class AnswerReader:
         self._log._reader_moved()  # noqa: SLF001 - as above
 
     def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self in self._log._readers:  # noqa: SLF001 - as above
             self._log._left(self)  # noqa: SLF001 - as above
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at = self._until
+        self._timer = loop.call_at(self._until, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiting is None:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._until:
+            self._set_timer(loop)
+        else:
+            self._wake()
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
