@@ -9,6 +9,7 @@ from adapters.in_memory.locks import Locks
 from adapters.in_memory.prompt_shelf import PromptShelf
 from domain.answer import ChatAnswer
 from domain.attempt import Attempt
+from domain.client_chat import ClientChat
 from domain.errors import StorageUnavailable
 from domain.feedback import FeedbackChange
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
@@ -51,6 +52,7 @@ class Shelves:
     changes: dict[tuple[Tenant, MessageId], tuple[FeedbackChange, ...]] = attrs.field(factory=dict)
     """The history of each message's feedback, oldest first."""
     keys: dict[tuple[Tenant, str], StoredKey] = attrs.field(factory=dict)
+    client_chats: dict[tuple[Tenant, str], ClientChat] = attrs.field(factory=dict)
     prompts: PromptShelf = attrs.field(factory=PromptShelf)
     locks: Locks = attrs.field(factory=Locks)
     now: Callable[[], datetime.datetime] = _now

@@ -8,6 +8,7 @@ import attrs
 
 from adapters.in_memory.shelves import Shelves, StoredKey
 from domain.attempt import Attempt
+from domain.client_chat import ClientChat
 from domain.errors import StorageUnavailable
 from domain.feedback import FeedbackChange
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
@@ -71,6 +72,8 @@ class TenantView:
     attempts: Overlay[MessageId, tuple[Attempt, ...]] = attrs.field(init=False)
     changes: Overlay[MessageId, tuple[FeedbackChange, ...]] = attrs.field(init=False)
     keys: Overlay[str, StoredKey] = attrs.field(init=False)
+    client_chats: Overlay[str, ClientChat] = attrs.field(init=False)
+    """Those of deleted threads too."""
     _held: set[Hashable] = attrs.field(factory=set, init=False)
     _is_broken: bool = attrs.field(default=False, init=False)
 
@@ -85,6 +88,7 @@ class TenantView:
         self.attempts = Overlay(shelves.attempts, tenant)
         self.changes = Overlay(shelves.changes, tenant)
         self.keys = Overlay(shelves.keys, tenant)
+        self.client_chats = Overlay(shelves.client_chats, tenant)
 
     def thread(self, thread_id: ThreadId) -> Thread | None:
         """None where it is absent or deleted."""
@@ -120,6 +124,9 @@ class TenantView:
         self.deleted.remove(thread_id)
         self.threads.remove(thread_id)
         self.forget_keys(thread_id)
+        for chat in self.client_chats.values():
+            if chat.thread_id == thread_id:
+                self.client_chats.remove(chat.id)
 
     def forget_keys(self, thread_id: ThreadId) -> None:
         """Removes those that were completed with an answer of the thread."""
@@ -175,5 +182,5 @@ class TenantView:
     def _overlays(self) -> "tuple[Overlay[Any, Any], ...]":
         return (
             self.sessions, self.threads, self.deleted, self.summaries, self.messages, self.order, self.attempts,
-            self.changes, self.keys,
+            self.changes, self.keys, self.client_chats,
         )  # fmt: skip

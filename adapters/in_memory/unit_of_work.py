@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import attrs
 
+from adapters.in_memory.client_chats import InMemoryClientChats
 from adapters.in_memory.conversations import InMemoryMessages, InMemorySessions, InMemoryThreads
 from adapters.in_memory.feedback import InMemoryFeedback
 from adapters.in_memory.idempotency import InMemoryIdempotency
@@ -14,6 +15,7 @@ from adapters.in_memory.tenant_view import TenantView
 from adapters.in_memory.usage import InMemoryUsage
 from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import (
+    ClientChatRepository,
     FeedbackRepository,
     IdempotencyRepository,
     MessageRepository,
@@ -37,6 +39,7 @@ class InMemoryUnitOfWork:
     feedback: FeedbackRepository = attrs.field(init=False)
     usage: UsageReader = attrs.field(init=False)
     idempotency: IdempotencyRepository = attrs.field(init=False)
+    client_chats: ClientChatRepository = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.sessions = InMemorySessions(self._view)
@@ -46,6 +49,7 @@ class InMemoryUnitOfWork:
         self.feedback = InMemoryFeedback(self._view)
         self.usage = InMemoryUsage(self._view)
         self.idempotency = InMemoryIdempotency(self._view)
+        self.client_chats = InMemoryClientChats(self._view)
 
     async def commit(self) -> None:
         self._view.demand_whole()  # both are stored, or none

@@ -274,3 +274,17 @@ IDEMPOTENCY_KEYS = sa.Table(
     sa.Index(None, "thread_id", "tenant"),
 )
 _partial_index("ix_idempotency_keys_in_flight", IDEMPOTENCY_KEYS, ("tenant",), "state = 'in_flight'")
+
+# The id is a client's own: any text.
+CLIENT_CHATS = sa.Table(
+    "client_chats",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("thread_id", Identifier, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("updated_at", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("id", "tenant"),
+    _belongs_to("threads", "thread_id"),
+    sa.Index(None, "thread_id", "tenant"),
+)

@@ -9,6 +9,7 @@ from adapters.persistence.identifiers import oldest_message
 from adapters.persistence.scope import Scope
 from adapters.persistence.tables import (
     ATTEMPTS,
+    CLIENT_CHATS,
     FEEDBACK_CHANGES,
     IDEMPOTENCY_KEYS,
     MESSAGES,
@@ -34,6 +35,7 @@ _OF_MESSAGES: Final = (
 FORGET_KEYS: Final = sa.delete(IDEMPOTENCY_KEYS).where(
     IDEMPOTENCY_KEYS.c.thread_id == sa.bindparam("of_thread")
 )
+_CHATS: Final = sa.delete(CLIENT_CHATS).where(CLIENT_CHATS.c.thread_id == sa.bindparam("of_thread"))
 _SUMMARY: Final = sa.delete(THREAD_SUMMARIES).where(THREAD_SUMMARIES.c.thread_id == sa.bindparam("of_thread"))
 _THREAD: Final = sa.delete(THREADS).where(THREADS.c.id == sa.bindparam("of_thread"))
 
@@ -56,6 +58,7 @@ async def purge_thread(scope: Scope, thread_id: str, *, length: int) -> None:
     for statement, table in (
         (FORGET_KEYS, IDEMPOTENCY_KEYS),
         (_SUMMARY, THREAD_SUMMARIES),
+        (_CHATS, CLIENT_CHATS),
         (_THREAD, THREADS),
     ):
         await scope.change(statement, table, {"of_thread": thread_id})

@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from adapters.persistence.async_engine import AsyncEngine
+from adapters.persistence.client_chat_repository import ClientChats
 from adapters.persistence.departures import Departures
 from adapters.persistence.failures import translated
 from adapters.persistence.feedback import FeedbackOfMessages
@@ -21,6 +22,7 @@ from adapters.persistence.transaction import Transaction
 from adapters.persistence.usage import Usage
 from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import (
+    ClientChatRepository,
     FeedbackRepository,
     IdempotencyRepository,
     MessageRepository,
@@ -45,6 +47,7 @@ class SQLUnitOfWork:
     feedback: FeedbackRepository
     usage: UsageReader
     idempotency: IdempotencyRepository
+    client_chats: ClientChatRepository
     _unlocks: tuple[Callable[[], None], ...]
     """What was locked is not any more, once the transaction is over."""
 
@@ -59,6 +62,7 @@ def _work_in(transaction: Transaction, tenant: Tenant) -> UnitOfWork:
     locks = ThreadLocks()
     prompts = Prompts(scope)
     feedback = FeedbackOfMessages(scope)
+    client_chats = ClientChats(scope)
     return SQLUnitOfWork(
         transaction,
         sessions=Sessions(scope),
@@ -68,7 +72,8 @@ def _work_in(transaction: Transaction, tenant: Tenant) -> UnitOfWork:
         feedback=feedback,
         usage=Usage(scope),
         idempotency=Idempotency(scope),
-        unlocks=(locks.forget, prompts.unlock, feedback.unlock),
+        client_chats=client_chats,
+        unlocks=(locks.forget, prompts.unlock, feedback.unlock, client_chats.unlock),
     )
 
 

@@ -22,6 +22,7 @@ from adapters.testing.chats_to_store import (
     stored_thread,
     with_turns,
 )
+from adapters.testing.client_chat_suite import ClientChatSuite
 from adapters.testing.conversation_reader_suite import ConversationReaderSuite
 from adapters.testing.feedback_suite import FeedbackSuite
 from adapters.testing.idempotency_suite import IdempotencySuite
@@ -47,6 +48,7 @@ class StoreSuite(
     IdempotencySuite,
     FeedbackSuite,
     UsageSuite,
+    ClientChatSuite,
 ):
     """The journal here, all else in the files of the others."""
 

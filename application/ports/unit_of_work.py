@@ -7,6 +7,7 @@ from typing import Protocol
 
 from application.ports.prompt_repository import PromptRepository
 from domain.attempt import Attempt
+from domain.client_chat import ClientChat
 from domain.feedback import Feedback, FeedbackChange, RatedMessage
 from domain.idempotency import Claimed, ClaimOutcome, IdempotencyKey
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
@@ -174,6 +175,21 @@ class IdempotencyRepository(Protocol):
         again takes it over, marked or not."""
 
 
+class ClientChatRepository(Protocol):
+    """Chats by the ids that clients give them."""
+
+    async def get(self, chat_id: str) -> ClientChat | None:
+        """None where nobody has bound it in this tenant, or its thread was deleted."""
+
+    async def lock(self, chat_id: str) -> ClientChat | None:
+        """As `get`, and nobody else can bind it, bound or not, until this unit of work ends."""
+
+    async def bind(self, chat_id: str, thread_id: ThreadId, *, at: datetime.datetime) -> None:
+        """From now on the chat goes on in that thread, whichever it was in before. It must be locked, and the thread
+        exist.
+        """
+
+
 class UnitOfWork(Protocol):
     """One transaction of one tenant: every query is scoped to it here and nowhere else.
 
@@ -187,6 +203,7 @@ class UnitOfWork(Protocol):
     feedback: FeedbackRepository
     usage: UsageReader
     idempotency: IdempotencyRepository
+    client_chats: ClientChatRepository
 
     async def commit(self) -> None:
         """Makes the writes durable. Leaving the context without it rolls back."""

@@ -32,6 +32,8 @@ _PROMPTS = (
     "INSERT INTO thread_tags (tenant, thread_id, tag) SELECT tenant, id, 't' FROM threads WHERE tenant = :tenant",
     "INSERT INTO idempotency_keys (tenant, key, fingerprint, state, owner, lease_until, created_at, expires_at) "
     "SELECT tenant, 'k', 'f', 'done', id, now(), now(), now() FROM threads WHERE tenant = :tenant",
+    "INSERT INTO client_chats (tenant, id, thread_id, created_at, updated_at) "
+    "SELECT tenant, 'chat', id, now(), now() FROM threads WHERE tenant = :tenant",
 )
 
 

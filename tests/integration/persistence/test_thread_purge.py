@@ -88,6 +88,9 @@ async def full_thread(store: Store, url: str, chats: int) -> ChatRecord:
         for rating in (1, 5):
             await work.feedback.lock(answer)
             await work.feedback.put(answer, Feedback(rating=rating, given_at=NOW), at=NOW)
+        chat_id = new_id()
+        await work.client_chats.lock(chat_id)
+        await work.client_chats.bind(chat_id, record.thread.id, at=NOW)
         await work.commit()
     add_key(url, record)
     return record

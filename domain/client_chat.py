@@ -1,0 +1,25 @@
+"""A chat as a client names it, and the thread that holds it."""
+
+import datetime
+from typing import Final
+
+import attrs
+
+from domain.ids import Tenant, ThreadId
+
+MAX_CHAT_ID: Final = 128
+"""Characters."""
+
+
+@attrs.frozen(kw_only=True)
+class ClientChat:
+    """Binds an id that a client made up to the thread where its chat goes on."""
+
+    id: str
+    """1 to 128 characters of any kind; unique in its tenant."""
+    tenant: Tenant
+    thread_id: ThreadId
+    """Another one after an earlier turn was asked anew: the chat goes on in a fork then."""
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    """When it was bound to this thread."""
