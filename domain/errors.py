@@ -43,6 +43,8 @@ class Fault:
     """Where, as in `messages[2].content`; empty for the whole."""
     message: str
     """What is wrong and what to do."""
+    is_unknown_name: bool = attrs.field(default=False, eq=False, repr=False)
+    """True where it is a name that no model goes by: some protocols have a status for that."""
 
 
 class LorError(Exception):

@@ -41,6 +41,7 @@ class ModelRef:
                     path=path,
                     message=f"`{text}` is not a model; write `provider:model`,"
                     " such as `anthropic:claude-opus-5-5`",
+                    is_unknown_name=True,
                 )
             )
         return cls(provider, model)

@@ -33,12 +33,14 @@ from application.services.compilation import Compilation
 from application.services.failover import Failover
 from application.services.idempotency_guard import IdempotencyGuard
 from application.services.live_answers import LiveAnswers
+from application.services.mirrors import Mirrors
 from application.services.pinning import PinCarrier
 from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import PromptWriting
 from application.services.request_assembly import RequestAssembly
+from application.services.retelling import Retelling
 from application.services.route_health import RouteHealth
 from application.services.settlement import Settlement
 from application.services.summariser import Summariser
@@ -66,6 +68,7 @@ from application.use_cases.read_threads import ReadThreads
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.report_usage import ReportUsage
 from application.use_cases.send_chat import SendChat
+from application.use_cases.stop_answer import StopAnswer
 from application.use_cases.version_prompt import VersionPrompt
 from domain.errors import Fault
 from domain.json_value import JSONObject
@@ -154,6 +157,14 @@ def _thread_gate(
     return RedisThreadGate(local=local, link=redis_link, randomness=randomness, policy=policy)
 
 
+def _event_log(redis_link: "RedisLink | None") -> EventLog:
+    if redis_link is None:
+        return LocalEventLog()
+    from adapters.cache.redis_event_log import RedisEventLog  # as above
+
+    return RedisEventLog(link=redis_link)
+
+
 def _prompt_transfer(
     files: PromptFiles,
     unit_of_work: UnitOfWorkFactory,
@@ -196,7 +207,7 @@ class Container(containers.DeclarativeContainer):
     cooldowns = providers.Singleton(_cooldowns, redis_link, clock)
     prompt_cache = providers.Singleton(_prompt_cache, redis_link, clock)
     thread_gate = providers.Singleton(_thread_gate, redis_link, randomness, settings)
-    event_log: providers.Singleton[EventLog] = providers.Singleton(LocalEventLog)
+    event_log: providers.Singleton[EventLog] = providers.Singleton(_event_log, redis_link)
 
     health = providers.Singleton(
         RouteHealth,
@@ -256,6 +267,7 @@ class Container(containers.DeclarativeContainer):
         RequestAssembly,
         defaults=settings.provided.chat,
         catalogue=settings.provided.catalogue,
+        providers=chat_providers,
         unavailable=settings.provided.unavailable,
         formatters=formatters,
         words_for_schema=providers.Callable(
@@ -300,8 +312,15 @@ class Container(containers.DeclarativeContainer):
         telemetry=telemetry,
     )
     live_answers = providers.Singleton(LiveAnswers, send_chat=send_chat, event_log=event_log)
+    mirrors = providers.Singleton(Mirrors, event_log=event_log)
+    retelling = providers.Singleton(
+        Retelling, unit_of_work=store.provided.unit_of_work, formatters=formatters
+    )
     follow_answer = providers.Singleton(
-        FollowAnswer, live=live_answers, event_log=event_log, unit_of_work=store.provided.unit_of_work
+        FollowAnswer, live=live_answers, event_log=event_log, mirrors=mirrors, retelling=retelling
+    )
+    stop_answer = providers.Singleton(
+        StopAnswer, live=live_answers, event_log=event_log, mirrors=mirrors, retelling=retelling
     )
     explain_chat = providers.Singleton(
         ExplainChat,

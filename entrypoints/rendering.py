@@ -190,6 +190,7 @@ def request_json(request: "ChatRequest") -> dict[str, JSONValue]:
         "tools": [_tool(each) for each in request.tools],
         "tool_choice": _tool_choice(request.tool_choice),
         "user": request.user,
+        "parameters": dict(request.parameters),
     }
 
 

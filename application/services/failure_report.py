@@ -79,8 +79,22 @@ def _nobody_to_ask(candidates: tuple[Candidate, ...]) -> LorError:
     reasons = "; ".join(f"{each.spec.ref}: {each.refusal}" for each in candidates)
     if candidates and not any(each.is_configured for each in candidates):
         return ChatFailed("not_configured", f"no model can be asked: {reasons}", retryable=False)
-    return NoCapableModel.of(
-        Fault(path="model", message=f"no model can do what the request needs: {reasons}")
+    general = Fault(path="model", message=f"no model can do what the request needs: {reasons}")
+    able = [each for each in candidates if each.is_configured]
+    refused = dict.fromkeys(name for each in able for name in each.refused_parameters)
+    if not refused:
+        return NoCapableModel.of(general)
+    faults = [_refused(name, able) for name in refused]
+    if not all(each.refused_parameters for each in able):
+        faults.append(general)
+    return NoCapableModel.of(*faults)
+
+
+def _refused(parameter: str, candidates: list[Candidate]) -> Fault:
+    by = ", ".join(str(each.spec.ref) for each in candidates if parameter in each.refused_parameters)
+    return Fault(
+        path=parameter,
+        message=f"not taken by the provider of {by}; leave it out, or name a model whose provider takes it",
     )
 
 

@@ -63,7 +63,7 @@ class Placement:
                 new_turns=command.messages,
                 parent=found.parent,
             )
-        history, turns = _split(command.messages) if command.own_history else ((), command.messages)
+        history, turns = (_split if command.own_history else _instructed)(command.messages)
         if command.thread_id is not None:
             try:
                 injection = await self._inject(
@@ -79,7 +79,7 @@ class Placement:
                 injection=None if command.own_history else injection,
                 history=history,
                 turns=turns,
-                new_turns=_after_last_answer(command.messages),
+                new_turns=_after_last_answer(command.messages) if command.own_history else turns,
             )
         session: Session | None = None
         if command.session_id is not None:
@@ -87,7 +87,8 @@ class Placement:
             if session is None:
                 raise no_session(command.session_id, for_chat=True)
             _demand_user(session, command.user, of="session_id")
-        return Place(session=session, history=history, turns=turns, new_turns=command.messages)
+        new_turns = command.messages if command.own_history else turns
+        return Place(session=session, history=history, turns=turns, new_turns=new_turns)
 
     async def _inject(
         self,
@@ -137,6 +138,11 @@ def _split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Me
         while index > 0 and messages[index - 1].role == "user":
             index -= 1
     return messages[: max(index, 0)], messages[max(index, 0) :]
+
+
+def _instructed(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """System turns in front, which are for this answer alone and no part of the thread, and the turn to answer."""
+    return messages[:-1], messages[-1:]
 
 
 def _after_last_answer(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from application.ports.chat_provider import ChatProvider
 from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
 from application.services.run import Run
@@ -21,7 +22,7 @@ from domain.memory import NO_MEMORY, Memory
 from domain.message import Message
 from domain.model import ModelSpec
 from domain.output.formatter import Formatter
-from domain.routing.plan import Candidate, plan_candidates
+from domain.routing.plan import NONE_REFUSED, Candidate, plan_candidates
 from domain.summary import Fold
 from domain.thread import Session, Thread
 
@@ -72,6 +73,7 @@ class Assembly:
 class RequestAssembly:
     defaults: ChatDefaults
     catalogue: Catalogue
+    providers: Mapping[str, ChatProvider]
     unavailable: Mapping[str, str]
     """Provider name → why it can't be called."""
     formatters: Mapping[str, Formatter]
@@ -131,9 +133,16 @@ class RequestAssembly:
             tools=command.tools,
             tool_choice=command.tool_choice,
             user=command.user,
+            parameters=command.parameters,
         )
         candidates = plan_candidates(
-            request, specs, unavailable=self.unavailable, words_for_schema=self.words_for_schema
+            request,
+            specs,
+            unavailable=self.unavailable,
+            words_for_schema=self.words_for_schema,
+            refused_parameters=self._refused(command.parameters, specs)
+            if command.parameters
+            else NONE_REFUSED,
         )
         return Assembly(
             request=request,
@@ -189,6 +198,17 @@ class RequestAssembly:
         """
         faults = (await self._look_up(format, schema, model, fallbacks, today))[2]
         return faults + await self.prompts.name_faults(system_prompt, variables, tenant=tenant)
+
+    def _refused(
+        self, parameters: Mapping[str, JSONValue], specs: tuple[ModelSpec, ...]
+    ) -> dict[str, frozenset[str]]:
+        """Provider name → those that it does not take."""
+        names = {spec.ref.provider for spec in specs}
+        return {
+            name: provider.refused_parameters(parameters)
+            for name, provider in self.providers.items()
+            if name in names
+        }
 
     async def _resolve(
         self, command: SendChatCommand, today: datetime.date

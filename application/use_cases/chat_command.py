@@ -22,7 +22,8 @@ class SendChatCommand:
     request_id: str
     tenant: Tenant = DEFAULT_TENANT
     messages: tuple[Message, ...] = ()
-    """A single user turn (`prompt`), or the caller's own history ending in the turn to answer."""
+    """A single user turn (`prompt`), perhaps behind system turns that are for this answer alone; or the caller's own
+    history ending in the turn to answer."""
     own_history: bool = False
     """True where the caller sent `messages`: then nothing is injected from the thread."""
     thread_id: ThreadId | None = None

@@ -1,9 +1,14 @@
 """Leaves out what the target model refuses, and says so."""
 
+from typing import Final
+
 import attrs
 
 from domain.chat import ChatRequest
 from domain.passes.compiler_pass import Rewrite, Target
+
+_SAMPLING: Final = ("frequency_penalty", "logit_bias", "presence_penalty", "top_k")
+"""Parameters that go with `temperature`: what refuses that refuses them."""
 
 
 @attrs.frozen
@@ -24,6 +29,7 @@ class ModelLimits:
                 dropped.append("temperature")
             if request.top_p is not None:
                 dropped.append("top_p")
+            dropped += [name for name in _SAMPLING if name in request.parameters]
         if request.seed is not None and not spec.can("seed"):
             dropped.append("seed")
         if request.stop and not spec.can("stop"):
@@ -40,6 +46,7 @@ class ModelLimits:
                 top_p=request.top_p if spec.can("sampling") else None,
                 seed=request.seed if spec.can("seed") else None,
                 stop=request.stop if spec.can("stop") else (),
+                parameters={name: value for name, value in request.parameters.items() if name not in dropped},
             ),
             notes=(f"{names} left out: `{spec.ref}` refuses it.",),
             warnings=(f"{names} left out: {spec.ref} does not take it",),

@@ -1,11 +1,14 @@
 """Which models may answer a request, in order, and why the others may not."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
 from domain.chat import ChatRequest
 from domain.model import ModelSpec
+
+NONE_REFUSED: Final[Mapping[str, frozenset[str]]] = {}
 
 
 @attrs.frozen(kw_only=True)
@@ -17,6 +20,8 @@ class Candidate:
     """Why it is out, a sentence without a full stop."""
     is_configured: bool = True
     """False where its provider can't be called at all, whatever is asked of it."""
+    refused_parameters: tuple[str, ...] = ()
+    """Those of `ChatRequest.parameters` that its provider does not take, in the order of the request."""
 
     @property
     def included(self) -> bool:
@@ -29,12 +34,14 @@ def plan_candidates(
     *,
     unavailable: Mapping[str, str],
     words_for_schema: bool,
+    refused_parameters: Mapping[str, frozenset[str]] = NONE_REFUSED,
 ) -> tuple[Candidate, ...]:
     """Judges `specs` in order; a model that is named twice is considered once.
 
     Args:
         unavailable: provider name → why it can't be called at all, such as a missing key.
         words_for_schema: whether a pass asks in words for a schema that a model has no native way for.
+        refused_parameters: provider name → those of the request's parameters that its wire does not take.
     """
     candidates: list[Candidate] = []
     seen = set()
@@ -57,5 +64,13 @@ def plan_candidates(
         ):
             refusal = "it has no structured output, and the pass `format-enforcement` is not configured"
         is_configured = spec.ref.provider not in unavailable
-        candidates.append(Candidate(spec=spec, refusal=refusal, is_configured=is_configured))
+        refused: tuple[str, ...] = ()
+        if refused_parameters and is_configured:
+            names = refused_parameters.get(spec.ref.provider, ())
+            refused = tuple([name for name in request.parameters if name in names])
+            if refused and refusal is None:
+                refusal = f"its provider does not take {', '.join(f'`{name}`' for name in refused)}"
+        candidates.append(
+            Candidate(spec=spec, refusal=refusal, is_configured=is_configured, refused_parameters=refused)
+        )
     return tuple(candidates)

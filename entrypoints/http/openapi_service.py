@@ -74,6 +74,10 @@ EXPLANATION_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "tools": list_of({"type": "object"}, "The functions that the model may call, in OpenAI's shape."),
             "tool_choice": {"description": "`auto`, `none`, `required`, one function, or null."},
             "user": nullable("string", "The caller's id of its end user."),
+            "parameters": {
+                "type": "object",
+                "description": "Further fields of the provider's own wire, passed on as they are.",
+            },
         },
     ),
     "ComposedPrompt": record(

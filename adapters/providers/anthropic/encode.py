@@ -6,6 +6,7 @@ Source: `anthropic.types.message_create_params` of the official SDK.
 from typing import Any, Final
 
 from adapters.providers import json_text
+from adapters.providers.anthropic.parameters import add_parameters
 from adapters.providers.anthropic.schema import supported_schema
 from application.ports.chat_provider import ProviderCall
 from domain.chat import Tool, ToolChoice
@@ -16,9 +17,10 @@ DEFAULT_MAX_TOKENS: Final = 4096
 
 
 def samples(call: ProviderCall) -> bool:
-    """Whether the body holds `temperature` or `top_p`, which only the older API version takes."""
+    """Whether the body holds `temperature`, `top_p` or `top_k`, which only the older API version takes."""
     request = call.request
-    return (request.temperature is not None or request.top_p is not None) and call.spec.can("sampling")
+    sampled = request.temperature is not None or request.top_p is not None or "top_k" in request.parameters
+    return sampled and call.spec.can("sampling")
 
 
 def messages_body(call: ProviderCall) -> dict[str, Any]:
@@ -60,6 +62,8 @@ def messages_body(call: ProviderCall) -> dict[str, Any]:
         body["metadata"] = {"user_id": request.user}
     if call.stream:
         body["stream"] = True
+    if request.parameters:
+        add_parameters(body, request.parameters)
     return body
 
 

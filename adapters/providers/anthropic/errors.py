@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from adapters.providers import json_text
+from adapters.providers.anthropic.parameters import TAKEN
 from adapters.providers.failure_words import kind_of_status, no_header, provider_failure
 from adapters.providers.hints import HeaderLookup
 from domain.errors import FailureKind, ProviderFailure
@@ -17,7 +18,7 @@ SENT_FIELDS: Final = frozenset(
         "max_tokens", "messages", "metadata", "model", "output_config", "stop_sequences", "stream", "system",
         "temperature", "tool_choice", "tools", "top_p",
     )
-)  # fmt: skip
+) | TAKEN  # fmt: skip
 
 _BY_TYPE: Final[Mapping[str, tuple[FailureKind, int]]] = {
     "invalid_request_error": ("bad_request", 400),

@@ -3,6 +3,7 @@
 from typing import Final
 
 from adapters.providers.anthropic.encode import samples
+from adapters.providers.anthropic.parameters import TAKEN
 from adapters.providers.anthropic.wire import AnthropicCodec
 from adapters.providers.http_provider import HTTPProvider
 from adapters.providers.settings import USER_AGENT, faults_of
@@ -37,6 +38,7 @@ def create(config: ProviderConfig) -> HTTPProvider:
         endpoint_of=lambda call: sampling if samples(call) else current,
         codec=AnthropicCodec(),
         transport=_transport(config, base_url, api_key),
+        parameters=TAKEN,
     )
 
 

@@ -6,6 +6,7 @@ Source: `openai.types.chat.completion_create_params` of the official SDK.
 from collections.abc import Sequence
 from typing import Any
 
+from adapters.providers.openai.parameters import add_parameters
 from application.ports.chat_provider import ProviderCall
 from domain.chat import OutputConstraint, Tool, ToolChoice
 from domain.json_value import JSONValue
@@ -45,6 +46,8 @@ def chat_body(call: ProviderCall, *, stream_usage: bool) -> dict[str, Any]:
         body["stream"] = True
         if stream_usage:
             body["stream_options"] = {"include_usage": True}
+    if request.parameters:
+        add_parameters(body, request.parameters)
     return body
 
 

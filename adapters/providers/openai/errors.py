@@ -10,6 +10,7 @@ from typing import Any, Final
 from adapters.providers import json_text
 from adapters.providers.failure_words import kind_of_status, no_header, provider_failure
 from adapters.providers.hints import HeaderLookup
+from adapters.providers.openai.parameters import DOCUMENTED
 from domain.errors import FailureKind, ProviderFailure
 
 SENT_FIELDS: Final = frozenset(
@@ -17,7 +18,7 @@ SENT_FIELDS: Final = frozenset(
         "max_completion_tokens", "max_tokens", "messages", "model", "response_format", "seed", "stop", "stream",
         "stream_options", "temperature", "tool_choice", "tools", "top_p", "user",
     )
-)  # fmt: skip
+) | DOCUMENTED  # fmt: skip
 
 _BY_WORD: Final[Mapping[str, FailureKind]] = {
     # `code`s and `type`s share one table: vendors disagree on which of the two holds what.

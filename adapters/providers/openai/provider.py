@@ -3,6 +3,7 @@
 from typing import Final
 
 from adapters.providers.http_provider import HTTPProvider
+from adapters.providers.openai.parameters import DOCUMENTED
 from adapters.providers.openai.wire import OpenAICodec
 from adapters.providers.settings import USER_AGENT, faults_of, flag_option, text_option
 from adapters.providers.transport.direct import DirectTransport
@@ -29,7 +30,7 @@ def create(config: ProviderConfig) -> HTTPProvider:
             headers.append((header, value))
     if faults:
         raise ConfigurationError.of(*faults)
-    return _provider(config, config.base_url or _BASE_URL, OpenAICodec(), headers)
+    return _provider(config, config.base_url or _BASE_URL, OpenAICodec(), headers, parameters=DOCUMENTED)
 
 
 def create_compatible(config: ProviderConfig) -> HTTPProvider:
@@ -54,11 +55,16 @@ def create_compatible(config: ProviderConfig) -> HTTPProvider:
         )
     if faults or config.base_url is None:
         raise ConfigurationError.of(*faults)
-    return _provider(config, config.base_url, OpenAICodec(stream_usage=stream_usage), [])
+    return _provider(config, config.base_url, OpenAICodec(stream_usage=stream_usage), [], parameters=None)
 
 
 def _provider(
-    config: ProviderConfig, base_url: str, codec: OpenAICodec, headers: list[tuple[str, str]]
+    config: ProviderConfig,
+    base_url: str,
+    codec: OpenAICodec,
+    headers: list[tuple[str, str]],
+    *,
+    parameters: frozenset[str] | None,
 ) -> HTTPProvider:
     base_url = base_url.rstrip("/")
     if config.api_key is not None:
@@ -81,6 +87,7 @@ def _provider(
         endpoint_of=lambda _call: endpoint,
         codec=codec,
         transport=_transport(config, base_url),
+        parameters=parameters,
     )
 
 

@@ -124,6 +124,7 @@ def test_everything_else_of_a_request_stays() -> None:
         tools=(Tool(name="t"),),
         tool_choice=ToolChoice(mode="auto"),
         user="u",
+        parameters={"top_k": 1},
     )
     told = {field.name for field in attrs.fields(ChatRequest) if getattr(full, field.name) == field.default}
 
