@@ -70,7 +70,8 @@ class ChatAnswer:
     """Those that were sent, in order."""
     fallbacks: int = 0
     """Candidates that were given up or passed over before the one that answered."""
-    context: ContextUse
+    context: ContextUse | None
+    """None where it is not known any more: it is not stored."""
     warnings: tuple[str, ...]
     overhead_s: float
     """Time not spent waiting for a provider."""

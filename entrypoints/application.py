@@ -33,6 +33,7 @@ from application.use_cases.read_threads import ReadThreads
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.report_usage import ReportUsage
 from application.use_cases.send_chat import SendChat
+from application.use_cases.stop_answer import StopAnswer
 from application.use_cases.version_prompt import VersionPrompt
 from entrypoints.housekeeper import Housekeeper
 from entrypoints.prompt_reloader import PromptReloader
@@ -48,6 +49,7 @@ class Application:
     send_chat: SendChat
     live_answers: LiveAnswers
     follow_answer: FollowAnswer
+    stop_answer: StopAnswer
     explain_chat: ExplainChat
     describe_service: DescribeService
     read_prompts: ReadPrompts

@@ -96,6 +96,7 @@ async def running(
             send_chat=container.send_chat(),
             live_answers=container.live_answers(),
             follow_answer=container.follow_answer(),
+            stop_answer=container.stop_answer(),
             explain_chat=container.explain_chat(),
             describe_service=container.describe_service(),
             read_prompts=container.read_prompts(),

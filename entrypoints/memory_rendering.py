@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from domain.thread import StoredMessage, ThreadSummary
 
 
-def context_json(use: "ContextUse") -> dict[str, JSONValue]:
-    """`context` of an answer, of an explanation and of a preview."""
+def context_json(use: "ContextUse | None") -> dict[str, JSONValue] | None:
+    """`context` of an answer, of an explanation and of a preview; None where it is not known any more."""
+    if use is None:
+        return None
     return {
         "injected": use.injected,
         "dropped": use.dropped,

@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Final, Protocol
 
 import attrs
@@ -92,8 +93,9 @@ class LiveAnswers:
             on_fault: takes what is no LorError, once nobody else will look at it.
         """
         answer = LiveAnswer(command=command, names=names)
-        for name in names:
-            self._named[command.tenant, name] = answer
+        answer.log.on_unread = partial(self._unread, answer)
+        for name in names:  # another one may be under way: only who is admitted takes its names
+            self._named.setdefault((command.tenant, name), answer)
         answer.task = asyncio.get_running_loop().create_task(self._make(answer, on_fault))
         self._tasks.add(answer.task)
         answer.task.add_done_callback(self._tasks.discard)
@@ -124,9 +126,13 @@ class LiveAnswers:
         return answer
 
     def leave(self, answer: LiveAnswer, reader: AnswerReader) -> None:
-        """`reader` is gone. Cuts an answer that was to end with its last reader."""
+        """`reader` is gone."""
         reader.close()
-        if answer.log.readers or answer.is_ended:
+
+    def _unread(self, answer: LiveAnswer) -> None:
+        """Its last reader has left, the one who asked for it or one who came later. Cuts an answer that was to end
+        with it."""
+        if answer.is_ended:
             return
         if not answer.is_left:
             answer.is_left = True
@@ -179,6 +185,7 @@ class LiveAnswers:
                     continue
                 if answer.address is None and step and isinstance(step[0], ChatStarted):
                     log.is_replay = step[0].is_replay
+                    log.message_id = step[0].message_id
                 portion = log.add(step)
                 if shared and answer.address is not None:
                     self._event_log.publish(answer.address, portion)
@@ -187,12 +194,16 @@ class LiveAnswers:
 
     def _admitted(self, answer: LiveAnswer, step: ChatAdmitted) -> None:
         address = answer.address = AnswerAddress(answer.command.tenant, step.message_id)
+        answer.log.message_id = step.message_id
         self._live[address] = answer
+        for name in answer.names:
+            self._named[address.tenant, name] = answer
         if self._event_log.is_shared:
             self._event_log.begin(address, names=answer.names)
 
     def _end(self, answer: LiveAnswer, ending: Ending) -> None:
         answer.log.end(ending)
+        answer.log.on_unread = None
         self.unread -= answer.is_left
         for name in answer.names:
             if self._named.get((answer.command.tenant, name)) is answer:

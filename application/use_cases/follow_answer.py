@@ -1,29 +1,93 @@
 """Read an answer on, or again: one that is being made, here or on another replica, or one that is stored."""
 
+from typing import Final
+
 import attrs
 
-from application.ports.event_log import EventLog
-from application.ports.unit_of_work import UnitOfWorkFactory
+from application.ports.event_log import AnswerAddress, EventLog
+from application.services.absence import no_message
 from application.services.answer_log import AnswerReader
 from application.services.live_answers import LiveAnswers
+from application.services.mirrors import Mirrors
+from application.services.retelling import Retelling, StoredAnswer, what_is_left
+from application.services.thread_lookup import canonical_id
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Position
+
+_FIRST_S: Final = 0.5
+"""How long another process's log may take to say whether an answer has ended already."""
+_WHOLE_S: Final = 2.0
+"""How long it may take to hand on an answer that has ended."""
 
 
 @attrs.define(kw_only=True)
 class FollowAnswer:
     _live: LiveAnswers
     _event_log: EventLog
-    _unit_of_work: UnitOfWorkFactory
+    _mirrors: Mirrors
+    _retelling: Retelling
 
     async def execute(
         self, tenant: Tenant, message_id: MessageId, *, seen: Position = 0
     ) -> AnswerReader | None:
-        """A reader of what comes after `seen`, to be closed; None where nothing does."""
-        log = self._live.find(tenant, message_id)
-        return None if log is None else log.reader(seen)
+        """A reader of what comes after `seen`, to be closed; None where nothing does.
+
+        Raises:
+            NotFound: there is no such answer, it was deleted, or it is another tenant's.
+            StorageUnavailable: it is not made here, and the database is away.
+            LorError: what ended it, where nothing of it is stored.
+        """
+        known = canonical_id(message_id)
+        if known is None:
+            raise no_message(message_id)
+        address = AnswerAddress(tenant, MessageId(known))
+        live = self._live.find(tenant, address.message_id)
+        if live is not None and live.ending is None:
+            return live.reader(seen)
+        # It has ended, or is made elsewhere. The store says whether it was deleted since; a log has more of it: its
+        # very events.
+        stored = await self._retelling.find(tenant, address.message_id)
+        if live is not None and live.ending is not None:
+            if stored is None:
+                raise live.ending.error or no_message(message_id)
+            return what_is_left(live, seen)
+        mirrored = await self._mirrors.reader(address, seen=seen)
+        if mirrored is None:
+            if stored is None:  # it may have ended in between
+                stored = await self._retelling.find(tenant, address.message_id)
+            if stored is None:
+                raise no_message(message_id)
+            return await self._retelling.reader(stored, seen=seen)
+        try:
+            return await self._checked(mirrored, address, stored, seen)
+        except BaseException:
+            mirrored.close()
+            raise
+
+    async def _checked(
+        self, mirrored: AnswerReader, address: AnswerAddress, stored: StoredAnswer | None, seen: Position
+    ) -> AnswerReader | None:
+        """The mirror of an answer that may have ended, and been deleted, before it was found."""
+        if stored is None:
+            await mirrored.wait(within_s=_FIRST_S)
+            if mirrored.log.ending is None:
+                return mirrored
+            stored = await self._retelling.find(address.tenant, address.message_id)
+            if stored is None:
+                raise mirrored.log.ending.error or no_message(address.message_id)
+        is_whole = await mirrored.log.over(within_s=_WHOLE_S)
+        left = what_is_left(mirrored.log, seen) if is_whole else None
+        mirrored.close()
+        return left if is_whole else await self._retelling.reader(stored, seen=seen)
 
     async def by_name(self, tenant: Tenant, name: str, *, seen: Position = 0) -> AnswerReader | None:
         """As `execute`, of the answer that is being made under that name; None where there is none."""
         live = self._live.named(tenant, name)
-        return None if live is None else live.log.reader(seen)
+        if live is not None:
+            return live.log.reader(seen)
+        if not self._event_log.is_shared:
+            return None
+        message_id = await self._event_log.find(tenant, name)
+        if message_id is None:
+            return None
+        return await self._mirrors.reader(AnswerAddress(tenant, message_id), seen=seen)

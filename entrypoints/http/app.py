@@ -21,7 +21,7 @@ def create_app(application: Application) -> web.Application:
     for entry in ROUTES:
         resource = app.router.add_resource(entry.pattern or entry.path)
         resource.add_route(entry.method, entry.handler, expect_handler=expect)
-        if entry.method == "GET":
+        if entry.method == "GET" and entry.has_head:
             # Load balancers probe with it. aiohttp sends the head of the same answer and no body.
             resource.add_route("HEAD", entry.handler, expect_handler=expect)
     if state.cors.enabled:

@@ -11,7 +11,7 @@ from domain.errors import KeyInFlight
 from entrypoints.http.encoders.protocol import StreamEncoder
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.paced_writing import write
-from entrypoints.http.response_headers import REPLAYED, decorate
+from entrypoints.http.response_headers import MESSAGE_ID, REPLAYED, decorate
 from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState, cancel_when_lost
 
 HOLD_S: Final = 5.0
@@ -74,12 +74,20 @@ def key_name(key: str) -> str:
 async def send_followed(
     request: web.Request, state: ServerState, reader: AnswerReader, encoder: StreamEncoder
 ) -> web.StreamResponse:
-    """Sends the rest of an answer that this request did not begin; closes the reader."""
+    """Sends the rest of an answer that this request did not begin; closes the reader.
+
+    Raises:
+        LorError: what ended the answer before its first event; nothing was sent yet.
+    """
     try:
         with cancel_when_lost(request):
-            return await write_answer(request, state, reader, encoder)
+            await reader.wait(within_s=HOLD_S)
+            failure = None if reader.ending is None or reader.position else reader.ending.error
+            if failure is None:
+                return await write_answer(request, state, reader, encoder)
     finally:
         reader.close()
+    raise failure
 
 
 async def write_answer(
@@ -90,6 +98,8 @@ async def write_answer(
     headers = dict(encoder.headers)
     if reader.is_replay:
         headers |= REPLAYED
+    if reader.log.message_id is not None:
+        headers[MESSAGE_ID] = reader.log.message_id
     response = _EventResponse(headers=headers)
     decorate(request, response, state)
     try:
@@ -113,8 +123,9 @@ async def _write(
     transport = request.transport
     while True:
         portion = reader.take()
-        data = encoder.encode(portion) if portion.events else b""
         ending = reader.ending
+        # A failure that is all there is left stands somewhere, too.
+        data = encoder.encode(portion) if portion.events or ending is not None else b""
         if ending is not None:
             data += encoder.close(ending.error, request_id=request[REQUEST_ID])
             if data:

@@ -15,6 +15,7 @@ from entrypoints.http.openapi_operations import json_answer, operation
 from entrypoints.http.openapi_prompt_answers import PROMPT_SCHEMAS
 from entrypoints.http.openapi_prompts import prompt_paths
 from entrypoints.http.openapi_service import CONFIG_SCHEMAS, EXPLANATION_SCHEMAS
+from entrypoints.http.openapi_streams import STREAM_SCHEMAS, stream_paths
 from entrypoints.http.openapi_thread_answers import THREAD_SCHEMAS
 from entrypoints.http.openapi_threads import thread_paths
 from entrypoints.http.problems import CONTENT_TYPE, PROBLEMS
@@ -33,6 +34,7 @@ def document() -> dict[str, JSONValue]:
     schemas: Schemas = {}
     paths = {
         **chat_paths(schemas),
+        **stream_paths(schemas),
         **thread_paths(schemas),
         **feedback_paths(schemas),
         **prompt_paths(schemas),
@@ -43,6 +45,7 @@ def document() -> dict[str, JSONValue]:
         MEMORY_SCHEMAS,
         FEEDBACK_SCHEMAS,
         EVENT_SCHEMAS,
+        STREAM_SCHEMAS,
         EXPLANATION_SCHEMAS,
         PROMPT_SCHEMAS,
         CONFIG_SCHEMAS,

@@ -71,15 +71,18 @@ ANSWER_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "model": text("The model that answered.", example="openai:gpt-5.2"),
             "prompt_version": PROMPT_VERSION,
             "finish_reason": choice(
-                ("stop", "length", "content_filter", "tool_calls"),
+                ("stop", "length", "content_filter", "tool_calls", "stopped"),
                 "Why it ends: `stop` it was done, `length` it reached `max_tokens`, `content_filter` the provider "
-                "cut it, `tool_calls` it wants functions called.",
+                "cut it, `tool_calls` it wants functions called, `stopped` its caller ended it.",
             ),
             "tool_calls": list_of(ref("ToolCallBody"), "The functions that the model wants called, if any."),
             "usage": ref("Usage", "The tokens of all calls that were paid for."),
             "cost_usd": money("What those calls cost."),
             "attempts": list_of(ref("Attempt"), "The calls that were sent, in order; the last one answered."),
-            "context": ref("ContextUse", "How much of the thread went into the prompt."),
+            "context": {
+                "description": "How much of the thread went into the prompt; null where an older answer is told again.",
+                "oneOf": [ref("ContextUse"), {"type": "null"}],
+            },
             "warnings": list_of(TEXT, "What to know, such as options left out or a model that is retired."),
         },
     ),

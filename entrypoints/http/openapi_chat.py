@@ -6,7 +6,7 @@ from domain.json_value import JSONObject, JSONValue
 from entrypoints.http.chat_body import CHAT, REGENERATE
 from entrypoints.http.checks import Schemas
 from entrypoints.http.openapi_answers import EXAMPLE_ANSWER
-from entrypoints.http.openapi_events import event_stream
+from entrypoints.http.openapi_events import STREAM_HEADERS, event_stream
 from entrypoints.http.openapi_operations import json_answer, json_body, operation, path_parameter
 from entrypoints.http.schema_parts import ref
 
@@ -59,14 +59,18 @@ _IDEMPOTENCY_KEY: Final[JSONObject] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "1 to 255 visible ASCII characters. The same key and body within 24 hours give the same answer, "
-    "which is charged once, streamed or not. While the first request is being answered, 409 with `Retry-After`; "
-    "with another body, 422. A request that fails frees its key.",
+    "which is charged once, streamed or not. While the first request is being answered, 409 with `Retry-After`, "
+    "or the same events where both are streams; with another body, 422. A request that fails frees its key.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 _ANSWER: Final[JSONObject] = {
     "description": "The answer, which is durable.",
     "headers": {
-        name: {"description": text, "schema": {"type": "string"}} for name, text in _ANSWER_HEADERS.items()
+        **{
+            name: {"description": text, "schema": {"type": "string"}}
+            for name, text in _ANSWER_HEADERS.items()
+        },
+        **STREAM_HEADERS,
     },
     "content": {
         "application/json": {"schema": ref("Answer"), "example": EXAMPLE_ANSWER},

@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from domain.json_value import JSONObject, JSONValue
+from domain.live_answer import RUN
 from entrypoints.http.openapi_answers import EXAMPLE_ANSWER, PROMPT_VERSION
 from entrypoints.http.schema_parts import count, nullable, record, ref, text, uuid_text
 from entrypoints.rendering import to_json
@@ -38,12 +39,13 @@ EVENT_SCHEMAS: Final[Mapping[str, JSONObject]] = {
         "invalid answer.",
         {
             "reason": text(
-                "What went wrong: a failure such as `connection_lost`, or `output_invalid`.",
+                "What went wrong: a failure such as `connection_lost`, or `output_invalid`. `replayed` where nothing "
+                "did: a reader who came back gets the whole answer again.",
                 example="connection_lost",
             ),
             "from": text("The model that was given up.", example="openai:gpt-5.2"),
             "to": text(
-                "The model that starts; the same one after `output_invalid`.",
+                "The model that starts; the same one after `output_invalid` and `replayed`.",
                 example="anthropic:claude-opus-5-5",
             ),
         },
@@ -116,21 +118,30 @@ EVENTS: Final = (
     ),
 )
 """In the order in which a stream may have them."""
+STREAM_HEADERS: Final[JSONObject] = {
+    "x-lor3-message-id": {
+        "description": "The answer's id, where it is known by then: with it the answer can be stopped or read on.",
+        "schema": {"type": "string", "format": "uuid"},
+    }
+}
 
 
 def event_stream() -> JSONObject:
     """The media type's entry. OpenAPI 3.1 has no word for events, so `x-events` says which data each has."""
-    shown = ("start", "delta", "reset", "delta", "done")
+    # Text counts its characters; a reset goes on at the next multiple of 2^32.
+    shown = (("start", 1), ("delta", 16), ("reset", RUN), ("delta", RUN + 15), ("done", RUN + 16))
     kinds = {kind.name: kind for kind in EVENTS}
     frames = [
         f"id: {number}\nevent: {name}\ndata: {to_json(kinds[name].example).decode()}\n\n"
-        for number, name in enumerate(shown, start=1)
+        for name, number in shown
     ]
     return {
         "schema": {
             "type": "string",
             "description": "Events in order: `start`, then `delta`, `tool_call_delta`, `tool_call` and `reset`, then "
-            "`done` or `error`. Each has an increasing `id`; a comment line comes every 15 s.",
+            "`done` or `error`. Each has an increasing `id`, by which a reader that was cut off reads on: "
+            "GET /chat/{message_id}/stream. A comment line comes where nothing else does for 15 s. "
+            "`Accept: text/event-stream; protocol=openai` asks for another protocol's events.",
         },
         "example": "".join(frames),
         "x-events": {

@@ -14,6 +14,9 @@ REPLAYED: Final = {
 }
 """Of an answer that was given before to the same Idempotency-Key, streamed or not: this time it cost nothing."""
 
+MESSAGE_ID: Final = "x-lor3-message-id"
+"""Of a stream whose answer has its id by then: that can be stopped before its first event."""
+
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -29,7 +29,8 @@ class StreamEncoder(Protocol):
         """Whether the protocol can say that all so far is void: an answer is made accordingly."""
 
     def encode(self, portion: Portion) -> bytes:
-        """All of it, for one write. Empty where the protocol has no word for any of it."""
+        """All of it, for one write. Empty where the protocol has no word for any of it; or where there is none, which
+        says where the answer's end stands."""
 
     def close(self, failure: LorError | None, *, request_id: str) -> bytes:
         """The last bytes: `failure` ended the answer; without one it is whole, or was stopped, as `ChatDone` said."""

@@ -13,7 +13,7 @@ from domain.json_value import JSONObject
 from entrypoints.http.chat_body import names_in, read_command, read_regeneration
 from entrypoints.http.checks import MAX_FAULTS
 from entrypoints.http.codec import read_object
-from entrypoints.http.encoders.registry import encoder_for
+from entrypoints.http.encoders.registry import accepted_encoder, accepts_events
 from entrypoints.http.event_stream import send_events
 from entrypoints.http.idempotency import read_key
 from entrypoints.http.request_body import read_body
@@ -40,7 +40,7 @@ async def regenerate(request: web.Request) -> web.StreamResponse:
             value,
             message_id,
             request_id=request[REQUEST_ID],
-            accepts_stream="text/event-stream" in request.headers.get("Accept", ""),
+            accepts_stream=accepts_events(request),
         )
     except InvalidRequest as error:
         raise await _with_names(error, value, state) from None
@@ -49,7 +49,7 @@ async def regenerate(request: web.Request) -> web.StreamResponse:
 
 async def _answer(request: web.Request, state: ServerState, command: SendChatCommand) -> web.StreamResponse:
     if command.stream:
-        return await send_events(request, state, command, encoder_for(request))
+        return await send_events(request, state, command, accepted_encoder(request))
     answer = await _execute(request, state, command)
     headers = answer_headers(answer)
     headers["Content-Type"] = _JSON
@@ -109,7 +109,7 @@ async def _command(request: web.Request, state: ServerState, *, takes_key: bool)
         command = read_command(
             value,
             request_id=request[REQUEST_ID],
-            accepts_stream="text/event-stream" in request.headers.get("Accept", ""),
+            accepts_stream=accepts_events(request),
         )
     except InvalidRequest as error:
         raise await _with_names(error, value, state) from None

@@ -20,6 +20,7 @@ from entrypoints.http.routes import (
     prompts,
     service,
     sessions,
+    stream,
     thread_export,
     threads,
     usage,
@@ -41,6 +42,8 @@ class RouteEntry:
     """Whether an `Idempotency-Key` is kept. A route that changes something refuses it where it is not."""
     errors: ErrorFormat = problem
     """The shape of what goes wrong."""
+    has_head: bool = True
+    """Whether a GET route answers HEAD, too. Not where its answer takes as long as a model does."""
     pattern: str | None = None
     """What is matched, where that is more than `path` says, such as an id that holds slashes."""
 
@@ -48,6 +51,8 @@ class RouteEntry:
 ROUTES: Final = (
     RouteEntry("POST", "/chat", chat.send, "chat", takes_key=True),
     RouteEntry("POST", "/chat/explain", chat.explain, "chat"),
+    RouteEntry("GET", "/chat/{message_id}/stream", stream.resume, "chat", has_head=False),
+    RouteEntry("POST", "/chat/{message_id}/stop", stream.stop, "chat"),
     RouteEntry("POST", "/messages/{id}/regenerate", chat.regenerate, "chat", takes_key=True),
     RouteEntry("GET", "/sessions", sessions.list_sessions, "threads"),
     RouteEntry("POST", "/sessions", sessions.create, "threads"),

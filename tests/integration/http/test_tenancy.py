@@ -59,6 +59,11 @@ WALKS: Final[Mapping[Place, tuple[Walk, ...]]] = {
     ("POST /messages/{id}/regenerate", "path.id"): (
         Walk("message", "/messages/<id>/regenerate", ({}, {"stream": True})),
     ),
+    ("GET /chat/{message_id}/stream", "path.message_id"): (
+        Walk("message", "/chat/<id>/stream"),
+        Walk("message", "/chat/<id>/stream?last_event_id=3"),
+    ),
+    ("POST /chat/{message_id}/stop", "path.message_id"): (Walk("message", "/chat/<id>/stop", (None, {})),),
     ("GET /sessions/{id}", "path.id"): (Walk("session", "/sessions/<id>"),),
     ("GET /sessions/{id}/threads", "path.id"): (Walk("session", "/sessions/<id>/threads"),),
     ("GET /threads", "query.session_id"): (Walk("session", "/threads?session_id=<id>"),),
@@ -154,7 +159,9 @@ async def test_foreign_is_absent_on_every_route(database_url: str, tmp_path: Pat
         for place, walks in WALKS.items():
             for walk in walks:
                 for body in walk.bodies:
-                    ids = _ids_to_try(walk.kind, foreign, deleted, in_path=place[1] == "path.id")
+                    ids = _ids_to_try(
+                        walk.kind, foreign, deleted, in_path=place[1] in ("path.id", "path.message_id")
+                    )
                     answers = {
                         name: await _sent(api, place[0].partition(" ")[0], walk.path, body, own, each)
                         for name, each in ids.items()

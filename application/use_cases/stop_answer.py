@@ -1,0 +1,119 @@
+"""End an answer that is being made, and keep what there is of it."""
+
+import asyncio
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from application.ports.event_log import AnswerAddress, EventLog
+from application.services.absence import no_message
+from application.services.live_answers import LiveAnswer, LiveAnswers
+from application.services.mirrors import Mirrors
+from application.services.retelling import Retelling
+from application.services.thread_lookup import canonical_id
+from domain.errors import AnswerInterrupted, AnswerStopped, LorError
+from domain.ids import MessageId, Tenant
+from domain.thread import MessageStatus
+
+WAIT_S: Final = 2.0
+"""How long the caller waits for the end, which takes a commit."""
+ASK_AGAIN_S: Final = 0.25
+"""Another process is asked that often: a word may be lost."""
+
+StopStatus: TypeAlias = MessageStatus | Literal["stopping"]
+
+
+@attrs.frozen(kw_only=True)
+class Stopped:
+    """What became of it."""
+
+    message_id: MessageId | None
+    """None where it was stopped before it was admitted: nothing of it is stored."""
+    status: StopStatus
+    """`stopping` where its end did not come in time; it will."""
+    stopped: bool
+    """Whether it ended because somebody asked for it while this caller did; False where it had ended before, or came to its own end first."""
+
+
+@attrs.define(kw_only=True)
+class StopAnswer:
+    """Stopping what has ended already changes nothing and is no error."""
+
+    _live: LiveAnswers
+    _event_log: EventLog
+    _mirrors: Mirrors
+    _retelling: Retelling
+
+    async def execute(self, tenant: Tenant, message_id: MessageId) -> Stopped:
+        """
+        Raises:
+            NotFound: there is no such answer, it was deleted, or it is another tenant's.
+            StorageUnavailable: nobody knows what became of it, since the database is away.
+            LorError: what ended it, where nothing of it is stored.
+        """
+        known = canonical_id(message_id)
+        if known is None:
+            raise no_message(message_id)
+        address = AnswerAddress(tenant, MessageId(known))
+        live = self._live.stop_address(address)
+        if live is not None:
+            return await self._ended_here(live, address)
+        return await self._elsewhere(address)
+
+    async def by_name(self, tenant: Tenant, name: str) -> Stopped | None:
+        """As `execute`, of the answer that is being made under that name; None where there is none."""
+        live = self._live.named(tenant, name)
+        if live is not None:
+            self._live.stop(live)
+            return await self._ended_here(live, live.address)
+        if not self._event_log.is_shared:
+            return None
+        message_id = await self._event_log.find(tenant, name)
+        return None if message_id is None else await self._elsewhere(AnswerAddress(tenant, message_id))
+
+    async def _ended_here(self, live: LiveAnswer, address: AnswerAddress | None) -> Stopped:
+        await asyncio.wait([live.task], timeout=WAIT_S)
+        ending = live.log.ending
+        message_id = None if address is None else address.message_id
+        if ending is None:
+            return Stopped(message_id=message_id, status="stopping", stopped=True)
+        if address is None:
+            if ending.error is not None and not isinstance(ending.error, AnswerStopped):
+                raise ending.error
+            return Stopped(message_id=None, status="cancelled", stopped=True)
+        return await self._as_stored(address, ending.error, asked=True)
+
+    async def _elsewhere(self, address: AnswerAddress) -> Stopped:
+        stored = await self._retelling.find(address.tenant, address.message_id)
+        if stored is not None:
+            return Stopped(message_id=address.message_id, status=stored.message.status, stopped=False)
+        reader = await self._mirrors.reader(address)
+        if reader is None:  # it may have ended in between
+            return await self._as_stored(address, None, asked=False)
+        try:
+            log = reader.log
+            for _ in range(round(WAIT_S / ASK_AGAIN_S)):
+                await self._event_log.ask_to_stop(address)
+                if await log.over(within_s=ASK_AGAIN_S):
+                    break
+            ending = log.ending
+        finally:
+            reader.close()
+        if ending is None:
+            return Stopped(message_id=address.message_id, status="stopping", stopped=True)
+        return await self._as_stored(address, ending.error, asked=True)
+
+    async def _as_stored(self, address: AnswerAddress, error: LorError | None, *, asked: bool) -> Stopped:
+        """
+        Args:
+            error: what its events ended with.
+            asked: whether it was under way when it was asked to stop.
+        """
+        stored = await self._retelling.find(address.tenant, address.message_id)
+        if stored is None:
+            if isinstance(error, AnswerInterrupted):
+                return Stopped(message_id=address.message_id, status="interrupted", stopped=False)
+            raise error or no_message(address.message_id)
+        message = stored.message
+        stopped = asked and message.finish_reason == "stopped"
+        return Stopped(message_id=address.message_id, status=message.status, stopped=stopped)
