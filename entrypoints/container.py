@@ -44,6 +44,7 @@ from application.services.retelling import Retelling
 from application.services.route_health import RouteHealth
 from application.services.settlement import Settlement
 from application.services.summariser import Summariser
+from application.services.thread_forking import ThreadForking
 from application.services.token_notes import TokenNotes
 from application.use_cases.change_thread import ChangeThread
 from application.use_cases.delete_prompt_version import DeletePromptVersion
@@ -428,9 +429,10 @@ class Container(containers.DeclarativeContainer):
         OpenThread, unit_of_work=store.provided.unit_of_work, clock=clock, ids=ids
     )
     change_thread = providers.Singleton(ChangeThread, unit_of_work=store.provided.unit_of_work, clock=clock)
-    fork_thread = providers.Singleton(
-        ForkThread, unit_of_work=store.provided.unit_of_work, clock=clock, ids=ids
+    forking = providers.Singleton(
+        ThreadForking, unit_of_work=store.provided.unit_of_work, clock=clock, ids=ids
     )
+    fork_thread = providers.Singleton(ForkThread, forking=forking)
     delete_thread = providers.Singleton(DeleteThread, unit_of_work=store.provided.unit_of_work, clock=clock)
     export_thread = providers.Singleton(ExportThread, unit_of_work=store.provided.unit_of_work)
     pin_message = providers.Singleton(PinMessage, unit_of_work=store.provided.unit_of_work)

@@ -8,6 +8,7 @@ from adapters.in_memory.clock import ManualClock
 from adapters.in_memory.store import InMemoryStore
 from adapters.system import UUID7Generator
 from application.ports.store import Store
+from application.services.thread_forking import ThreadForking
 from application.use_cases.change_thread import ChangeThread
 from application.use_cases.delete_thread import DeleteThread
 from application.use_cases.export_thread import ExportThread
@@ -51,7 +52,8 @@ class ThreadBench:
 
     @property
     def fork(self) -> ForkThread:
-        return ForkThread(unit_of_work=self.store.unit_of_work, clock=self.clock, ids=self.ids)
+        forking = ThreadForking(unit_of_work=self.store.unit_of_work, clock=self.clock, ids=self.ids)
+        return ForkThread(forking=forking)
 
     @property
     def delete(self) -> DeleteThread:

@@ -7,8 +7,8 @@ from typing import Final
 from aiohttp import web
 
 from application.ports.price_book import Price
+from application.services.thread_forking import MAX_COPIED
 from application.use_cases.describe_service import ModelView
-from application.use_cases.fork_thread import MAX_COPIED
 from application.use_cases.read_prompts import PromptEntry
 from domain.errors import StorageUnavailable
 from domain.ids import DEFAULT_TENANT

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from application.ports.unit_of_work import UnitOfWork
+from application.services.thread_forking import ThreadForking
 from application.use_cases.change_thread import ChangeThread
 from application.use_cases.delete_thread import DeleteThread
 from application.use_cases.export_thread import ExportThread
@@ -141,7 +142,7 @@ async def test_a_database_that_is_away_is_said_to_be(tmp_path: Path) -> None:
             open_session=OpenSession(unit_of_work=refuse, clock=clock, ids=ids),
             open_thread=OpenThread(unit_of_work=refuse, clock=clock, ids=ids),
             change_thread=ChangeThread(unit_of_work=refuse, clock=clock),
-            fork_thread=ForkThread(unit_of_work=refuse, clock=clock, ids=ids),
+            fork_thread=ForkThread(forking=ThreadForking(unit_of_work=refuse, clock=clock, ids=ids)),
             delete_thread=DeleteThread(unit_of_work=refuse, clock=clock),
             export_thread=ExportThread(unit_of_work=refuse),
             pin_message=PinMessage(unit_of_work=refuse),

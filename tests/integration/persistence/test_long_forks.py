@@ -8,7 +8,8 @@ from adapters.persistence.store import create
 from adapters.system import SystemClock, UUID7Generator
 from adapters.testing.chats_to_store import first_chat, further_chat, new_id, store_chats
 from application.ports.store import Store
-from application.use_cases.fork_thread import MAX_COPIED, ForkThread, ForkThreadCommand
+from application.services.thread_forking import MAX_COPIED, ThreadForking
+from application.use_cases.fork_thread import ForkThread, ForkThreadCommand
 from domain.ids import DEFAULT_TENANT, MessageId, ThreadId
 from domain.thread import StoredMessage, Thread
 from tests.support.records import store_config
@@ -20,7 +21,8 @@ async def test_forks_of_the_longest_threads_shut_out_no_chat(postgres_url: str) 
     await store.start()
     try:
         thread, last = await _long_thread(store)
-        fork = ForkThread(unit_of_work=store.unit_of_work, clock=SystemClock(), ids=UUID7Generator())
+        forking = ThreadForking(unit_of_work=store.unit_of_work, clock=SystemClock(), ids=UUID7Generator())
+        fork = ForkThread(forking=forking)
         command = ForkThreadCommand(thread_id=thread.id, message_id=last.id)
         over = asyncio.Event()
         async with asyncio.TaskGroup() as group:

@@ -10,7 +10,8 @@ import pytest
 
 from adapters.in_memory.conversations import InMemoryMessages
 from application.ports.unit_of_work import UnitOfWork
-from application.use_cases import fork_thread
+from application.services import thread_forking
+from application.services.thread_forking import ThreadForking
 from application.use_cases.delete_thread import DeleteThreadCommand
 from application.use_cases.fork_thread import ForkThread, ForkThreadCommand
 from application.use_cases.pin_message import PinMessageCommand
@@ -97,8 +98,8 @@ async def test_pins_go_along_and_feedback_stays() -> None:
 
 async def test_a_long_thread_is_copied_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole; and one that is too long is refused before anything is made."""
-    monkeypatch.setattr(fork_thread, "MAX_COPIED_AT_ONCE", 3)
-    monkeypatch.setattr(fork_thread, "MAX_COPIED", 10)
+    monkeypatch.setattr(thread_forking, "MAX_COPIED_AT_ONCE", 3)
+    monkeypatch.setattr(thread_forking, "MAX_COPIED", 10)
     bench = ThreadBench()
     thread = await bench.thread(chats=6)
     originals = await bench.messages(thread)
@@ -211,7 +212,7 @@ class _HeldCopies:
 
     @classmethod
     def of(cls, monkeypatch: pytest.MonkeyPatch) -> "_HeldCopies":
-        monkeypatch.setattr(fork_thread, "MAX_COPIED_AT_ONCE", 2)
+        monkeypatch.setattr(thread_forking, "MAX_COPIED_AT_ONCE", 2)
         held = cls()
         copy = InMemoryMessages.copy
 
@@ -246,4 +247,5 @@ class _HeldCopies:
                 finally:
                     self.works -= 1
 
-        return ForkThread(unit_of_work=counted, clock=bench.clock, ids=bench.ids, max_wait_s=max_wait_s)
+        forking = ThreadForking(unit_of_work=counted, clock=bench.clock, ids=bench.ids, max_wait_s=max_wait_s)
+        return ForkThread(forking=forking)
