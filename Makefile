@@ -2,16 +2,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check bench torture fmt prices lock
+.PHONY: serve test check lint ci bench torture fmt prices lock
 
 serve: .venv/runtime
 	$(BIN)/lor3 serve
 
 test: .venv/dev .venv/node
-	$(BIN)/python -m tests.halves
+	$(BIN)/python -m tests.parts
 
-check: .venv/dev
+ci: .venv/dev .venv/node # lint and all tests, which hold those of check
+	$(BIN)/python -m tests.parts --lint
+
+lint: .venv/dev
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+check: lint
 	$(BIN)/pytest tests/checks tests/integration/persistence/test_migrations.py --ignore tests/checks/test_bench.py
 
 bench: .venv/dev

@@ -1,0 +1,134 @@
+"""Runs all tests, two parts at a time and then what needs the machine alone: `python -m tests.parts`, with pytest's options.
+
+Each part is a pytest of its own with its own servers, so that two cores are used; what it prints is shown when it is
+done. With `--lint` as the first option, `make lint` is a part too.
+"""
+
+import concurrent.futures
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+AT_A_TIME: Final = 2
+LONGEST_FIRST: Final = (
+    "tests/contract",
+    "tests/integration/cli",
+    "tests/unit/adapters",
+    "tests/faults",
+    "tests/checks",
+    "tests/integration/http",
+    "tests/integration/persistence",
+    "tests/torture",
+)
+"""Parts that begin early, so that both cores are done at about the same time."""
+ALONE: Final = (
+    "tests/faults/test_bodies.py",
+    "tests/faults/test_prompt_cache_faults.py",
+    "tests/faults/test_redis_faults.py",
+    "tests/faults/test_transport.py",
+)
+"""These look at limits of milliseconds, at memory or at the loop's lag: what runs beside them would show."""
+
+
+@attrs.frozen
+class Part:
+    name: str
+    command: tuple[str, ...]
+
+
+@attrs.frozen
+class Outcome:
+    part: Part
+    code: int
+    seconds: float
+    output: bytes
+
+    @property
+    def failed(self) -> bool:
+        # An option such as -k may leave nothing of a part (5).
+        return self.code not in (0, 5)
+
+
+def folders() -> tuple[str, ...]:
+    """Every folder of tests: those named first, then each that holds none of them, so that none is forgotten."""
+    found: list[str] = list(LONGEST_FIRST)
+    for path in sorted((ROOT / "tests").iterdir()):
+        found += _beside(path, LONGEST_FIRST)
+    return tuple(found)
+
+
+def _beside(path: Path, named: Sequence[str]) -> list[str]:
+    """What of `path` those named leave, as few paths as possible."""
+    name = path.relative_to(ROOT).as_posix()
+    if name in named or not _holds_tests(path):
+        return []
+    if not any(each.startswith(f"{name}/") for each in named):
+        return [name]
+    return [each for inner in sorted(path.iterdir()) for each in _beside(inner, named)]
+
+
+def _holds_tests(path: Path) -> bool:
+    if path.is_file():
+        return path.name.startswith("test_") and path.suffix == ".py"
+    return path.name != "node_modules" and any(
+        _holds_tests(each) for each in path.iterdir() if each.name[0] != "."
+    )
+
+
+def parts(options: Sequence[str], *, lint: bool) -> tuple[Part, ...]:
+    pytest = (sys.executable, "-m", "pytest", *options)
+    ignored = tuple(option for path in ALONE for option in ("--ignore", path))
+    of_tests = [Part(each, (*pytest, *ignored, each)) for each in folders()]
+    return (*of_tests[:1], *([Part("lint", ("make", "lint"))] if lint else []), *of_tests[1:])
+
+
+def run(part: Part) -> Outcome:
+    began = time.monotonic()
+    done = subprocess.run(
+        part.command,
+        cwd=ROOT,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+    )
+    return Outcome(part, done.returncode, time.monotonic() - began, done.stdout)
+
+
+def run_side_by_side(waiting: Sequence[Part]) -> list[Outcome]:
+    """Each as soon as there is room, in their order; shown in the order in which they end."""
+    with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+        running = [pool.submit(run, part) for part in waiting]
+        return [show(each.result()) for each in concurrent.futures.as_completed(running)]
+
+
+def show(outcome: Outcome) -> Outcome:
+    sys.stdout.write(f"\n{outcome.part.name}, {outcome.seconds:.0f} s\n")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(outcome.output)
+    sys.stdout.flush()
+    return outcome
+
+
+def main(options: list[str]) -> int:
+    lint = options[:1] == ["--lint"]
+    options = options[1:] if lint else options
+    outcomes = run_side_by_side(parts(options, lint=lint))
+    alone = Part("alone", (sys.executable, "-m", "pytest", *options, *ALONE))
+    outcomes.append(show(run(alone)))
+    sys.stdout.write("\n")
+    for each in outcomes:
+        sys.stdout.write(
+            f"{each.seconds:6.0f} s  {'failed' if each.failed else 'passed'}  {each.part.name}\n"
+        )
+    return 1 if any(each.failed for each in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
