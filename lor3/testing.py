@@ -12,6 +12,7 @@ from dependency_injector import providers as di
 from adapters.in_memory.assistants import InMemoryAssistants
 from adapters.in_memory.clock import ManualClock
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
+from adapters.in_memory.event_log import LocalEventLog
 from adapters.in_memory.id_generator import SequentialIds
 from adapters.in_memory.price_book import FixedPriceBook
 from adapters.in_memory.prompt_cache import LocalPromptCache, PromptExchange
@@ -29,6 +30,7 @@ from adapters.testing.chat_provider_suite import (
     text_of,
 )
 from adapters.testing.cooldown_board_suite import CooldownBoardSuite
+from adapters.testing.event_log_suite import EventLogSuite, SharedEventLogSuite
 from adapters.testing.formatter_suite import FormatterSuite
 from adapters.testing.price_book_suite import PriceBookSuite
 from adapters.testing.prompt_cache_suite import PromptCacheSuite
@@ -50,12 +52,14 @@ from entrypoints.settings import LogSettings, Settings
 __all__ = [
     "ChatProviderSuite",
     "CooldownBoardSuite",
+    "EventLogSuite",
     "FixedPriceBook",
     "FixedRandomness",
     "FormatterSuite",
     "InMemoryAssistants",
     "InMemoryStore",
     "LocalCooldownBoard",
+    "LocalEventLog",
     "LocalPromptCache",
     "LocalThreadGate",
     "ManualClock",
@@ -68,6 +72,7 @@ __all__ = [
     "ScriptedAnswer",
     "ScriptedProvider",
     "SequentialIds",
+    "SharedEventLogSuite",
     "StoreSuite",
     "ThreadGateSuite",
     "TokenMeterSuite",

@@ -17,7 +17,7 @@ from domain.errors import ConfigurationError, Fault
 from domain.secret import Secret
 
 _log: Final = logging.getLogger("lor3.redis")
-_CONNECTIONS: Final = 8
+_CONNECTIONS: Final = 12
 """More than the tasks that use one at a time, so that the pool never runs dry."""
 _OPERATION_TIMEOUTS: Final = 4
 """An operation may take that many times the limit of a reply: connecting and up to three round trips."""

@@ -1,0 +1,249 @@
+"""Tells Redis of the answers that this process makes, all of them in one round trip."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from itertools import islice
+from typing import Final
+
+import attrs
+
+from adapters.cache.event_codec import NOTHING_YET, encode_ending, encode_portion
+from adapters.cache.live_answer_keys import LEASE_S, RENEW_S, STOP_CHANNEL, name_key, stream_key
+from adapters.cache.redis_guard import RedisGuard
+from adapters.cache.redis_link import RedisLink
+from adapters.cache.shared_answer import Part, SharedAnswer
+from application.ports.event_log import AnswerAddress
+from domain.errors import AnswerInterrupted
+from domain.live_answer import Ending, Portion
+
+_log: Final = logging.getLogger("lor3.redis")
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+"""Of one answer in Redis. A longer one can be followed on its own server alone."""
+MAX_PENDING_BYTES: Final = 16 * 1024 * 1024
+"""Of all answers, while Redis is slow or away."""
+_MAX_WORDS: Final = 1_000
+_BATCH: Final = 64
+_BATCH_BYTES: Final = 512 * 1024
+_GATHER_S: Final = 0.02
+"""Between two round trips: what comes meanwhile goes with the next one."""
+_SHARE: Final = 4
+"""That many times as long as a round trip takes the next one waits, so that this is no more than a fifth of the work
+when thousands of answers grow."""
+_MAX_GATHER_S: Final = 0.25
+_RETRY_S: Final = 0.25
+_TIMES: Final = 3
+"""A stop is said so often, for a subscription may be cut at that moment."""
+_SAY_AGAIN_S: Final = 0.4
+
+
+@attrs.define(kw_only=True, eq=False)
+class _Word:
+    data: str
+    times: int
+    """That it is still to be said."""
+    due: float
+    until: float
+    """The loop's time at which nobody expects it any more."""
+
+
+@attrs.define(kw_only=True, eq=False)
+class EventWriter:
+    """Nobody waits for it. What is said here is kept until Redis has it, or it is too much or too late."""
+
+    _link: RedisLink
+    _guard: RedisGuard = attrs.field(init=False)
+    _answers: dict[AnswerAddress, SharedAnswer] = attrs.field(factory=dict, init=False)
+    _news: dict[AnswerAddress, SharedAnswer] = attrs.field(factory=dict, init=False)
+    """Those that have something to say, the one that has waited longest first."""
+    _given_up: dict[str, None] = attrs.field(factory=dict, init=False)
+    """Keys to remove."""
+    _words: dict[AnswerAddress, _Word] = attrs.field(factory=dict, init=False)
+    _pending_bytes: int = attrs.field(default=0, init=False)
+    _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+
+    @_guard.default
+    def _new_guard(self) -> RedisGuard:
+        return self._link.guard(what="answers under way")
+
+    def begin(self, address: AnswerAddress, names: tuple[str, ...]) -> None:
+        self._answers[address] = self._news[address] = SharedAnswer(
+            key=stream_key(address),
+            message_id=address.message_id,
+            name_keys=tuple([name_key(address.tenant, name) for name in names]),
+            lines=[NOTHING_YET],
+            pending_bytes=len(NOTHING_YET),
+            total_bytes=len(NOTHING_YET),
+            said_at=asyncio.get_running_loop().time(),
+        )
+        self._pending_bytes += len(NOTHING_YET)
+        self._wake.set()
+
+    def publish(self, address: AnswerAddress, portion: Portion) -> None:
+        answer = self._answers.get(address)
+        if answer is not None and portion.events:
+            self._add(address, answer, encode_portion(portion))
+
+    def end(self, address: AnswerAddress, ending: Ending) -> None:
+        answer = self._answers.get(address)
+        if answer is not None:
+            answer.is_ended = True
+            self._add(address, answer, encode_ending(ending))
+
+    def ask_to_stop(self, address: AnswerAddress) -> None:
+        if len(self._words) >= _MAX_WORDS:
+            del self._words[next(iter(self._words))]
+        data = json.dumps({"v": 1, "tenant": address.tenant, "message_id": address.message_id})
+        now = asyncio.get_running_loop().time()
+        self._words[address] = _Word(data=data, times=_TIMES, due=now, until=now + LEASE_S)
+        self._wake.set()
+
+    async def talk(self) -> None:
+        """Until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        renew_at = loop.time() + RENEW_S
+        while True:
+            await self._news_or(min(self._next_word(), renew_at))
+            if loop.time() >= renew_at:
+                renew_at = loop.time() + RENEW_S
+                self._news.update(self._answers)
+            began = loop.time()
+            if await self._say_all():
+                await asyncio.sleep(min(max(_GATHER_S, (loop.time() - began) * _SHARE), _MAX_GATHER_S))
+            else:
+                await asyncio.sleep(_RETRY_S)
+                self._wake.set()
+
+    async def flush(self) -> None:
+        """Says what is pending, and that what is not done will not be."""
+        for address, answer in list(self._answers.items()):
+            if not answer.is_ended:
+                self.end(
+                    address,
+                    Ending(
+                        error=AnswerInterrupted("the server that made it stopped; send the request again")
+                    ),
+                )
+        await self._say_all()
+
+    def clear(self) -> None:
+        self._answers.clear()
+        self._news.clear()
+        self._given_up.clear()
+        self._words.clear()
+        self._pending_bytes = 0
+
+    def _add(self, address: AnswerAddress, answer: SharedAnswer, line: bytes) -> None:
+        answer.add(line)
+        self._pending_bytes += len(line)
+        if answer.total_bytes > MAX_ANSWER_BYTES or self._pending_bytes > MAX_PENDING_BYTES:
+            self._drop(address, answer, why="it is too long, or too much is pending")
+            self._given_up[answer.key] = None
+        else:
+            self._news[address] = answer
+        self._wake.set()
+
+    def _drop(self, address: AnswerAddress, answer: SharedAnswer, *, why: str) -> None:
+        if self._answers.get(address) is not answer:
+            return
+        del self._answers[address]
+        self._news.pop(address, None)
+        self._pending_bytes -= answer.pending_bytes
+        _log.debug("an answer is not shared any longer: %s", why)
+
+    def _next_word(self) -> float:
+        return min((word.due for word in self._words.values()), default=float("inf"))
+
+    async def _news_or(self, until: float) -> None:
+        """Waits without an end where there is nothing to renew."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until if self._answers or self._words else None):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def _say_all(self) -> bool:
+        """False where Redis did not take it: then it is for the next time."""
+        loop = asyncio.get_running_loop()
+        while self._news or self._given_up or self._next_word() <= loop.time():
+            if not await self._guard.run(self._exchange):
+                self._drop_late(loop.time())
+                return False
+            await asyncio.sleep(0)
+        return True
+
+    def _drop_late(self, now: float) -> None:
+        """Those whose lease is over can't be gone on with, and those that ended need not wait any longer."""
+        for address, answer in list(self._answers.items()):
+            if now - answer.said_at > LEASE_S and (answer.is_begun or answer.is_ended):
+                self._drop(address, answer, why="Redis was away for too long")
+        self._words = {address: word for address, word in self._words.items() if word.until > now}
+        if self._guard.is_open:
+            self._given_up.clear()  # they lapse
+
+    async def _exchange(self) -> None:
+        now = asyncio.get_running_loop().time()
+        said = {address: word for address, word in self._words.items() if word.due <= now}
+        removed = list(islice(self._given_up, _BATCH))
+        parts = self._parts(now)
+        names = 0
+        async with self._link.client.pipeline(transaction=False) as pipe:
+            for _, part in parts:
+                pipe.execute_command(*part.command)
+            for word in said.values():
+                pipe.execute_command("PUBLISH", STOP_CHANNEL, word.data)
+            for key in removed:
+                pipe.execute_command("UNLINK", key)
+            for _, part in parts:
+                for command in part.name_commands:
+                    names += 1
+                    pipe.execute_command(*command)
+            replies = await pipe.execute(raise_on_error=False)
+        if len(replies) != len(parts) + len(said) + len(removed) + names:
+            raise ValueError("not a reply to each command")
+        self._settle(parts, replies, now)
+        for address, word in said.items():
+            word.times, word.due = word.times - 1, now + _SAY_AGAIN_S
+            if not word.times and self._words.get(address) is word:
+                del self._words[address]
+        for key in removed:
+            self._given_up.pop(key, None)
+        for reply in replies:
+            if isinstance(reply, Exception) and not _is_of_the_key(reply):
+                raise reply  # Redis refuses to serve: OOM, READONLY, LOADING
+
+    def _parts(self, now: float) -> list[tuple[AnswerAddress, Part]]:
+        parts: list[tuple[AnswerAddress, Part]] = []
+        size = 0
+        for address, answer in self._news.items():
+            part = answer.part(now)
+            if parts and (size + len(part.value) > _BATCH_BYTES or len(parts) == _BATCH):
+                break
+            size += len(part.value)
+            parts.append((address, part))
+        return parts
+
+    def _settle(self, parts: list[tuple[AnswerAddress, Part]], replies: list[object], now: float) -> None:
+        for (address, part), reply in zip(parts, replies, strict=False):
+            answer = part.answer
+            if self._answers.get(address) is not answer:
+                continue  # given up meanwhile
+            if isinstance(reply, Exception):
+                if _is_of_the_key(reply):
+                    self._drop(address, answer, why="its key holds something else")
+                continue
+            before = answer.pending_bytes
+            if not part.took(reply, now):
+                self._drop(address, answer, why="Redis has lost it")
+                continue
+            self._pending_bytes -= before - answer.pending_bytes
+            self._news.pop(address, None)
+            if part.is_last:
+                del self._answers[address]
+            elif answer.lines:
+                self._news[address] = answer  # behind the others
+
+
+def _is_of_the_key(error: Exception) -> bool:
+    """Whether the fault lies in one key, and not in Redis."""
+    return "WRONGTYPE" in str(error)

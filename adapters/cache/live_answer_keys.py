@@ -1,0 +1,60 @@
+"""The keys of answers under way, and the scripts that write them. Each is atomic, and safe to run a second time.
+
+    lor3:live:{<message>:<tenant>}          a stream of entries, see `event_codec.py`
+    lor3:live:{<tenant>}:name:<SHA-256>     the message that has the name
+
+Both have an end from the first moment on: a lease while the answer is made, so that of a process that died nothing is
+left but for seconds, and a while after its end. Callers choose tenants and names: the first is escaped, the second is
+hashed, so that none of them can look like another key.
+"""
+
+import hashlib
+from typing import Final
+from urllib.parse import quote
+
+from application.ports.event_log import AnswerAddress
+from domain.ids import Tenant
+
+STOP_CHANNEL: Final = "lor3:{live}:stop"
+"""`{"v": 1, "tenant": …, "message_id": …}`: whoever makes the answer is to stop it."""
+LEASE_S: Final = 10.0
+"""How long readers wait for a process that died. Longer than Redis is left alone after it failed."""
+RENEW_S: Final = 2.0
+KEPT_S: Final = 60.0
+"""How long an answer that ended can be followed; from then on there is the store."""
+
+APPEND: Final = """
+if ARGV[4] ~= 'new' and redis.call('EXISTS', KEYS[1]) == 0 then
+  return 0
+end
+if ARGV[3] ~= '' then
+  redis.call('XADD', KEYS[1], '*', ARGV[2], ARGV[3])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+"""
+"""0 where the stream is lost, so that it can't go on without a gap. ARGV: time to live in ms, field, value or nothing,
+`FIRST` for the first entry."""
+FIRST: Final = "new"
+
+NAME: Final = """
+local holder = redis.call('GET', KEYS[1])
+if not holder or holder == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+end
+return 1
+"""
+"""Keeps a name that no later answer has taken. ARGV: message, time to live in ms."""
+
+
+def stream_key(address: AnswerAddress) -> str:
+    return f"lor3:live:{{{_escaped(address.message_id)}:{_escaped(address.tenant)}}}"
+
+
+def name_key(tenant: Tenant, name: str) -> str:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"lor3:live:{{{_escaped(tenant)}}}:name:{digest}"
+
+
+def _escaped(text: str) -> str:
+    return quote(text, safe="", errors="surrogatepass")
