@@ -6,7 +6,8 @@ import attrs
 
 from application.ports.event_log import AnswerAddress, EventLog, Following
 from application.services.answer_log import AnswerLog, AnswerReader
-from domain.live_answer import Position
+from domain.errors import LorError
+from domain.live_answer import Ending, Position
 
 
 @attrs.define(eq=False)
@@ -39,6 +40,14 @@ class Mirrors:
             # Between the two a reader may have come and gone, and the mirror with it.
             if self._mirrors.get(address) is mirror:
                 return mirror.log.reader(seen)
+
+    def cut(self, because: LorError) -> None:
+        """Ends all of them: their readers are told why, and the answers go on elsewhere."""
+        for mirror in tuple(self._mirrors.values()):
+            if mirror.following is not None:
+                mirror.following.close()
+            if mirror.log.ending is None:
+                mirror.log.end(Ending(error=because))
 
     async def _open(self, address: AnswerAddress) -> _Mirror:
         mirror = _Mirror(AnswerLog(message_id=address.message_id))

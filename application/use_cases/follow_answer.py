@@ -11,6 +11,7 @@ from application.services.live_answers import LiveAnswers
 from application.services.mirrors import Mirrors
 from application.services.retelling import Retelling, StoredAnswer, what_is_left
 from application.services.thread_lookup import canonical_id
+from domain.errors import AnswerInterrupted, LorError
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Position
 
@@ -75,10 +76,17 @@ class FollowAnswer:
             stored = await self._retelling.find(address.tenant, address.message_id)
             if stored is None:
                 raise mirrored.log.ending.error or no_message(address.message_id)
-        is_whole = await mirrored.log.over(within_s=_WHOLE_S)
+        await mirrored.log.over(within_s=_WHOLE_S)
+        ending = mirrored.log.ending
+        is_whole = ending is not None and not isinstance(ending.error, AnswerInterrupted)
         left = what_is_left(mirrored.log, seen) if is_whole else None
         mirrored.close()
+        # A log that breaks off says nothing of the answer, which is stored.
         return left if is_whole else await self._retelling.reader(stored, seen=seen)
+
+    def cut(self, because: LorError) -> None:
+        """Ends the reading of answers that other processes make: this one stops, others go on."""
+        self._mirrors.cut(because)
 
     async def by_name(self, tenant: Tenant, name: str, *, seen: Position = 0) -> AnswerReader | None:
         """As `execute`, of the answer that is being made under that name; None where there is none."""

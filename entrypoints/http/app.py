@@ -40,6 +40,7 @@ async def _drain(app: web.Application) -> None:
     state = app[STATE]
     state.draining = True
     application = state.application
+    application.follow_answer.cut(shutting_down())
     await application.live_answers.drain(
         within_s=application.settings.server.drain_s, because=shutting_down()
     )

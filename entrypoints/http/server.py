@@ -117,6 +117,7 @@ async def _drained(state: ServerState, hurry: asyncio.Event, *, within_s: float)
     while state.in_flight or not answers.is_idle:
         if hurry.is_set() or clock.monotonic() >= end:
             state.cut()
+            state.application.follow_answer.cut(shutting_down())
             await answers.drain(within_s=0, because=shutting_down())
             return
         await clock.sleep(0.02)

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -64,8 +64,8 @@ class Replica:
     client: aiohttp.ClientSession
     application: Application | None = None
 
-    async def chat(self, key: str | None, **fields: Any) -> Got:
-        headers = {} if key is None else {"Idempotency-Key": key}
+    async def chat(self, key: str | None, *, headers: Mapping[str, str] | None = None, **fields: Any) -> Got:
+        headers = {**(headers or {}), **({} if key is None else {"Idempotency-Key": key})}
         body = {**BODY, **fields}
         async with self.client.post(f"{self.url}/chat", json=body, headers=headers) as response:
             return Got(status=response.status, headers=dict(response.headers), raw=await response.read())

@@ -123,19 +123,20 @@ async def test_answers_outlive_the_process(database_url: str, upstream: WireUpst
     assert len(upstream.received) == 1
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("stream", "again"), [(False, False), (False, True), (True, False)])
 async def test_a_second_request_meanwhile_is_told_at_once(
-    place: Replica, upstream: WireUpstream, may_answer: asyncio.Event, stream: bool
+    place: Replica, upstream: WireUpstream, may_answer: asyncio.Event, stream: bool, again: bool
 ) -> None:
-    """409 as a problem, also where a stream was asked for, and even in a thread whose chats would queue."""
+    """409 as a problem unless both are streams, even in a thread whose chats would queue."""
     thread_id = (await place.chat(None)).body["thread_id"]
     may_answer.clear()
     upstream.received.clear()
-    first = asyncio.ensure_future(place.chat(KEY, thread_id=thread_id, stream=stream))
+    events = {"Accept": "text/event-stream"}
+    first = asyncio.ensure_future(place.chat(KEY, thread_id=thread_id, headers=events if stream else None))
     await asked(upstream)
     async with asyncio.timeout(5):
-        second = await place.chat(KEY, thread_id=thread_id, stream=stream)
-        other = await place.chat(KEY, thread_id=thread_id, stream=stream, prompt="No")
+        second = await place.chat(KEY, thread_id=thread_id, headers=events if again else None)
+        other = await place.chat(KEY, thread_id=thread_id, headers=events if again else None, prompt="No")
     may_answer.set()
 
     assert (409, "idempotency_key_in_flight") == outcome(second)
@@ -145,6 +146,25 @@ async def test_a_second_request_meanwhile_is_told_at_once(
     assert (422, "idempotency_key_reused") == outcome(other)
     assert (await first).status == 200
     assert KEY.encode() not in second.raw + other.raw
+
+
+async def test_a_second_stream_meanwhile_is_the_first_one(
+    place: Replica, upstream: WireUpstream, may_answer: asyncio.Event
+) -> None:
+    """Whether it comes before the first event or later: one call, and all events for both, byte for byte."""
+    may_answer.clear()
+    first = asyncio.ensure_future(place.chat(KEY, stream=True))
+    await asked(upstream)
+    second = asyncio.ensure_future(place.chat(KEY, stream=True))
+    other = await place.chat(KEY, stream=True, prompt="No")
+    may_answer.set()
+    one, two = await first, await second
+
+    assert (200, 200) == (one.status, two.status)
+    assert one.raw == two.raw
+    assert one.headers["x-lor3-message-id"] == one.body["message_id"] == two.headers["x-lor3-message-id"]
+    assert (422, "idempotency_key_reused") == outcome(other)
+    assert len(upstream.received) == 1
 
 
 async def test_a_caller_who_left_finds_the_answer(
