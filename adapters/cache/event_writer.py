@@ -23,7 +23,7 @@ MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 """Of one answer in Redis. A longer one can be followed on its own server alone."""
 MAX_PENDING_BYTES: Final = 16 * 1024 * 1024
 """Of all answers, while Redis is slow or away."""
-_MAX_WORDS: Final = 1_000
+_MAX_STOPS: Final = 1_000
 _BATCH: Final = 64
 _BATCH_BYTES: Final = 512 * 1024
 _GATHER_S: Final = 0.02
@@ -33,19 +33,8 @@ _SHARE: Final = 4
 when thousands of answers grow."""
 _MAX_GATHER_S: Final = 0.25
 _RETRY_S: Final = 0.25
-_TIMES: Final = 3
-"""A stop is said so often, for a subscription may be cut at that moment."""
-_SAY_AGAIN_S: Final = 0.4
-
-
-@attrs.define(kw_only=True, eq=False)
-class _Word:
-    data: str
-    times: int
-    """That it is still to be said."""
-    due: float
-    until: float
-    """The loop's time at which nobody expects it any more."""
+_STOP_S: Final = 10.0
+"""By then nobody expects that an answer stops."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -59,13 +48,20 @@ class EventWriter:
     """Those that have something to say, the one that has waited longest first."""
     _given_up: dict[str, None] = attrs.field(factory=dict, init=False)
     """Keys to remove."""
-    _words: dict[AnswerAddress, _Word] = attrs.field(factory=dict, init=False)
-    _pending_bytes: int = attrs.field(default=0, init=False)
+    _stops: dict[AnswerAddress, float] = attrs.field(factory=dict, init=False)
+    """Asked for, each until a time of the loop's."""
+    pending_bytes: int = attrs.field(default=0, init=False)
+    """Of all that Redis is not known to have."""
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     @_guard.default
     def _new_guard(self) -> RedisGuard:
         return self._link.guard(what="answers under way")
+
+    @property
+    def live(self) -> int:
+        """Answers that are shared, or are to be."""
+        return len(self._answers)
 
     def begin(self, address: AnswerAddress, names: tuple[str, ...]) -> None:
         self._answers[address] = self._news[address] = SharedAnswer(
@@ -77,7 +73,7 @@ class EventWriter:
             total_bytes=len(NOTHING_YET),
             said_at=asyncio.get_running_loop().time(),
         )
-        self._pending_bytes += len(NOTHING_YET)
+        self.pending_bytes += len(NOTHING_YET)
         self._wake.set()
 
     def publish(self, address: AnswerAddress, portion: Portion) -> None:
@@ -92,11 +88,9 @@ class EventWriter:
             self._add(address, answer, encode_ending(ending))
 
     def ask_to_stop(self, address: AnswerAddress) -> None:
-        if len(self._words) >= _MAX_WORDS:
-            del self._words[next(iter(self._words))]
-        data = json.dumps({"v": 1, "tenant": address.tenant, "message_id": address.message_id})
-        now = asyncio.get_running_loop().time()
-        self._words[address] = _Word(data=data, times=_TIMES, due=now, until=now + LEASE_S)
+        if len(self._stops) >= _MAX_STOPS:
+            del self._stops[next(iter(self._stops))]
+        self._stops[address] = asyncio.get_running_loop().time() + _STOP_S
         self._wake.set()
 
     async def talk(self) -> None:
@@ -104,7 +98,7 @@ class EventWriter:
         loop = asyncio.get_running_loop()
         renew_at = loop.time() + RENEW_S
         while True:
-            await self._news_or(min(self._next_word(), renew_at))
+            await self._news_or(renew_at)
             if loop.time() >= renew_at:
                 renew_at = loop.time() + RENEW_S
                 self._news.update(self._answers)
@@ -131,13 +125,13 @@ class EventWriter:
         self._answers.clear()
         self._news.clear()
         self._given_up.clear()
-        self._words.clear()
-        self._pending_bytes = 0
+        self._stops.clear()
+        self.pending_bytes = 0
 
     def _add(self, address: AnswerAddress, answer: SharedAnswer, line: bytes) -> None:
         answer.add(line)
-        self._pending_bytes += len(line)
-        if answer.total_bytes > MAX_ANSWER_BYTES or self._pending_bytes > MAX_PENDING_BYTES:
+        self.pending_bytes += len(line)
+        if answer.total_bytes > MAX_ANSWER_BYTES or self.pending_bytes > MAX_PENDING_BYTES:
             self._drop(address, answer, why="it is too long, or too much is pending")
             self._given_up[answer.key] = None
         else:
@@ -149,23 +143,19 @@ class EventWriter:
             return
         del self._answers[address]
         self._news.pop(address, None)
-        self._pending_bytes -= answer.pending_bytes
+        self.pending_bytes -= answer.pending_bytes
         _log.debug("an answer is not shared any longer: %s", why)
 
-    def _next_word(self) -> float:
-        return min((word.due for word in self._words.values()), default=float("inf"))
-
-    async def _news_or(self, until: float) -> None:
-        """Waits without an end where there is nothing to renew."""
+    async def _news_or(self, renew_at: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until if self._answers or self._words else None):
+            async with asyncio.timeout_at(renew_at if self._answers else None):
                 await self._wake.wait()
         self._wake.clear()
 
     async def _say_all(self) -> bool:
         """False where Redis did not take it: then it is for the next time."""
         loop = asyncio.get_running_loop()
-        while self._news or self._given_up or self._next_word() <= loop.time():
+        while self._news or self._given_up or self._stops:
             if not await self._guard.run(self._exchange):
                 self._drop_late(loop.time())
                 return False
@@ -177,21 +167,21 @@ class EventWriter:
         for address, answer in list(self._answers.items()):
             if now - answer.said_at > LEASE_S and (answer.is_begun or answer.is_ended):
                 self._drop(address, answer, why="Redis was away for too long")
-        self._words = {address: word for address, word in self._words.items() if word.until > now}
+        self._stops = {address: until for address, until in self._stops.items() if until > now}
         if self._guard.is_open:
             self._given_up.clear()  # they lapse
 
     async def _exchange(self) -> None:
         now = asyncio.get_running_loop().time()
-        said = {address: word for address, word in self._words.items() if word.due <= now}
+        stops = list(islice(self._stops, _BATCH))
         removed = list(islice(self._given_up, _BATCH))
         parts = self._parts(now)
         names = 0
         async with self._link.client.pipeline(transaction=False) as pipe:
             for _, part in parts:
                 pipe.execute_command(*part.command)
-            for word in said.values():
-                pipe.execute_command("PUBLISH", STOP_CHANNEL, word.data)
+            for address in stops:
+                pipe.execute_command("PUBLISH", STOP_CHANNEL, _stop(address))
             for key in removed:
                 pipe.execute_command("UNLINK", key)
             for _, part in parts:
@@ -199,13 +189,11 @@ class EventWriter:
                     names += 1
                     pipe.execute_command(*command)
             replies = await pipe.execute(raise_on_error=False)
-        if len(replies) != len(parts) + len(said) + len(removed) + names:
+        if len(replies) != len(parts) + len(stops) + len(removed) + names:
             raise ValueError("not a reply to each command")
         self._settle(parts, replies, now)
-        for address, word in said.items():
-            word.times, word.due = word.times - 1, now + _SAY_AGAIN_S
-            if not word.times and self._words.get(address) is word:
-                del self._words[address]
+        for address in stops:
+            self._stops.pop(address, None)
         for key in removed:
             self._given_up.pop(key, None)
         for reply in replies:
@@ -236,12 +224,16 @@ class EventWriter:
             if not part.took(reply, now):
                 self._drop(address, answer, why="Redis has lost it")
                 continue
-            self._pending_bytes -= before - answer.pending_bytes
+            self.pending_bytes -= before - answer.pending_bytes
             self._news.pop(address, None)
             if part.is_last:
                 del self._answers[address]
             elif answer.lines:
                 self._news[address] = answer  # behind the others
+
+
+def _stop(address: AnswerAddress) -> str:
+    return json.dumps({"v": 1, "tenant": address.tenant, "message_id": address.message_id})
 
 
 def _is_of_the_key(error: Exception) -> bool:

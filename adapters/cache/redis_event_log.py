@@ -61,7 +61,7 @@ class RedisEventLog:
         return await self._reader.follow(address, into) if self._running else None
 
     async def ask_to_stop(self, address: AnswerAddress) -> None:
-        """Said by and by, and more than once; not at all if Redis is away for long."""
+        """Said by and by, not at all if Redis is away for long; who loses its subscription does not hear it."""
         if self._running:
             self._writer.ask_to_stop(address)
 

