@@ -7,18 +7,16 @@ create databases and roles, and a Redis whose database may be flushed.
 import ipaddress
 import os
 import socket
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from adapters.persistence import schema
 from adapters.persistence.engine import Database
+from tests.support.databases import Databases, administer, new_name
 from tests.support.records import store_config
 from tests.support.servers import PostgreSQLServer, RedisServer
 
@@ -41,44 +39,47 @@ def postgres_admin_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def _postgres_owner(postgres_admin_url: str) -> Iterator[str]:
     """A role that owns the databases of tests and is no superuser: row security does not bind those."""
-    name = _new_name()
-    _administer(postgres_admin_url, "CREATE ROLE {} LOGIN PASSWORD 'lor3'", name)
-    _administer(postgres_admin_url, "GRANT {} TO CURRENT_USER", name)
+    name = new_name()
+    administer(postgres_admin_url, "CREATE ROLE {} LOGIN PASSWORD 'lor3'", name)
+    administer(postgres_admin_url, "GRANT {} TO CURRENT_USER", name)
     yield name
-    _administer(postgres_admin_url, "DROP ROLE {}", name)
+    administer(postgres_admin_url, "DROP ROLE {}", name)
 
 
 @pytest.fixture(scope="session")
 def _postgres_template(postgres_admin_url: str, _postgres_owner: str) -> Iterator[str]:
-    name = _new_name()
-    _administer(postgres_admin_url, "CREATE DATABASE {} OWNER {}", name, _postgres_owner)
+    name = new_name()
+    administer(postgres_admin_url, "CREATE DATABASE {} OWNER {}", name, _postgres_owner)
     schema.upgrade(Database.of(store_config(_database_url(postgres_admin_url, name, _postgres_owner))))
     yield name
-    _administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
+    administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="session")
+def _postgres_databases(
+    postgres_admin_url: str, _postgres_template: str, _postgres_owner: str
+) -> Iterator[Databases]:
+    databases = Databases(postgres_admin_url, _postgres_template, _postgres_owner)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
-def postgres_url(postgres_admin_url: str, _postgres_template: str, _postgres_owner: str) -> Iterator[str]:
+def postgres_url(
+    postgres_admin_url: str, _postgres_databases: Databases, _postgres_owner: str
+) -> Iterator[str]:
     """A fresh, migrated database, as its owner sees it."""
-    name = _new_name()
-    _administer(
-        postgres_admin_url,
-        "CREATE DATABASE {} TEMPLATE {} OWNER {}",
-        name,
-        _postgres_template,
-        _postgres_owner,
-    )
-    yield _database_url(postgres_admin_url, name, _postgres_owner)
-    _administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
+    with _postgres_databases.fresh() as name:
+        yield _database_url(postgres_admin_url, name, _postgres_owner)
 
 
 @pytest.fixture
 def empty_postgres_url(postgres_admin_url: str, _postgres_owner: str) -> Iterator[str]:
     """A fresh database without a schema, as its owner sees it."""
-    name = _new_name()
-    _administer(postgres_admin_url, "CREATE DATABASE {} OWNER {}", name, _postgres_owner)
+    name = new_name()
+    administer(postgres_admin_url, "CREATE DATABASE {} OWNER {}", name, _postgres_owner)
     yield _database_url(postgres_admin_url, name, _postgres_owner)
-    _administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
+    administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
 
 
 @pytest.fixture
@@ -149,16 +150,6 @@ def _refuse_host(host: Any) -> None:
     raise ConnectionRefusedError(f"tests may not reach `{name}`: only loopback")
 
 
-def _new_name() -> str:
-    return f"lor3_test_{uuid.uuid4().hex}"
-
-
 def _database_url(admin_url: str, name: str, owner: str) -> str:
     url = make_url(admin_url).set(database=name, username=owner, password="lor3")
     return url.render_as_string(hide_password=False)
-
-
-def _administer(url: str, command: str, *names: str) -> None:
-    statement = sql.SQL(command).format(*map(sql.Identifier, names))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)
