@@ -18,7 +18,7 @@ MAX_TEXT: Final = 1_000_000
 _MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MAX_URL: Final = 2048
 TEXT: Final = Text(max_length=MAX_TEXT, blank=False)
-_CALL_ID: Final = Text(min_length=1, max_length=256)
+CALL_ID: Final = Text(min_length=1, max_length=256)
 _DETAIL: Final = Choice(("auto", "low", "high"))
 _DETAIL_DOC: Final = "How closely to look, where the provider lets one choose."
 _URL: Final = Text(
@@ -79,7 +79,7 @@ class CalledFunctionBody:
 class ToolCallBody:
     """A call that the model asked for; those of an answer can be sent back as they are."""
 
-    id: str = given(_CALL_ID, "The call's id.", required=True)
+    id: str = given(CALL_ID, "The call's id.", required=True)
     type: Literal["function"] = given(Choice(("function",)), "Always `function`.", required=True)
     function: CalledFunctionBody = given(Record(CalledFunctionBody), "The function.", required=True)
     complete: bool | None = given(
@@ -106,7 +106,7 @@ class MessageBody:
     tool_calls: tuple[ToolCallBody, ...] | None = given(
         ListOf(item=Record(ToolCallBody), max_items=128), "The calls of an assistant's turn."
     )
-    tool_call_id: str | None = given(_CALL_ID, "In a tool's turn: which earlier call it answers.")
+    tool_call_id: str | None = given(CALL_ID, "In a tool's turn: which earlier call it answers.")
 
 
 MESSAGE: Final = Record(MessageBody)

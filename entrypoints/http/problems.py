@@ -26,6 +26,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "idempotency_unsupported": ProblemType(400, "The route keeps no idempotency keys"),
     "malformed_request": ProblemType(400, "The HTTP request is malformed"),
     "not_found": ProblemType(404, "Not found"),
+    "model_not_found": ProblemType(404, "There is no such model"),
     "method_not_allowed": ProblemType(405, "The method is not allowed here"),
     "request_timeout": ProblemType(408, "The request body came too slowly"),
     "conflict": ProblemType(409, "The state of the thing does not allow it"),

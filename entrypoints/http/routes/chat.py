@@ -10,7 +10,7 @@ from domain.answer import ChatAnswer
 from domain.errors import InvalidRequest
 from domain.ids import MessageId
 from domain.json_value import JSONObject
-from entrypoints.http.chat_body import names_in, read_command, read_regeneration
+from entrypoints.http.chat_body import Names, names_in, read_command, read_regeneration
 from entrypoints.http.checks import MAX_FAULTS
 from entrypoints.http.codec import read_object
 from entrypoints.http.encoders.registry import accepted_encoder, accepts_events
@@ -33,7 +33,7 @@ async def send(request: web.Request) -> web.StreamResponse:
 async def regenerate(request: web.Request) -> web.StreamResponse:
     """Answers a thread's last question once more."""
     state = request.app[STATE]
-    value = await _body(request, state) if request.can_read_body else {}
+    value = await read_json(request, state) if request.can_read_body else {}
     message_id = MessageId(request.match_info["id"])
     try:
         command = read_regeneration(
@@ -43,20 +43,20 @@ async def regenerate(request: web.Request) -> web.StreamResponse:
             accepts_stream=accepts_events(request),
         )
     except InvalidRequest as error:
-        raise await _with_names(error, value, state) from None
+        raise await with_names(error, names_in(value), state) from None
     return await _answer(request, state, _with_key(command, request, value))
 
 
 async def _answer(request: web.Request, state: ServerState, command: SendChatCommand) -> web.StreamResponse:
     if command.stream:
         return await send_events(request, state, command, accepted_encoder(request))
-    answer = await _execute(request, state, command)
+    answer = await execute(request, state, command)
     headers = answer_headers(answer)
     headers["Content-Type"] = _JSON
     return web.Response(body=to_json(answer_json(answer)), headers=headers)
 
 
-async def _execute(request: web.Request, state: ServerState, command: SendChatCommand) -> ChatAnswer:
+async def execute(request: web.Request, state: ServerState, command: SendChatCommand) -> ChatAnswer:
     """The answer; a caller who leaves cancels it only where the command says so."""
     with cut_at_the_end(state):
         if command.on_disconnect == "cancel":
@@ -97,14 +97,15 @@ def header_text(text: str) -> str:
     return "".join(character if " " <= character <= "~" else "?" for character in text)
 
 
-async def _body(request: web.Request, state: ServerState) -> JSONObject:
+async def read_json(request: web.Request, state: ServerState) -> JSONObject:
+    """The JSON object in the body."""
     with cut_at_the_end(state):
         body = await read_body(request, state.application.settings.server)
     return read_object(body)
 
 
 async def _command(request: web.Request, state: ServerState, *, takes_key: bool) -> SendChatCommand:
-    value = await _body(request, state)
+    value = await read_json(request, state)
     try:
         command = read_command(
             value,
@@ -112,7 +113,7 @@ async def _command(request: web.Request, state: ServerState, *, takes_key: bool)
             accepts_stream=accepts_events(request),
         )
     except InvalidRequest as error:
-        raise await _with_names(error, value, state) from None
+        raise await with_names(error, names_in(value), state) from None
     return _with_key(command, request, value) if takes_key else command
 
 
@@ -122,9 +123,8 @@ def _with_key(command: SendChatCommand, request: web.Request, value: JSONObject)
     return attrs.evolve(command, idempotency=read_key(request, value))
 
 
-async def _with_names(error: InvalidRequest, value: JSONObject, state: ServerState) -> InvalidRequest:
+async def with_names(error: InvalidRequest, names: Names, state: ServerState) -> InvalidRequest:
     """Adds the faults that only the configuration knows of: a caller is to mend all of them at once."""
-    names = names_in(value)
     further = await state.application.send_chat.name_faults(
         format=names.format,
         schema=names.schema,

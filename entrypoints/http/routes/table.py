@@ -15,6 +15,8 @@ from entrypoints.http.routes import (
     feedback_export,
     memory,
     messages,
+    openai_chat,
+    openai_models,
     prompt_labels,
     prompt_versions,
     prompts,
@@ -85,6 +87,18 @@ ROUTES: Final = (
     RouteEntry("GET", "/prompts/{name}/labels/{label}", prompt_labels.show, "prompts"),
     RouteEntry("PUT", "/prompts/{name}/labels/{label}", prompt_labels.put, "prompts"),
     RouteEntry("DELETE", "/prompts/{name}/labels/{label}", prompt_labels.delete, "prompts"),
+    RouteEntry(
+        "POST", "/v1/chat/completions", openai_chat.complete, "chat", takes_key=True, errors=openai_error
+    ),
+    RouteEntry("GET", "/v1/models", openai_models.list_models, "chat", errors=openai_error),
+    RouteEntry(
+        "GET",
+        "/v1/models/{id}",
+        openai_models.show_model,
+        "chat",
+        errors=openai_error,
+        pattern="/v1/models/{id:.+}",
+    ),
     RouteEntry("GET", "/config", service.config, "chat"),
     RouteEntry("GET", "/healthz", service.healthz, "ops"),
     RouteEntry("GET", "/readyz", service.readyz, "ops"),

@@ -1,0 +1,326 @@
+"""The body of `POST /v1/chat/completions`: what it may hold, and the command it becomes.
+
+Source: `openai.types.chat.completion_create_params` of the official SDK. Fields that lor3 has no word of its own for
+are passed on to providers that take them.
+"""
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+import attrs
+
+from application.use_cases.chat_command import NO_VARIABLES, SendChatCommand
+from domain.errors import InvalidRequest
+from domain.ids import SessionId, ThreadId
+from domain.json_value import JSONObject, JSONValue
+from domain.message import Message
+from entrypoints.http.chat_body import MAX_MESSAGES, ChatBody, Names
+from entrypoints.http.checks import AnyObject, Boolean, Faults, ListOf, Number, Text, fault
+from entrypoints.http.openai_checks import Exactly, Refused, look_over_name
+from entrypoints.http.openai_messages import OPENAI_MESSAGE, OpenAIMessage, read_messages
+from entrypoints.http.openai_options import (
+    LOR3,
+    RESPONSE_FORMAT,
+    STREAM_OPTIONS,
+    JSONSchemaFormatBody,
+    Lor3Body,
+    ResponseFormatBody,
+    StreamOptionsBody,
+    TextFormatBody,
+)
+from entrypoints.http.records import Record, given, notes_of
+from entrypoints.http.tool_body import TOOL, TOOL_CHOICE, ToolBody, ToolChoiceBody, to_tool_choice, to_tools
+
+PROMPT_PREFIX: Final = "prompt/"
+"""Of a `model` that is a stored prompt, answered by the configured model."""
+_CHECKS: Final = {name: note.check for name, note in notes_of(ChatBody).items()}
+_PENALTY: Final = Number(minimum=-2, maximum=2)
+_NO_FUNCTIONS: Final = "functions were replaced by tools; send `tools` and `tool_choice`"
+_ONE_ANSWER: Final = "lor3 gives one answer to a request; leave it out, or send 1"
+_TEXT_ALONE: Final = 'lor3 carries text; leave it out, or send ["text"]'
+
+
+@attrs.frozen(kw_only=True)
+class OpenAIChatBody:
+    """A chat completion. Further fields are passed on to a provider that takes them, and refused by name where none
+    of the models does."""
+
+    messages: tuple[OpenAIMessage, ...] = given(
+        ListOf(item=OPENAI_MESSAGE, min_items=1, max_items=MAX_MESSAGES),
+        "The conversation, oldest first, ending in the turn to answer (user or tool). With `lor3.thread_id` a single "
+        "user's turn, alone or behind system turns, goes on with the thread and its memory; anything longer is the "
+        "caller's own history.",
+        required=True,
+    )
+    model: str | None = given(
+        _CHECKS["model"],
+        "`provider:model`, an alias, the name alone of a model that the catalogue lists, or a stored prompt: "
+        "`prompt/name`, `prompt/name:v3`, `prompt/name@label`, which the configured model answers. As configured by "
+        "default.",
+        example="prompt/support_agent@production",
+    )
+    stream: bool | None = given(Boolean(), "Answer in chunks, as server-sent events.", default=False)
+    stream_options: StreamOptionsBody | None = given(STREAM_OPTIONS, "How to stream.")
+    max_tokens: int | None = given(
+        _CHECKS["max_tokens"], "The longest answer, in tokens; the older name of `max_completion_tokens`."
+    )
+    max_completion_tokens: int | None = given(_CHECKS["max_tokens"], "The longest answer, in tokens.")
+    temperature: float | None = given(_CHECKS["temperature"], "Randomness: 0 is the least.")
+    top_p: float | None = given(
+        _CHECKS["top_p"], "Nucleus sampling: the share of the probability to choose from."
+    )
+    stop: str | tuple[str, ...] | None = given(_CHECKS["stop"], "Texts that end the answer, at most 4.")
+    seed: int | None = given(_CHECKS["seed"], "For repeatable sampling, best effort.")
+    tools: tuple[ToolBody, ...] | None = given(
+        ListOf(item=TOOL, max_items=128), "Functions that the model may call."
+    )
+    tool_choice: str | ToolChoiceBody | None = given(
+        TOOL_CHOICE, "`auto`, `none`, `required`, or one function."
+    )
+    response_format: ResponseFormatBody | None = given(
+        RESPONSE_FORMAT, "`text`, `json_object` or `json_schema`. As configured by default."
+    )
+    n: int | None = given(Exactly(value=1, why=_ONE_ANSWER), "Always 1.", default=1)
+    user: str | None = given(
+        _CHECKS["user"],
+        "The caller's opaque id of its end user, as in `POST /chat`.",
+        example="u-4711",
+    )
+    safety_identifier: str | None = given(
+        Text(max_length=256), "Stands for `user` where that is left out; beside it, passed on."
+    )
+    metadata: tuple[tuple[str, str], ...] | None = given(
+        _CHECKS["metadata"], "Stored with the message: at most 16 strings."
+    )
+    lor3: Lor3Body | None = given(LOR3, 'lor3\'s own powers; in the SDKs `extra_body={"lor3": {…}}`.')
+    frequency_penalty: float | None = given(_PENALTY, "Passed on: less of what was said already.")
+    presence_penalty: float | None = given(_PENALTY, "Passed on: more of what was not said yet.")
+    logit_bias: JSONObject | None = given(AnyObject(), "Passed on: tokens to favour or to shun.")
+    reasoning_effort: str | None = given(Text(min_length=1, max_length=32), "Passed on: how long to think.")
+    verbosity: str | None = given(Text(min_length=1, max_length=32), "Passed on: how much to say.")
+    parallel_tool_calls: bool | None = given(
+        Boolean(), "Passed on: whether several tools may be called at once."
+    )
+    prediction: JSONObject | None = given(AnyObject(), "Passed on: what most of the answer will be.")
+    service_tier: str | None = given(Text(min_length=1, max_length=32), "Passed on: the provider's lane.")
+    store: bool | None = given(
+        Boolean(), "Passed on: whether the provider keeps the answer. lor3 always does."
+    )
+    prompt_cache_key: str | None = given(
+        Text(min_length=1, max_length=256), "Passed on: which cache to look in."
+    )
+    prompt_cache_options: JSONObject | None = given(AnyObject(), "Passed on: how to cache.")
+    prompt_cache_retention: str | None = given(
+        Text(min_length=1, max_length=32), "Passed on: how long to cache."
+    )
+    modalities: JSONValue = given(Exactly(value=["text"], why=_TEXT_ALONE), 'Always `["text"]`.')
+    logprobs: None = given(
+        Refused(why="lor3's answers hold no probabilities; leave it out", harmless=(False,)),
+        "Refused: lor3's answers hold no probabilities.",
+    )
+    top_logprobs: None = given(
+        Refused(why="lor3's answers hold no probabilities; leave it out"),
+        "Refused: lor3's answers hold no probabilities.",
+    )
+    audio: None = given(Refused(why="lor3 carries text; leave it out"), "Refused: lor3 carries text.")
+    web_search_options: None = given(
+        Refused(why="lor3's answers hold no sources; leave it out"),
+        "Refused: lor3's answers hold no sources.",
+    )
+    moderation: None = given(
+        Refused(why="lor3's answers hold no moderation results; leave it out"),
+        "Refused: lor3's answers hold no moderation results.",
+    )
+    functions: None = given(Refused(why=_NO_FUNCTIONS), "Refused: send `tools`.")
+    function_call: None = given(Refused(why=_NO_FUNCTIONS), "Refused: send `tool_choice`.")
+
+
+OPENAI_CHAT: Final = Record(OpenAIChatBody)
+_FIELDS: Final = frozenset(notes_of(OpenAIChatBody))
+_PASSED_ON: Final = (
+    "frequency_penalty", "presence_penalty", "logit_bias", "reasoning_effort", "verbosity", "parallel_tool_calls",
+    "prediction", "service_tier", "store", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+)  # fmt: skip
+_OWN_FIELDS: Final = frozenset(notes_of(Lor3Body))
+
+
+@attrs.frozen(kw_only=True)
+class OpenAIChat:
+    """A body that was understood."""
+
+    command: SendChatCommand
+    names: Mapping[str, str]
+    """Field of the command → where the body has it, for faults that are found later."""
+    include_usage: bool = False
+    warnings: tuple[str, ...] = ()
+    """What was not passed on."""
+
+
+def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
+    """
+    Raises:
+        InvalidRequest: with every fault at once, each with its path.
+    """
+    faults: Faults = []
+    body = OPENAI_CHAT.read({name: item for name, item in value.items() if name in _FIELDS}, "", faults)
+    others = {name: item for name, item in value.items() if name not in _FIELDS and item is not None}
+    for name in others:
+        if name in _OWN_FIELDS:
+            fault(faults, name, f'belongs in `lor3`: send {{"lor3": {{"{name}": …}}}}')
+        else:
+            look_over_name(name, faults)
+    if body is None:
+        _look_further(value, faults)
+        raise InvalidRequest.of(*faults)
+    lor3 = body.lor3 or Lor3Body()
+    warnings: list[str] = []
+    messages = read_messages(body.messages, faults, warnings, continues=lor3.thread_id is not None)
+    tools = () if body.tools is None else to_tools(body.tools, faults)
+    choice = None if body.tool_choice is None else to_tool_choice(body.tool_choice, tools, faults)
+    model, system_prompt = _asked_of(body, lor3, faults)
+    format_name, schema = _format(body, lor3, faults)
+    max_tokens = _max_tokens(body, faults)
+    if faults:
+        raise InvalidRequest.of(*faults)
+    stop = body.stop
+    command = SendChatCommand(
+        request_id=request_id,
+        messages=messages,
+        own_history=not _is_one_turn(messages),
+        thread_id=cast("ThreadId | None", lor3.thread_id),
+        session_id=cast("SessionId | None", lor3.session_id),
+        user=body.user if body.user is not None else body.safety_identifier,
+        system_prompt=system_prompt,
+        variables=lor3.variables or NO_VARIABLES,
+        model=model,
+        fallbacks=lor3.fallbacks,
+        format=format_name,
+        schema=schema,
+        context_depth=lor3.context_depth,
+        memory=lor3.memory,
+        max_tokens=max_tokens,
+        temperature=body.temperature,
+        top_p=body.top_p,
+        stop=() if stop is None else (stop,) if isinstance(stop, str) else stop,
+        seed=body.seed,
+        tools=tools,
+        tool_choice=choice,
+        stream=bool(body.stream),
+        metadata=body.metadata or (),
+        on_disconnect=lor3.on_disconnect or "finish",
+        parameters={**_passed_on(body), **others},
+    )
+    return OpenAIChat(
+        command=command,
+        names=_places(body.model, body.response_format is not None, body.max_completion_tokens is not None),
+        include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
+        warnings=tuple(warnings),
+    )
+
+
+def _is_one_turn(messages: tuple[Message, ...]) -> bool:
+    """Whether a user's turn is all there is, but for instructions: then it can go on with a thread."""
+    return messages[-1].role == "user" and all(message.role == "system" for message in messages[:-1])
+
+
+def _asked_of(body: OpenAIChatBody, lor3: Lor3Body, faults: Faults) -> tuple[str | None, str | None]:
+    """The model and the prompt."""
+    model = body.model
+    if model is None or not model.startswith(PROMPT_PREFIX):
+        return model, lor3.system_prompt
+    if lor3.system_prompt is not None:
+        fault(faults, "lor3.system_prompt", "`model` names a prompt already; leave one of the two out")
+    return None, model.removeprefix(PROMPT_PREFIX)
+
+
+def _format(body: OpenAIChatBody, lor3: Lor3Body, faults: Faults) -> tuple[str | None, JSONObject | None]:
+    wanted = body.response_format
+    if wanted is None:
+        return lor3.format, lor3.schema
+    for name, item in (("format", lor3.format), ("schema", lor3.schema)):
+        if item is not None:
+            fault(faults, f"lor3.{name}", "`response_format` says it already; leave one of the two out")
+    if isinstance(wanted, TextFormatBody):
+        return "raw", None
+    return "json", wanted.json_schema.schema if isinstance(wanted, JSONSchemaFormatBody) else None
+
+
+def _max_tokens(body: OpenAIChatBody, faults: Faults) -> int | None:
+    older, newer = body.max_tokens, body.max_completion_tokens
+    if older is not None and newer is not None and older != newer:
+        fault(faults, "max_completion_tokens", "`max_tokens` says something else; send one of the two")
+    return older if newer is None else newer
+
+
+def _passed_on(body: OpenAIChatBody) -> dict[str, JSONValue]:
+    parameters: dict[str, JSONValue] = {}
+    for name in _PASSED_ON:
+        item = getattr(body, name)
+        if item is not None:
+            parameters[name] = item
+    if body.user is not None and body.safety_identifier is not None:
+        parameters["safety_identifier"] = body.safety_identifier
+    return parameters
+
+
+def places_in(value: JSONObject) -> dict[str, str]:
+    """Field of the command → where a body has it that could not be read as a whole."""
+    return _places(
+        OPENAI_CHAT.field("model", value),
+        value.get("response_format") is not None,
+        value.get("max_completion_tokens") is not None,
+    )
+
+
+def _places(model: str | None, is_formatted: bool, is_newer: bool) -> dict[str, str]:
+    places = {name: f"lor3.{name}" for name in _OWN_FIELDS}
+    if model is not None and model.startswith(PROMPT_PREFIX):
+        places["system_prompt"] = "model"
+    if is_formatted:
+        places |= {"format": "response_format", "schema": "response_format.json_schema.schema"}
+    if is_newer:
+        places["max_tokens"] = "max_completion_tokens"
+    return places
+
+
+def names_in_openai(value: JSONObject) -> Names:
+    """Those that can be read; for a body that has other faults, so that all are named at once."""
+    given = value.get("lor3")
+    lor3 = given if isinstance(given, dict) else {}
+    model: str | None = OPENAI_CHAT.field("model", value)
+    prompt: str | None = LOR3.field("system_prompt", lor3)
+    prompt_is_readable = prompt is not None or lor3.get("system_prompt") is None
+    if model is not None and model.startswith(PROMPT_PREFIX):
+        prompt = model.removeprefix(PROMPT_PREFIX)
+        model = None
+    variables_are_readable = lor3.get("variables") is None or LOR3.field("variables", lor3) is not None
+    format_name: str | None = LOR3.field("format", lor3)
+    schema: JSONObject | None = LOR3.field("schema", lor3)
+    wanted: ResponseFormatBody | None = OPENAI_CHAT.field("response_format", value)
+    if wanted is not None:
+        format_name = "raw" if isinstance(wanted, TextFormatBody) else "json"
+        schema = wanted.json_schema.schema if isinstance(wanted, JSONSchemaFormatBody) else None
+    return Names(
+        format=format_name,
+        # Which format it is meant to go with is not known where that can't be read.
+        schema=schema if format_name is not None or lor3.get("format") is None else None,
+        model=model,
+        fallbacks=LOR3.field("fallbacks", lor3),
+        system_prompt=prompt,
+        variables=(LOR3.field("variables", lor3) or {})
+        if prompt_is_readable and variables_are_readable
+        else None,
+    )
+
+
+def _look_further(value: JSONObject, faults: Faults) -> None:
+    """Checks what spans fields, as far as a body with faults lets one see."""
+    messages, lor3 = OPENAI_CHAT.field("messages", value), value.get("lor3")
+    if messages:
+        continues = isinstance(lor3, dict) and lor3.get("thread_id") is not None
+        read_messages(messages, faults, [], continues=continues)
+    tools, choice = OPENAI_CHAT.field("tools", value), OPENAI_CHAT.field("tool_choice", value)
+    if tools is not None or value.get("tools") is None:
+        known = () if tools is None else to_tools(tools, faults)
+        if choice is not None:
+            to_tool_choice(choice, known, faults)

@@ -1,0 +1,146 @@
+"""Messages in OpenAI's shape, read into lor3's own. Images, tools and their calls have one shape on both surfaces.
+
+Source: `openai.types.chat.chat_completion_message_param` of the official SDK. What an answer of ours, of OpenAI's or of
+a compatible server holds can be sent back as it came: clients append it to their history.
+"""
+
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from domain.json_value import JSONObject, JSONValue
+from domain.message import Message
+from entrypoints.http.checks import Choice, Faults, ListOf, Schemas, Text, TextOr, fault
+from entrypoints.http.message_body import (
+    CALL_ID,
+    MAX_TEXT,
+    TEXT,
+    ImageURLPartBody,
+    MessageBody,
+    PartBody,
+    TextPartBody,
+    ToolCallBody,
+    to_messages,
+)
+from entrypoints.http.openai_checks import Refused, Tolerated
+from entrypoints.http.records import Record, Tagged, given
+
+OpenAIRole: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+
+
+@attrs.frozen(kw_only=True)
+class RefusalPartBody:
+    """What an assistant would not do."""
+
+    type: Literal["refusal"] = given(Choice(("refusal",)), "Always `refusal`.", required=True)
+    refusal: str = given(TEXT, "Its words.", required=True)
+
+
+OpenAIPart: TypeAlias = TextPartBody | ImageURLPartBody | RefusalPartBody
+_PART: Final[Tagged[OpenAIPart]] = Tagged(
+    "type",
+    {
+        "text": Record(TextPartBody),
+        "image_url": Record(ImageURLPartBody),
+        "refusal": Record(RefusalPartBody),
+    },
+)
+_FUNCTIONS: Final = "functions were replaced by tools; send `tools` and `tool_calls`"
+
+
+@attrs.frozen
+class RoleName:
+    """Refuses the legacy role by its name."""
+
+    roles: Choice = Choice(("system", "developer", "user", "assistant", "tool"))
+
+    def read(self, value: JSONValue, path: str, faults: Faults) -> str | None:
+        if value == "function":
+            fault(
+                faults, path, "the role `function` was replaced by `tool`; send tool calls and their results"
+            )
+            return None
+        return self.roles.read(value, path, faults)
+
+    def schema(self, schemas: Schemas) -> JSONObject:
+        return self.roles.schema(schemas)
+
+
+@attrs.frozen(kw_only=True)
+class OpenAIMessage:
+    """A turn of a conversation, in OpenAI's shape."""
+
+    role: OpenAIRole = given(RoleName(), "Whose turn it is; `developer` is `system`.", required=True)
+    content: str | tuple[OpenAIPart, ...] | None = given(
+        TextOr(text=Text(max_length=MAX_TEXT), other=ListOf(item=_PART, min_items=1, max_items=100)),
+        "A string, or a list of parts: `text`, `image_url` in a user's turn, `refusal` in an assistant's. "
+        "May be null where an assistant only called tools.",
+    )
+    refusal: str | None = given(
+        Text(max_length=MAX_TEXT), "Of an assistant: what it said in place of `content`."
+    )
+    tool_calls: tuple[ToolCallBody, ...] | None = given(
+        ListOf(item=Record(ToolCallBody), max_items=128), "The calls of an assistant's turn."
+    )
+    tool_call_id: str | None = given(CALL_ID, "In a tool's turn: which earlier call it answers.")
+    name: str | None = given(
+        Text(max_length=256), "A participant's name. Not passed on; the answer's `lor3.warnings` say so."
+    )
+    function_call: None = given(Refused(why=_FUNCTIONS), "Refused: send `tool_calls`.")
+    audio: None = given(Refused(why="lor3 carries no audio; send text"), "Refused: lor3 carries no audio.")
+    annotations: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
+    reasoning: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
+    reasoning_content: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
+
+
+OPENAI_MESSAGE: Final = Record(OpenAIMessage)
+
+
+def read_messages(
+    bodies: tuple[OpenAIMessage, ...], faults: Faults, warnings: list[str], *, continues: bool
+) -> tuple[Message, ...]:
+    """Domain messages; checks what spans fields and turns.
+
+    Args:
+        warnings: takes what is not passed on.
+        continues: a thread is continued.
+    """
+    if any(body.name for body in bodies):
+        warnings.append("the `name` of messages was not passed on: not every provider has a place for it")
+    own = tuple([_own(body, f"messages[{index}]", faults) for index, body in enumerate(bodies)])
+    return to_messages(own, faults, continues=continues)
+
+
+def _own(body: OpenAIMessage, path: str, faults: Faults) -> MessageBody:
+    if body.refusal and body.role != "assistant":
+        fault(
+            faults,
+            f"{path}.refusal",
+            f"only an `assistant` message has a refusal, not a `{body.role}` message",
+        )
+    return MessageBody(
+        role="system" if body.role == "developer" else body.role,
+        content=_content(body, path, faults),
+        tool_calls=body.tool_calls,
+        tool_call_id=body.tool_call_id,
+    )
+
+
+def _content(body: OpenAIMessage, path: str, faults: Faults) -> str | tuple[PartBody, ...] | None:
+    content = body.content
+    if not content and body.refusal:
+        return body.refusal
+    if content is None or isinstance(content, str):
+        return content
+    parts: list[PartBody] = []
+    for index, part in enumerate(content):
+        if isinstance(part, RefusalPartBody):
+            if body.role != "assistant":
+                where = f"{path}.content[{index}].type"
+                fault(
+                    faults, where, f"only an `assistant` message has a refusal, not a `{body.role}` message"
+                )
+            parts.append(TextPartBody(type="text", text=part.refusal))
+        else:
+            parts.append(part)
+    return tuple(parts)

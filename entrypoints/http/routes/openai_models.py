@@ -1,0 +1,74 @@
+"""`GET /v1/models` and `GET /v1/models/{id}`: whatever a `model` may name, in OpenAI's shape."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import web
+
+from domain.errors import NotFound, StorageUnavailable
+from domain.ids import DEFAULT_TENANT
+from domain.json_value import JSONValue
+from domain.prompt.reference import PromptName
+from domain.prompt.version import Prompt
+from domain.suggestion import shown
+from entrypoints.application import Application
+from entrypoints.http.openai_answers import model_json
+from entrypoints.http.openai_body import PROMPT_PREFIX
+from entrypoints.http.state import STATE
+from entrypoints.rendering import to_json
+
+_JSON: Final = "application/json"
+_OURS: Final = "lor3"
+_MAX_PROMPTS: Final = 1000
+
+
+class NoSuchModel(NotFound):
+    """OpenAI's own code for it."""
+
+    code = "model_not_found"
+
+
+async def list_models(request: web.Request) -> web.StreamResponse:
+    """Models, aliases and prompts. Those that were switched off are left out."""
+    listed = await _models(request.app[STATE].application)
+    return web.Response(body=to_json({"object": "list", "data": list(listed.values())}), content_type=_JSON)
+
+
+async def show_model(request: web.Request) -> web.StreamResponse:
+    """One of the list."""
+    name = request.match_info["id"]
+    found = (await _models(request.app[STATE].application)).get(name)
+    if found is None:
+        raise NoSuchModel(f"there is no model `{shown(name)}`; GET /v1/models lists all of them")
+    return web.Response(body=to_json(found), content_type=_JSON)
+
+
+async def _models(application: Application) -> dict[str, JSONValue]:
+    """By their ids."""
+    described = application.describe_service.execute()
+    listed: dict[str, JSONValue] = {}
+    for view in described.models:
+        if not view.retired:
+            name = str(view.spec.ref)
+            listed[name] = model_json(name, owned_by=view.spec.ref.provider)
+    for alias, ref in described.aliases:
+        listed[alias] = model_json(alias, owned_by=ref.provider)
+    try:
+        async for prompt in _prompts(application):
+            name = f"{PROMPT_PREFIX}{prompt.name}"
+            at = int(prompt.created_at.timestamp())
+            listed[name] = model_json(name, owned_by=_OURS, created_at=at)
+    except StorageUnavailable:  # the models can be named all the same
+        return listed
+    return listed
+
+
+async def _prompts(application: Application) -> AsyncIterator[Prompt]:
+    after: PromptName | None = None
+    for _ in range(_MAX_PROMPTS // 100):
+        page = await application.read_prompts.page(DEFAULT_TENANT, after=after)
+        for entry in page.items:
+            yield entry.prompt
+        after = page.next_after
+        if after is None:
+            return
