@@ -41,7 +41,7 @@ class ToolCall:
     arguments: str
     """JSON text exactly as the model wrote it; never repaired."""
     complete: bool = True
-    """False where the answer ended inside the arguments."""
+    """False where the answer ended inside the arguments, or they are no JSON."""
 
 
 @attrs.frozen(kw_only=True)

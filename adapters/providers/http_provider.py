@@ -250,32 +250,46 @@ async def _stream_events(
     """A batch for each block that came, empty where nothing in it is news."""
     parser = SSEParser()
     received = said = 0
+    over_at: float | None = None
+    """When an answer that is whole is waited for no more, whatever still comes."""
     batch: list[ProviderEvent] = []
     try:
         while True:
-            block = await _next_block(answer, decoder)
-            if block is None:
-                break
-            received += len(block)
-            if received > MAX_STREAM_BYTES:
-                raise too_large()
-            batch = []
-            for data in parser.feed(block) if block else parser.close():
-                batch += decoder.feed(data)
-                if decoder.is_closed:
-                    break
-            for event in batch:
-                if type(event) is TextDelta:
-                    said += len(event.text)
-                elif type(event) is ToolCallDelta:
-                    said += len(event.arguments)
-            if said > MAX_ANSWER_CHARACTERS:
-                raise too_large()
+            try:
+                if not decoder.is_finished:
+                    block = await answer.block()
+                else:
+                    now = asyncio.get_running_loop().time()
+                    over_at = over_at or now + _TRAILER_S
+                    if now >= over_at:
+                        break
+                    async with asyncio.timeout_at(over_at):
+                        block = await answer.block()
+                received += len(block)
+                if received > MAX_STREAM_BYTES:
+                    raise too_large()
+                batch = []
+                for data in parser.feed(block) if block else parser.close():
+                    batch += decoder.feed(data)
+                    if decoder.is_closed:
+                        break
+                for event in batch:
+                    if type(event) is TextDelta:
+                        said += len(event.text)
+                    elif type(event) is ToolCallDelta:
+                        said += len(event.arguments)
+                if said > MAX_ANSWER_CHARACTERS:
+                    raise too_large()
+            except (TimeoutError, ProviderFailure):
+                if not decoder.is_finished:
+                    raise
+                break  # nothing that follows the finish reason can take it back
             if not block or decoder.is_closed:
                 break
             yield batch
             batch = []
-        yield [*batch, *decoder.end()]
+        # What a cut stream has counted so far is not what it cost: Anthropic's first frame says "1 token".
+        yield [*batch, *decoder.end()] if decoder.is_finished else batch
     except ProviderFailure:
         answer.close()
         if batch:  # what came before the failure, in the same block
@@ -292,17 +306,6 @@ async def _stream_events(
                 await answer.block()
         except (TimeoutError, ProviderFailure):
             return
-
-
-async def _next_block(answer: Answer, decoder: StreamDecoder) -> bytes | None:
-    """More of the stream, empty at its end; None where the answer is whole and nothing more comes in time."""
-    if not decoder.is_finished:
-        return await answer.block()
-    try:
-        async with asyncio.timeout(_TRAILER_S):
-            return await answer.block()
-    except (TimeoutError, ProviderFailure):
-        return None
 
 
 def _tripped(exc: Exception) -> ProviderFailure:

@@ -83,11 +83,11 @@ class Failover:
             failure: ProviderFailure | None = None
             outcome = "cancelled"  # also where the consumer goes away at a `yield`
             try:
+                run.shown, run.shown_by = call.transcript, spec
                 if shown_by is not None:
                     reason = run.failures[-1][1].kind
                     yield (Reset(reason=reason, from_model=shown_by, to_model=spec.ref),)
                 content = call.first
-                run.shown = call.transcript
                 while content:
                     shown_by = spec.ref
                     yield content

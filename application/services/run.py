@@ -60,6 +60,8 @@ class Run:
     transcript: Transcript = attrs.field(factory=Transcript)
     shown: Transcript | None = None
     """Of a stream: what was passed on and is not void."""
+    shown_by: ModelSpec | None = None
+    """Who said it."""
     sent: int = 0
     position: int = 0
     """Of the next candidate."""
@@ -76,6 +78,12 @@ class Run:
     def fallbacks(self) -> int:
         """Candidates before the current one."""
         return max(0, self.position - 1)
+
+    @property
+    def speaker(self) -> ModelRef | None:
+        """Whose words there are; else who is being asked, and None where nobody is."""
+        spec = self.shown_by or self.spec
+        return None if spec is None else spec.ref
 
     @property
     def has_next(self) -> bool:

@@ -18,7 +18,7 @@ from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer
 from domain.attempt import Attempt
 from domain.chat import FinishReason
-from domain.errors import ChatFailed, KeyTakenOver, LorError, NotFound, StorageUnavailable
+from domain.errors import ChatFailed, InvalidRequest, KeyTakenOver, LorError, NotFound, StorageUnavailable
 from domain.memory import context_use
 from domain.output.formatter import Formatted
 from domain.telemetry import ChatLost, ChatRefused
@@ -104,7 +104,11 @@ class Settlement:
             self._lost(progress, error, await self.charge(progress))
             return
         # What was shown of a cut stream is kept; what was never shown, or does not fit its format, is no answer.
-        is_cut = progress.announced and isinstance(error, ChatFailed) and progress.said is not None
+        is_cut = (
+            progress.announced
+            and isinstance(error, ChatFailed | InvalidRequest)
+            and progress.said is not None
+        )
         await self._store(progress, status="incomplete" if is_cut else "failed", error_code=error.code)
 
     async def left(self, progress: Progress) -> None:
@@ -126,7 +130,7 @@ class Settlement:
             progress, charge, status="cancelled" if said is None else "incomplete", finish_reason="stopped"
         )
         run = progress.runs[-1] if progress.runs else None
-        model = progress.assembly.request.model if run is None or run.spec is None else run.spec.ref
+        model = (None if run is None else run.speaker) or progress.assembly.request.model
         bill = charge.bill
         answer = ChatAnswer(
             message_id=progress.ids.message,
@@ -206,7 +210,7 @@ class Settlement:
             error_code=error_code,
             answer=answer,
             attempts=charge.attempts,
-            model=run.spec.ref if run is not None and run.spec is not None else None,
+            model=None if run is None else run.speaker,
             finish_reason=finish_reason,
             bill=charge.bill,
             token_count=charge.answer_tokens if run is not None else 0,

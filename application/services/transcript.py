@@ -1,5 +1,6 @@
 """Folds a provider's events into a whole answer."""
 
+import json
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -79,17 +80,27 @@ class Transcript:
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """In the order of their index. `complete` is False where the answer was cut inside the last one."""
+        """In the order of their index. `complete` is False where the answer was cut inside the last one, or a piece of
+        the arguments never came: what is no JSON is shown as it is, and must not be run."""
         if not self._calls:
             return ()
         cut = self.finish_reason in (None, "length")
         last = max(self._calls)
-        return tuple(
-            ToolCall(
-                id=call.id or "",
-                name=call.name or "",
-                arguments="".join(call.arguments),
-                complete=not (cut and index == last),
+        calls: list[ToolCall] = []
+        for index, call in sorted(self._calls.items()):
+            arguments = "".join(call.arguments)
+            complete = not (cut and index == last) and _is_whole(arguments)
+            calls.append(
+                ToolCall(id=call.id or "", name=call.name or "", arguments=arguments, complete=complete)
             )
-            for index, call in sorted(self._calls.items())
-        )
+        return tuple(calls)
+
+
+def _is_whole(arguments: str) -> bool:
+    if not arguments:
+        return True  # some servers say nothing where a function takes nothing
+    try:
+        json.loads(arguments)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -172,7 +172,7 @@ class OpenAIStream:
             if type(calls) is list:
                 for call in calls:
                     piece = _tool_call(call, self._index(call))
-                    if piece is not None:
+                    if piece is not None and not self._is_empty(piece):
                         events.append(self._noted(piece))
         finish = choice.get("finish_reason")
         if finish:
@@ -191,6 +191,11 @@ class OpenAIStream:
                 return last + 1
             return last
         return 0
+
+    def _is_empty(self, piece: ToolCallDelta) -> bool:
+        """A piece that says nothing new must not keep a stream alive; the first one says that there is a call."""
+        is_known = piece.index in self._calls and (piece.name is None or piece.index in self._named)
+        return is_known and not piece.arguments
 
     def _noted(self, piece: ToolCallDelta) -> ToolCallDelta:
         is_first = piece.index not in self._calls

@@ -52,3 +52,15 @@ def test_call_that_the_limit_cut_is_marked_incomplete() -> None:
     )
 
     assert transcript.tool_calls == (ToolCall(id="a", name="f", arguments='{"x', complete=False),)
+
+
+def test_call_whose_arguments_are_no_json_is_marked_incomplete() -> None:
+    """A piece that was lost on the way shows only there: the answer itself says that it is whole."""
+    transcript = _fold(
+        ToolCallDelta(index=0, id="a", name="f", arguments='{"x"'),
+        ToolCallDelta(index=1, id="b", name="g"),
+        ToolCallDelta(index=2, id="c", name="h", arguments="[" * 100_000),
+        AnswerFinished(reason="tool_calls"),
+    )
+
+    assert [call.complete for call in transcript.tool_calls] == [False, True, False]

@@ -233,6 +233,23 @@ def test_tool_call_deltas() -> None:
     )
 
 
+def test_pieces_of_a_call_that_say_nothing_new_are_no_content() -> None:
+    """Else a server that repeats them would seem to answer for as long as it likes."""
+    first = {"index": 0, "id": "c1", "function": {"name": "f", "arguments": ""}}
+    again = openai_chunk({"tool_calls": [first]})
+
+    assert [
+        STARTED,
+        ToolCallDelta(index=0, id="c1", name="f"),
+        AnswerFinished(reason="tool_calls"),
+    ] == _stream(
+        again,
+        again,
+        openai_chunk({"tool_calls": [{"index": 0, "function": {}}]}),
+        openai_chunk({}, "tool_calls"),
+    )
+
+
 def test_tool_calls_without_an_index() -> None:
     """Some servers leave it out: a new id is a new call."""
     events = _stream(
