@@ -11,8 +11,9 @@ from tests.support.fault_upstream.server import FAULTS, FaultUpstream
 REQUESTS = 200
 CONCURRENT = 16
 EXPECTED = {200, 400, 502, 503, 504}
-LEFT_OUT = {"f21-reset", "f22-stale", "f22-stale-reset", "f04-quota"}
-"""A reset of a reused connection is retried silently and not counted; an empty account closes a whole wire."""
+LEFT_OUT = {"f21-reset", "f22-stale", "f22-stale-reset", "f04-quota", "f50-text", "f50-comments"}
+"""A reset of a reused connection is retried silently and not counted; an empty account closes a whole wire; and streams
+without end have the machine alone."""
 
 
 async def test_mixture_of_all_faults_never_shows_a_500(start: StartGateway, upstream: FaultUpstream) -> None:
@@ -21,7 +22,7 @@ async def test_mixture_of_all_faults_never_shows_a_500(start: StartGateway, upst
     names = sorted(FAULTS.keys() - LEFT_OUT)
     bomb("openai")
     bomb("anthropic")  # made once; later it would block the loop that all of this runs on
-    limits = Timeouts(connect_s=2.0, first_token_s=1.0, idle_s=1.0, total_s=5.0)
+    limits = Timeouts(connect_s=2.0, first_token_s=0.7, idle_s=0.7, content_idle_s=0.7, total_s=3.0)
     statuses: list[int] = []
     gate_limit = asyncio.Semaphore(CONCURRENT)
     async with start(timeouts=limits, next_models=["spare:ok-next"]) as gate:
@@ -45,7 +46,7 @@ async def test_mixture_of_all_faults_never_shows_a_500(start: StartGateway, upst
 
         assert len(statuses) == REQUESTS
         answers = [row for row in gate.rows("messages") if row["role"] == "assistant"]
-        assert {row["status"] for row in answers} <= {"complete", "failed"}
+        assert {row["status"] for row in answers} <= {"complete", "incomplete", "failed"}
         assert len([row for row in answers if row["status"] == "complete"]) == statuses.count(200)
         made = [row for row in gate.rows("attempts") if not row["outcome"].startswith("skipped_")]
         assert len(made) == len(upstream.attempts)

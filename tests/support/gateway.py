@@ -6,6 +6,7 @@ seen upstream equal the counter, no key and no provider text is anywhere, and no
 
 import asyncio
 import base64
+import itertools
 import json
 import sqlite3
 import urllib.parse
@@ -81,6 +82,22 @@ class Reply:
         return str(self.body.get("code", "ok"))
 
     @property
+    def names(self) -> list[str]:
+        """The names of a stream's events, neighbours of one name as one."""
+        return [name for name, _ in itertools.groupby(name for name, _ in self.events)]
+
+    @property
+    def text(self) -> str:
+        """What a stream's deltas come to: those before a reset are void."""
+        texts: list[str] = []
+        for name, data in self.events:
+            if name == "reset":
+                texts.clear()
+            elif name == "delta":
+                texts.append(data["text"])
+        return "".join(texts)
+
+    @property
     def outcomes(self) -> list[str]:
         return [attempt["outcome"] for attempt in self.body["attempts"]]
 
@@ -126,6 +143,39 @@ class Gateway:
                 elapsed_s=elapsed_s,
             )
 
+    @asynccontextmanager
+    async def listening(
+        self, model: str, fallbacks: Sequence[str] = (), *, until: bytes = b"", **fields: Any
+    ) -> AsyncIterator[bytes]:
+        """A streamed chat, read up to the first block that `until` is in; leaving cuts the connection."""
+        body = {"prompt": PROMPT, "model": model, "fallbacks": list(fallbacks), "stream": True, **fields}
+        reader, writer = await asyncio.open_connection(*urllib.parse.urlsplit(self.url).netloc.split(":"))
+        data = json.dumps(body).encode()
+        writer.write(
+            b"POST /chat HTTP/1.1\r\nHost: lor3\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(data), data)
+        )
+        try:
+            raw = b""
+            async with asyncio.timeout(5.0):
+                while until not in raw:
+                    block = await reader.read(65536)
+                    assert block, f"the stream ended early: {raw!r}"
+                    raw += block
+            self._seen_by_client += raw
+            yield raw
+        finally:
+            writer.transport.abort()
+
+    async def settled(self, status: str, *, within_s: float = 5.0) -> dict[str, Any]:
+        """The newest answer's row, once it is stored with that status."""
+        async with asyncio.timeout(within_s):
+            while True:
+                answers = [row for row in self.rows("messages") if row["role"] == "assistant"]
+                if answers and answers[-1]["status"] == status:
+                    return answers[-1]
+                await asyncio.sleep(0.02)
+
     def counted(self, metric: str) -> int:
         """The sum of a counter over all its labels, as /metrics shows it."""
         families = text_string_to_metric_families(self.application.metrics().decode())
@@ -139,8 +189,14 @@ class Gateway:
             found = connection.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608 - a test's own name
             return [dict(row) for row in found]
 
-    def assert_answered(self, reply: Reply, model: str, *, cost: Decimal | None = HEALTHY_COST) -> None:
-        """P1: the answer, its usage and its cost are stored, with the user's turn and all attempts."""
+    def assert_answered(
+        self, reply: Reply, model: str, *, cost: Decimal | None = HEALTHY_COST, cut: int = 0
+    ) -> None:
+        """P1: the answer, its usage and its cost are stored, with the user's turn and all attempts.
+
+        Args:
+            cut: how many of the attempts had said something before they failed: they are charged.
+        """
         assert (reply.status, reply.code) == (200, "ok"), reply.raw
         answer = reply.body
         assert answer["model"] == model
@@ -153,7 +209,9 @@ class Gateway:
         assert Decimal(answer["cost_usd"]) == Decimal(assistant["cost_usd"])
         if cost is not None:
             assert Decimal(answer["cost_usd"]) == cost
-        self._assert_attempts(assistant["id"], reply.outcomes)
+        if reply.events:
+            assert self.stored_text(assistant) == reply.text
+        self._assert_attempts(assistant["id"], reply.outcomes, cut=cut)
         assert reply.outcomes[-1] == "ok"
         assert set(reply.outcomes[:-1]).isdisjoint({"ok"})
 
@@ -172,6 +230,38 @@ class Gateway:
         if attempts is not None:
             assert attempts == len([row for row in rows if not row["outcome"].startswith("skipped_")])
 
+    def assert_cut(self, reply: Reply, status: int, code: str, *, text: str, models: Sequence[str]) -> None:
+        """PP: an error after content; the text so far is stored as incomplete, with its estimated price.
+
+        Args:
+            models: of the attempts, in order; the last that said something is the answer's.
+        """
+        assert reply.events, reply.raw
+        assert (reply.http_status, reply.events[-1][0]) == (200, "error"), reply.raw
+        assert (reply.status, reply.code) == (status, code), reply.raw
+        assert "done" not in reply.names
+        assert text == reply.text
+        user, assistant = self._turns(None)
+        assert (user["role"], user["status"]) == ("user", "complete")
+        self.assert_partial(assistant, text=text)
+        assert code == assistant["error_code"]
+        rows = sorted(
+            (row for row in self.rows("attempts") if row["message_id"] == assistant["id"]),
+            key=lambda row: int(row["number"]),
+        )
+        made = [row for row in rows if not row["outcome"].startswith("skipped_")]
+        assert list(models) == [f"{row['provider']}:{row['model']}" for row in made]
+        assert "ok" not in [row["outcome"] for row in made]
+
+    def assert_partial(self, row: Mapping[str, Any], *, text: str) -> None:
+        """The row of an answer that was cut: what was said of it, by whom, and what it cost by our own count."""
+        assert row["status"] == "incomplete"
+        assert text == self.stored_text(row)
+        assert row["provider"]
+        assert row["model"]
+        assert row["usage_estimated"]
+        assert Decimal(row["cost_usd"]) > 0
+
     def _turns(self, message_id: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
         """The newest user turn and its answer, or those of one answer."""
         messages = self.rows("messages")
@@ -184,7 +274,12 @@ class Gateway:
         user = next(row for row in thread if row["position"] == answer["position"] - 1)
         return user, answer
 
-    def _assert_attempts(self, message_id: str, outcomes: list[str]) -> None:
+    @staticmethod
+    def stored_text(row: Mapping[str, Any]) -> str:
+        """The text of a row of messages."""
+        return "".join(part["text"] for part in json.loads(row["content"])["parts"])
+
+    def _assert_attempts(self, message_id: str, outcomes: list[str], *, cut: int) -> None:
         rows = [row for row in self.rows("attempts") if row["message_id"] == message_id]
         rows = [
             row
@@ -192,9 +287,8 @@ class Gateway:
             if not row["outcome"].startswith("skipped_")
         ]
         assert outcomes == [row["outcome"] for row in rows]
-        for row in rows:
-            if row["outcome"] != "ok":
-                assert Decimal(row["cost_usd"]) == 0
+        failed = [Decimal(row["cost_usd"]) for row in rows if row["outcome"] != "ok"]
+        assert len([cost for cost in failed if cost > 0]) == cut
 
     async def check_every_row(self, next_models: Sequence[str]) -> None:
         """The next healthy request succeeds, and the attempts seen upstream equal the counter."""

@@ -48,6 +48,7 @@ class Exchange:
     attempt: Attempt
     upstream: "FaultUpstream"
     _writer: asyncio.StreamWriter
+    _reader: asyncio.StreamReader
     keep_alive: bool = True
     """Whether another request may follow on this connection."""
 
@@ -93,10 +94,31 @@ class Exchange:
 
     async def stream(self, frames: Iterable[bytes]) -> None:
         """A correct chunked event stream."""
+        await self.begin_stream(frames)
+        await self.send(b"0\r\n\r\n")
+
+    async def begin_stream(self, frames: Iterable[bytes]) -> None:
+        """The head of a chunked event stream and some frames; what follows is the caller's to send."""
         await self.send(head(200, (("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))))
         for frame in frames:
             await self.send(chunk(frame))
-        await self.send(b"0\r\n\r\n")
+
+    async def hold(self, seconds: float, *, every_s: float = 0.02, frame: bytes = b"") -> None:
+        """Waits until the client closes the connection, which is noted, at most for `seconds`.
+
+        Args:
+            every_s: how often to look, and to send `frame`, if there is one.
+        """
+        self.keep_alive = False
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while loop.time() < until and not self.upstream.released.is_set():
+            if self._reader.at_eof() or self._reader.exception() is not None:
+                self.upstream.left_at_s[self.attempt.model] = loop.time()
+                raise ConnectionResetError("the client went away")
+            if frame:
+                await self.send(chunk(frame))
+            await self.upstream.pause(every_s)
 
     async def refuse(
         self,

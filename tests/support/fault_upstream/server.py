@@ -9,13 +9,13 @@ import asyncio
 import itertools
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import attrs
 
-from tests.support.fault_upstream import bodies, provider_answers, transport
+from tests.support.fault_upstream import bodies, provider_answers, streams, transport
 from tests.support.fault_upstream.exchange import Attempt, Exchange
 from tests.support.fault_upstream.listeners import Canary, canary_server
 from tests.support.fault_upstream.registry import FAULTS, fault_for
@@ -23,7 +23,7 @@ from tests.support.fault_upstream.wire import Wire
 
 __all__ = ["FAULTS", "FaultUpstream", "fault_upstream"]
 
-_FAULT_MODULES: Final = (provider_answers, transport, bodies)
+_FAULT_MODULES: Final = (provider_answers, transport, bodies, streams)
 """Importing them fills the registry."""
 TASK_NAME: Final = "fault-upstream"
 """How this server's tasks begin, so that a test can tell them from the gateway's."""
@@ -47,6 +47,8 @@ class FaultUpstream:
     """What the faults with `outage` in their name look at: False is down."""
     errors: list[BaseException] = attrs.field(factory=list)
     """Faults of the upstream itself; raised when it ends."""
+    left_at_s: dict[str, float] = attrs.field(factory=dict)
+    """When the client last closed a connection on which a model's answer was held, by the event loop's clock."""
     released: asyncio.Event = attrs.field(factory=asyncio.Event)
     """Set when the upstream ends, so that no fault sleeps on."""
 
@@ -71,6 +73,19 @@ class FaultUpstream:
         times = [attempt.at_s for attempt in self.seen(model)]
         return [later - earlier for earlier, later in itertools.pairwise(times)]
 
+    async def asked(self, model: str) -> None:
+        """Returns when the model is asked for the first time.
+
+        Raises:
+            TimeoutError: not within 5 s.
+        """
+        await _true(lambda: bool(self.seen(model)))
+
+    async def left(self, model: str) -> float:
+        """When the client closed the connection on which the model's answer is held; raises as `asked` does."""
+        await _true(lambda: model in self.left_at_s)
+        return self.left_at_s[model]
+
     async def pause(self, seconds: float) -> None:
         """Silence, cut short when the upstream ends."""
         try:
@@ -78,6 +93,14 @@ class FaultUpstream:
                 await self.released.wait()
         except TimeoutError:
             return
+
+
+async def _true(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
 
 
 @asynccontextmanager
@@ -134,7 +157,7 @@ async def _serve(
         attempt = await _read(upstream, connection, count, reader)
         count += 1
         upstream.attempts.append(attempt)
-        exchange = Exchange(attempt=attempt, upstream=upstream, writer=writer)
+        exchange = Exchange(attempt=attempt, upstream=upstream, writer=writer, reader=reader)
         await fault_for(attempt.model, attempt.number)(exchange)
         if not exchange.keep_alive or attempt.headers.get("connection") == "close":
             return

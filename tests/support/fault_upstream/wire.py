@@ -65,7 +65,8 @@ def answer(wire: Wire, model: str) -> dict[str, Any]:
     return openai_answer(model) if wire == "openai" else anthropic_answer(model)
 
 
-def _openai_chunk(model: str, delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
+def openai_chunk(model: str, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    """One chunk of a stream; the caller may change it."""
     return {
         "id": "chatcmpl-fault",
         "object": "chat.completion.chunk",
@@ -78,10 +79,10 @@ def _openai_chunk(model: str, delta: dict[str, Any], finish: str | None) -> dict
 
 def openai_stream(model: str, text: str = HEALTHY_TEXT, finish: str = "stop") -> list[bytes]:
     """The frames of a healthy stream with `stream_options.include_usage`, word by word."""
-    chunks = [_openai_chunk(model, {"role": "assistant", "content": ""}, None)]
-    chunks += [_openai_chunk(model, {"content": piece}, None) for piece in _words(text)]
-    chunks.append(_openai_chunk(model, {}, finish))
-    last = _openai_chunk(model, {}, None)
+    chunks = [openai_chunk(model, {"role": "assistant", "content": ""})]
+    chunks += [openai_chunk(model, {"content": piece}) for piece in words(text)]
+    chunks.append(openai_chunk(model, {}, finish))
+    last = openai_chunk(model, {})
     last["choices"] = []
     last["usage"] = openai_answer(model)["usage"]
     chunks.append(last)
@@ -96,10 +97,7 @@ def anthropic_stream(model: str, text: str = HEALTHY_TEXT, finish: str = "end_tu
         {"type": "message_start", "message": head},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "ping"},
-        *(
-            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
-            for piece in _words(text)
-        ),
+        *(anthropic_delta(piece) for piece in words(text)),
         {"type": "content_block_stop", "index": 0},
         {
             "type": "message_delta",
@@ -108,7 +106,16 @@ def anthropic_stream(model: str, text: str = HEALTHY_TEXT, finish: str = "end_tu
         },
         {"type": "message_stop"},
     ]
-    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+    return [anthropic_frame(event) for event in events]
+
+
+def anthropic_delta(text: str) -> dict[str, Any]:
+    """A piece of the first block's text."""
+    return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+
+
+def anthropic_frame(event: dict[str, Any]) -> bytes:
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
 
 
 def stream(wire: Wire, model: str) -> list[bytes]:
@@ -116,6 +123,7 @@ def stream(wire: Wire, model: str) -> list[bytes]:
     return openai_stream(model) if wire == "openai" else anthropic_stream(model)
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The pieces in which a text is streamed."""
     first, *rest = text.split(" ")
     return [first, *(f" {word}" for word in rest)]
