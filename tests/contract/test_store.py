@@ -1,6 +1,7 @@
 """The store suite on everything that claims to be a store."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from adapters.persistence.store import create
 from adapters.testing.prompts_to_store import Stores
 from adapters.testing.store_suite import StoreSuite
 from tests.support.records import store_config
+from tests.support.sqlite_files import put_migrated
 
 
 class TestInMemoryStore(StoreSuite):
@@ -36,6 +38,7 @@ class TestPostgreSQLStore(StoreSuite):
 
 class TestSQLiteStore(StoreSuite):
     @pytest.fixture
-    async def stores(self, sqlite_url: str) -> AsyncIterator[Stores]:
-        async for stores in _two(sqlite_url):
+    async def stores(self, tmp_path: Path) -> AsyncIterator[Stores]:
+        put_migrated(tmp_path / "lor3.db")
+        async for stores in _two(f"sqlite:///{tmp_path / 'lor3.db'}"):
             yield stores

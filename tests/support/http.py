@@ -32,6 +32,7 @@ from entrypoints.http.app import create_app
 from entrypoints.http.server import Runner
 from entrypoints.http.state import STATE, ServerState
 from entrypoints.settings import ServerSettings
+from tests.support.sqlite_files import put_migrated
 
 MODEL = ModelRef("demo", "scripted")
 _ID = "01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e0"
@@ -183,6 +184,8 @@ async def serving(
     Args:
         database_url: in place of a file in `folder`; the same for several is that of replicas.
     """
+    if database_url is None and not (folder / "lor3.db").exists():
+        put_migrated(folder / "lor3.db")
     settings = load_settings(config_path=None, environ={}, cwd=folder)
     database = attrs.evolve(
         settings.database,
