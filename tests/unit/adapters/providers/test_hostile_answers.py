@@ -112,12 +112,12 @@ async def test_endless_stream_is_cut(
     else:
         delta = {"type": "text_delta", "text": text}
         frame = wire.anthropic_event("content_block_delta", index=0, delta=delta)
-    start = wire.openai_frames("") if vendor == "openai" else wire.anthropic_frames("")
+    start = wire.openai_frames("")[:1] if vendor == "openai" else wire.anthropic_frames("")[:2]
     sent = 0
 
     async def reply(_request: wire.Received, writer: Any) -> bool:
         nonlocal sent
-        writer.write(wire.head(200, ("Content-Type", "text/event-stream")) + b"".join(start[:2]))
+        writer.write(wire.head(200, ("Content-Type", "text/event-stream")) + b"".join(start))
         while True:
             writer.write(frame)
             await writer.drain()
