@@ -23,3 +23,8 @@ class ClientChat:
     created_at: datetime.datetime
     updated_at: datetime.datetime
     """When it was bound to this thread."""
+
+
+def answer_name(chat_id: str) -> str:
+    """The name by which the answer of a chat can be found while it is made."""
+    return f"chat:{chat_id}"

@@ -73,13 +73,18 @@ class Placement:
                 raise no_thread(command.thread_id, for_chat=True) from None
             conversation = injection.conversation
             _demand_place(conversation, command)
+            new_turns = turns
+            if command.own_history:
+                # A thread that was opened and not written to yet holds nothing of it.
+                is_begun = conversation.thread.length > 0
+                new_turns = _after_last_answer(command.messages) if is_begun else command.messages
             return Place(
                 session=conversation.session,
                 thread=conversation.thread,
                 injection=None if command.own_history else injection,
                 history=history,
                 turns=turns,
-                new_turns=_after_last_answer(command.messages) if command.own_history else turns,
+                new_turns=new_turns,
             )
         session: Session | None = None
         if command.session_id is not None:
