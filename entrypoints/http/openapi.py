@@ -11,6 +11,7 @@ from entrypoints.http.openapi_events import EVENT_SCHEMAS
 from entrypoints.http.openapi_feedback import feedback_paths
 from entrypoints.http.openapi_feedback_answers import FEEDBACK_SCHEMAS
 from entrypoints.http.openapi_memory_answers import MEMORY_SCHEMAS
+from entrypoints.http.openapi_openai import OPENAI_RESPONSE, OPENAI_SCHEMAS, openai_paths
 from entrypoints.http.openapi_operations import json_answer, operation
 from entrypoints.http.openapi_prompt_answers import PROMPT_SCHEMAS
 from entrypoints.http.openapi_prompts import prompt_paths
@@ -38,6 +39,7 @@ def document() -> dict[str, JSONValue]:
         **thread_paths(schemas),
         **feedback_paths(schemas),
         **prompt_paths(schemas),
+        **openai_paths(schemas),
     }
     for answered in (
         ANSWER_SCHEMAS,
@@ -49,6 +51,7 @@ def document() -> dict[str, JSONValue]:
         EXPLANATION_SCHEMAS,
         PROMPT_SCHEMAS,
         CONFIG_SCHEMAS,
+        OPENAI_SCHEMAS,
     ):
         schemas.update(answered)
     return {
@@ -63,7 +66,7 @@ def document() -> dict[str, JSONValue]:
         "paths": {**paths, **_service_paths()},
         "components": {
             "schemas": schemas,
-            "responses": {"Problem": _problem()},
+            "responses": {"Problem": _problem(), "OpenAIError": OPENAI_RESPONSE},
             "parameters": {"RequestID": _REQUEST_ID},
         },
         "x-problems": [

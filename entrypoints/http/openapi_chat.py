@@ -47,7 +47,7 @@ _CHAT_EXAMPLES: Final[JSONObject] = {
     },
     "stream": {"summary": "Server-sent events", "value": {"prompt": "Count to five.", "stream": True}},
 }
-_ANSWER_HEADERS: Final = {
+ANSWER_HEADERS: Final = {
     "x-lor3-model": "The model that answered.",
     "x-lor3-attempts": "How many calls were sent.",
     "x-lor3-fallbacks": "How many models were given up or passed over before.",
@@ -55,7 +55,7 @@ _ANSWER_HEADERS: Final = {
     "x-lor3-overhead-ms": "Time not spent waiting for a provider, or for the thread's turn.",
     "Idempotency-Replayed": "`true` where the answer was given before to the same key; the others are 0 then.",
 }
-_IDEMPOTENCY_KEY: Final[JSONObject] = {
+IDEMPOTENCY_KEY: Final[JSONObject] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "1 to 255 visible ASCII characters. The same key and body within 24 hours give the same answer, "
@@ -67,8 +67,7 @@ _ANSWER: Final[JSONObject] = {
     "description": "The answer, which is durable.",
     "headers": {
         **{
-            name: {"description": text, "schema": {"type": "string"}}
-            for name, text in _ANSWER_HEADERS.items()
+            name: {"description": text, "schema": {"type": "string"}} for name, text in ANSWER_HEADERS.items()
         },
         **STREAM_HEADERS,
     },
@@ -94,7 +93,7 @@ def chat_paths(schemas: Schemas) -> dict[str, JSONValue]:
                 "chat",
                 _ANSWER,
                 request_body=body,
-                parameters=(_IDEMPOTENCY_KEY,),
+                parameters=(IDEMPOTENCY_KEY,),
             )
         },
         "/chat/explain": {
@@ -131,7 +130,7 @@ def chat_paths(schemas: Schemas) -> dict[str, JSONValue]:
                         "[0-9a-fA-F-]{36}",
                         str(EXAMPLE_ANSWER["message_id"]),
                     ),
-                    _IDEMPOTENCY_KEY,
+                    IDEMPOTENCY_KEY,
                 ),
             )
         },

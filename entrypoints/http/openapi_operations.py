@@ -15,11 +15,13 @@ def operation(
     request_body: JSONObject | None = None,
     parameters: Sequence[JSONValue] = (),
     others: Mapping[str, JSONObject] | None = None,
+    failure: str = "Problem",
 ) -> dict[str, JSONValue]:
     """
     Args:
         ok: the answer with status 200.
         others: answers by other statuses, in place of `ok` where it is empty, else beside it.
+        failure: the named response that all errors have.
     """
     described: dict[str, JSONValue] = {
         "operationId": operation_id,
@@ -33,7 +35,7 @@ def operation(
     described["responses"] = {
         **({"200": ok} if ok else {}),
         **(others or {}),
-        "default": {"$ref": "#/components/responses/Problem"},
+        "default": {"$ref": f"#/components/responses/{failure}"},
     }
     return described
 

@@ -1,4 +1,4 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`: whatever a `model` may name, in OpenAI's shape."""
+"""`GET /v1/models` and `GET /v1/models/{model}`: whatever a `model` may name, in OpenAI's shape."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -36,7 +36,7 @@ async def list_models(request: web.Request) -> web.StreamResponse:
 
 async def show_model(request: web.Request) -> web.StreamResponse:
     """One of the list."""
-    name = request.match_info["id"]
+    name = request.match_info["model"]
     found = (await _models(request.app[STATE].application)).get(name)
     if found is None:
         raise NoSuchModel(f"there is no model `{shown(name)}`; GET /v1/models lists all of them")

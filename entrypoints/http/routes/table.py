@@ -93,11 +93,11 @@ ROUTES: Final = (
     RouteEntry("GET", "/v1/models", openai_models.list_models, "chat", errors=openai_error),
     RouteEntry(
         "GET",
-        "/v1/models/{id}",
+        "/v1/models/{model}",
         openai_models.show_model,
         "chat",
         errors=openai_error,
-        pattern="/v1/models/{id:.+}",
+        pattern="/v1/models/{model:.+}",
     ),
     RouteEntry("GET", "/config", service.config, "chat"),
     RouteEntry("GET", "/healthz", service.healthz, "ops"),
