@@ -25,7 +25,7 @@ from entrypoints.application import Application
 from entrypoints.bootstrap import running
 from entrypoints.http.app import create_app
 from entrypoints.http.server import Runner
-from entrypoints.settings import DatabaseSettings, LogSettings, Settings
+from entrypoints.settings import DatabaseSettings, LogSettings, RedisSettings, Settings
 from tests.support.gateway import parse_events
 from tests.support.wire_upstream import Received, Reply, WireUpstream, faithful
 
@@ -72,7 +72,9 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(database_url: str, upstream: WireUpstream) -> AsyncIterator[Replica]:
+async def replica(
+    database_url: str, upstream: WireUpstream, *, redis_url: str | None = None
+) -> AsyncIterator[Replica]:
     """In this process."""
     settings = Settings(
         chat=ChatDefaults(primary=MODEL),
@@ -80,6 +82,7 @@ async def replica(database_url: str, upstream: WireUpstream) -> AsyncIterator[Re
         catalogue=Catalogue(specs={}, aliases={}, provider_aliases={}, providers=frozenset({"up"})),
         prices={MODEL: Price(input_per_mtok=Decimal(1), output_per_mtok=Decimal(2))},
         database=DatabaseSettings(url=Secret(database_url)),
+        redis=RedisSettings(url=None if redis_url is None else Secret(redis_url)),
         log=LogSettings(level="error", format="json"),
     )
     async with running(settings) as application:
@@ -97,7 +100,7 @@ async def replica(database_url: str, upstream: WireUpstream) -> AsyncIterator[Re
 
 @asynccontextmanager
 async def served(
-    folder: Path, database_url: str, upstream: WireUpstream
+    folder: Path, database_url: str, upstream: WireUpstream, *, redis_url: str | None = None
 ) -> "AsyncIterator[tuple[Replica, subprocess.Popen[bytes]]]":
     """In a process of its own, `lor3 serve`, which the test may stop and kill."""
     config = folder / "lor3.json"
@@ -112,11 +115,12 @@ async def served(
         )
     )
     clean = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_URL"))}
+    urls = {"DATABASE_URL": database_url} | ({} if redis_url is None else {"REDIS_URL": redis_url})
     process = subprocess.Popen(  # noqa: ASYNC220 - begun in a millisecond; its output is read in a thread
         [sys.executable, "-m", "lor3", "serve", "--json", "--port", "0", "--config", str(config)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=clean | {"PYTHONPATH": str(Path(__file__).parents[2]), "DATABASE_URL": database_url},
+        env=clean | {"PYTHONPATH": str(Path(__file__).parents[2])} | urls,
         cwd=folder,
     )
     try:
