@@ -162,7 +162,7 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
             _look_further(value, faults)
         raise InvalidRequest.of(*faults)
     messages = _turns(body, faults)
-    tools, choice = _tools(body.tools, body.tool_choice, faults)
+    tools, choice = read_tools(body.tools, body.tool_choice, faults)
     if faults:
         raise InvalidRequest.of(*faults)
     return SendChatCommand(
@@ -175,7 +175,7 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
         stream=accepts_stream or bool(body.stream),
         tools=tools,
         tool_choice=choice,
-        **_options(body),
+        **options_of(body),
     )
 
 
@@ -189,7 +189,7 @@ def read_regeneration(
         if isinstance(value, dict):
             _look_further(value, faults)
         raise InvalidRequest.of(*faults)
-    tools, choice = _tools(body.tools, body.tool_choice, faults)
+    tools, choice = read_tools(body.tools, body.tool_choice, faults)
     if faults:
         raise InvalidRequest.of(*faults)
     return SendChatCommand(
@@ -198,11 +198,11 @@ def read_regeneration(
         stream=accepts_stream or bool(body.stream),
         tools=tools,
         tool_choice=choice,
-        **_options(body),
+        **options_of(body),
     )
 
 
-def _options(body: AnswerOptions) -> dict[str, Any]:
+def options_of(body: AnswerOptions) -> dict[str, Any]:
     """The fields of the command that are the body's own, under the same names."""
     stop = body.stop
     return {
@@ -230,7 +230,7 @@ def _turns(body: ChatBody, faults: Faults) -> tuple[Message, ...]:
     return (Message.of("user", body.prompt or ""),)
 
 
-def _tools(
+def read_tools(
     bodies: tuple[ToolBody, ...] | None, choice: str | ToolChoiceBody | None, faults: Faults
 ) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     tools = () if bodies is None else to_tools(bodies, faults)
@@ -243,7 +243,7 @@ def _look_further(value: JSONObject, faults: Faults) -> None:
     if isinstance(value.get("messages"), list) and all(each.path != "messages" for each in faults):
         look_over_messages(value["messages"], faults, continues=value.get("thread_id") is not None)
     if not bad & {"tools", "tool_choice"}:
-        _tools(CHAT.field("tools", value), CHAT.field("tool_choice", value), faults)
+        read_tools(CHAT.field("tools", value), CHAT.field("tool_choice", value), faults)
 
 
 @attrs.frozen(kw_only=True)

@@ -5,7 +5,8 @@ from typing import Final
 from aiohttp import web
 
 _HEADERS: Final = (
-    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-ID"
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-ID, "
+    "x-lor3-ai-sdk"
 )
 _EXPOSED: Final = (
     "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, "

@@ -228,21 +228,21 @@ def _parts(body: MessageBody, path: str, faults: Faults) -> tuple[Part, ...]:
 
 def _image(part: ImagePartBody | ImageURLPartBody, path: str, faults: Faults) -> ImagePart | None:
     if isinstance(part, ImageURLPartBody):
-        return _from_url(part.image_url.url, part.image_url.detail, f"{path}.image_url.url", faults)
+        return image_of_url(part.image_url.url, part.image_url.detail, f"{path}.image_url.url", faults)
     if (part.url is None) == (part.data is None):
         fault(faults, path, "an image has either `url`, or `data` and `media_type`")
         return None
     if part.url is not None:
         if part.media_type is not None:
             fault(faults, f"{path}.media_type", "belongs to `data`; leave it out beside `url`")
-        return _from_url(part.url, part.detail, f"{path}.url", faults)
+        return image_of_url(part.url, part.detail, f"{path}.url", faults)
     assert part.data is not None  # noqa: S101 - by the comparison above
     if part.media_type is None:
         fault(faults, f"{path}.media_type", "is required beside `data`")
     return _inline(part.data, part.media_type, part.detail, f"{path}.data", faults)
 
 
-def _from_url(url: str, detail: Detail | None, path: str, faults: Faults) -> ImagePart | None:
+def image_of_url(url: str, detail: Detail | None, path: str, faults: Faults) -> ImagePart | None:
     if url[:5].lower() == "data:":
         head, comma, data = url[5:].partition(",")
         media_type, _, encoding = head.partition(";")
