@@ -9,16 +9,11 @@ import attrs
 import pytest
 
 from application.ports.chat_provider import Timeouts
-from application.use_cases.chat_command import SendChatCommand
-from domain.answer import Delta, Reset
-from domain.errors import LorError
-from domain.message import Message
 from tests.faults.conftest import StartGateway
 from tests.support.fault_upstream.server import FaultUpstream
 from tests.support.fault_upstream.streams import CUT_TEXT
 from tests.support.fault_upstream.wire import HEALTHY_TEXT, Wire
 from tests.support.gateway import HEALTHY_COST, PROMPT
-from tests.support.streams import streamed
 
 WIRES = pytest.mark.parametrize("wire", ["openai", "anthropic"])
 FALLBACK = "spare:ok-fallback"
@@ -133,24 +128,12 @@ async def test_row_36_protocol_that_knows_no_reset_ends_with_the_error(
 ) -> None:
     """What was shown there can't be made void: no other model is asked, and the words are kept."""
     async with start() as gate:
-        command = SendChatCommand(
-            request_id="cut",
-            messages=(Message.of("user", PROMPT),),
-            model=f"{wire}:f36-error",
-            fallbacks=(FALLBACK,),
-            stream=True,
-            may_reset=False,
-        )
-        text, resets, error = "", 0, ""
-        try:
-            async with streamed(gate.application, command) as steps:
-                async for event in steps:
-                    text += event.text if isinstance(event, Delta) else ""
-                    resets += isinstance(event, Reset)
-        except LorError as raised:
-            error = raised.code
-
-        assert (text, resets, error) == (CUT_TEXT, 0, "upstream_error")
+        *chunks, error, end = await gate.complete(f"{wire}:f36-error", [FALLBACK])
+        assert error is not None
+        assert (error["error"]["code"], end) == ("upstream_error", None)
+        said = [choice for chunk in chunks if chunk is not None for choice in chunk["choices"]]
+        assert "".join(choice["delta"].get("content") or "" for choice in said) == CUT_TEXT
+        assert {choice["finish_reason"] for choice in said} == {None}
         gate.assert_partial(gate.rows("messages")[-1], text=CUT_TEXT)
     assert upstream.seen("ok-fallback") == []
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.conftest import StartGateway
 from tests.support.fault_upstream.server import FaultUpstream
-from tests.support.fault_upstream.streams import CUT_ARGUMENTS, CUT_TEXT, MEGABYTE_TEXT
+from tests.support.fault_upstream.streams import CUT_ARGUMENTS, CUT_TEXT, MEGABYTE_TEXT, ODD_TEXT
 from tests.support.fault_upstream.wire import HEALTHY_TEXT, Wire
 from tests.support.gateway import HEALTHY_COST, Reply
 
@@ -38,6 +38,18 @@ async def test_row_42_garbled_frame_is_skipped_where_the_rest_is_whole(
 
 
 @WIRES
+async def test_row_43_framing_changes_no_byte_of_the_text(
+    start: StartGateway, upstream: FaultUpstream, wire: Wire
+) -> None:
+    """Every framing and every cut is tried in tests/wire/test_any_framing.py; here is the oddest, byte by byte."""
+    async with start() as gate:
+        reply = await gate.chat(f"{wire}:f43-bytes", stream=True)
+
+        gate.assert_answered(reply, f"{wire}:f43-bytes", cost=HEALTHY_COST)
+    assert reply.text == ODD_TEXT
+
+
+@WIRES
 @STREAMS
 async def test_row_44_line_of_a_megabyte_passes(
     start: StartGateway, upstream: FaultUpstream, wire: Wire, stream: bool
@@ -47,7 +59,7 @@ async def test_row_44_line_of_a_megabyte_passes(
         reply = await gate.chat(f"{wire}:f44-megabyte", stream=stream)
 
         gate.assert_answered(reply, f"{wire}:f44-megabyte", cost=HEALTHY_COST)
-    assert reply.body["output"] == MEGABYTE_TEXT
+    assert reply.body["output"] == MEGABYTE_TEXT, ODD_TEXT
 
 
 @WIRES

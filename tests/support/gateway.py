@@ -143,6 +143,21 @@ class Gateway:
                 elapsed_s=elapsed_s,
             )
 
+    async def complete(self, model: str, fallbacks: Sequence[str]) -> list[dict[str, Any] | None]:
+        """POST /v1/chat/completions, streamed: the data of each event, None for `[DONE]`."""
+        body = {
+            "messages": [{"role": "user", "content": PROMPT}],
+            "model": model,
+            "stream": True,
+            "lor3": {"fallbacks": list(fallbacks)},
+        }
+        async with self._client.post(f"{self.url}/v1/chat/completions", json=body) as response:
+            raw = await response.read()
+            self._seen_by_client += raw
+            assert (response.status, response.content_type) == (200, "text/event-stream"), raw
+        data = [block.removeprefix("data: ") for block in raw.decode().split("\n\n") if block]
+        return [None if each == "[DONE]" else json.loads(each) for each in data]
+
     @asynccontextmanager
     async def listening(
         self, model: str, fallbacks: Sequence[str] = (), *, until: bytes = b"", **fields: Any

@@ -1,5 +1,6 @@
 """Rows 34 to 57: streams that stall, are cut, break their wire's rules, or never end."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
@@ -211,6 +212,38 @@ async def finish_reason_is_garbled(exchange: Exchange) -> None:
     await start_saying(exchange)
     mark = tail_frames(exchange)[-1]
     await exchange.send(chunk(GARBLED) + chunk(mark) + b"0\r\n\r\n")
+
+
+ODD_TEXT: Final = "Größe 😀\u2028 data: [DONE]\n\nevent: done\r\n ёnde"
+
+
+@fault("f43-bytes")
+async def odd_framing_in_single_bytes(exchange: Exchange) -> None:
+    """A byte order mark, CRLF, JSON over many lines, comments, unknown fields, no space after `data:`; and each byte
+    in a segment of its own."""
+    frames = [*head_frames(exchange), *said(exchange, *words(ODD_TEXT)), *tail_frames(exchange)]
+    stream = b"\xef\xbb\xbf" + b"".join(_framed_oddly(frame) for frame in frames)
+    await exchange.begin_stream(())
+    for at in range(len(stream)):
+        await exchange.send(chunk(stream[at : at + 1]))
+        await asyncio.sleep(0)
+    await exchange.send(b"0\r\n\r\n")
+
+
+def _framed_oddly(frame: bytes) -> bytes:
+    name, _, data = frame.decode().strip().rpartition("data: ")
+    if data != "[DONE]":
+        data = json.dumps(json.loads(data), ensure_ascii=False, indent=1)
+    lines = [
+        ": odd",
+        "id: 7",
+        "foo",
+        *name.splitlines(),
+        *(f"data:{line}" for line in data.split("\n")),
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode()
 
 
 @fault("f44-megabyte")
