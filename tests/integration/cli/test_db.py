@@ -2,9 +2,6 @@
 
 import datetime
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
@@ -14,26 +11,16 @@ from sqlalchemy.engine import make_url
 from adapters.persistence import schema
 from adapters.persistence.engine import Database
 from adapters.persistence.months import Month
+from tests.support.forked_lor3 import Printed, run_lor3
 from tests.support.months import Past
 from tests.support.records import store_config
 from tests.support.terminal import at_terminal
 
 _NOW = datetime.datetime.now(datetime.UTC)
-_LIMIT_S = 60
 
 
-def _lor3(cwd: Path, url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("LOR3_")}
-    return subprocess.run(
-        [sys.executable, "-m", "lor3", "db", *arguments],
-        cwd=cwd,
-        input="",
-        capture_output=True,
-        text=True,
-        env={**clean, "DATABASE_URL": url},
-        timeout=_LIMIT_S,
-        check=False,
-    )
+def _lor3(cwd: Path, url: str, *arguments: str) -> Printed:
+    return Printed.of(run_lor3(cwd, "db", *arguments, environ={"DATABASE_URL": url}))
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])

@@ -14,31 +14,9 @@ from pathlib import Path
 
 import pytest
 
-_VARIABLES = (
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "OPENAI_BASE_URL",
-    "DATABASE_URL",
-    "REDIS_URL",
-    "LOR3_CONFIG",
-)
+from tests.support.forked_lor3 import run_lor3 as lor3
+
 _LIMIT_S = 60
-
-
-def lor3(
-    cwd: Path, *arguments: str, stdin: bytes = b"", environ: dict[str, str] | None = None
-) -> "subprocess.CompletedProcess[bytes]":
-    """Runs the command line in a process of its own, with pipes on all three streams."""
-    clean = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
-    return subprocess.run(
-        [sys.executable, "-m", "lor3", *arguments],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        env={**clean, **(environ or {})},
-        timeout=_LIMIT_S,
-        check=False,
-    )
 
 
 def test_answer_is_on_stdout_and_the_footer_on_stderr(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""`lor3 …` in a process of its own, forked from one that has imported it: a tenth of what starting one costs.
+
+For what a process prints and how it ends. What is about how it starts, or about its signals, starts one itself.
+"""
+
+import io
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final, NoReturn, Self
+
+import attrs
+
+from tests.support.command_line import VARIABLES
+
+_LIMIT_S: Final = 60.0
+_SERVER: Final = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["tests.support.forked_lor3_imports"])
+
+
+@attrs.frozen
+class Printed:
+    """How a command ended, in text."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @classmethod
+    def of(cls, done: "subprocess.CompletedProcess[bytes]") -> Self:
+        return cls(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run_lor3(
+    cwd: Path, *arguments: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[bytes]":
+    """With pipes on all three streams, and with no setting of whoever runs the tests.
+
+    Raises:
+        AssertionError: it did not end within a minute.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in VARIABLES and not name.startswith("LOR3_")
+    }
+    pipes = [_SERVER.Pipe(duplex=False) for _ in range(3)]
+    (its_input, our_input), (our_output, its_output), (our_errors, its_errors) = pipes
+    process = _SERVER.Process(
+        target=_become_lor3,
+        args=(str(cwd), arguments, {**kept, **(environ or {})}, its_input, its_output, its_errors),
+    )
+    process.start()
+    for each in (its_input, its_output, its_errors):
+        each.close()
+    read: dict[str, bytes] = {}
+
+    def drain(name: str, end: "Connection[bytes, bytes]") -> None:
+        with os.fdopen(os.dup(end.fileno()), "rb") as stream:
+            read[name] = stream.read()
+        end.close()
+
+    def feed() -> None:
+        try:
+            with os.fdopen(os.dup(our_input.fileno()), "wb") as stream:
+                stream.write(stdin)
+        except BrokenPipeError:
+            pass  # a command need not read what it is given
+        our_input.close()
+
+    threads = [
+        threading.Thread(target=drain, args=("output", our_output)),
+        threading.Thread(target=drain, args=("errors", our_errors)),
+        threading.Thread(target=feed),
+    ]
+    for thread in threads:
+        thread.start()
+    process.join(_LIMIT_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise AssertionError(f"`lor3 {' '.join(arguments)}` did not end within {_LIMIT_S:.0f} s")
+    for thread in threads:
+        thread.join()
+    code = process.exitcode
+    process.close()
+    return subprocess.CompletedProcess(["lor3", *arguments], code, read["output"], read["errors"])
+
+
+def _become_lor3(
+    cwd: str,
+    arguments: tuple[str, ...],
+    environ: Mapping[str, str],
+    stdin: "Connection[bytes, bytes]",
+    stdout: "Connection[bytes, bytes]",
+    stderr: "Connection[bytes, bytes]",
+) -> NoReturn:
+    """What `python -m lor3` does from there on, on streams as Python opens them on pipes."""
+    for number, end in enumerate((stdin, stdout, stderr)):
+        os.dup2(end.fileno(), number)
+        end.close()
+    sys.stdin = io.TextIOWrapper(open(0, "rb", closefd=False), "utf-8")  # noqa: SIM115 - open until the end
+    sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), "utf-8")  # noqa: SIM115 - as above
+    sys.stderr = io.TextIOWrapper(  # as above
+        open(2, "wb", closefd=False),  # noqa: SIM115
+        "utf-8",
+        "backslashreplace",
+        line_buffering=True,
+    )
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(cwd)
+    sys.argv = ["lor3", *arguments]
+    from entrypoints.cli.main import main
+
+    main()
