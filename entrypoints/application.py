@@ -12,6 +12,7 @@ from application.ports.store import Store
 from application.ports.telemetry import Telemetry
 from application.services.live_answers import LiveAnswers
 from application.use_cases.change_thread import ChangeThread
+from application.use_cases.continue_chat import ContinueChat
 from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.delete_thread import DeleteThread
 from application.use_cases.describe_service import DescribeService
@@ -27,11 +28,13 @@ from application.use_cases.open_session import OpenSession
 from application.use_cases.open_thread import OpenThread
 from application.use_cases.pin_message import PinMessage
 from application.use_cases.rate_message import RateMessage
+from application.use_cases.read_client_chat import ReadClientChat
 from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.read_threads import ReadThreads
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.report_usage import ReportUsage
+from application.use_cases.resume_chat import ResumeChat
 from application.use_cases.send_chat import SendChat
 from application.use_cases.stop_answer import StopAnswer
 from application.use_cases.version_prompt import VersionPrompt
@@ -50,6 +53,9 @@ class Application:
     live_answers: LiveAnswers
     follow_answer: FollowAnswer
     stop_answer: StopAnswer
+    continue_chat: ContinueChat
+    resume_chat: ResumeChat
+    read_client_chat: ReadClientChat
     explain_chat: ExplainChat
     describe_service: DescribeService
     read_prompts: ReadPrompts

@@ -47,6 +47,7 @@ from application.services.summariser import Summariser
 from application.services.thread_forking import ThreadForking
 from application.services.token_notes import TokenNotes
 from application.use_cases.change_thread import ChangeThread
+from application.use_cases.continue_chat import ContinueChat
 from application.use_cases.delete_prompt_version import DeletePromptVersion
 from application.use_cases.delete_thread import DeleteThread
 from application.use_cases.describe_service import DescribeService
@@ -63,11 +64,13 @@ from application.use_cases.open_thread import OpenThread
 from application.use_cases.pin_message import PinMessage
 from application.use_cases.prune_store import PruneStore
 from application.use_cases.rate_message import RateMessage
+from application.use_cases.read_client_chat import ReadClientChat
 from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
 from application.use_cases.read_threads import ReadThreads
 from application.use_cases.render_prompt import RenderPrompt
 from application.use_cases.report_usage import ReportUsage
+from application.use_cases.resume_chat import ResumeChat
 from application.use_cases.send_chat import SendChat
 from application.use_cases.stop_answer import StopAnswer
 from application.use_cases.version_prompt import VersionPrompt
@@ -323,6 +326,13 @@ class Container(containers.DeclarativeContainer):
     stop_answer = providers.Singleton(
         StopAnswer, live=live_answers, event_log=event_log, mirrors=mirrors, retelling=retelling
     )
+    resume_chat = providers.Singleton(
+        ResumeChat,
+        live=live_answers,
+        event_log=event_log,
+        mirrors=mirrors,
+        unit_of_work=store.provided.unit_of_work,
+    )
     explain_chat = providers.Singleton(
         ExplainChat,
         assembly=assembly,
@@ -433,6 +443,10 @@ class Container(containers.DeclarativeContainer):
         ThreadForking, unit_of_work=store.provided.unit_of_work, clock=clock, ids=ids
     )
     fork_thread = providers.Singleton(ForkThread, forking=forking)
+    continue_chat = providers.Singleton(
+        ContinueChat, unit_of_work=store.provided.unit_of_work, forking=forking, clock=clock, ids=ids
+    )
+    read_client_chat = providers.Singleton(ReadClientChat, unit_of_work=store.provided.unit_of_work)
     delete_thread = providers.Singleton(DeleteThread, unit_of_work=store.provided.unit_of_work, clock=clock)
     export_thread = providers.Singleton(ExportThread, unit_of_work=store.provided.unit_of_work)
     pin_message = providers.Singleton(PinMessage, unit_of_work=store.provided.unit_of_work)

@@ -11,7 +11,7 @@ _HEADERS: Final = (
 _EXPOSED: Final = (
     "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, "
     "x-lor3-model, x-lor3-attempts, x-lor3-fallbacks, x-lor3-cost-usd, "
-    "x-lor3-overhead-ms, x-lor3-message-id"
+    "x-lor3-overhead-ms, x-lor3-message-id, x-vercel-ai-ui-message-stream"
 )
 
 

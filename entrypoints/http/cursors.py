@@ -19,6 +19,7 @@ ListKind: TypeAlias = Literal[
     "messages-asc",
     "messages-desc",
     "feedback",
+    "ui-messages",
 ]
 """Written into each cursor, so that it serves its own list alone."""
 _POSITION_DIGITS: Final = 10

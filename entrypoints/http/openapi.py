@@ -19,6 +19,7 @@ from entrypoints.http.openapi_service import CONFIG_SCHEMAS, EXPLANATION_SCHEMAS
 from entrypoints.http.openapi_streams import STREAM_SCHEMAS, stream_paths
 from entrypoints.http.openapi_thread_answers import THREAD_SCHEMAS
 from entrypoints.http.openapi_threads import thread_paths
+from entrypoints.http.openapi_ui import UI_SCHEMAS, ui_paths
 from entrypoints.http.problems import CONTENT_TYPE, PROBLEMS
 from entrypoints.http.schema_parts import ref
 
@@ -36,6 +37,7 @@ def document() -> dict[str, JSONValue]:
     paths = {
         **chat_paths(schemas),
         **stream_paths(schemas),
+        **ui_paths(schemas),
         **thread_paths(schemas),
         **feedback_paths(schemas),
         **prompt_paths(schemas),
@@ -43,6 +45,7 @@ def document() -> dict[str, JSONValue]:
     }
     for answered in (
         ANSWER_SCHEMAS,
+        UI_SCHEMAS,
         THREAD_SCHEMAS,
         MEMORY_SCHEMAS,
         FEEDBACK_SCHEMAS,

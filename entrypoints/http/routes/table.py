@@ -25,6 +25,7 @@ from entrypoints.http.routes import (
     stream,
     thread_export,
     threads,
+    ui,
     usage,
 )
 
@@ -56,6 +57,10 @@ ROUTES: Final = (
     RouteEntry("GET", "/chat/{message_id}/stream", stream.resume, "chat", has_head=False),
     RouteEntry("POST", "/chat/{message_id}/stop", stream.stop, "chat"),
     RouteEntry("POST", "/messages/{id}/regenerate", chat.regenerate, "chat", takes_key=True),
+    RouteEntry("POST", "/ui/chat", ui.chat, "chat", takes_key=True),
+    RouteEntry("GET", "/ui/chat/{id}/stream", ui.resume, "chat", has_head=False),
+    RouteEntry("POST", "/ui/chat/{id}/stop", ui.stop, "chat"),
+    RouteEntry("GET", "/ui/chat/{id}/messages", ui.list_messages, "threads"),
     RouteEntry("GET", "/sessions", sessions.list_sessions, "threads"),
     RouteEntry("POST", "/sessions", sessions.create, "threads"),
     RouteEntry("GET", "/sessions/{id}", sessions.show, "threads"),

@@ -31,6 +31,7 @@ Place: TypeAlias = tuple[str, str]
 
 OTHER: Final = Tenant("other")
 _USER: Final = {"role": "user", "content": "x"}
+_UI_USER: Final = {"role": "user", "parts": [{"type": "text", "text": "x"}]}
 
 
 @attrs.frozen
@@ -75,6 +76,10 @@ WALKS: Final[Mapping[Place, tuple[Walk, ...]]] = {
         Walk("message", "/chat/<id>/stream?last_event_id=3"),
     ),
     ("POST /chat/{message_id}/stop", "path.message_id"): (Walk("message", "/chat/<id>/stop", (None, {})),),
+    ("POST /ui/chat", "body.lor3.session_id"): (
+        Walk("session", "/ui/chat", ({"id": "new", "message": _UI_USER, "lor3": {"session_id": "<id>"}},)),
+    ),
+    ("POST /ui/chat/{id}/stop", "path.id"): (Walk("thread", "/ui/chat/<id>/stop"),),
     ("GET /sessions/{id}", "path.id"): (Walk("session", "/sessions/<id>"),),
     ("GET /sessions/{id}/threads", "path.id"): (Walk("session", "/sessions/<id>/threads"),),
     ("GET /threads", "query.session_id"): (Walk("session", "/threads?session_id=<id>"),),
@@ -138,6 +143,11 @@ NOT_LOOKED_UP: Final[Mapping[Place, str]] = {
         "POST /prompts/{name}/render",
         "body.thread_id",
     ): "a number for the rollout's dice, of no thread in particular",
+    (
+        "GET /ui/chat/{id}/stream",
+        "path.id",
+    ): "a client's own id: nothing is under way, as in test_ui_chats.py",
+    ("GET /ui/chat/{id}/messages", "path.id"): "as above: a chat in which nothing was said",
     ("GET /prompts/{name}/versions/{version}", "path.version"): "a number of the prompt before it",
     ("DELETE /prompts/{name}/versions/{version}", "path.version"): "as above",
     ("GET /prompts/{name}/labels/{label}", "path.label"): "a word of the prompt before it",

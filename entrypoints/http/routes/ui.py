@@ -1,0 +1,173 @@
+"""`/ui/chat`: the backend of Vercel's AI SDK, `useChat` above all."""
+
+import contextlib
+from typing import Final
+
+import attrs
+from aiohttp import web
+
+from application.use_cases.continue_chat import Continuation
+from application.use_cases.read_client_chat import DEFAULT_MESSAGES, MAX_MESSAGES
+from domain.clean_text import clean
+from domain.client_chat import MAX_CHAT_ID, answer_name
+from domain.errors import InvalidRequest, LorError, NotFound
+from domain.ids import DEFAULT_TENANT
+from domain.json_value import JSONObject
+from domain.suggestion import shown
+from entrypoints.http.checks import Faults, Text
+from entrypoints.http.codec import read_object
+from entrypoints.http.cursors import read_position_cursor, write_cursor
+from entrypoints.http.encoders.registry import encoder_for
+from entrypoints.http.encoders.ui_message_stream import SHOWN_AS
+from entrypoints.http.event_stream import send_events, send_followed
+from entrypoints.http.idempotency import read_key
+from entrypoints.http.query import IntegerText, read_query, refuse_query
+from entrypoints.http.records import Record, given
+from entrypoints.http.request_body import read_body
+from entrypoints.http.routes.stream import STOP
+from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cut_at_the_end
+from entrypoints.http.ui_body import read_ui_chat, told_apart
+from entrypoints.http.ui_rendering import ui_messages_json
+from entrypoints.http.ui_version import NEWEST, protocol, protocol_of
+from entrypoints.rendering import to_json
+
+_JSON: Final = "application/json"
+_CHAT_ID: Final = Text(min_length=1, max_length=MAX_CHAT_ID)
+
+
+@attrs.frozen(kw_only=True)
+class UIMessagesQuery:
+    """Which messages."""
+
+    cursor: str | None = given(Text(max_length=128), "`next_cursor` of the page with the newer ones.")
+    limit: int | None = given(
+        IntegerText(minimum=1, maximum=MAX_MESSAGES),
+        "Stored messages: turns, answers and tool results. A page has fewer, where it would begin amid an exchange.",
+        default=DEFAULT_MESSAGES,
+    )
+
+
+UI_MESSAGES: Final = Record(UIMessagesQuery)
+
+
+async def chat(request: web.Request) -> web.StreamResponse:
+    """Answers a chat as its client has it."""
+    state = request.app[STATE]
+    faults: Faults = []
+    encoding = protocol_of(request, faults)
+    value = await _body(request, state)
+    sent = read_ui_chat(value, faults)
+    key = read_key(request, value) if "Idempotency-Key" in request.headers else None
+    name = answer_name(sent.chat_id)
+    application = state.application
+    try:
+        if sent.goes_back and key is None:
+            # Whoever goes back has turned away from the answer that is being made; why that ended is told elsewhere.
+            with contextlib.suppress(LorError):
+                await application.stop_answer.by_name(DEFAULT_TENANT, name)
+        with cut_at_the_end(state):
+            continuation = await application.continue_chat.execute(sent.continues(key))
+        _show_as(request, continuation)
+        command = sent.sends(continuation, key, request_id=request[REQUEST_ID])
+        encoder = encoder_for(request, protocol=encoding)
+        return await send_events(request, state, command, encoder, names=(name,))
+    except InvalidRequest as error:
+        raise told_apart(error) from None
+
+
+async def resume(request: web.Request) -> web.StreamResponse:
+    """All of the answer that is being made."""
+    state = request.app[STATE]
+    faults: Faults = []
+    encoding = protocol_of(request, faults)
+    chat_id = _chat_id(request, faults)
+    if faults:
+        raise InvalidRequest.of(*faults)
+    reader = await state.application.resume_chat.execute(DEFAULT_TENANT, chat_id)
+    if reader is None:
+        return web.Response(status=204)
+    try:
+        # A client of 7 begins an empty message when it resumes, one of 5 or 6 goes on with its last one.
+        if encoding != protocol(NEWEST):
+            goes_on = await state.application.resume_chat.continued(DEFAULT_TENANT, chat_id)
+            if goes_on is not None:
+                request[SHOWN_AS] = goes_on
+        encoder = encoder_for(request, protocol=encoding)
+    except BaseException:
+        reader.close()
+        raise
+    return await send_followed(request, state, reader, encoder)
+
+
+async def stop(request: web.Request) -> web.StreamResponse:
+    """Ends the answer that is being made; what there is of it is kept."""
+    state = request.app[STATE]
+    refuse_query(request)
+    faults: Faults = []
+    chat_id = _chat_id(request, faults)
+    if request.can_read_body:
+        STOP.read(await _body(request, state), "", faults)
+    if faults:
+        raise InvalidRequest.of(*faults)
+    application = state.application
+    stopped = await application.stop_answer.by_name(DEFAULT_TENANT, answer_name(chat_id))
+    if stopped is not None:
+        return _outcome(stopped.message_id, stopped.status, is_stopped=stopped.stopped)
+    page = await application.read_client_chat.execute(DEFAULT_TENANT, chat_id, limit=1)
+    if page.thread is None:
+        raise NotFound(f"there is no chat {shown(chat_id)}; POST /ui/chat begins one")
+    last = page.messages[-1] if page.messages else None
+    return _outcome(
+        None if last is None else last.id, "complete" if last is None else last.status, is_stopped=False
+    )
+
+
+async def list_messages(request: web.Request) -> web.StreamResponse:
+    """What a page begins with when it is loaded again."""
+    faults: Faults = []
+    query = read_query(request, UI_MESSAGES, faults)
+    below = None if query is None else read_position_cursor(query.cursor, "ui-messages", faults)
+    chat_id = _chat_id(request, faults)
+    if query is None or faults:
+        raise InvalidRequest.of(*faults)
+    page = await request.app[STATE].application.read_client_chat.execute(
+        DEFAULT_TENANT, chat_id, below=below, limit=query.limit or DEFAULT_MESSAGES
+    )
+    following = None if page.next_position is None else write_cursor("ui-messages", str(page.next_position))
+    return web.Response(
+        body=to_json(
+            {
+                "id": chat_id,
+                "thread_id": None if page.thread is None else page.thread.id,
+                "items": ui_messages_json(page.messages),
+                "next_cursor": following,
+            }
+        ),
+        content_type=_JSON,
+    )
+
+
+async def _body(request: web.Request, state: ServerState) -> JSONObject:
+    with cut_at_the_end(state):
+        body = await read_body(request, state.application.settings.server)
+    return read_object(body)
+
+
+def _chat_id(request: web.Request, faults: Faults) -> str:
+    """Percent-decoded by the router."""
+    chat_id = request.match_info["id"]
+    _CHAT_ID.read(chat_id, "id", faults)
+    return str(clean(chat_id))
+
+
+def _show_as(request: web.Request, continuation: Continuation) -> None:
+    if continuation.shown_as:
+        request[SHOWN_AS] = continuation.shown_as
+
+
+def _outcome(message_id: str | None, status: str, *, is_stopped: bool) -> web.Response:
+    return web.Response(
+        status=202 if status == "stopping" else 200,
+        body=to_json({"message_id": message_id, "status": status, "stopped": is_stopped}),
+        content_type=_JSON,
+    )

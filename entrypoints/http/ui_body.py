@@ -1,0 +1,184 @@
+"""The body of `POST /ui/chat`, as `DefaultChatTransport` of Vercel's AI SDK sends it.
+
+lor3's own options stand in its field `lor3` (the transport's option `body`), checked as those of `POST /chat` are.
+"""
+
+from typing import Any, Final, Literal, cast
+
+import attrs
+
+from application.use_cases.chat_command import SendChatCommand
+from application.use_cases.continue_chat import Continuation, ContinueChatCommand
+from domain.chat import Tool, ToolChoice
+from domain.clean_text import clean
+from domain.client_chat import MAX_CHAT_ID
+from domain.errors import InvalidRequest
+from domain.idempotency import IdempotencyKey
+from domain.ids import SessionId
+from domain.json_value import JSONObject
+from entrypoints.http.chat_body import MAX_MESSAGES, AnswerOptions, options_of, read_tools
+from entrypoints.http.checks import Choice, Faults, ListOf, Text, UUIDText, fault
+from entrypoints.http.records import Record, given
+from entrypoints.http.ui_parts import SentMessages, UIMessageBody, UIMessageCheck
+
+_UI_MESSAGE: Final = UIMessageCheck()
+
+
+def _always_streams(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
+    return [field for field in fields if field.name != "stream"]
+
+
+@attrs.frozen(kw_only=True, field_transformer=_always_streams)
+class UIOptions(AnswerOptions):
+    """How an answer is made, as in `POST /chat`; whatever is left out is as configured."""
+
+    session_id: str | None = given(
+        UUIDText(), "Groups the chats of one user: of a new chat; a new session where it is left out."
+    )
+    user: str | None = given(
+        Text(max_length=256),
+        "The caller's opaque id of its end user. Of a chat that has a user it has to be that one.",
+        example="u-4711",
+    )
+
+
+UI_OPTIONS: Final = Record(UIOptions)
+
+
+@attrs.frozen(kw_only=True)
+class UIChatBody:
+    """A chat, as the AI SDK sends it."""
+
+    id: str = given(
+        Text(min_length=1, max_length=MAX_CHAT_ID),
+        "The client's own id of the chat, bound to a thread when it is first used. That of a thread is bound to it.",
+        required=True,
+        example="nS2gDWJmkMhR",
+    )
+    messages: tuple[UIMessageBody, ...] | None = given(
+        ListOf(item=_UI_MESSAGE, max_items=MAX_MESSAGES),
+        "All messages that the client has, oldest first. Of a chat that lor3 knows the last one is sent on, behind "
+        "what the thread's memory gives; of a new one all of them are.",
+    )
+    message: UIMessageBody | None = given(_UI_MESSAGE, "In place of `messages`: the last one alone.")
+    trigger: Literal["submit-message", "regenerate-message"] | None = given(
+        Choice(("submit-message", "regenerate-message")),
+        "`regenerate-message`: another answer in place of one that there is.",
+        default="submit-message",
+    )
+    messageId: str | None = given(  # noqa: N815 - the wire's
+        Text(max_length=256),
+        "The message that is submitted in another form, whatever followed it; or the answer to make again, the last "
+        "one where it is left out.",
+    )
+    lor3: UIOptions | None = given(UI_OPTIONS, "lor3's own options.")
+
+
+UI_CHAT: Final = Record(UIChatBody)
+_FIELDS: Final = frozenset(attribute.name for attribute in attrs.fields(UIChatBody))
+_OPTIONS: Final = frozenset(attribute.name for attribute in attrs.fields(UIOptions))
+
+
+@attrs.frozen(kw_only=True)
+class UIChat:
+    """A request that can be read."""
+
+    chat_id: str
+    messages: SentMessages
+    body: UIChatBody
+    tools: tuple[Tool, ...]
+    tool_choice: ToolChoice | None
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether the client gives up what it had: an answer, or all that came after an earlier message."""
+        if self.body.trigger == "regenerate-message":
+            return True
+        last = len(self.messages) - 1
+        return self.body.messageId is not None and self.messages[last].role != "assistant"
+
+    def continues(self, key: IdempotencyKey | None) -> ContinueChatCommand:
+        options = self.body.lor3
+        return ContinueChatCommand(
+            chat_id=self.chat_id,
+            messages=self.messages,
+            is_whole=self.body.messages is not None,
+            trigger=self.body.trigger or "submit-message",
+            message_id=self.body.messageId or None,
+            user=None if options is None else options.user,
+            session_id=cast("SessionId | None", None if options is None else options.session_id),
+            idempotency=key,
+        )
+
+    def sends(
+        self, continuation: Continuation, key: IdempotencyKey | None, *, request_id: str
+    ) -> SendChatCommand:
+        options = self.body.lor3 or UIOptions()
+        again = continuation.regenerates is not None
+        return SendChatCommand(
+            request_id=request_id,
+            messages=continuation.messages,
+            own_history=continuation.own_history,
+            thread_id=continuation.thread_id,
+            session_id=None if again else cast("SessionId | None", options.session_id),
+            user=None if again else options.user,
+            regenerates=continuation.regenerates,
+            stream=True,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            idempotency=key,
+            **options_of(options),
+        )
+
+
+def read_ui_chat(value: JSONObject, faults: Faults) -> UIChat:
+    """
+    Args:
+        faults: what is wrong with the request besides.
+
+    Raises:
+        InvalidRequest: with every fault at once, each with its path.
+    """
+    known = {name: item for name, item in value.items() if name in _FIELDS or name not in _OPTIONS}
+    for name in value:
+        if name not in known:
+            fault(faults, name, f'is an option of lor3: send it as `"lor3": {{"{name}": …}}`')
+    body = UI_CHAT.read(known, "", faults)
+    if value.get("messages") is not None and value.get("message") is not None:
+        fault(faults, "message", "goes in place of `messages`; send one of them")
+    tools: tuple[Tool, ...] = ()
+    choice: ToolChoice | None = None
+    if body is not None and body.lor3 is not None:
+        found: Faults = []
+        tools, choice = read_tools(body.lor3.tools, body.lor3.tool_choice, found)
+        for each in found:
+            fault(faults, f"lor3.{each.path}", each.message)
+    bodies = () if body is None else body.messages or ()
+    if body is not None and body.message is not None:
+        bodies = (body.message,)
+    if body is not None and not bodies and body.trigger != "regenerate-message":
+        fault(faults, "messages", "is required: the messages of the chat, or its last one as `message`")
+    if body is None or faults:
+        raise InvalidRequest.of(*faults)
+    return UIChat(
+        chat_id=clean(body.id),
+        messages=SentMessages(bodies=bodies, path="messages" if body.message is None else "message"),
+        body=body,
+        tools=tools,
+        tool_choice=choice,
+    )
+
+
+def told_apart(error: InvalidRequest) -> InvalidRequest:
+    """The same faults, with the paths that they have in this body."""
+    if not any(each.path.partition("[")[0].partition(".")[0] in _OPTIONS for each in error.faults):
+        return error
+    faults = [
+        attrs.evolve(each, path=f"lor3.{each.path}")
+        if each.path.partition("[")[0].partition(".")[0] in _OPTIONS
+        else each
+        for each in error.faults
+    ]
+    if type(error) is InvalidRequest:
+        return InvalidRequest.of(*faults)
+    return type(error)(error.detail, tuple(faults))
