@@ -28,8 +28,8 @@ _BATCH: Final = 64
 _BATCH_BYTES: Final = 512 * 1024
 _GATHER_S: Final = 0.02
 """Between two round trips: what comes meanwhile goes with the next one."""
-_SHARE: Final = 4
-"""That many times as long as a round trip takes the next one waits, so that this is no more than a fifth of the work
+_SHARE: Final = 9
+"""That many times as long as a round trip takes the next one waits, so that this is no more than a tenth of the work
 when thousands of answers grow."""
 _MAX_GATHER_S: Final = 0.25
 _RETRY_S: Final = 0.25
@@ -44,7 +44,7 @@ class EventWriter:
     _link: RedisLink
     _guard: RedisGuard = attrs.field(init=False)
     _answers: dict[AnswerAddress, SharedAnswer] = attrs.field(factory=dict, init=False)
-    _news: dict[AnswerAddress, SharedAnswer] = attrs.field(factory=dict, init=False)
+    _news: dict[SharedAnswer, None] = attrs.field(factory=dict, init=False)
     """Those that have something to say, the one that has waited longest first."""
     _given_up: dict[str, None] = attrs.field(factory=dict, init=False)
     """Keys to remove."""
@@ -64,28 +64,32 @@ class EventWriter:
         return len(self._answers)
 
     def begin(self, address: AnswerAddress, names: tuple[str, ...]) -> None:
-        self._answers[address] = self._news[address] = SharedAnswer(
+        before = self._answers.get(address)
+        if before is not None:
+            self._drop(before, why="it began again")
+        answer = self._answers[address] = SharedAnswer(
             key=stream_key(address),
-            message_id=address.message_id,
+            address=address,
             name_keys=tuple([name_key(address.tenant, name) for name in names]),
             lines=[NOTHING_YET],
             pending_bytes=len(NOTHING_YET),
             total_bytes=len(NOTHING_YET),
             said_at=asyncio.get_running_loop().time(),
         )
+        self._news[answer] = None
         self.pending_bytes += len(NOTHING_YET)
         self._wake.set()
 
     def publish(self, address: AnswerAddress, portion: Portion) -> None:
         answer = self._answers.get(address)
         if answer is not None and portion.events:
-            self._add(address, answer, encode_portion(portion))
+            self._add(answer, encode_portion(portion))
 
     def end(self, address: AnswerAddress, ending: Ending) -> None:
         answer = self._answers.get(address)
         if answer is not None:
             answer.is_ended = True
-            self._add(address, answer, encode_ending(ending))
+            self._add(answer, encode_ending(ending))
 
     def ask_to_stop(self, address: AnswerAddress) -> None:
         if len(self._stops) >= _MAX_STOPS:
@@ -101,7 +105,7 @@ class EventWriter:
             await self._news_or(renew_at)
             if loop.time() >= renew_at:
                 renew_at = loop.time() + RENEW_S
-                self._news.update(self._answers)
+                self._news.update(dict.fromkeys(self._answers.values()))
             began = loop.time()
             if await self._say_all():
                 await asyncio.sleep(min(max(_GATHER_S, (loop.time() - began) * _SHARE), _MAX_GATHER_S))
@@ -128,21 +132,20 @@ class EventWriter:
         self._stops.clear()
         self.pending_bytes = 0
 
-    def _add(self, address: AnswerAddress, answer: SharedAnswer, line: bytes) -> None:
+    def _add(self, answer: SharedAnswer, line: bytes) -> None:
         answer.add(line)
         self.pending_bytes += len(line)
         if answer.total_bytes > MAX_ANSWER_BYTES or self.pending_bytes > MAX_PENDING_BYTES:
-            self._drop(address, answer, why="it is too long, or too much is pending")
+            self._drop(answer, why="it is too long, or too much is pending")
             self._given_up[answer.key] = None
         else:
-            self._news[address] = answer
+            self._news[answer] = None
         self._wake.set()
 
-    def _drop(self, address: AnswerAddress, answer: SharedAnswer, *, why: str) -> None:
-        if self._answers.get(address) is not answer:
-            return
-        del self._answers[address]
-        self._news.pop(address, None)
+    def _drop(self, answer: SharedAnswer, *, why: str) -> None:
+        if self._answers.get(answer.address) is answer:
+            del self._answers[answer.address]
+        self._news.pop(answer, None)
         self.pending_bytes -= answer.pending_bytes
         _log.debug("an answer is not shared any longer: %s", why)
 
@@ -164,9 +167,9 @@ class EventWriter:
 
     def _drop_late(self, now: float) -> None:
         """Those whose lease is over can't be gone on with, and those that ended need not wait any longer."""
-        for address, answer in list(self._answers.items()):
+        for answer in list(self._answers.values()):
             if now - answer.said_at > LEASE_S and (answer.is_begun or answer.is_ended):
-                self._drop(address, answer, why="Redis was away for too long")
+                self._drop(answer, why="Redis was away for too long")
         self._stops = {address: until for address, until in self._stops.items() if until > now}
         if self._guard.is_open:
             self._given_up.clear()  # they lapse
@@ -178,13 +181,13 @@ class EventWriter:
         parts = self._parts(now)
         names = 0
         async with self._link.client.pipeline(transaction=False) as pipe:
-            for _, part in parts:
+            for part in parts:
                 pipe.execute_command(*part.command)
             for address in stops:
                 pipe.execute_command("PUBLISH", STOP_CHANNEL, _stop(address))
             for key in removed:
                 pipe.execute_command("UNLINK", key)
-            for _, part in parts:
+            for part in parts:
                 for command in part.name_commands:
                     names += 1
                     pipe.execute_command(*command)
@@ -200,36 +203,36 @@ class EventWriter:
             if isinstance(reply, Exception) and not _is_of_the_key(reply):
                 raise reply  # Redis refuses to serve: OOM, READONLY, LOADING
 
-    def _parts(self, now: float) -> list[tuple[AnswerAddress, Part]]:
-        parts: list[tuple[AnswerAddress, Part]] = []
+    def _parts(self, now: float) -> list[Part]:
+        parts: list[Part] = []
         size = 0
-        for address, answer in self._news.items():
+        for answer in self._news:
             part = answer.part(now)
             if parts and (size + len(part.value) > _BATCH_BYTES or len(parts) == _BATCH):
                 break
             size += len(part.value)
-            parts.append((address, part))
+            parts.append(part)
         return parts
 
-    def _settle(self, parts: list[tuple[AnswerAddress, Part]], replies: list[object], now: float) -> None:
-        for (address, part), reply in zip(parts, replies, strict=False):
+    def _settle(self, parts: list[Part], replies: list[object], now: float) -> None:
+        for part, reply in zip(parts, replies, strict=False):
             answer = part.answer
-            if self._answers.get(address) is not answer:
+            if self._answers.get(answer.address) is not answer:
                 continue  # given up meanwhile
             if isinstance(reply, Exception):
                 if _is_of_the_key(reply):
-                    self._drop(address, answer, why="its key holds something else")
+                    self._drop(answer, why="its key holds something else")
                 continue
             before = answer.pending_bytes
             if not part.took(reply, now):
-                self._drop(address, answer, why="Redis has lost it")
+                self._drop(answer, why="Redis has lost it")
                 continue
             self.pending_bytes -= before - answer.pending_bytes
-            self._news.pop(address, None)
+            self._news.pop(answer, None)
             if part.is_last:
-                del self._answers[address]
+                del self._answers[answer.address]
             elif answer.lines:
-                self._news[address] = answer  # behind the others
+                self._news[answer] = None  # behind the others
 
 
 def _stop(address: AnswerAddress) -> str:

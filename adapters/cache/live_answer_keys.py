@@ -9,6 +9,7 @@ hashed, so that none of them can look like another key.
 """
 
 import hashlib
+import re
 from typing import Final
 from urllib.parse import quote
 
@@ -45,6 +46,7 @@ end
 return 1
 """
 """Keeps a name that no later answer has taken. ARGV: message, time to live in ms."""
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 def stream_key(address: AnswerAddress) -> str:
@@ -57,4 +59,6 @@ def name_key(tenant: Tenant, name: str) -> str:
 
 
 def _escaped(text: str) -> str:
+    if _PLAIN.fullmatch(text):  # a tenth of the time, for what ids are made of
+        return text
     return quote(text, safe="", errors="surrogatepass")

@@ -6,7 +6,7 @@ import attrs
 
 from adapters.cache.event_codec import FIELD
 from adapters.cache.live_answer_keys import APPEND, FIRST, KEPT_S, LEASE_S, NAME, RENEW_S
-from domain.ids import MessageId
+from application.ports.event_log import AnswerAddress
 
 PART_BYTES: Final = 64 * 1024
 """Of one entry, unless a single line is longer: so much is read at once, at least."""
@@ -17,7 +17,7 @@ _KEPT_MS: Final = round(KEPT_S * 1000)
 @attrs.define(kw_only=True, eq=False)
 class SharedAnswer:
     key: str
-    message_id: MessageId
+    address: AnswerAddress
     name_keys: tuple[str, ...]
     lines: list[bytes]
     """Not known to be in Redis, in order."""
@@ -74,7 +74,7 @@ class Part:
         answer = self.answer
         if not (self.is_due and answer.name_keys):
             return []
-        value = answer.message_id.encode("utf-8", "replace")
+        value = answer.address.message_id.encode("utf-8", "replace")
         if answer.is_begun:
             return [("EVAL", NAME, 1, name, value, self._lives_ms) for name in answer.name_keys]
         return [("SET", name, value, "PX", self._lives_ms) for name in answer.name_keys]
