@@ -13,6 +13,7 @@ import orjson
 
 from adapters.providers.failure_words import provider_failure
 from adapters.providers.hints import HeaderLookup
+from adapters.providers.repeated_frame import RepeatedFrame
 from adapters.providers.sse import SSEParser
 from adapters.providers.transport.port import Answer, Endpoint, Transport, too_large
 from application.ports.chat_provider import ProviderCall, Timeouts, WireRequest
@@ -40,6 +41,10 @@ _DRAIN_S: Final = 0.05
 
 class StreamDecoder(Protocol):
     """Turns the data of one stream's events into domain events. One for each answer."""
+
+    @property
+    def repeated(self) -> RepeatedFrame:
+        """What it learned of frames that need not be fed: those that say a piece of text and nothing else."""
 
     @property
     def is_finished(self) -> bool:
@@ -269,10 +274,7 @@ async def _stream_events(
                 if received > MAX_STREAM_BYTES:
                     raise too_large()
                 batch = []
-                for data in parser.feed(block) if block else parser.close():
-                    batch += decoder.feed(data)
-                    if decoder.is_closed:
-                        break
+                _decode(parser.feed(block) if block else parser.close(), decoder, batch)
                 for event in batch:
                     if type(event) is TextDelta:
                         said += len(event.text)
@@ -306,6 +308,19 @@ async def _stream_events(
                 await answer.block()
         except (TimeoutError, ProviderFailure):
             return
+
+
+def _decode(frames: Sequence[bytes], decoder: StreamDecoder, batch: list[ProviderEvent]) -> None:
+    """Adds what `frames` say to `batch`, up to the stream's end mark, or to the frame that raises."""
+    repeated, at = decoder.repeated, 0
+    while at < len(frames) and not decoder.is_closed:
+        texts = repeated.texts(frames, at)
+        if texts:
+            batch += [TextDelta(text) for text in texts if text]
+            at += len(texts)
+        else:
+            batch += decoder.feed(frames[at])
+            at += 1
 
 
 def _tripped(exc: Exception) -> ProviderFailure:

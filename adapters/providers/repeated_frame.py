@@ -6,10 +6,15 @@ after that string says a piece of text and nothing else too: a JSON string can't
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Final
+
+from adapters.providers import json_text
 
 _PLAIN: Final = re.compile(rb'[^"\\\x00-\x1f]*')
 """The inside of a JSON string without escapes (RFC 8259, section 7)."""
+_PLAIN_LINES: Final = re.compile(rb'[^"\\\x00-\x09\x0b-\x1f]*')
+"""Several of them, with a line feed between."""
 _TRIES: Final = 3
 """Some servers put something random into each frame: after that many that did not fit, each is parsed."""
 
@@ -51,15 +56,39 @@ class RepeatedFrame:
         self._before = b""
         self._tries = 0
 
-    def text_in(self, frame: bytes) -> str | None:
-        """The text; None where the frame has to be parsed."""
+    def texts(self, frames: Sequence[bytes], start: int) -> list[str]:
+        """The texts of the frames from `start` on that repeat one another; empty where the first of them has to be
+        parsed."""
         before, after = self._before, self._after
-        if not before or not frame.startswith(before) or not frame.endswith(after):
-            return None
-        start, end = len(before), len(frame) - len(after)
-        if end < start or _PLAIN.fullmatch(frame, start, end) is None:
-            return None
+        if not before:
+            return []
+        end = start
+        while end < len(frames) and frames[end].startswith(before) and frames[end].endswith(after):
+            end += 1
+        if end == start:
+            return []
+        first, last, least = len(before), -len(after), len(before) + len(after)
+        inner = [frame[first:last] for frame in frames[start:end] if len(frame) >= least]
+        if len(inner) < end - start:
+            return []  # its ends overlap: a frame that only looks alike
+        lines = b"\n".join(inner)
+        if _PLAIN_LINES.fullmatch(lines) and lines.count(b"\n") == len(inner) - 1:
+            try:
+                return lines.decode().split("\n")
+            except UnicodeDecodeError:
+                pass  # one by one: see json_text for what becomes of it
+        return _one_by_one(inner)
+
+
+def _one_by_one(inner: Iterable[bytes]) -> list[str]:
+    """As far as they are the insides of JSON strings."""
+    texts: list[str] = []
+    for each in inner:
         try:
-            return frame[start:end].decode()
-        except UnicodeDecodeError:
-            return None
+            text = json_text.parse(b'"%b"' % each)
+        except ValueError:
+            break
+        if type(text) is not str:
+            break
+        texts.append(text)
+    return texts

@@ -50,17 +50,7 @@ class SSEParser:
             # Whole events from here on: no copying between blocks, one split for all of them.
             end = block.rfind(b"\n\n")
             if end >= 0:
-                for frame in block[:end].split(b"\n\n"):
-                    if frame.startswith(b"data: ") and b"\n" not in frame:
-                        out.append(frame[6:])
-                        continue
-                    name, _, data = frame.partition(b"\n")
-                    if name.startswith(b"event:") and data.startswith(b"data: ") and b"\n" not in data:
-                        out.append(data[6:])
-                    else:
-                        for line in frame.split(b"\n"):
-                            self._line(line, out)
-                        self._line(b"", out)
+                self._whole(block[: end + 1].split(b"\n"), out)
                 block = block[end + 2 :]
                 if not block:
                     return out
@@ -91,6 +81,21 @@ class SSEParser:
             self._line(line, out)
         self._line(b"", out)
         return out
+
+    def _whole(self, lines: list[bytes], out: list[bytes]) -> None:
+        """Whole events, each line of them; looked at in bulk where all are of one of the two usual shapes."""
+        if not any(lines[1::2]):
+            data = [line[6:] for line in lines[::2] if line.startswith(b"data: ")]
+            if 2 * len(data) == len(lines):
+                out += data
+                return
+        elif not any(lines[2::3]):
+            data = [line[6:] for line in lines[1::3] if line.startswith(b"data: ")]
+            if 3 * len(data) == len(lines) and all(line.startswith(b"event:") for line in lines[::3]):
+                out += data
+                return
+        for line in lines:
+            self._line(line, out)
 
     def _line(self, line: bytes, out: list[bytes]) -> None:
         if self._at_start:

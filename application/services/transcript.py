@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -17,6 +17,7 @@ from domain.chat import (
 from domain.message import ToolCall
 
 Content: TypeAlias = TextDelta | ToolCallDelta
+_CONTENT: Final = (TextDelta, ToolCallDelta)
 
 
 @attrs.define
@@ -49,7 +50,7 @@ class Transcript:
             return batch  # type: ignore[return-value]  # nothing else is in it
         if others == len(batch):
             return ()
-        return [event for event in batch if isinstance(event, TextDelta | ToolCallDelta)]
+        return [event for event in batch if isinstance(event, _CONTENT)]
 
     def _note(self, event: ProviderEvent) -> bool:
         """Whether it is content."""

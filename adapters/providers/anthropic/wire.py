@@ -111,7 +111,7 @@ class AnthropicStream:
     _calls: int = 0
     _usage: dict[str, Any] = attrs.field(factory=dict)
     """Counts as last reported: those of message_delta are cumulative and replace those of message_start."""
-    _repeated: RepeatedFrame = attrs.field(factory=lambda: RepeatedFrame(b"text"))
+    repeated: RepeatedFrame = attrs.field(factory=lambda: RepeatedFrame(b"text"), kw_only=True)
     """Deltas of the block that is open."""
 
     @property
@@ -119,9 +119,6 @@ class AnthropicStream:
         return self._stop is not None
 
     def feed(self, data: bytes) -> list[ProviderEvent]:
-        said = self._repeated.text_in(data)
-        if said is not None:
-            return [TextDelta(said)] if said else []
         try:
             event = json_text.parse(data)
         except ValueError:
@@ -132,7 +129,7 @@ class AnthropicStream:
         if kind == "content_block_delta":
             events = self._delta(event)
             if len(events) == 1 and type(events[0]) is TextDelta:
-                self._repeated.learn(data, events[0].text)
+                self.repeated.learn(data, events[0].text)
             return events
         if kind == "error" or (kind is None and event.get("error")):
             raise errors.failure_in_answer(event.get("error"))
@@ -151,7 +148,7 @@ class AnthropicStream:
             stop = delta.get("stop_reason") if type(delta) is dict else None
             if type(stop) is str:
                 self._stop = stop
-                self._repeated.forget()
+                self.repeated.forget()
         elif kind == "message_stop":
             self.is_closed = True
         return []

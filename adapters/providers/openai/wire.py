@@ -115,16 +115,13 @@ class OpenAIStream:
     _named: set[int] = attrs.field(factory=set)
     """The calls whose name has come."""
     _usage: UsageReported | None = None
-    _repeated: RepeatedFrame = attrs.field(factory=lambda: RepeatedFrame(b"content"))
+    repeated: RepeatedFrame = attrs.field(factory=lambda: RepeatedFrame(b"content"), kw_only=True)
 
     @property
     def is_finished(self) -> bool:
         return self._finish is not None
 
     def feed(self, data: bytes) -> list[ProviderEvent]:
-        said = self._repeated.text_in(data)
-        if said is not None:
-            return [TextDelta(said)] if said else []
         events: list[ProviderEvent] = []
         was_started = self._started
         try:
@@ -149,9 +146,9 @@ class OpenAIStream:
                 if type(choice) is dict and choice.get("index", 0) == 0:
                     self._choice(choice, events)
         if self._finish is not None:
-            self._repeated.forget()
+            self.repeated.forget()
         elif was_started and usage is None and len(events) == 1 and type(events[0]) is TextDelta:
-            self._repeated.learn(data, events[0].text)
+            self.repeated.learn(data, events[0].text)
         return events
 
     def _choice(self, choice: dict[str, Any], events: list[ProviderEvent]) -> None:

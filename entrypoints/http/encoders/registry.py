@@ -1,12 +1,13 @@
 """Which protocol a reader wants its events in."""
 
+from functools import cache
 from typing import Final
 
 from aiohttp import web
 
 from domain.errors import Fault, InvalidRequest
 from domain.suggestion import shown
-from entrypoints.http.encoders.protocol import StreamEncoder
+from entrypoints.http.encoders.protocol import EncoderFactory, StreamEncoder
 from entrypoints.plugins import load, names
 
 NATIVE: Final = "lor3"
@@ -15,8 +16,15 @@ _EVENTS: Final = "text/event-stream"
 
 def encoder_for(request: web.Request, *, protocol: str = NATIVE) -> StreamEncoder:
     """A new encoder of the protocol with that name."""
-    encoder: StreamEncoder = load("lor3.stream_encoders", protocol, path="protocol")(request)
+    encoder: StreamEncoder = _factory(protocol)(request)
     return encoder
+
+
+@cache
+def _factory(protocol: str) -> EncoderFactory:
+    """Looking an entry point up takes as long as parsing the request's body."""
+    factory: EncoderFactory = load("lor3.stream_encoders", protocol, path="protocol")
+    return factory
 
 
 def accepts_events(request: web.Request) -> bool:

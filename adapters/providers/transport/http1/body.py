@@ -14,6 +14,9 @@ _MAX_SIZE_LINE_BYTES: Final = 1024
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*+)?\r\n")
 
 
+_SIZES: Final = {b"%x" % size: size for size in range(2048)}
+
+
 class Body(Protocol):
     """Takes what follows a head. One for each answer."""
 
@@ -107,12 +110,18 @@ class ChunkedBody:
                 break
             left = self._left
             if left == 0:
-                line = _SIZE_LINE.match(data, at)
-                if line is None:
-                    self._tail = _unfinished_size_line(data, at)
-                    break
-                at = line.end()
-                left = int(line[1], 16)
+                # Most lines are a few bytes, and the same few over and over.
+                line_end = data.find(b"\r\n", at, at + 8)
+                known = _SIZES.get(data[at:line_end]) if line_end > at else None
+                if known is not None:
+                    left, at = known, line_end + 2
+                else:
+                    line = _SIZE_LINE.match(data, at)
+                    if line is None:
+                        self._tail = _unfinished_size_line(data, at)
+                        break
+                    at = line.end()
+                    left = int(line[1], 16)
                 if left == 0:
                     self._in_trailers = True
                     continue
