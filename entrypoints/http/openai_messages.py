@@ -89,6 +89,7 @@ class OpenAIMessage:
     function_call: None = given(Refused(why=_FUNCTIONS), "Refused: send `tool_calls`.")
     audio: None = given(Refused(why="lor3 carries no audio; send text"), "Refused: lor3 carries no audio.")
     annotations: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
+    parsed: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
     reasoning: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
     reasoning_content: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
 
