@@ -86,6 +86,12 @@ SHAPES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
         {"max_completion_tokens": 50},
     ),
     (
+        "further parameters",
+        {"parameters": {"frequency_penalty": 0.5, "reasoning_effort": "low", "logit_bias": {"50256": -100}}},
+        {},
+        {"frequency_penalty": 0.5, "reasoning_effort": "low", "logit_bias": {"50256": -100}},
+    ),
+    (
         "images",
         {
             "messages": (

@@ -30,3 +30,13 @@ def test_only_what_was_asked_for_is_warned_of() -> None:
     narrow = attrs.evolve(spec(), capabilities=frozenset())
 
     assert ModelLimits().run(request(), target(narrow)).warnings == ()
+
+
+def test_further_parameters_of_sampling_go_with_it() -> None:
+    """Others are the provider's to judge."""
+    asked = attrs.evolve(request(), parameters={"top_k": 4, "frequency_penalty": 0.5, "store": True})
+    narrow = attrs.evolve(spec(), capabilities=ALL_CAPABILITIES - {"sampling"})
+    rewrite = ModelLimits().run(asked, target(narrow))
+
+    assert rewrite.request.parameters == {"store": True}
+    assert "`frequency_penalty`, `top_k` left out" in rewrite.warnings[0]

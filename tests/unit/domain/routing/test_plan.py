@@ -56,3 +56,21 @@ def test_provider_that_cannot_be_called_is_out_with_its_reason() -> None:
     plan = _plan(_request(), ModelSpec(ref=ModelRef("mistral", "large")))
 
     assert plan[0].refusal == "no API key"
+
+
+def test_model_whose_provider_does_not_take_a_parameter_is_out() -> None:
+    """The reason names them, in the order of the request; other providers' refusals are theirs."""
+    other = ModelSpec(ref=ModelRef("local", "m"))
+    plan = plan_candidates(
+        _request(parameters={"top_k": 1, "min_p": 0.1, "store": True}),
+        (A, other),
+        unavailable={},
+        words_for_schema=True,
+        refused_parameters={"openai": frozenset(("min_p", "top_k")), "local": frozenset()},
+    )
+
+    assert [(each.included, each.refused_parameters) for each in plan] == [
+        (False, ("top_k", "min_p")),
+        (True, ()),
+    ]
+    assert plan[0].refusal == "its provider does not take `top_k`, `min_p`"
