@@ -9,6 +9,7 @@ printed as MISSED and exits 0.
 import argparse
 import contextlib
 import datetime
+import functools
 import json
 import statistics
 import sys
@@ -20,11 +21,21 @@ import attrs
 
 from bench import database, profiler, prompts, servers
 from bench.memory_run import memory_command, seed_command
-from bench.processes import ROOT, BenchFailure, cores, rss_mb
+from bench.processes import ROOT, BenchFailure, cores, many_files, rss_mb
 from bench.report import LOR3, WITH_PROMPT, Result, Target, fastest, scenario_table
 from bench.scenarios import Bench, Outcome, Scenario, scenarios
+from bench.stream_scenarios import (
+    Start,
+    StreamBench,
+    StreamOutcome,
+    StreamScenario,
+    stream_scenarios,
+    stream_table,
+    stream_targets,
+)
 
 _COLD_STARTS = 5
+_SCENARIOS = ("throughput", "latency", "prompt", "stream", "start", "paced", "crowd", "idle", "stalled")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,8 +52,14 @@ def _parser() -> argparse.ArgumentParser:
         "--only",
         action="append",
         metavar="WHAT",
-        choices=("throughput", "latency", "prompt", "stream", "start"),
-        help="throughput, latency, prompt, stream or start (cold start); may be given again",
+        choices=_SCENARIOS,
+        help="throughput, latency, prompt, stream, start (cold start), paced, crowd, idle or stalled; may be given again",
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="of the streams of paced, crowd, idle and stalled (default 1)",
     )
     parser.add_argument(
         "--gateway",
@@ -107,11 +124,14 @@ class _Run:
     def profile(self) -> str:
         upstream = self._upstream()
         lor3 = self._lor3(upstream, self._database())
-        wanted = self._wanted()[0]
+        wanted = next(iter(self._wanted()), None)
+        if wanted is None:
+            raise BenchFailure("profile looks at throughput, latency, prompt or stream")
         return profiler.profile(lor3, wanted, self.bench, by_calls=self.options.calls)
 
     def compare(self) -> Result:
         started_at = datetime.datetime.now(datetime.UTC)
+        many_files()
         gateway_core, _ = self.cores
         upstream = self._upstream()
         wanted = self._wanted()
@@ -127,7 +147,7 @@ class _Run:
             else []
         )
         if self.options.gateway == "none":
-            store, lor3, cold, first = None, None, [], None
+            store, config, lor3, cold, first = None, None, None, [], None
         else:
             store = self._database()
             config = self._lor3(upstream, store)
@@ -147,6 +167,9 @@ class _Run:
             outcomes[each.name] = self.bench.compare(each, compared, progress=_progress)
             print(scenario_table(each, outcomes[each.name], direct[each.name]), end="\n\n")
         memory = rss_mb(lor3.pid) if lor3 else None
+        streams = {
+            each.name: self._compare_streams(each, upstream, config) for each in self._wanted_streams()
+        }
         # Each start of lor3 was proven by one answer.
         loads = [
             load
@@ -155,6 +178,7 @@ class _Run:
             if name in (LOR3, WITH_PROMPT)
         ]
         answers = sum(each.answers for each in loads) + (2 + len(cold) if lor3 else 0)
+        answers += sum(1 + each[LOR3].answers for each in streams.values() if LOR3 in each)
         rows = store.count_answers() if store else None
         if rows is not None and rows != answers:
             raise BenchFailure(f"lor3 answered {answers} times but stored {rows} answers")
@@ -165,13 +189,41 @@ class _Run:
             commit_ms=store.commit_ms if store else None,
             direct=direct,
             outcomes=outcomes,
+            streams=streams,
             cold_starts_s=tuple(cold),
             first_start_s=first,
             memory_mb=memory,
             answers=answers,
             rows=rows,
-            targets=_targets(outcomes, direct, cold, memory),
+            targets=(*_targets(outcomes, direct, cold, memory), *stream_targets(streams)),
         )
+
+    def _compare_streams(
+        self, scenario: StreamScenario, upstream: servers.Server, config: servers.Lor3 | None
+    ) -> dict[str, StreamOutcome]:
+        """On servers of their own."""
+
+        def proxy(loop: str) -> contextlib.AbstractContextManager[servers.Server]:
+            return servers.bare_proxy(loop, upstream.port, core=self.cores[0], folder=self.folder)
+
+        loops = ("uvloop", "asyncio") if scenario.name == "paced" else ("uvloop",)
+        starts: list[Start] = [functools.partial(proxy, loop) for loop in loops]
+        if config is not None:
+            starts.append(config.serve)
+        gateway, other = self.cores
+        bench = StreamBench(upstream=upstream, gateway_core=gateway, other_core=other, progress=_progress)
+        scenario = attrs.evolve(scenario, rounds=min(scenario.rounds, self.options.rounds))
+        outcomes = bench.compare(scenario, starts)
+        print(stream_table(scenario, outcomes), end="\n\n")
+        return outcomes
+
+    def _wanted_streams(self) -> list[StreamScenario]:
+        """`reading` is what `stalled` is held against."""
+        return [
+            each
+            for each in stream_scenarios(self.options.share)
+            if self._wants("stalled" if each.name == "reading" else each.name)
+        ]
 
     def _wants(self, name: str) -> bool:
         return not self.options.only or name in self.options.only
@@ -227,6 +279,18 @@ def _targets(
 ) -> tuple[Target, ...]:
     """The figures of which this run knows enough. Each is held against the stricter of its yardsticks."""
     targets: list[Target] = []
+    if LOR3 in (streamed := outcomes.get("stream", {})):
+        yardstick = fastest(streamed)
+        ratio = streamed[LOR3].multiple_of(yardstick, lambda each: each.requests_per_s)
+        targets.append(
+            Target(
+                name=f"streams/s, as a multiple of the {yardstick.server}",
+                value=ratio,
+                bound=0.5,
+                sense="at least",
+                unit="x",
+            )
+        )
     if LOR3 in (throughput := outcomes.get("throughput", {})):
         yardstick = fastest(throughput)
         ratio = throughput[LOR3].multiple_of(yardstick, lambda each: each.requests_per_s)

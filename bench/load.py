@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from array import array
+from collections.abc import Sequence
 from typing import cast
 
 import attrs
@@ -201,8 +202,8 @@ async def _run(load: Load) -> Measured:
         recorder.fault("no request was answered in the time measured")
     return Measured(
         requests_per_s=len(latencies) / took_s,
-        p50_ms=_percentile(latencies, 50) * 1e3,
-        p99_ms=_percentile(latencies, 99) * 1e3,
+        p50_ms=percentile(latencies, 50) * 1e3,
+        p99_ms=percentile(latencies, 99) * 1e3,
         cpu_us=cpu / len(latencies) * 1e6 if latencies else 0.0,
         answers=recorder.answers,
         faults=tuple(f"{count} × {kind}" for kind, count in recorder.faults.items()),
@@ -211,7 +212,7 @@ async def _run(load: Load) -> Measured:
     )
 
 
-def _percentile(ordered: list[float], percent: int) -> float:
+def percentile(ordered: Sequence[float], percent: int) -> float:
     """The nearest-rank percentile; 0 of nothing."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else 0.0
 

@@ -79,36 +79,53 @@ def whole_answer() -> bytes:
     return _HEAD.format(content_type="application/json", framing=framing).encode() + body
 
 
+def stream_head() -> bytes:
+    """The head of the upstream's SSE response, and its role chunk."""
+    head = _HEAD.format(content_type="text/event-stream; charset=utf-8", framing="transfer-encoding: chunked")
+    return head.encode() + _chunk({"role": "assistant", "content": ""}, None)
+
+
+def stream_text(text: str) -> bytes:
+    """One piece of a streamed answer, as one HTTP chunk."""
+    return _chunk({"content": text}, None)
+
+
+def stream_end() -> bytes:
+    """The finish, the usage, the end mark and the end of the body."""
+    usage = _event({"choices": [], "usage": _USAGE})
+    return _chunk({}, "stop") + _http_chunk(usage) + _http_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+
+
 def streamed_answer() -> bytes:
     """The upstream's SSE response: a role chunk, STREAM_CHUNKS texts, the finish, the usage; one HTTP chunk each."""
+    return stream_head() + b"".join(map(stream_text, _pieces())) + stream_end()
 
-    def event(delta: dict[str, str], finish: str | None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return _event({"choices": [choice], "usage": None})
 
-    def _event(rest: dict[str, object]) -> bytes:
-        data = {**_COMMON, "object": "chat.completion.chunk", "service_tier": "default", **rest}
-        return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
+def _chunk(delta: dict[str, str], finish: str | None) -> bytes:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    return _http_chunk(_event({"choices": [choice], "usage": None}))
 
-    events = [event({"role": "assistant", "content": ""}, None)]
-    events += [event({"content": piece}, None) for piece in _pieces()]
-    events += [event({}, "stop"), _event({"choices": [], "usage": _USAGE}), b"data: [DONE]\n\n"]
-    head = _HEAD.format(content_type="text/event-stream; charset=utf-8", framing="transfer-encoding: chunked")
-    chunks = b"".join(b"%x\r\n%b\r\n" % (len(data), data) for data in events)
-    return head.encode() + chunks + b"0\r\n\r\n"
+
+def _event(rest: dict[str, object]) -> bytes:
+    data = {**_COMMON, "object": "chat.completion.chunk", "service_tier": "default", **rest}
+    return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _http_chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def path(dialect: Dialect) -> str:
     return "/v1/chat/completions" if dialect == "openai" else "/chat"
 
 
-def request(dialect: Dialect, *, stream: bool, port: int) -> bytes:
+def request(dialect: Dialect, *, stream: bool, port: int, ask: str = PROMPT) -> bytes:
     """The whole HTTP request a client sends, head and body."""
     body: dict[str, object]
     if dialect == "openai":
-        body = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], "stream": stream}
+        body = {"model": MODEL, "messages": [{"role": "user", "content": ask}], "stream": stream}
     else:
-        body = {"prompt": PROMPT, "stream": stream}
+        body = {"prompt": ask, "stream": stream}
         if dialect != "lor3":
             body |= {"system_prompt": composed.NAME, "variables": composed.VARIABLES}
     payload = json.dumps(body).encode()

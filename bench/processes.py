@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -40,6 +41,12 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
         | {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "sk-bench", "ANTHROPIC_API_KEY": "sk-ant-bench"}
         | dict(extra)
     )
+
+
+def many_files() -> None:
+    """Lets this process, and those it starts, open as many files and sockets as the system allows it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def pinned(core: int) -> Callable[[], None]:

@@ -3,11 +3,14 @@
 import os
 import platform
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from bench.scenarios import Outcome, Scenario
+
+if TYPE_CHECKING:
+    from bench.stream_scenarios import StreamOutcome
 
 LOR3 = "lor3"
 WITH_PROMPT = "lor3 with a prompt"
@@ -47,6 +50,8 @@ class Result:
     """By scenario: the load straight on the upstream, from the gateway's core: the harness's own limit."""
     outcomes: Mapping[str, Mapping[str, Outcome]]
     """By scenario, then server."""
+    streams: Mapping[str, Mapping[str, "StreamOutcome"]]
+    """The same, of the scenarios of streams."""
     cold_starts_s: tuple[float, ...]
     first_start_s: float | None
     """With an empty database to migrate."""
@@ -76,6 +81,13 @@ class Result:
             "scenarios": {
                 name: {server: of(outcome) for server, outcome in servers.items()}
                 for name, servers in self.outcomes.items()
+            },
+            "streams": {
+                name: {
+                    server: [attrs.asdict(each) for each in outcome.rounds]
+                    for server, outcome in servers.items()
+                }
+                for name, servers in self.streams.items()
             },
             "cold_starts_s": self.cold_starts_s,
             "first_start_s": self.first_start_s,

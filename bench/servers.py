@@ -88,6 +88,9 @@ class Lor3:
                     "api_key": "${OPENAI_API_KEY}",
                     "base_url": f"{base}/v1",
                     "transport": "direct",
+                    # Answers that are silent on purpose must not be cut.
+                    "idle_s": 120,
+                    "content_idle_s": 120,
                 },
                 "anthropic": {
                     "kind": "anthropic",
@@ -97,7 +100,7 @@ class Lor3:
                 },
             },
             "database": {"url": "${BENCH_DATABASE_URL}", "auto_migrate": True},
-            "server": {"host": "127.0.0.1", "port": port},
+            "server": {"host": "127.0.0.1", "port": port, "max_in_flight": 8192},
             "prompts": {"directory": str(self.folder / "prompts")},
         }
         if self.redis_url:

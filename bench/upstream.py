@@ -1,6 +1,7 @@
 """A stand-in for OpenAI that costs as little as Python allows: `python -m bench.upstream PORT`.
 
-Answers `POST …/chat/completions` from bytes made in advance, `GET /answered` with how often it did.
+Answers `POST …/chat/completions` from bytes made in advance, or as the plan in its prompt says (`bench/play.py`);
+`GET /answered` with how often it did; `GET /release` ends the answers that are held.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import cast
 import uvloop
 
 from bench.payloads import streamed_answer, whole_answer
+from bench.play import END, HEAD, Pieces, Plan, now_us
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _STREAM = re.compile(rb'"stream": *true')
@@ -23,6 +25,8 @@ class Upstream(asyncio.Protocol):
     answered = 0
     whole = whole_answer()
     streamed = streamed_answer()
+    held: "set[Upstream]" = set()  # noqa: RUF012 - of the process
+    pieces: "dict[Plan, Pieces]" = {}  # noqa: RUF012 - as above
 
     def __init__(self) -> None:
         self._pending = b""
@@ -30,6 +34,10 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        Upstream.held.discard(self)
 
     def data_received(self, data: bytes) -> None:
         assert self._transport is not None
@@ -51,15 +59,65 @@ class Upstream(asyncio.Protocol):
         line = data[: data.find(b"\r\n")]
         if line.startswith(b"POST ") and b"/chat/completions " in line:
             Upstream.answered += 1
-            return self.streamed if _STREAM.search(data, head_end, end) else self.whole
+            if not _STREAM.search(data, head_end, end):
+                return self.whole
+            plan = Plan.found_in(data[head_end:end])
+            return self.streamed if plan is None else self._begin(plan)
         if line.startswith(b"GET /answered "):
-            body = b"%d" % Upstream.answered
-            return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+            return _text(b"%d" % Upstream.answered)
+        if line.startswith(b"GET /release "):
+            waiting, Upstream.held = Upstream.held, set()
+            for each in waiting:
+                each.finish()
+            return _text(b"%d" % len(waiting))
         return _REFUSAL
+
+    def _begin(self, plan: Plan) -> bytes:
+        """What is sent at once: the head with the first piece, or with all of them."""
+        pieces = Upstream.pieces.setdefault(plan, Pieces(plan))
+        if not plan.every_us:
+            self._end_of(plan)
+            return HEAD + pieces.one(now_us()) if plan.pieces == 1 else self._burst(pieces)
+        started_us = now_us()
+        self._later(pieces, started_us, 1)
+        return HEAD + pieces.one(started_us)
+
+    def _burst(self, pieces: Pieces) -> bytes:
+        assert self._transport is not None
+        self._transport.write(HEAD)
+        return pieces.burst()
+
+    def _end_of(self, plan: Plan) -> None:
+        if plan.held:
+            Upstream.held.add(self)
+        else:
+            asyncio.get_running_loop().call_soon(self.finish)
+
+    def _later(self, pieces: Pieces, started_us: int, number: int) -> None:
+        due_us = started_us + number * pieces.plan.every_us
+        wait_s = max(0.0, (due_us - now_us()) / 1e6)
+        asyncio.get_running_loop().call_later(wait_s, self._piece, pieces, started_us, number)
+
+    def _piece(self, pieces: Pieces, started_us: int, number: int) -> None:
+        if self._transport is None:
+            return
+        if number >= pieces.plan.pieces:
+            self._end_of(pieces.plan)
+            return
+        self._transport.write(pieces.one(started_us + number * pieces.plan.every_us))
+        self._later(pieces, started_us, number + 1)
+
+    def finish(self) -> None:
+        if self._transport is not None:
+            self._transport.write(END)
+
+
+def _text(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 
 async def _serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
 
 

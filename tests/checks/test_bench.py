@@ -11,11 +11,18 @@ import pytest
 from bench import seeding, servers
 from bench.__main__ import main
 from bench.load import Load, body_of, put
-from bench.payloads import ANSWER, answer_in, streamed_answer, whole_answer
+from bench.payloads import ANSWER, answer_in, request, streamed_answer, whole_answer
+from bench.play import Plan
 from bench.processes import BenchFailure, cores
 from bench.report import Target
+from bench.stream_load import StreamLoad
+from bench.stream_load import put as put_streams
+from bench.stream_scenarios import stream_scenarios
 
 SMALL = ["--seconds", "0.3", "--rounds", "1"]
+CLASSIC = [
+    flag for name in ("throughput", "prompt", "latency", "stream", "start") for flag in ("--only", name)
+]
 
 
 @pytest.fixture(name="upstream")
@@ -75,6 +82,63 @@ def test_load_counts_answers(upstream: servers.Server, stream: bool) -> None:
     assert 0 < measured.p50_ms <= measured.p99_ms < 10_000
 
 
+def streams_on(server: servers.Server, plan: Plan, **changes: object) -> StreamLoad:
+    return StreamLoad(
+        **{  # type: ignore[arg-type]  # as above
+            "port": server.port,
+            "dialect": server.dialect,
+            "plan": plan,
+            "streams": 3,
+            "ramp_s": 0.05,
+            "seconds": 0.3,
+            "upstream_port": server.port,
+            "gateway_pid": server.pid,
+            "gateway_core": cores()[0],
+            "other_core": cores()[1],
+            **changes,
+        }
+    )
+
+
+@pytest.mark.parametrize("plan", [Plan(pieces=7), Plan(pieces=7, characters=40, every_us=500, held=True)])
+def test_plan_is_found_in_the_request(plan: Plan) -> None:
+    """The prompt carries it through any gateway."""
+    assert Plan.found_in(request("openai", stream=True, port=1, ask=plan.asked())) == plan
+
+
+def test_paced_streams_come_on_time(upstream: servers.Server) -> None:
+    """Each piece says when it was due, and none is counted before that."""
+    measured = put_streams(streams_on(upstream, Plan(pieces=10, every_us=10_000)), core=cores()[0])
+
+    assert measured.answers >= 3
+    assert 0 < measured.first_byte_ms < 10_000
+    assert 0 <= measured.late_p50_ms <= measured.late_p99_ms <= measured.worst_stream_ms < 10_000
+
+
+@pytest.mark.parametrize("stops_reading", [False, True])
+def test_held_streams_end_when_they_are_let_go(upstream: servers.Server, stops_reading: bool) -> None:
+    """The same streams, read or not, come whole in the end; those before them, for warmth, count as answers."""
+    plan = Plan(pieces=300, characters=1024, held=True)
+    measured = put_streams(streams_on(upstream, plan, stops_reading=stops_reading), core=cores()[0])
+
+    assert measured.answers == 6
+
+
+def test_streams_fail_on_another_status(upstream: servers.Server) -> None:
+    """As with answers that are not streamed."""
+    with pytest.raises(BenchFailure, match="status 404"):
+        put_streams(streams_on(upstream, Plan(pieces=2), dialect="lor3"), core=cores()[0])
+
+
+def test_share_leaves_some_of_the_streams() -> None:
+    """Fewer streams for a smaller machine, at the same pace."""
+    small, whole = stream_scenarios(0.01), stream_scenarios(1)
+
+    assert [each.plan for each in small] == [each.plan for each in whole]
+    assert [each.streams for each in whole] == [40, 1000, 2000, 100, 100]
+    assert [each.streams for each in small] == [2, 10, 20, 2, 2]
+
+
 def test_load_fails_on_another_status(upstream: servers.Server) -> None:
     """A server that refuses is never a fast server: the upstream knows no `POST /chat`."""
     with pytest.raises(BenchFailure, match="status 404"):
@@ -93,7 +157,7 @@ def test_server_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> Non
 
 def test_yardsticks_are_measured_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Both loops of the bare proxy, every scenario, as a table and as JSON."""
-    status = main([*SMALL, "--gateway", "none", "--out", str(tmp_path)])
+    status = main([*SMALL, *CLASSIC, "--gateway", "none", "--out", str(tmp_path)])
     printed = capsys.readouterr()
 
     assert status == 0, printed.err
@@ -109,15 +173,29 @@ def test_lor3_is_measured_and_every_answer_is_stored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The run fails if lor3 answers anything but 200 or stores another number of answers; all targets are judged."""
-    status = main([*SMALL, "--gateway", "sqlite", "--connections", "4", "--out", str(tmp_path)])
+    status = main([*SMALL, *CLASSIC, "--gateway", "sqlite", "--connections", "4", "--out", str(tmp_path)])
     printed = capsys.readouterr()
 
     assert status == 0, printed.err
     (written,) = tmp_path.glob("*.json")
     result = json.loads(written.read_text())
     assert result["answers"] == result["rows"] > 0
-    assert len(result["targets"]) == 5
+    assert len(result["targets"]) == 6
     assert set(result["scenarios"]["prompt"]) == {"lor3", "lor3 with a prompt"}
+
+
+def test_streams_of_lor3_are_measured_and_stored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the bare proxy, each on a server of its own."""
+    few = ["--only", "idle", "--share", "0.002"]
+    status = main([*SMALL, *few, "--gateway", "sqlite", "--out", str(tmp_path)])
+    printed = capsys.readouterr()
+
+    assert status == 0, printed.err
+    (written,) = tmp_path.glob("*.json")
+    result = json.loads(written.read_text())
+    assert result["answers"] == result["rows"] > 0
+    assert {"bare proxy uvloop", "lor3"} == set(result["streams"]["idle"])
+    assert "an idle stream" in [target["name"] for target in result["targets"]]
 
 
 @pytest.mark.parametrize("flags", [[], ["--calls"]])
