@@ -16,14 +16,16 @@ FALLBACK = "spare:ok-fallback"
 
 
 @WIRES
-@pytest.mark.parametrize("name", ["f56-silence", "f34-pings"])
+@pytest.mark.parametrize(
+    ("name", "stream"), [("f56-silence", True), ("f56-silence", False), ("f34-pings", True)]
+)
 async def test_row_56_leaving_before_the_first_token_cancels_the_upstream(
-    start: StartGateway, upstream: FaultUpstream, wire: Wire, name: str
+    start: StartGateway, upstream: FaultUpstream, wire: Wire, name: str, stream: bool
 ) -> None:
     """With `on_disconnect: cancel` the upstream is closed within a second, the row says so and costs nothing."""
     loop = asyncio.get_running_loop()
     async with start() as gate:
-        async with gate.listening(f"{wire}:{name}", [FALLBACK], on_disconnect="cancel"):
+        async with gate.listening(f"{wire}:{name}", [FALLBACK], on_disconnect="cancel", stream=stream):
             await upstream.asked(name)
             left = loop.time()
         assert await upstream.left(name) - left < 1.0

@@ -162,7 +162,7 @@ class Gateway:
     async def listening(
         self, model: str, fallbacks: Sequence[str] = (), *, until: bytes = b"", **fields: Any
     ) -> AsyncIterator[bytes]:
-        """A streamed chat, read up to the first block that `until` is in; leaving cuts the connection."""
+        """A chat, streamed where `fields` say nothing else, read up to the first block that `until` is in; leaving cuts the connection."""
         body = {"prompt": PROMPT, "model": model, "fallbacks": list(fallbacks), "stream": True, **fields}
         reader, writer = await asyncio.open_connection(*urllib.parse.urlsplit(self.url).netloc.split(":"))
         data = json.dumps(body).encode()
