@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -46,6 +46,11 @@ class ContextUse:
     summarised: int = 0
     """How many older messages the summary stands for; 0 without one."""
     left_out: tuple[LeftOut, ...] = ()
+    is_known: bool = True
+    """False where nobody knows any more: it is not stored with an answer."""
+
+
+UNKNOWN_CONTEXT: Final = ContextUse(is_known=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -70,8 +75,7 @@ class ChatAnswer:
     """Those that were sent, in order."""
     fallbacks: int = 0
     """Candidates that were given up or passed over before the one that answered."""
-    context: ContextUse | None
-    """None where it is not known any more: it is not stored."""
+    context: ContextUse
     warnings: tuple[str, ...]
     overhead_s: float
     """Time not spent waiting for a provider."""

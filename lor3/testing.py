@@ -38,6 +38,7 @@ from adapters.testing.store_suite import StoreSuite
 from adapters.testing.thread_gate_suite import ThreadGateSuite
 from adapters.testing.token_meter_suite import TokenMeterSuite
 from application.ports.chat_provider import ChatProvider
+from application.ports.event_log import EventLog
 from application.ports.store import Store
 from application.ports.telemetry import Telemetry
 from domain.catalogue import Catalogue
@@ -114,6 +115,7 @@ async def fake_application(
     settings: Settings | None = None,
     store: Store | None = None,
     telemetry: Telemetry | None = None,
+    event_log: EventLog | None = None,
 ) -> AsyncIterator[Application]:
     """lor3 as it is wired in production, on an in-memory store and the given providers.
 
@@ -121,6 +123,7 @@ async def fake_application(
         primary: `provider:model`; by default `<the first provider>:test`.
         store: where chats go; hand in an `InMemoryStore` to look at its `shelves`.
         telemetry: takes the place of logs and metrics.
+        event_log: tells other applications of answers under way, and this one of theirs.
     """
     name = next(iter(providers))
     settings = settings or fake_settings(providers, primary=primary or f"{name}:test", fallbacks=fallbacks)
@@ -129,6 +132,8 @@ async def fake_application(
     container.prices.override(di.Object(FixedPriceBook()))
     if telemetry is not None:
         container.telemetry.override(di.Object(telemetry))
+    if event_log is not None:
+        container.event_log.override(di.Object(event_log))
     async with running(
         settings, store=store or InMemoryStore(), chat_providers=providers, container=container
     ) as application:

@@ -32,7 +32,8 @@ class Stopped:
     status: StopStatus
     """`stopping` where its end did not come in time; it will."""
     stopped: bool
-    """Whether it ended because somebody asked for it while this caller did; False where it had ended before, or came to its own end first."""
+    """Whether it ended here and now because it was asked to: False where it had ended before, came to its own end first,
+    or has not ended yet."""
 
 
 @attrs.define(kw_only=True)
@@ -76,7 +77,7 @@ class StopAnswer:
         ending = live.log.ending
         message_id = None if address is None else address.message_id
         if ending is None:
-            return Stopped(message_id=message_id, status="stopping", stopped=True)
+            return Stopped(message_id=message_id, status="stopping", stopped=False)
         if address is None:
             if ending.error is not None and not isinstance(ending.error, AnswerStopped):
                 raise ending.error
@@ -100,7 +101,7 @@ class StopAnswer:
         finally:
             reader.close()
         if ending is None:
-            return Stopped(message_id=address.message_id, status="stopping", stopped=True)
+            return Stopped(message_id=address.message_id, status="stopping", stopped=False)
         return await self._as_stored(address, ending.error, asked=True)
 
     async def _as_stored(self, address: AnswerAddress, error: LorError | None, *, asked: bool) -> Stopped:

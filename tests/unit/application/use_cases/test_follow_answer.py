@@ -1,0 +1,118 @@
+"""FollowAnswer and StopAnswer, wired as in production on the shipped fakes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from application.use_cases.chat_command import SendChatCommand
+from application.use_cases.stop_answer import Stopped
+from domain.errors import NotFound
+from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
+from domain.message import Message
+from entrypoints.application import Application
+from lor3.testing import InMemoryStore, ScriptedProvider, fake_application
+from tests.support.positions import text_of
+from tests.support.resuming import Paced, saying, until
+from tests.support.shared_events import EventHub, SharedLog
+
+OTHER = Tenant("other")
+NAME = "chat:c1"
+
+
+def ask(**fields: object) -> SendChatCommand:
+    return SendChatCommand(request_id="r", messages=(Message.of("user", "Say it."),), **fields)  # type: ignore[arg-type] # a test's own keywords
+
+
+@asynccontextmanager
+async def replicas(provider: Paced) -> AsyncIterator[tuple[Application, Application]]:
+    """Two of one service; the first has the provider."""
+    store, hub = InMemoryStore(), EventHub()
+    async with (
+        fake_application({"a": provider}, store=store, event_log=SharedLog(hub)) as here,
+        fake_application({"a": ScriptedProvider()}, store=store, event_log=SharedLog(hub)) as there,
+    ):
+        yield here, there
+
+
+async def begun(here: Application, provider: Paced) -> MessageId:
+    """An answer that has said one piece, by the name of a client's chat."""
+    provider.let(1)
+    live = here.live_answers.start(ask(), names=(NAME,))
+    await until(lambda: live.log.ends > 1)
+    assert live.address is not None
+    return live.address.message_id
+
+
+async def test_an_answer_is_found_by_its_name_while_it_is_made() -> None:
+    """Here and on other replicas, by its tenant alone; afterwards by nobody."""
+    provider = saying("One ", "two")
+    async with replicas(provider) as (here, there):
+        await begun(here, provider)
+        readers = [await each.follow_answer.by_name(DEFAULT_TENANT, NAME) for each in (here, there)]
+        foreign = [await each.follow_answer.by_name(OTHER, NAME) for each in (here, there)]
+        provider.let()
+        for reader in readers:
+            assert reader is not None
+            assert await reader.log.over(within_s=5)
+        texts = [text_of(list(reader.take().events)) for reader in readers if reader is not None]
+        await until(lambda: here.live_answers.is_idle)
+        after = here.live_answers.named(DEFAULT_TENANT, NAME)
+
+    assert ["One two"] * 2 == texts
+    assert [None, None] == foreign
+    assert after is None
+
+
+@pytest.mark.parametrize("where", [0, 1])
+async def test_an_answer_is_stopped_by_its_name(where: int) -> None:
+    """Here and on another replica; a foreign one is absent."""
+    provider = saying("One ", "two")
+    async with replicas(provider) as both:
+        message_id = await begun(both[0], provider)
+        foreign = await both[where].stop_answer.by_name(OTHER, NAME)
+        stopped = await both[where].stop_answer.by_name(DEFAULT_TENANT, NAME)
+        with pytest.raises(NotFound):
+            await both[where].stop_answer.execute(OTHER, message_id)
+        nobody = await both[where].stop_answer.by_name(DEFAULT_TENANT, "chat:c2")
+
+    assert Stopped(message_id=message_id, status="incomplete", stopped=True) == stopped
+    assert foreign is nobody is None
+
+
+async def test_an_answer_that_waits_for_its_turn_is_stopped_by_its_name() -> None:
+    """It has no id yet, and leaves nothing; the one before it goes on."""
+    provider = saying("One ", "two")
+    provider.let()
+    store = InMemoryStore()
+    async with fake_application({"a": provider}, store=store) as lor3:
+        first = await lor3.send_chat.execute(ask())
+        provider.allowed = asyncio.Semaphore(1)
+        thread_id = ThreadId(first.thread_id)
+        running = lor3.live_answers.start(ask(thread_id=thread_id))
+        await until(lambda: running.log.ends > 1)
+        waiting = lor3.live_answers.start(ask(thread_id=thread_id), names=(NAME,))
+        await asyncio.sleep(0.01)
+        stopped = await lor3.stop_answer.by_name(DEFAULT_TENANT, NAME)
+        provider.let()
+        await running.task
+
+    assert waiting.is_ended
+    assert Stopped(message_id=None, status="cancelled", stopped=True) == stopped
+    assert [len(turns) for turns in store.shelves.turns.values()] == [4]
+
+
+async def test_an_answer_whose_process_died_is_interrupted() -> None:
+    """Nothing of it is stored, and whoever stops it need not care."""
+    provider = saying("One ", "two")
+    async with replicas(provider) as (here, there):
+        message_id = await begun(here, provider)
+        hub = there.follow_answer._event_log.hub  # type: ignore[attr-defined]  # the fake
+        address = next(iter(hub.told))
+        hub.is_deaf = True
+        asyncio.get_running_loop().call_later(0.05, hub.die, address)
+        stopped = await there.stop_answer.execute(DEFAULT_TENANT, message_id)
+        provider.let()
+
+    assert Stopped(message_id=message_id, status="interrupted", stopped=False) == stopped
