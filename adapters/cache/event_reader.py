@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -110,7 +110,7 @@ class EventReader:
     def clear(self) -> None:
         """Ends all that are under way."""
         for followed in (*self._followed, *self._fresh):
-            followed.interrupt()
+            _hand_on(followed, followed.interrupt)
         self._followed.clear()
         self._fresh.clear()
         while self._asked:
@@ -167,15 +167,11 @@ class EventReader:
         now = asyncio.get_running_loop().time()
         for key, followed in batch.items():
             entries = look.news.get(key, [])
-            try:
-                followed.feed(entries)
-            except Exception:  # a sink's fault is not that of the others
-                _log.exception("an answer can't be handed on")
-                followed.close()
+            _hand_on(followed, partial(followed.feed, entries))
             if entries or key in look.there:
                 followed.heard_at = now
             elif key in look.lost:
-                followed.interrupt()
+                _hand_on(followed, followed.interrupt)
         return [batch[key] for key, entries in look.news.items() if len(entries) >= _ENTRIES]
 
     def _give_up_on(self, followed: Iterable[FollowedAnswer]) -> None:
@@ -183,7 +179,7 @@ class EventReader:
         now = asyncio.get_running_loop().time()
         for each in followed:
             if not each.is_known.done() or now - each.heard_at > LEASE_S:
-                each.interrupt()
+                _hand_on(each, each.interrupt)
 
     async def _look(self, batch: Mapping[str, FollowedAnswer], look: _Look) -> None:
         now = asyncio.get_running_loop().time()
@@ -216,6 +212,14 @@ class EventReader:
                 look.lost.append(key)
             else:
                 look.news.update(_streams(reply))
+
+
+def _hand_on(followed: FollowedAnswer, told: Callable[[], None]) -> None:
+    try:
+        told()
+    except Exception:  # a sink's fault is not that of the others
+        _log.exception("an answer can't be handed on")
+        followed.close()
 
 
 def _reading(batch: Mapping[str, FollowedAnswer]) -> tuple[str | bytes | int, ...]:

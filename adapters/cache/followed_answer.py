@@ -21,7 +21,7 @@ _INTERRUPTED: Final = (
 @attrs.define(kw_only=True, eq=False)
 class FollowedAnswer:
     key: str
-    sink: PortionSink
+    sink: PortionSink = attrs.field(repr=False)
     is_known: "asyncio.Future[bool]"
     """Set once it was looked for: whether there is such an answer."""
     heard_at: float
@@ -37,6 +37,8 @@ class FollowedAnswer:
 
     def feed(self, entries: list[Entry]) -> None:
         """Hands on what the sink has not got yet; closes itself at the answer's end."""
+        if not self.is_open:
+            return  # since it was looked for
         try:
             for entry_id, value in entries:
                 for said in decode_entry(value):

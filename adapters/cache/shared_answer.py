@@ -19,7 +19,7 @@ class SharedAnswer:
     key: str
     address: AnswerAddress
     name_keys: tuple[str, ...]
-    lines: list[bytes]
+    lines: list[bytes] = attrs.field(repr=False)
     """Not known to be in Redis, in order."""
     pending_bytes: int
     """Of `lines`."""
@@ -55,7 +55,7 @@ class Part:
     answer: SharedAnswer
     count: int
     """Of its first lines."""
-    value: bytes
+    value: bytes = attrs.field(repr=False)
     is_last: bool
     is_due: bool
 

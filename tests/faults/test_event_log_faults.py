@@ -195,6 +195,35 @@ async def test_what_was_said_while_redis_was_away_is_told_when_it_is_back(
     assert ("Hello, world", "Hi") == (sink.text, other.text)
 
 
+async def test_nothing_is_lost_or_said_twice_while_connections_break(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty answers, each read from two places, and every connection to Redis cut again and again."""
+    monkeypatch.setattr("adapters.cache.redis_guard._OPEN_S", 0.05)
+    addresses = [AnswerAddress(DEFAULT_TENANT, MessageId(f"message-{number}")) for number in range(20)]
+    sinks = [GatheringSink(ends=seen) for seen in (0, 7) for _ in addresses]
+    texts = [f"{number} " for number in range(100)]
+    async with logs(redis_url) as (here, there), inspected(redis_url) as client:
+        for address in addresses:
+            here.begin(address)
+        for index, sink in enumerate(sinks):
+            assert await followed(there, addresses[index % 20], sink) is not None
+        at = 0
+        for number, text in enumerate(texts):
+            for address in addresses:
+                here.publish(address, Portion(begins=at, events=(Delta(text),)))
+            at += len(text)
+            if number % 10 == 0:
+                await client.execute_command("CLIENT", "KILL", "TYPE", "normal")  # type: ignore[no-untyped-call]  # redis-py's gap
+            await asyncio.sleep(0.01)
+        for address in addresses:
+            here.end(address, Ending())
+        endings = [await sink.until_ended() for sink in sinks]
+
+    assert [Ending()] * 40 == endings
+    assert ["".join(texts)] * 20 + ["".join(texts)[7:]] * 20 == [sink.text for sink in sinks]
+
+
 @pytest.mark.parametrize("ended", [True, False])
 async def test_a_key_that_was_evicted_breaks_its_answer_off(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, ended: bool
