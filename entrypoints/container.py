@@ -446,7 +446,9 @@ class Container(containers.DeclarativeContainer):
     continue_chat = providers.Singleton(
         ContinueChat, unit_of_work=store.provided.unit_of_work, forking=forking, clock=clock, ids=ids
     )
-    read_client_chat = providers.Singleton(ReadClientChat, unit_of_work=store.provided.unit_of_work)
+    read_client_chat = providers.Singleton(
+        ReadClientChat, unit_of_work=store.provided.unit_of_work, live=live_answers, clock=clock
+    )
     delete_thread = providers.Singleton(DeleteThread, unit_of_work=store.provided.unit_of_work, clock=clock)
     export_thread = providers.Singleton(ExportThread, unit_of_work=store.provided.unit_of_work)
     pin_message = providers.Singleton(PinMessage, unit_of_work=store.provided.unit_of_work)
