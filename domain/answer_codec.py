@@ -39,9 +39,7 @@ def encode_answer(answer: ChatAnswer) -> str:
         "cost_usd": _money(answer.cost_usd),
         "attempts": [_attempt(attempt) for attempt in answer.attempts],
         "fallbacks": answer.fallbacks,
-        "context": None
-        if answer.context is None
-        else {
+        "context": {
             "injected": answer.context.injected,
             "dropped": answer.context.dropped,
             "pinned": answer.context.pinned,
@@ -88,9 +86,7 @@ def _answer_of(value: Mapping[str, Any]) -> ChatAnswer:
         cost_usd=_money_of(value["cost_usd"]),
         attempts=tuple([_attempt_of(attempt) for attempt in value["attempts"]]),
         fallbacks=value["fallbacks"],
-        context=None
-        if context is None
-        else ContextUse(
+        context=ContextUse(
             injected=context["injected"],
             dropped=context["dropped"],
             pinned=context["pinned"],

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from domain.thread import StoredMessage, ThreadSummary
 
 
-def context_json(use: "ContextUse | None") -> dict[str, JSONValue] | None:
+def context_json(use: "ContextUse") -> dict[str, JSONValue] | None:
     """`context` of an answer, of an explanation and of a preview; None where it is not known any more."""
-    if use is None:
+    if not use.is_known:
         return None
     return {
         "injected": use.injected,

@@ -10,7 +10,7 @@ from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.absence import no_message
 from application.services.answer_log import AnswerLog, AnswerReader
 from application.services.chat_events import told_again
-from domain.answer import ChatAnswer, ChatEvent, Reset
+from domain.answer import UNKNOWN_CONTEXT, ChatAnswer, ChatEvent, Reset
 from domain.attempt import Attempt
 from domain.chat import FinishReason
 from domain.errors import AnswerInterrupted, AnswerStopped, ChatFailed, LorError
@@ -136,7 +136,7 @@ class Retelling:
             cost_usd=message.cost_usd,
             attempts=sent,
             fallbacks=max(0, len(asked) - 1),
-            context=None,
+            context=UNKNOWN_CONTEXT,
             warnings=(),
             overhead_s=0.0,
         )

@@ -53,7 +53,7 @@ def print_footer(answer: "ChatAnswer", settings: "Settings") -> None:
     ]
     if answer.is_replay:
         parts[-1:-1] = ["given before, so it costs nothing now"]
-    if answer.context is not None and answer.context.injected:
+    if answer.context.injected:
         parts[-1:-1] = [f"{answer.context.injected:,} messages remembered"]
     if answer.prompt_version is not None:
         parts.insert(1, str(answer.prompt_version))

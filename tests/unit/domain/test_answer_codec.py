@@ -78,7 +78,7 @@ def test_what_is_empty_stays_empty() -> None:
         json.dumps({**json.loads(encode_answer(ANSWER)), "model": "gpt"}),
         json.dumps({**json.loads(encode_answer(ANSWER)), "usage": {"tokens": 1}}),
         json.dumps({**json.loads(encode_answer(ANSWER)), "attempts": [{}]}),
-        json.dumps({**json.loads(encode_answer(ANSWER)), "context": {}}),
+        json.dumps({**json.loads(encode_answer(ANSWER)), "context": None}),
         "[" * 100_000,
     ],
 )

@@ -58,10 +58,10 @@ async def test_what_nobody_knows_is_looked_for_each_time() -> None:
     """It may begin in the meantime. Where there are no other processes nobody is asked."""
     hub = EventHub()
     mirrors = Mirrors(event_log=SlowLog(hub))
-    both = await asyncio.gather(mirrors.reader(ADDRESS), mirrors.reader(ADDRESS))
+    both = list(await asyncio.gather(mirrors.reader(ADDRESS), mirrors.reader(ADDRESS)))
     told(hub, "abc")
 
-    assert [None, None] == both
+    assert both == [None, None]
     assert await mirrors.reader(ADDRESS) is not None
     assert await Mirrors(event_log=LocalEventLog()).reader(ADDRESS) is None
 

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from application.services.answer_log import AnswerReader
 from application.services.retelling import Retelling, StoredAnswer
-from domain.answer import ChatDone, ChatEvent, ChatStarted, Delta, Reset, ToolCalled, ToolCallGrew
+from domain.answer import (
+    UNKNOWN_CONTEXT,
+    ChatDone,
+    ChatEvent,
+    ChatStarted,
+    Delta,
+    Reset,
+    ToolCalled,
+    ToolCallGrew,
+)
 from domain.attempt import Attempt
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, ThreadId
 from domain.live_answer import RUN, Position
@@ -181,4 +190,4 @@ async def test_what_is_not_stored_is_not_made_up() -> None:
     assert told is not None
     done = told[0][-1]
     assert isinstance(done, ChatDone)
-    assert done.answer.context is None
+    assert done.answer.context is UNKNOWN_CONTEXT
