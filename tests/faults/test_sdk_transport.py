@@ -7,6 +7,7 @@ from tests.faults.conftest import StartGateway
 from tests.support.fault_upstream.certificates import Authority
 from tests.support.fault_upstream.listeners import refused_port
 from tests.support.fault_upstream.server import FaultUpstream, fault_upstream
+from tests.support.fault_upstream.streams import CUT_TEXT
 from tests.support.fault_upstream.wire import Wire
 
 WIRES = pytest.mark.parametrize("wire", ["openai", "anthropic"])
@@ -40,6 +41,24 @@ async def test_sdk_transport_has_the_same_rows(
         gate.assert_failed(reply, status, code, attempts=attempts)
     assert len(upstream.seen(name)) == attempts
     assert upstream.canary.connections == 0
+
+
+@WIRES
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        pytest.param("f36-error", 502, "upstream_error", id="row_36"),
+        pytest.param("f37-cut", 502, "upstream_error", id="row_37"),
+        pytest.param("f40-silence", 504, "upstream_timeout", id="row_40"),
+    ],
+)
+async def test_sdk_transport_has_the_same_rows_of_streams(
+    start: StartGateway, upstream: FaultUpstream, wire: Wire, name: str, status: int, code: str
+) -> None:
+    """What was said is kept and charged; nothing of it is a success."""
+    async with start(transport="sdk", timeouts=Timeouts(connect_s=2.0, idle_s=0.2)) as gate:
+        reply = await gate.chat(f"{wire}:{name}", stream=True)
+        gate.assert_cut(reply, status, code, text=CUT_TEXT, models=[f"{wire}:{name}"])
 
 
 @WIRES
