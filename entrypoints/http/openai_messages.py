@@ -15,6 +15,7 @@ from entrypoints.http.message_body import (
     CALL_ID,
     MAX_TEXT,
     TEXT,
+    CalledFunctionBody,
     ImageURLPartBody,
     MessageBody,
     PartBody,
@@ -24,6 +25,7 @@ from entrypoints.http.message_body import (
 )
 from entrypoints.http.openai_checks import Refused, Tolerated
 from entrypoints.http.records import Record, Tagged, given
+from entrypoints.http.tool_body import FUNCTION_NAME
 
 OpenAIRole: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -67,6 +69,27 @@ class RoleName:
 
 
 @attrs.frozen(kw_only=True)
+class OpenAICalledFunction:
+    """The function that was called."""
+
+    name: str = given(FUNCTION_NAME, "Its name.", required=True)
+    arguments: str = given(
+        Text(max_length=MAX_TEXT), "JSON text, exactly as the model wrote it.", required=True
+    )
+    parsed_arguments: None = given(Tolerated(), "The SDK's own; not passed on.")
+
+
+@attrs.frozen(kw_only=True)
+class OpenAICall:
+    """A call that the model asked for."""
+
+    id: str = given(CALL_ID, "The call's id.", required=True)
+    type: Literal["function"] = given(Choice(("function",)), "Always `function`.", required=True)
+    function: OpenAICalledFunction = given(Record(OpenAICalledFunction), "The function.", required=True)
+    index: None = given(Tolerated(), "Of a streamed call; not passed on.")
+
+
+@attrs.frozen(kw_only=True)
 class OpenAIMessage:
     """A turn of a conversation, in OpenAI's shape."""
 
@@ -79,8 +102,8 @@ class OpenAIMessage:
     refusal: str | None = given(
         Text(max_length=MAX_TEXT), "Of an assistant: what it said in place of `content`."
     )
-    tool_calls: tuple[ToolCallBody, ...] | None = given(
-        ListOf(item=Record(ToolCallBody), max_items=128), "The calls of an assistant's turn."
+    tool_calls: tuple[OpenAICall, ...] | None = given(
+        ListOf(item=Record(OpenAICall), max_items=128), "The calls of an assistant's turn."
     )
     tool_call_id: str | None = given(CALL_ID, "In a tool's turn: which earlier call it answers.")
     name: str | None = given(
@@ -122,9 +145,14 @@ def _own(body: OpenAIMessage, path: str, faults: Faults) -> MessageBody:
     return MessageBody(
         role="system" if body.role == "developer" else body.role,
         content=_content(body, path, faults),
-        tool_calls=body.tool_calls,
+        tool_calls=None if body.tool_calls is None else tuple([_own_call(call) for call in body.tool_calls]),
         tool_call_id=body.tool_call_id,
     )
+
+
+def _own_call(call: OpenAICall) -> ToolCallBody:
+    function = CalledFunctionBody(name=call.function.name, arguments=call.function.arguments)
+    return ToolCallBody(id=call.id, type="function", function=function)
 
 
 def _content(body: OpenAIMessage, path: str, faults: Faults) -> str | tuple[PartBody, ...] | None:

@@ -73,8 +73,9 @@ OPENAI_SCHEMAS: Final[Mapping[str, JSONObject]] = {
         {
             "id": text("The call's id, for the tool's turn that answers it."),
             "type": choice(("function",), "Always `function`."),
-            "function": ref(
-                "CalledFunctionBody", "The function, with its arguments as the model wrote them."
+            "function": record(
+                "What is called.",
+                {"name": text("The function."), "arguments": text("JSON text, as the model wrote it.")},
             ),
         },
     ),

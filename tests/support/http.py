@@ -3,10 +3,11 @@
 import asyncio
 import datetime
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import aiohttp
@@ -177,16 +178,18 @@ async def serving(
     send_chat: ScriptedSendChat | None = None,
     server: ServerSettings | None = None,
     database_url: str | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
     change: Callable[[Application], Application] = lambda application: application,
 ) -> AsyncIterator[Server]:
     """Runs lor3 in `folder` on a free port, as `lor3 serve` would with no configuration.
 
     Args:
         database_url: in place of a file in `folder`; the same for several is that of replicas.
+        environ: for a `lor3.yaml` in `folder`.
     """
     if database_url is None and not (folder / "lor3.db").exists():
         put_migrated(folder / "lor3.db")
-    settings = load_settings(config_path=None, environ={}, cwd=folder)
+    settings = load_settings(config_path=None, environ=environ, cwd=folder)
     database = attrs.evolve(
         settings.database,
         url=type(settings.database.url)(database_url or f"sqlite:///{folder / 'lor3.db'}"),

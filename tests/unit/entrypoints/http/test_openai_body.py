@@ -14,7 +14,12 @@ from entrypoints.http.openai_body import OpenAIChat, read_openai_chat
 from entrypoints.http.openapi import document
 
 HI = {"role": "user", "content": "Hi"}
-CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CALL = {
+    "id": "c1",
+    "index": 0,
+    "type": "function",
+    "function": {"name": "f", "arguments": "{}", "parsed_arguments": {}},
+}
 TOOL = {"type": "function", "function": {"name": "f"}}
 THREAD = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -73,7 +78,14 @@ def test_every_kind_of_message_is_read() -> None:
         HI,
         {"role": "assistant", "content": None, "refusal": "Never.", "annotations": [], "audio": None},
         HI,
-        {"role": "assistant", "content": None, "refusal": None, "tool_calls": [CALL], "function_call": None},
+        {
+            "role": "assistant",
+            "content": None,
+            "refusal": None,
+            "tool_calls": [CALL],
+            "function_call": None,
+            "parsed": {},
+        },
         {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "9"}]},
     ).command.messages
 
