@@ -11,8 +11,8 @@ from typing import Any, Final
 import attrs
 
 from adapters.cache.event_codec import FIELD
-from adapters.cache.followed_answer import Entry, FollowedAnswer
-from adapters.cache.live_answer_keys import LEASE_S, name_key, stream_key
+from adapters.cache.followed_answer import START, Entry, FollowedAnswer
+from adapters.cache.live_answer_keys import GONE_S, LEASE_S, name_key, stream_key
 from adapters.cache.redis_guard import RedisGuard
 from adapters.cache.redis_link import RedisLink
 from application.ports.event_log import AnswerAddress, PortionSink
@@ -171,7 +171,9 @@ class EventReader:
             if entries or key in look.there:
                 followed.heard_at = now
             elif key in look.lost:
-                _hand_on(followed, followed.interrupt)
+                followed.cursor = START  # if it comes back, it is told from its beginning on
+                if now - followed.heard_at > GONE_S:
+                    _hand_on(followed, followed.interrupt)
         return [batch[key] for key, entries in look.news.items() if len(entries) >= _ENTRIES]
 
     def _give_up_on(self, followed: Iterable[FollowedAnswer]) -> None:

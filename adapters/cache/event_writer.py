@@ -23,6 +23,8 @@ MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 """Of one answer in Redis. A longer one can be followed on its own server alone."""
 MAX_PENDING_BYTES: Final = 16 * 1024 * 1024
 """Of all answers, while Redis is slow or away."""
+MAX_SAID_BYTES: Final = 16 * 1024 * 1024
+"""Of all answers under way that Redis has, and that are kept to be told again if it loses them."""
 _MAX_STOPS: Final = 1_000
 _BATCH: Final = 64
 _BATCH_BYTES: Final = 512 * 1024
@@ -52,6 +54,8 @@ class EventWriter:
     """Asked for, each until a time of the loop's."""
     pending_bytes: int = attrs.field(default=0, init=False)
     """Of all that Redis is not known to have."""
+    said_bytes: int = attrs.field(default=0, init=False)
+    """Of all that is kept though Redis has it."""
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     @_guard.default
@@ -130,7 +134,7 @@ class EventWriter:
         self._news.clear()
         self._given_up.clear()
         self._stops.clear()
-        self.pending_bytes = 0
+        self.pending_bytes = self.said_bytes = 0
 
     def _add(self, answer: SharedAnswer, line: bytes) -> None:
         answer.add(line)
@@ -147,6 +151,7 @@ class EventWriter:
             del self._answers[answer.address]
         self._news.pop(answer, None)
         self.pending_bytes -= answer.pending_bytes
+        self.said_bytes -= answer.said_bytes
         _log.debug("an answer is not shared any longer: %s", why)
 
     async def _news_or(self, renew_at: float) -> None:
@@ -166,9 +171,9 @@ class EventWriter:
         return True
 
     def _drop_late(self, now: float) -> None:
-        """Those whose lease is over can't be gone on with, and those that ended need not wait any longer."""
+        """What ended is in the store by now, and what can't be told from its beginning on can't be told any more."""
         for answer in list(self._answers.values()):
-            if now - answer.said_at > LEASE_S and (answer.is_begun or answer.is_ended):
+            if now - answer.said_at > LEASE_S and (answer.is_ended or answer.said is None):
                 self._drop(answer, why="Redis was away for too long")
         self._stops = {address: until for address, until in self._stops.items() if until > now}
         if self._guard.is_open:
@@ -223,13 +228,21 @@ class EventWriter:
                 if _is_of_the_key(reply):
                     self._drop(answer, why="its key holds something else")
                 continue
-            before = answer.pending_bytes
-            if not part.took(reply, now):
+            self.pending_bytes -= answer.pending_bytes
+            self.said_bytes -= answer.said_bytes
+            is_there = part.took(reply, now)
+            goes_on = is_there or answer.begin_again()
+            self.pending_bytes += answer.pending_bytes
+            self.said_bytes += answer.said_bytes
+            if not goes_on:
                 self._drop(answer, why="Redis has lost it")
                 continue
-            self.pending_bytes -= before - answer.pending_bytes
+            if self.said_bytes > MAX_SAID_BYTES:
+                self.said_bytes -= answer.said_bytes
+                answer.forget()
             self._news.pop(answer, None)
-            if part.is_last:
+            if is_there and part.is_last:
+                self.said_bytes -= answer.said_bytes
                 del self._answers[answer.address]
             elif answer.lines:
                 self._news[answer] = None  # behind the others

@@ -12,6 +12,8 @@ from domain.live_answer import Ending, Portion, after, rest_of
 
 Entry: TypeAlias = tuple[bytes, object]
 """Its id and its value."""
+START: Final = b"0-0"
+"""Before the first entry."""
 _INTERRUPTED: Final = (
     "the rest of the answer can't be had: the server that made it is gone, or shares it no longer;"
     " read the stored message in a while, or send the request again"
@@ -26,7 +28,7 @@ class FollowedAnswer:
     """Set once it was looked for: whether there is such an answer."""
     heard_at: float
     """The loop's time at which it was certain last that the answer is there."""
-    cursor: bytes = b"0-0"
+    cursor: bytes = START
     """The entry that was read last."""
     is_open: bool = True
 

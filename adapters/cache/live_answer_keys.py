@@ -18,9 +18,12 @@ from domain.ids import Tenant
 
 STOP_CHANNEL: Final = "lor3:{live}:stop"
 """`{"v": 1, "tenant": …, "message_id": …}`: whoever makes the answer is to stop it."""
-LEASE_S: Final = 10.0
-"""How long readers wait for a process that died. Longer than Redis is left alone after it failed."""
+LEASE_S: Final = 8.0
+"""How long an answer outlives a process that died. Longer than Redis is left alone after it failed."""
 RENEW_S: Final = 2.0
+GONE_S: Final = 3.0
+"""How long readers wait for a stream that is gone: if Redis lost it, its process notices when it renews the lease, and
+tells all of it again."""
 KEPT_S: Final = 60.0
 """How long an answer that ended can be followed; from then on there is the store."""
 
@@ -34,7 +37,7 @@ end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
 """
-"""0 where the stream is lost, so that it can't go on without a gap. ARGV: time to live in ms, field, value or nothing,
+"""0 where the stream is lost, so that it can't go on without its beginning. ARGV: time to live in ms, field, value or nothing,
 `FIRST` for the first entry."""
 FIRST: Final = "new"
 

@@ -10,6 +10,8 @@ from application.ports.event_log import AnswerAddress
 
 PART_BYTES: Final = 64 * 1024
 """Of one entry, unless a single line is longer: so much is read at once, at least."""
+_TIMES: Final = 3
+"""An answer is told again so often: a Redis without memory may throw it out each time."""
 _LEASE_MS: Final = round(LEASE_S * 1000)
 _KEPT_MS: Final = round(KEPT_S * 1000)
 
@@ -26,9 +28,13 @@ class SharedAnswer:
     total_bytes: int
     """Of all there ever were."""
     said_at: float
-    """The loop's time at which Redis took something of it last, or at which it began."""
+    """The loop's time at which its lease was renewed last, or at which it began."""
+    said: list[bytes] | None = attrs.field(factory=list, repr=False)
+    """What Redis took, to be told again if it loses it; None where that is too much to keep."""
+    said_bytes: int = 0
     is_begun: bool = False
     """Whether Redis took its first entry."""
+    times_lost: int = 0
     is_ended: bool = False
     """Whether nothing is added to `lines` any more."""
 
@@ -36,6 +42,21 @@ class SharedAnswer:
         self.lines.append(line)
         self.pending_bytes += len(line)
         self.total_bytes += len(line)
+
+    def forget(self) -> None:
+        """Keeps no longer what Redis has."""
+        self.said, self.said_bytes = None, 0
+
+    def begin_again(self) -> bool:
+        """All of it is to be told once more; False where that can't be done, or was done too often."""
+        if self.said is None or self.times_lost == _TIMES:
+            return False
+        self.lines[:0] = self.said
+        self.pending_bytes += self.said_bytes
+        self.said, self.said_bytes = [], 0
+        self.is_begun = False
+        self.times_lost += 1
+        return True
 
     def part(self, now: float) -> "Part":
         """As much as one entry holds, and whether the lease is to be renewed with it."""
@@ -75,7 +96,7 @@ class Part:
         if not (self.is_due and answer.name_keys):
             return []
         value = answer.address.message_id.encode("utf-8", "replace")
-        if answer.is_begun:
+        if answer.is_begun or answer.times_lost:
             return [("EVAL", NAME, 1, name, value, self._lives_ms) for name in answer.name_keys]
         return [("SET", name, value, "PX", self._lives_ms) for name in answer.name_keys]
 
@@ -97,6 +118,9 @@ class Part:
         answer = self.answer
         del answer.lines[: self.count]
         answer.pending_bytes -= len(self.value) - max(self.count - 1, 0)
+        if answer.said is not None and self.count:
+            answer.said.append(self.value)
+            answer.said_bytes += len(self.value)
         answer.is_begun = True
         if self.is_due:
             answer.said_at = now

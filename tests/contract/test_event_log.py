@@ -86,6 +86,7 @@ async def test_readers_of_a_process_that_died_are_told(
 ) -> None:
     """Once its lease is over."""
     monkeypatch.setattr(event_reader, "_SURE_S", 0.1)
+    monkeypatch.setattr(event_reader, "GONE_S", 0.2)
     async with logs(redis_url, 1) as (there,), inspected(redis_url) as client:
         await client.xadd(KEY, {b"1": b'[0,"Hel","lo"]'})
         await client.pexpire(KEY, 300)
@@ -103,6 +104,7 @@ async def test_an_answer_that_is_too_long_is_left_to_the_store(
     """Its readers are told, and nothing of it stays in Redis."""
     monkeypatch.setattr(event_writer, "MAX_ANSWER_BYTES", 10_000)
     monkeypatch.setattr(event_reader, "_SURE_S", 0.05)
+    monkeypatch.setattr(event_reader, "GONE_S", 0.1)
     async with logs(redis_url) as (here, there), inspected(redis_url) as client:
         here.begin(ADDRESS)
         sink = await reading(there)

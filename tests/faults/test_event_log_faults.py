@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from adapters.cache import event_reader, event_writer, shared_answer
-from adapters.cache.live_answer_keys import stream_key
+from adapters.cache.live_answer_keys import name_key
 from adapters.testing.event_log_suite import ADDRESS, GatheringSink, followed
 from application.ports.event_log import AnswerAddress, EventLog
 from domain.answer import Delta
@@ -135,39 +135,35 @@ async def test_who_reads_an_answer_is_told_when_redis_stays_away(server: RedisSe
     assert "Hello" == sink.text
 
 
-async def test_a_redis_that_was_restarted_empty_breaks_off_what_was_under_way(
+async def test_a_redis_that_was_restarted_empty_is_told_again(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Fault 76, and both processes share the next answer again; the log says when they did not."""
-    monkeypatch.setattr(event_reader, "_SURE_S", 0.1)
+    """Fault 76: whoever was reading reads on, and whoever comes finds all of it; the log says what was missing."""
     monkeypatch.setattr("adapters.cache.redis_guard._OPEN_S", 0.3)
     async with logs(server.url, timeout_s=_LIMIT_S) as (here, there):
-        here.begin(ADDRESS)
+        here.begin(ADDRESS, names=("chat:1",))
         say(here, "Hello")
         sink = await reading(there)
         await sink.until(5)
         await asyncio.to_thread(server.kill)
-        say(here, "more", 5)
+        say(here, ", wo", 5)
         await eventually(lambda: "answers under way are not shared for now" in caplog.text)
         await eventually(lambda: "answers of other servers are not shared for now" in caplog.text)
         await asyncio.to_thread(server.start)
-        assert _interrupted(await sink.until_ended())
-        say(here, "still more", 9)
-        here.end(ADDRESS, Ending())
+        say(here, "rld", 9)
         await eventually(lambda: "Redis serves again; answers under way are shared" in caplog.text)
-        again = AnswerAddress(DEFAULT_TENANT, MessageId("again"))
-        here.begin(again)
-        here.publish(again, Portion(begins=0, events=(Delta("Hi"),)))
-        here.end(again, Ending())
-        second = GatheringSink()
-        assert await followed(there, again, second) is not None
-        await second.until_ended()
+        late = await reading(there, seen=2)
+        found = await there.find(DEFAULT_TENANT, "chat:1")
+        here.end(ADDRESS, Ending())
+        endings = [await sink.until_ended(), await late.until_ended()]
         async with inspected(server.url) as client:
-            keys = await client.keys("*")
+            lives_ms = [await client.pttl(key) for key in await client.keys("*")]
 
-    assert "Hello" == sink.text
-    assert "Hi" == second.text
-    assert [stream_key(again).encode()] == keys
+    assert [Ending(), Ending()] == endings
+    assert ("Hello, world", "llo, world") == (sink.text, late.text)
+    assert ADDRESS.message_id == found
+    assert 2 == len(lives_ms)
+    assert min(lives_ms) > 0
 
 
 async def test_what_was_said_while_redis_was_away_is_told_when_it_is_back(
@@ -225,18 +221,42 @@ async def test_nothing_is_lost_or_said_twice_while_connections_break(
 
 
 @pytest.mark.parametrize("ended", [True, False])
-async def test_a_key_that_was_evicted_breaks_its_answer_off(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch, ended: bool
+async def test_a_key_that_was_evicted_is_told_again(redis_url: str, ended: bool) -> None:
+    """Fault 76: from its beginning on, and with an end to its life; a name that another has taken stays his."""
+    name, other = name_key(DEFAULT_TENANT, "chat:1"), "01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e09"
+    async with logs(redis_url) as (here, there), inspected(redis_url) as client:
+        here.begin(ADDRESS, names=("chat:1",))
+        say(here, "Hel")
+        sink = await reading(there)
+        await sink.until(3)
+        await client.delete(KEY)
+        await client.set(name, other, px=5000)
+        say(here, "lo", 3)
+        if ended:
+            here.end(ADDRESS, Ending())
+            assert Ending() == await sink.until_ended()
+        await sink.until(5)
+        late = await reading(there)
+        await late.until(5)
+
+        assert ("Hello", "Hello") == (sink.text, late.text)
+        assert 0 < await client.pttl(KEY)
+        assert other == await there.find(DEFAULT_TENANT, "chat:1")
+
+
+@pytest.mark.parametrize("bound", [("event_writer.MAX_SAID_BYTES", 1), ("shared_answer._TIMES", 0)])
+async def test_what_can_not_be_told_again_breaks_off(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, bound: tuple[str, int]
 ) -> None:
-    """Fault 76: it does not begin again in the middle, without an end to its life."""
+    """It does not begin again in the middle, without an end to its life."""
+    monkeypatch.setattr(f"adapters.cache.{bound[0]}", bound[1])
     monkeypatch.setattr(event_reader, "_SURE_S", 0.1)
+    monkeypatch.setattr(event_reader, "GONE_S", 0.2)
     async with logs(redis_url) as (here, there), inspected(redis_url) as client:
         here.begin(ADDRESS)
         sink = await reading(there)
         await client.delete(KEY)
         say(here, "Hello")
-        if ended:
-            here.end(ADDRESS, Ending())
 
         assert _interrupted(await sink.until_ended())
         assert [] == await client.keys("*")
@@ -275,7 +295,7 @@ async def test_what_waits_for_redis_is_bounded(monkeypatch: pytest.MonkeyPatch) 
         writer.end(AnswerAddress(DEFAULT_TENANT, MessageId(f"message-{number}")), Ending())
     writer.clear()
 
-    assert (0, 0) == (writer.live, writer.pending_bytes)
+    assert (0, 0, 0) == (writer.live, writer.pending_bytes, writer.said_bytes)
 
 
 @pytest.mark.usefixtures("short_lease")

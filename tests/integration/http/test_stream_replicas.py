@@ -11,6 +11,8 @@ import attrs
 import pytest
 import redis.asyncio
 
+from adapters.cache import event_reader
+from adapters.cache.live_answer_keys import LEASE_S
 from tests.support.dripping import Drip, StreamClient, streaming
 from tests.support.keyed_chats import BODY, Replica, replica, served
 from tests.support.prompt_caches import eventually
@@ -144,9 +146,11 @@ async def test_a_second_request_with_the_key_reads_the_first_ones_stream(two: Tw
 
 
 async def test_readers_of_a_replica_that_was_killed_are_told(
-    postgres_url: str, redis_url: str, tmp_path: Path
+    postgres_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an error, once its lease is over: never with silence, and never as if the answer were whole."""
+    monkeypatch.setattr(event_reader, "GONE_S", 0.5)
+    monkeypatch.setattr(event_reader, "_SURE_S", 0.2)
     drip = Drip()
     async with (
         wire_upstream(drip) as upstream,
@@ -163,7 +167,7 @@ async def test_readers_of_a_replica_that_was_killed_are_told(
                 process.send_signal(signal.SIGKILL)
                 first.cut()
                 for key in await client.keys("lor3:live:*"):
-                    assert 0 < await client.pttl(key) <= 10_000
+                    assert 0 < await client.pttl(key) <= LEASE_S * 1000
                     await client.pexpire(key, 200)  # the rest of the lease, at once
                 events = await second.rest()
 
