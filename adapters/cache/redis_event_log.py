@@ -26,8 +26,8 @@ class RedisEventLog:
     One task writes and one reads, for all answers at once. Nobody who makes an answer waits for either; whoever looks
     for one waits for Redis, ten times the limit of a reply at most. While Redis is away, what is said waits for it,
     within bounds of size and time; an answer that exceeds them is left to the store. What Redis loses is told again as
-    far as it was kept. Operations are bounded in time,
-    and after five failures in a row Redis is left alone for five seconds.
+    far as it was kept. Operations are bounded in time, and after five failures in a row Redis is left alone for five
+    seconds.
     """
 
     _link: RedisLink
