@@ -87,8 +87,10 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
     left: list[LeftMessage] = []
     for exchange in grouped.whole:
         inside = [each for each in exchange.messages if each.id in window]
-        # A first turn with a parent is not the first of its chat: that one was not read.
-        begun = exchange.messages[0].parent is not None
+        # A first turn with a parent is not the first of its chat: that one was not read. Unless it follows an answer,
+        # of a history that the caller sent.
+        parent = exchange.messages[0].parent
+        begun = parent is not None and not _is_answer(parent, conversation)
         if (len(inside) == len(exchange.messages) and not begun) or exchange.pinned:
             kept.append(exchange)
         else:
@@ -97,6 +99,12 @@ def choose_memory(conversation: Conversation, *, depth: int, summary: ThreadSumm
     kept, too_large = _within(kept, MAX_MEMORY_CHARACTERS - (0 if summary is None else len(summary.text)))
     left += [LeftMessage(each, "size_limit") for each in too_large if each.id in window or each.pinned]
     return _memory(kept, left, window=window, summary=summary, usable=len(usable))
+
+
+def _is_answer(message_id: MessageId, conversation: Conversation) -> bool:
+    """Whether it was read and is an assistant's turn."""
+    read = (*conversation.pinned, *conversation.recent)
+    return any(each.id == message_id and each.message.role == "assistant" for each in read)
 
 
 def _judged(conversation: Conversation, grouped: Exchanges) -> tuple[list[LeftMessage], set[MessageId]]:

@@ -37,6 +37,20 @@ def summary_to(up_to: int) -> ThreadSummary:
     )
 
 
+def test_turn_behind_an_answer_of_the_same_request_begins_an_exchange() -> None:
+    """A caller's own history was stored: each of its turns names the one before it."""
+    maker = thread_of("chat", "chat", "chat")
+    conversation = maker.conversation(10)
+    asked, answered, second, *rest = conversation.recent
+    linked = attrs.evolve(second, parent=answered.id)
+    recent = (asked, answered, linked, *rest)
+    memory = choose_memory(attrs.evolve(conversation, recent=recent), depth=10)
+    cut = choose_memory(attrs.evolve(conversation, recent=recent[2:]), depth=10)
+
+    assert [0, 1, 2, 3, 4, 5] == [each.position for each in memory.chosen]
+    assert [4, 5] == [each.position for each in cut.chosen]
+
+
 def test_failed_turns_and_superseded_answers_use_up_no_depth() -> None:
     """The four messages that can go in do, whatever lies between them; what lies behind them is passed over."""
     maker = thread_of("chat", "failed", "chat", "again", "failed")
