@@ -14,7 +14,7 @@ from application.services.route_health import RouteHealth
 from application.services.run import Compile, RoutedEvent, Run, Said
 from domain.answer import Reset
 from domain.attempt import Attempt, Purpose
-from domain.errors import InvalidRequest, ProviderFailure
+from domain.errors import InvalidRequest, LorError, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
 from domain.routing.plan import Candidate
@@ -105,7 +105,7 @@ class Failover:
                 return
             self._give_up(run, failure)
             if shown_by is not None and not run.may_reset:
-                raise final_error(run.candidates, run.failures, run.refusals)
+                raise _final_error(run)
 
     async def _connect(self, run: Run) -> LiveCall:
         """Goes on through candidates and retries until one has begun to answer or, unstreamed, has answered."""
@@ -150,7 +150,7 @@ class Failover:
         spec, _ = run.asked
         self._health.close_for(spec.ref, failure)
         if not VERDICTS[failure.kind].fall_back:
-            raise final_error(run.candidates, run.failures, run.refusals)
+            raise _final_error(run)
         if failure.kind == "context_too_long":
             run.window = spec.context_window or 0
         run.left = (spec.ref, failure.kind)
@@ -179,7 +179,7 @@ class Failover:
                 run.tries = 0
                 run.forgave_stale = False
                 return
-        raise final_error(run.candidates, run.failures, run.refusals)
+        raise _final_error(run)
 
     async def _prepare(self, run: Run, spec: ModelSpec) -> bool:
         """Compiles for `spec` and takes its breaker's permit; False passes it over."""
@@ -292,6 +292,11 @@ class Failover:
         if run.deadline_s is not None:
             deadline_s = min(deadline_s, run.deadline_s)
         return deadline_s - (self._clock.monotonic() - run.started_at)
+
+
+def _final_error(run: Run) -> LorError:
+    is_cut = run.shown is not None and run.shown.has_content
+    return final_error(run.candidates, run.failures, run.refusals, is_cut=is_cut)
 
 
 def _ended_by(exc: BaseException) -> str:

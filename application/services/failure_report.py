@@ -33,12 +33,15 @@ def final_error(
     candidates: tuple[Candidate, ...],
     failures: list[tuple[ModelRef, ProviderFailure]],
     refusals: list[tuple[ModelRef, InvalidRequest]],
+    *,
+    is_cut: bool,
 ) -> LorError:
     """The class of the first candidate that was asked or closed decides: it is the one the caller wanted.
 
     Args:
         failures: calls that failed and routes that were closed, in order.
         refusals: candidates that the request could not be compiled for, in order.
+        is_cut: whether a part of an answer was shown.
     """
     if not failures:
         if refusals:
@@ -67,9 +70,10 @@ def final_error(
                 "check the parameters, tools and schema against what this model accepts",
             )
         )
+    what = "the answer was cut, and is kept as incomplete" if is_cut else "no model answered"
     return ChatFailed(
         verdict.code,
-        f"no model answered: {_told(failures)}{_ADVICE.get(failure.kind, '')}",
+        f"{what}: {_told(failures)}{_ADVICE.get(failure.kind, '')}",
         retryable=verdict.retryable,
         retry_after_s=_retry_after_s(failure) if verdict.retryable else None,
     )

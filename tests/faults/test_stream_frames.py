@@ -99,7 +99,7 @@ async def test_row_46_what_follows_the_end_is_ignored_and_the_upstream_closed(
         reply = await gate.chat(f"{wire}:{name}", [FALLBACK], stream=True)
 
         gate.assert_answered(reply, f"{wire}:{name}", cost=HEALTHY_COST)
-        assert reply.elapsed_s < 1.0
+        assert reply.elapsed_s < 2.0
         await upstream.left(name)
     assert reply.text == HEALTHY_TEXT
 

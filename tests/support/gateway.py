@@ -255,6 +255,8 @@ class Gateway:
         assert (reply.http_status, reply.events[-1][0]) == (200, "error"), reply.raw
         assert (reply.status, reply.code) == (status, code), reply.raw
         assert "done" not in reply.names
+        if status >= 500:
+            assert reply.body["detail"].startswith("the answer was cut, and is kept as incomplete: ")
         assert text == reply.text
         user, assistant = self._turns(None)
         assert (user["role"], user["status"]) == ("user", "complete")
