@@ -17,7 +17,15 @@ from entrypoints.configuration.load import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-TOURS = ("README.md", "docs/prompts.md", "docs/threads.md", "docs/memory.md", "docs/feedback.md")
+TOURS = (
+    "README.md",
+    "docs/prompts.md",
+    "docs/threads.md",
+    "docs/memory.md",
+    "docs/feedback.md",
+    "docs/streaming.md",
+    "docs/openai.md",
+)
 """The pages whose console blocks are run, in this order."""
 BIN = Path(sys.executable).parent
 
