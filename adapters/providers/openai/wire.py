@@ -124,11 +124,12 @@ class OpenAIStream:
     def feed(self, data: bytes) -> list[ProviderEvent]:
         events: list[ProviderEvent] = []
         was_started = self._started
+        if len(data) < 64 and data.strip() == b"[DONE]":
+            self.is_closed = True
+            return events
         try:
             chunk = json_text.parse(data)
         except ValueError:
-            if data.strip() == b"[DONE]":
-                self.is_closed = True
             return events
         if type(chunk) is not dict:
             return events
