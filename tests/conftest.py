@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from adapters.persistence import schema
 from adapters.persistence.engine import Database
-from tests.support.databases import Databases, administer, new_name
+from tests.support.databases import Databases, administer, database_url, new_name
 from tests.support.records import store_config
 from tests.support.servers import PostgreSQLServer, RedisServer
 
@@ -50,27 +49,26 @@ def _postgres_owner(postgres_admin_url: str) -> Iterator[str]:
 def _postgres_template(postgres_admin_url: str, _postgres_owner: str) -> Iterator[str]:
     name = new_name()
     administer(postgres_admin_url, "CREATE DATABASE {} OWNER {}", name, _postgres_owner)
-    schema.upgrade(Database.of(store_config(_database_url(postgres_admin_url, name, _postgres_owner))))
+    schema.upgrade(Database.of(store_config(database_url(postgres_admin_url, name, _postgres_owner))))
     yield name
     administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
 
 
 @pytest.fixture(scope="session")
-def _postgres_databases(
+def postgres_databases(
     postgres_admin_url: str, _postgres_template: str, _postgres_owner: str
 ) -> Iterator[Databases]:
+    """Lends fresh, migrated databases, for longer than a test where one asks it."""
     databases = Databases(postgres_admin_url, _postgres_template, _postgres_owner)
     yield databases
     databases.close()
 
 
 @pytest.fixture
-def postgres_url(
-    postgres_admin_url: str, _postgres_databases: Databases, _postgres_owner: str
-) -> Iterator[str]:
+def postgres_url(postgres_databases: Databases) -> Iterator[str]:
     """A fresh, migrated database, as its owner sees it."""
-    with _postgres_databases.fresh() as name:
-        yield _database_url(postgres_admin_url, name, _postgres_owner)
+    with postgres_databases.fresh() as url:
+        yield url
 
 
 @pytest.fixture
@@ -78,7 +76,7 @@ def empty_postgres_url(postgres_admin_url: str, _postgres_owner: str) -> Iterato
     """A fresh database without a schema, as its owner sees it."""
     name = new_name()
     administer(postgres_admin_url, "CREATE DATABASE {} OWNER {}", name, _postgres_owner)
-    yield _database_url(postgres_admin_url, name, _postgres_owner)
+    yield database_url(postgres_admin_url, name, _postgres_owner)
     administer(postgres_admin_url, "DROP DATABASE {} WITH (FORCE)", name)
 
 
@@ -148,8 +146,3 @@ def _refuse_host(host: Any) -> None:
     except ValueError:
         pass  # a name, and not a local one
     raise ConnectionRefusedError(f"tests may not reach `{name}`: only loopback")
-
-
-def _database_url(admin_url: str, name: str, owner: str) -> str:
-    url = make_url(admin_url).set(database=name, username=owner, password="lor3")
-    return url.render_as_string(hide_password=False)

@@ -48,6 +48,27 @@ async def client_place(folder: Path) -> AsyncIterator[Place]:
         yield Place(server=server, upstream=upstream)
 
 
+@attrs.frozen(kw_only=True)
+class Replicas:
+    """Two places before one upstream, on one database and one Redis."""
+
+    here: Place
+    there: Place
+
+
+@asynccontextmanager
+async def client_replicas(folder: Path, *, database_url: str, redis_url: str) -> AsyncIterator[Replicas]:
+    shared = {"database_url": database_url, "redis_url": redis_url}
+    async with (
+        client_upstream() as upstream,
+        client_server(folder, upstream, **shared) as here,
+        client_server(folder, upstream, **shared) as there,
+    ):
+        yield Replicas(
+            here=Place(server=here, upstream=upstream), there=Place(server=there, upstream=upstream)
+        )
+
+
 @asynccontextmanager
 async def client_server(
     folder: Path, upstream: ClientUpstream, *, database_url: str | None = None, redis_url: str | None = None

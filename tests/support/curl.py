@@ -6,7 +6,7 @@ import urllib.request
 
 
 def main(arguments: list[str]) -> int:
-    """Prints the body of the answer, whatever its status, as curl does."""
+    """Prints the body of the answer as it comes, whatever its status, as curl does."""
     headers: dict[str, str] = {}
     data: bytes | None = None
     url = ""
@@ -25,7 +25,9 @@ def main(arguments: list[str]) -> int:
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - the pages' own URLs
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
-            sys.stdout.buffer.write(answer.read())
+            while block := answer.read1(65536):
+                sys.stdout.buffer.write(block)
+                sys.stdout.buffer.flush()
     except urllib.error.HTTPError as refused:
         sys.stdout.buffer.write(refused.read())
     return 0

@@ -50,6 +50,11 @@ def new_name() -> str:
     return f"lor3_test_{uuid.uuid4().hex}"
 
 
+def database_url(admin_url: str, name: str, owner: str) -> str:
+    url = make_url(admin_url).set(database=name, username=owner, password="lor3")
+    return url.render_as_string(hide_password=False)
+
+
 @attrs.frozen
 class _Idle:
     """A database without rows of tests, and what it looked like."""
@@ -71,9 +76,9 @@ class Databases:
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """The name of a database that nobody can tell from a new copy of the template."""
+        """The owner's URL of a database that nobody can tell from a new copy of the template."""
         lent = self._idle.pop() if self._idle else self._new()
-        yield lent.name
+        yield database_url(self._admin_url, lent.name, self._owner)
         emptied = self._emptied(lent)
         if emptied is None:
             administer(self._admin_url, "DROP DATABASE {} WITH (FORCE)", lent.name)

@@ -21,12 +21,12 @@ const scenarios = {
     return { before, after: shown(chat) };
   },
 
-  // The page asks the server to stop, and goes on reading until that has ended the stream.
+  // The page asks the server, or another replica that is named, to stop, and goes on reading until that has ended the stream.
   async stop() {
     const chat = await newChat(major, { id });
     const sent = chat.sendMessage({ text: `hold ${name}` });
     await until(() => length(chat) > 20);
-    const answer = await fetch(`${url}/ui/chat/${id}/stop`, { method: 'POST' });
+    const answer = await fetch(`${elsewhere ?? url}/ui/chat/${id}/stop`, { method: 'POST' });
     await sent;
     const stopped = { http: answer.status, body: await answer.json() };
     const stored = await (await fetch(`${url}/ui/chat/${id}/messages`)).json();
