@@ -38,7 +38,7 @@ class AnswerLog:
     """Called when the last reader has left."""
     size: int = attrs.field(default=0, init=False)
     """Characters of text, and one for each other event."""
-    _events: list[ChatEvent] = attrs.field(factory=list, init=False)
+    _events: list[ChatEvent] = attrs.field(factory=list, init=False, repr=False)
     _ends: Position = attrs.field(init=False)
     _readers: "list[AnswerReader]" = attrs.field(factory=list, init=False)
     _joined: int = attrs.field(default=0, init=False)

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import attrs
 
 from application.ports.event_log import AnswerAddress, EventLog
-from application.services.answer_log import AnswerLog, AnswerReader
+from application.services.answer_log import AnswerLog
 from application.services.stop_signal import StopSignal
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAdmitted, ChatStarted, ChatSteps
@@ -40,9 +40,9 @@ class Streaming(Protocol):
 class LiveAnswer:
     """One that is being made, or was."""
 
-    command: SendChatCommand
-    names: tuple[str, ...]
-    log: AnswerLog = attrs.field(factory=AnswerLog, init=False)
+    command: SendChatCommand = attrs.field(repr=False)
+    names: tuple[str, ...] = attrs.field(repr=False)
+    log: AnswerLog = attrs.field(factory=AnswerLog, init=False, repr=False)
     stop: StopSignal = attrs.field(factory=StopSignal, init=False)
     address: AnswerAddress | None = attrs.field(default=None, init=False)
     """None before its chat was admitted."""
@@ -124,10 +124,6 @@ class LiveAnswers:
         if answer is not None:
             self.stop(answer)
         return answer
-
-    def leave(self, answer: LiveAnswer, reader: AnswerReader) -> None:
-        """`reader` is gone."""
-        reader.close()
 
     def _unread(self, answer: LiveAnswer) -> None:
         """Its last reader has left, the one who asked for it or one who came later. Cuts an answer that was to end

@@ -58,7 +58,7 @@ async def send_events(
             if failure is None:
                 return await write_answer(request, state, reader, encoder)
     finally:
-        answers.leave(live, reader)
+        reader.close()
     if isinstance(failure, KeyInFlight) and key is not None:
         other = await application.follow_answer.by_name(command.tenant, key_name(key.key))
         if other is not None:
