@@ -1,7 +1,7 @@
 """A chat from the command line: sent, shown while it grows or when it is whole, and stored as the server would."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ from entrypoints.cli.prompt_store import tell_files
 
 if TYPE_CHECKING:
     from application.use_cases.chat_command import SendChatCommand
-    from domain.answer import ChatAnswer
+    from domain.answer import ChatAnswer, ChatEvent
     from domain.errors import AbsentKind
     from entrypoints.application import Application
     from entrypoints.cli.variables import Typed
@@ -130,28 +130,49 @@ def own_words(ask: Ask) -> Iterator[None]:
 
 async def _stream(application: "Application", command: "SendChatCommand", live: Live) -> "ChatAnswer":
     """Prints the answer as it grows. Leaving early stores what there is."""
-    from domain.answer import ChatAdmitted, ChatDone, ChatStarted, Delta, Reset
+    from domain.answer import ChatAdmitted
+    from domain.errors import LorError
 
-    shown = ""
-    async with aclosing(application.send_chat.stream(command)) as steps:
-        async for step in steps:
-            if isinstance(step, ChatAdmitted):
-                continue
-            for event in step:
-                if isinstance(event, ChatStarted):
-                    live.thread = event.thread_id
-                elif isinstance(event, Delta):
-                    shown += event.text
-                    write(event.text)
-                elif isinstance(event, Reset):
-                    close_line(shown)
-                    shown = ""
-                    say(f"— {event.from_model}: {event.reason}; {event.to_model} starts again —", dim=True)
-                elif isinstance(event, ChatDone):
-                    if not shown:
-                        print_output(event.answer)
-                    else:
-                        close_line(shown)
-                        print_tool_calls(event.answer)
-                    return event.answer
+    shown = Shown()
+    try:
+        async with aclosing(application.send_chat.stream(command)) as steps:
+            async for step in steps:
+                if not isinstance(step, ChatAdmitted):
+                    answer = _print_events(step, shown, live)
+                    if answer is not None:
+                        return answer
+    except LorError:
+        close_line(shown.text)  # what is said of it stands on a line of its own
+        raise
     raise AssertionError("a stream of chat events ends with ChatDone or raises")
+
+
+@attrs.define
+class Shown:
+    """What stands on the terminal of the answer that grows."""
+
+    text: str = ""
+
+
+def _print_events(events: "Sequence[ChatEvent]", shown: Shown, live: Live) -> "ChatAnswer | None":
+    """The answer, once it is whole."""
+    from domain.answer import ChatDone, ChatStarted, Delta, Reset
+
+    for event in events:
+        if isinstance(event, ChatStarted):
+            live.thread = event.thread_id
+        elif isinstance(event, Delta):
+            shown.text += event.text
+            write(event.text)
+        elif isinstance(event, Reset):
+            close_line(shown.text)
+            shown.text = ""
+            say(f"— {event.from_model}: {event.reason}; {event.to_model} starts again —", dim=True)
+        elif isinstance(event, ChatDone):
+            if shown.text:
+                close_line(shown.text)
+                print_tool_calls(event.answer)
+            else:
+                print_output(event.answer)
+            return event.answer
+    return None
