@@ -2,7 +2,8 @@
 
 import datetime
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import attrs
@@ -18,6 +19,7 @@ from adapters.persistence.store import SQLStore, create
 from application.ports.unit_of_work import UnitOfWork
 from domain.ids import DEFAULT_TENANT, MessageId, ThreadId
 from domain.thread import ThreadOrder
+from tests.support.databases import Databases
 from tests.support.months import Past
 from tests.support.records import new_chat, next_chat, store_config
 
@@ -84,28 +86,70 @@ class Plans:
             connection.rollback()
 
 
-@pytest.fixture
-async def plans(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Plans]:
-    """30,000 messages of a year, and a thread of this month with a few."""
-    past = Past(postgres_url)
-    engine = past.database.open_for_migration()
-    with engine.begin() as connection:
+@attrs.frozen
+class Filled:
+    """A database that holds a year."""
+
+    url: str
+    thread: ThreadId
+    """Of this month, with a few messages."""
+
+
+@pytest.fixture(scope="module")
+def a_year(postgres_databases: Databases) -> Iterator[Filled]:
+    """30,000 messages of a year, and a thread of this month with a few; one for all that look at plans."""
+    with postgres_databases.fresh() as url:
+        past = Past(url)
+        engine = past.database.open_for_migration()
+        with engine.begin() as connection:
+            for month in _YEAR:
+                for table in ("messages", "attempts"):
+                    make(connection, table, month, most_moved=None)
+        engine.dispose()
         for month in _YEAR:
-            for table in ("messages", "attempts"):
-                make(connection, table, month, most_moved=None)
-    engine.dispose()
-    for month in _YEAR:
-        old = past.thread(begun=month.start)
-        past.run(_MANY, start=int(month.start.timestamp() * 1000), thread=old)
-    past.run(_MANY, start=int(_NOW.timestamp() * 1000), thread=past.thread(begun=_NOW))
-    past.run(_TRIES)
-    thread = past.thread(*[_NOW] * 40)
-    for table in ("messages", "attempts", "threads", "sessions"):
-        past.run(f"ANALYZE {table}")
-    store = create(store_config(postgres_url, statement_timeout_s=20))
+            old = past.thread(begun=month.start)
+            past.run(_MANY, start=int(month.start.timestamp() * 1000), thread=old)
+        past.run(_MANY, start=int(_NOW.timestamp() * 1000), thread=past.thread(begun=_NOW))
+        past.run(_TRIES)
+        thread = past.thread(*[_NOW] * 40)
+        for table in ("messages", "attempts", "threads", "sessions"):
+            past.run(f"ANALYZE {table}")
+        past.close()
+        yield Filled(url, ThreadId(thread))
+
+
+@pytest.fixture(scope="module")
+def many_threads(postgres_databases: Databases) -> Iterator[Filled]:
+    """20,000 threads of 2,000 users, a few of them with a tag that is rare."""
+    with postgres_databases.fresh() as url:
+        past = Past(url)
+        thread = past.thread(_NOW)
+        for statement in _THREADS:
+            past.run(statement)
+        for table in ("sessions", "threads", "thread_tags"):
+            past.run(f"ANALYZE {table}")
+        past.close()
+        yield Filled(url, ThreadId(thread))
+
+
+@pytest.fixture
+async def plans(a_year: Filled, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Plans]:
+    async with _watched(a_year, monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+async def plans_of_many(many_threads: Filled, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Plans]:
+    async with _watched(many_threads, monkeypatch) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _watched(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Plans]:
+    store = create(store_config(filled.url, statement_timeout_s=20))
     assert isinstance(store, SQLStore)
     await store.start()
-    found = Plans(store=store, past=past, url=postgres_url, thread=ThreadId(thread))
+    found = Plans(store=store, past=Past(filled.url), url=filled.url, thread=filled.thread)
 
     def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         found.explain(statement, parameters)
@@ -120,7 +164,7 @@ async def plans(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     monkeypatch.setattr(postgresql_exchange, "execute", kept)
     yield found
     await store.aclose()
-    past.close()
+    found.past.close()
 
 
 def _is_fitting(plan: str) -> None:
@@ -182,20 +226,16 @@ async def test_commit_of_a_chat_touches_its_month_alone(plans: Plans) -> None:
 @pytest.mark.parametrize("order", ["created", "updated"])
 @pytest.mark.parametrize("chosen", [{"tag": "rare"}, {"user": "u7"}, {"user": "u7", "tag": "common"}])
 async def test_threads_of_a_user_or_tag_are_found_by_an_index(
-    plans: Plans, chosen: dict[str, str], order: ThreadOrder
+    plans_of_many: Plans, chosen: dict[str, str], order: ThreadOrder
 ) -> None:
     """Among twenty thousand, without a look at the others."""
-    for statement in _THREADS:
-        plans.past.run(statement)
-    for table in ("sessions", "threads", "thread_tags"):
-        plans.past.run(f"ANALYZE {table}")
     found: list[object] = []
 
     async def work(unit: UnitOfWork) -> None:
         page = await unit.threads.list(user=chosen.get("user"), tag=chosen.get("tag"), order=order, limit=20)
         found.extend(page)
 
-    plan = await plans.of(work)
+    plan = await plans_of_many.of(work)
 
     assert len(found) == (10 if "user" in chosen else 5)
     assert "Seq Scan" not in plan, plan
