@@ -1,6 +1,6 @@
-"""Runs all tests, two parts at a time and then what needs the machine alone: `python -m tests.parts`, with pytest's options.
+"""Runs all tests, three parts at a time and then what needs the machine alone: `python -m tests.parts`, with pytest's options.
 
-Each part is a pytest of its own with its own servers, so that two cores are used; what it prints is shown when it is
+Each part is a pytest of its own with its own servers, so that the cores are busy; what it prints is shown when it is
 done. With `--lint` as the first option, `make lint` is a part too.
 """
 
@@ -15,7 +15,8 @@ from typing import Final
 import attrs
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-AT_A_TIME: Final = 2
+AT_A_TIME: Final = 3
+"""One more than two cores: much of what tests do is to wait for limits, disks and processes."""
 LONGEST_FIRST: Final = (
     "tests/contract",
     "tests/integration/cli",
