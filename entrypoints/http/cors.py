@@ -6,12 +6,16 @@ from aiohttp import web
 
 _HEADERS: Final = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-ID, "
-    "x-lor3-ai-sdk"
+    "x-lor3-ai-sdk, "
+    # OpenAI's SDK sends these on every request, from a browser too.
+    "OpenAI-Organization, OpenAI-Project, X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang, "
+    "X-Stainless-OS, X-Stainless-Package-Version, X-Stainless-Retry-Count, X-Stainless-Runtime, "
+    "X-Stainless-Runtime-Version, X-Stainless-Timeout"
 )
 _EXPOSED: Final = (
     "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, "
     "x-lor3-model, x-lor3-attempts, x-lor3-fallbacks, x-lor3-cost-usd, "
-    "x-lor3-overhead-ms, x-lor3-message-id, x-vercel-ai-ui-message-stream"
+    "x-lor3-overhead-ms, x-lor3-message-id, x-should-retry, x-vercel-ai-ui-message-stream"
 )
 
 

@@ -168,44 +168,59 @@ async def test_an_upstream_failure_is_not_repeated_by_the_sdk(tmp_path: Path) ->
     assert len(api.upstream.received) == 2
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "data", "headers", "status", "code"),
-    [
-        ("GET", "/v1/nowhere", b"", {}, 404, "not_found"),
-        ("POST", "/v1/responses", b"{}", JSON, 404, "not_found"),
-        ("DELETE", "/v1/models", b"", {}, 405, "method_not_allowed"),
-        ("GET", "/v1/chat/completions", b"", {}, 405, "method_not_allowed"),
-        ("POST", "/v1/chat/completions", b"{", JSON, 400, "invalid_request"),
-        ("POST", "/v1/chat/completions", b"[]", JSON, 400, "invalid_request"),
-        (
-            "POST",
-            "/v1/chat/completions",
-            b"{}",
-            {"Content-Type": "text/plain"},
-            415,
-            "unsupported_media_type",
-        ),
-        ("POST", "/v1/chat/completions", b" " * 2000, JSON, 413, "body_too_large"),
-        ("POST", "/v1/chat/completions", b"{}", {**JSON, "Idempotency-Key": ""}, 400, "invalid_request"),
-        ("POST", "/v1/chat/completions", b"{}", {**JSON, "Expect": "x"}, 417, "expectation_failed"),
-    ],
-)
-async def test_every_refusal_has_openais_shape(
-    method: str, path: str, data: bytes, headers: dict[str, str], status: int, code: str, tmp_path: Path
-) -> None:
+REFUSALS: list[tuple[str, str, bytes, dict[str, str], int, str]] = [
+    ("GET", "/v1/nowhere", b"", {}, 404, "not_found"),
+    ("POST", "/v1/responses", b"{}", JSON, 404, "not_found"),
+    ("DELETE", "/v1/models", b"", {}, 405, "method_not_allowed"),
+    ("GET", "/v1/chat/completions", b"", {}, 405, "method_not_allowed"),
+    ("POST", "/v1/chat/completions", b"{", JSON, 400, "invalid_request"),
+    ("POST", "/v1/chat/completions", b"[]", JSON, 400, "invalid_request"),
+    ("POST", "/v1/chat/completions", b"{}", {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
+    ("POST", "/v1/chat/completions", b" " * 2000, JSON, 413, "body_too_large"),
+    ("POST", "/v1/chat/completions", b"{}", {**JSON, "Idempotency-Key": ""}, 400, "invalid_request"),
+    ("POST", "/v1/chat/completions", b"{}", {**JSON, "Expect": "x"}, 417, "expectation_failed"),
+]
+
+
+async def test_every_refusal_has_openais_shape(tmp_path: Path) -> None:
     """Of routes, methods, bodies and headers; elsewhere it stays a problem."""
     async with serving(tmp_path, server=ServerSettings(max_body_bytes=1000)) as server:
-        lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {len(data)}", "Connection: close"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        raw = await server.raw("\r\n".join([*lines, "", ""]).encode() + data)
-        async with server.client.get("/nowhere") as elsewhere:
-            problem = elsewhere.content_type
-    found, body = parse(raw)
+        for method, path, data, headers, status, code in REFUSALS:
+            lines = [
+                f"{method} {path} HTTP/1.1",
+                "Host: x",
+                f"Content-Length: {len(data)}",
+                "Connection: close",
+            ]
+            lines += [f"{name}: {value}" for name, value in headers.items()]
+            raw = await server.raw("\r\n".join([*lines, "", ""]).encode() + data)
+            found, body = parse(raw)
 
-    assert (found, body["error"]["code"]) == (status, code)
-    assert set(body["error"]) == {"message", "type", "param", "code"}
-    assert body["error"]["type"] == "invalid_request_error"
-    assert problem == "application/problem+json"
+            assert (found, body["error"]["code"]) == (status, code)
+            assert set(body["error"]) == {"message", "type", "param", "code"}
+            assert body["error"]["type"] == "invalid_request_error"
+        async with server.client.get("/nowhere") as elsewhere:
+            assert elsewhere.content_type == "application/problem+json"
+
+
+async def test_a_page_of_another_origin_may_use_the_sdk(tmp_path: Path) -> None:
+    """It sends headers of its own with everything, and has to be able to read when to try again."""
+    origin = "https://app.example"
+    async with serving(tmp_path, server=ServerSettings(cors_origins=(origin,))) as server:
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        async with server.client.options("/v1/chat/completions", headers=asked) as preflight:
+            allowed = preflight.headers["Access-Control-Allow-Headers"].lower().split(", ")
+        async with server.client.get("/v1/models", headers={"Origin": origin}) as answered:
+            exposed = answered.headers["Access-Control-Expose-Headers"].lower().split(", ")
+    sent = [
+        name.lower() for name in openai.OpenAI(api_key="x", organization="o", project="p").default_headers
+    ]
+
+    assert {name for name in sent if name.startswith(("x-stainless", "openai-"))} - set(allowed) == {
+        "x-stainless-async"  # of the SDK for Python alone
+    }
+    assert {"authorization", "x-stainless-retry-count", "x-stainless-timeout"} <= set(allowed)
+    assert {"x-should-retry", "retry-after", "x-request-id"} <= set(exposed)
 
 
 async def test_a_server_that_stops_or_is_full_says_so_in_openais_shape(tmp_path: Path) -> None:

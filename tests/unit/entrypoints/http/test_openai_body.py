@@ -1,16 +1,26 @@
 """The body of `POST /v1/chat/completions`, field by field."""
 
+import contextlib
 import inspect
 from typing import Any
 
+import attrs
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openai.types.chat import completion_create_params
 
 from domain.chat import ToolChoice
 from domain.errors import InvalidRequest
 from domain.message import ImagePart, Message, TextPart, ToolCall
-from entrypoints.http.openai_body import OpenAIChat, read_openai_chat
+from entrypoints.http.openai_body import (
+    OpenAIChat,
+    OpenAIChatBody,
+    names_in_openai,
+    places_in,
+    read_openai_chat,
+)
 from entrypoints.http.openapi import document
 
 HI = {"role": "user", "content": "Hi"}
@@ -21,6 +31,8 @@ CALL = {
     "function": {"name": "f", "arguments": "{}", "parsed_arguments": {}},
 }
 TOOL = {"type": "function", "function": {"name": "f"}}
+_FIELDS = [each.name for each in attrs.fields(OpenAIChatBody)]
+_INNER = ["role", "content", "type", "text", "function", "name", "json_schema", "schema", "tool_calls", "id"]
 THREAD = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
@@ -292,6 +304,29 @@ def test_all_faults_are_named_at_once() -> None:
     found = paths({"role": "assistant", "content": "x"}, n=2, tool_choice="auto", top_p=7)
 
     assert {"n", "top_p", "messages[0].role", "tool_choice"} == set(found)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(_FIELDS)) | st.text(max_size=8),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.sampled_from(_INNER) | st.text(max_size=5), inner, max_size=4)
+            ),
+            max_leaves=12,
+        ),
+        max_size=6,
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_whatever_a_body_holds_it_is_read_or_refused(body: dict[str, Any]) -> None:
+    """Never a 500."""
+    with contextlib.suppress(InvalidRequest):
+        read_openai_chat(body, request_id="r")
+    names_in_openai(body)
+    places_in(body)
 
 
 def test_every_field_of_the_sdk_is_known() -> None:
