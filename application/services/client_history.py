@@ -7,6 +7,7 @@ import attrs
 from application.ports.unit_of_work import UnitOfWork
 from application.services.exchange_reading import read_on
 from application.services.thread_lookup import position_of
+from domain.clean_text import clean
 from domain.ids import MessageId
 from domain.message import Message
 from domain.thread import StoredMessage, Thread
@@ -33,6 +34,9 @@ class ClientMessages(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> ClientMessage: ...
+
+    def text(self, index: int) -> str:
+        """All text of the message."""
 
     def turns(self, first: int, end: int) -> tuple[Message, ...]:
         """What the messages from `first` up to and without `end` say.
@@ -69,15 +73,29 @@ async def find_message(work: UnitOfWork, thread: Thread, name: str | None) -> St
 async def position_behind(
     work: UnitOfWork, thread: Thread, messages: ClientMessages, index: int
 ) -> int | None:
-    """Where in the thread that begins which the client has at `index`, by the last answer before it.
+    """Where in the thread that begins which the client has at `index`, by the last answer before it, and by the texts
+    of the messages between them, which the client has no answer to.
 
-    0 where none is before it, None where that answer is not of this thread.
+    None where that answer is not of this thread.
 
     Raises:
         Conflict: that answer's exchange is too long to be read.
     """
+    behind, position = 0, 0
     for before in range(index - 1, -1, -1):
         if messages[before].role == "assistant":
             answer = await find_message(work, thread, messages[before].id)
-            return None if answer is None else position_of((await read_on(work, answer))[-1]) + 1
-    return 0
+            if answer is None:
+                return None
+            behind, position = before + 1, position_of((await read_on(work, answer))[-1]) + 1
+            break
+    for unanswered in range(behind, index):
+        page = await work.messages.page(thread.id, after=position - 1, limit=1)
+        # It may have been refused, and not be stored.
+        if (
+            page
+            and page[0].message.role == "user"
+            and page[0].message.text == clean(messages.text(unanswered))
+        ):
+            position = position_of((await read_on(work, page[0]))[-1]) + 1
+    return position

@@ -72,6 +72,11 @@ class Placement:
             except Absent:
                 raise no_thread(command.thread_id, for_chat=True) from None
             conversation = injection.conversation
+            if command.history_is_for_new and conversation.thread.length > 0:
+                last = command.messages[-1:]
+                return await self.find(
+                    attrs.evolve(command, messages=last, own_history=False, history_is_for_new=False)
+                )
             _demand_place(conversation, command)
             new_turns = turns
             if command.own_history:

@@ -26,6 +26,9 @@ class SendChatCommand:
     history ending in the turn to answer."""
     own_history: bool = False
     """True where the caller sent `messages`: then nothing is injected from the thread."""
+    history_is_for_new: bool = False
+    """With both `own_history` and `thread_id`: the history is for an empty thread. Where another chat is there first
+    when this one's turn comes, only the last of `messages` goes on, behind what the thread gives."""
     thread_id: ThreadId | None = None
     session_id: SessionId | None = None
     user: str | None = None

@@ -52,6 +52,7 @@ class Continuation:
     """None with `regenerates`."""
     messages: tuple[Message, ...] = ()
     own_history: bool = False
+    history_is_for_new: bool = False
     regenerates: MessageId | None = None
     shown_as: str | None = None
     """The client's message that the answer goes on with; None where it begins one of its own."""
@@ -134,6 +135,7 @@ class ContinueChat:
                     thread_id=thread.id,
                     messages=messages,
                     own_history=len(messages) > 1,
+                    history_is_for_new=messages[-1].role == "user",
                     shown_as=shown_as,
                 )
             if command.trigger == "regenerate-message":
@@ -222,6 +224,7 @@ class ContinueChat:
             thread_id=thread.id,
             messages=step.messages,
             own_history=len(step.messages) > 1,
+            history_is_for_new=step.messages[-1].role == "user",
             shown_as=step.shown_as,
         )
 

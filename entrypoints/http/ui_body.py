@@ -119,6 +119,7 @@ class UIChat:
             request_id=request_id,
             messages=continuation.messages,
             own_history=continuation.own_history,
+            history_is_for_new=continuation.history_is_for_new,
             thread_id=continuation.thread_id,
             session_id=None if again else cast("SessionId | None", options.session_id),
             user=None if again else options.user,

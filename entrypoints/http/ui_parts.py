@@ -112,6 +112,11 @@ class SentMessages:
         body = self.bodies[index]
         return ClientMessage(id=body.id, role=body.role)
 
+    def text(self, index: int) -> str:
+        parts = self.bodies[index].parts
+        texts = [part.get("text") for part in parts if part["type"] == "text"]
+        return "".join(text for text in texts if isinstance(text, str))
+
     def turns(self, first: int, end: int) -> tuple[Message, ...]:
         faults: Faults = []
         found: list[Message] = []

@@ -1,0 +1,212 @@
+"""The stream of a client's chat: resumed, stopped, and read again after a reload."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+
+from domain.chat import AnswerFinished, TextDelta, ToolCallDelta
+from domain.ids import DEFAULT_TENANT
+from entrypoints.http import event_stream
+from lor3.testing import InMemoryStore, ScriptedProvider
+from tests.support.resuming import Paced, saying, served, until
+from tests.support.shared_events import EventHub
+from tests.support.ui_chats import UIClient, message_of, parts_of, text_of
+
+WORDS = ("Rain ", "falls\n\ndata: [DONE]\n\n", "on hills.")
+ALL = "".join(WORDS)
+
+
+@asynccontextmanager
+async def under_way(chat: UIClient, provider: Paced, *, said: int = 1) -> AsyncIterator[None]:
+    """The answer to a message, of which that many words are said; its own reader has left."""
+    provider.let(said)
+    async with chat.streaming("Say it."):
+        pass
+    yield
+    provider.let()
+    await until(lambda: provider.ended)
+
+
+async def test_an_answer_is_resumed_from_its_beginning() -> None:
+    """By as many readers as there are; nothing that a model says can end the stream. Once it is stored, 204."""
+    provider = saying(*WORDS)
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        async with under_way(chat, provider):
+            readers = [asyncio.ensure_future(chat.resumed()) for _ in range(3)]
+            live = server.application.live_answers.named(DEFAULT_TENANT, "chat:chat")
+            assert live is not None
+            log = live.log
+            await until(lambda: log.readers == 3)
+            provider.let()
+            found = await asyncio.gather(*readers)
+        assert None is await chat.resumed()
+        items = (await chat.stored())["items"]
+
+    for parts in found:
+        assert parts is not None
+        assert ALL == text_of(message_of(parts))
+        assert parts[0]["messageId"] == items[1]["id"]
+        assert ["start", "start-step", "text-start"] == [each["type"] for each in parts[:3]]
+    assert ALL == text_of(items[1])
+
+
+async def test_a_stopped_answer_keeps_its_text() -> None:
+    """Its reader is told `abort`; the chat goes on from there."""
+    provider = saying(*WORDS)
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        assert 404 == (await chat.stop())[0]
+        provider.let(2)
+        async with chat.streaming("Say it.") as response:
+            await until(lambda: provider.allowed.locked())
+            status, stopped = await chat.stop()
+            parts = parts_of(await response.read())
+        again = await chat.stop()
+        provider.let()
+        assert 200 == await chat.send("Go on.")
+        items = (await chat.stored())["items"]
+
+    assert (200, {"message_id": items[1]["id"], "status": "incomplete", "stopped": True}) == (status, stopped)
+    assert (200, {**stopped, "stopped": False}) == again
+    assert ["finish-step", "message-metadata", "abort"] == [each["type"] for each in parts[-3:]]
+    assert "stopped" == parts[-2]["messageMetadata"]["lor3"]["finish_reason"]
+    assert "".join(WORDS[:2]) == text_of(items[1])
+
+
+async def test_a_page_that_is_loaded_again_has_the_question_of_the_live_answer() -> None:
+    """Stored or not: the message list ends where the resumed stream goes on."""
+    provider = saying(*WORDS)
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        async with under_way(chat, provider):
+            first = (await chat.stored())["items"]
+        provider.allowed = asyncio.Semaphore(0)
+        provider.let(1)
+        async with chat.streaming("Again."):
+            second = (await chat.stored())["items"]
+        provider.let()
+        await until(lambda: len(provider.ended) == 2)
+        provider.allowed = asyncio.Semaphore(0)
+        regenerating = asyncio.ensure_future(chat.regenerate("u2"))
+        await until(lambda: len(provider.calls) == 3)
+        third = (await chat.stored())["items"]
+        provider.let()
+        await regenerating
+        last = (await chat.stored())["items"]
+
+    assert ["Say it."] == [text_of(each) for each in first]
+    assert (
+        ["Say it.", ALL, "Again."] == [text_of(each) for each in second] == [text_of(each) for each in third]
+    )
+    assert ["Say it.", ALL, "Again.", ALL] == [text_of(each) for each in last]
+
+
+async def test_whoever_goes_back_stops_the_answer_that_is_being_made() -> None:
+    """It is asked for anew in its place, and the question is in the thread once."""
+    provider = saying(*WORDS)
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        async with under_way(chat, provider):
+            again = asyncio.ensure_future(chat.regenerate())
+            await until(lambda: len(provider.calls) == 2)
+            provider.let()
+            assert 200 == await again
+        items = (await chat.stored())["items"]
+
+    assert provider.ended == ["cut", "whole"]
+    assert ["Say it.", ALL] == [text_of(each) for each in items]
+
+
+async def test_a_second_message_waits_for_its_turn() -> None:
+    """As in any thread: it sees the answer before it."""
+    provider = saying(*WORDS)
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        async with under_way(chat, provider):
+            second = asyncio.ensure_future(chat.send("And then?"))
+            await asyncio.sleep(0.05)
+            assert 1 == len(provider.calls)
+            provider.let()
+            assert 200 == await second
+
+    assert ["Say it.", ALL] == [each.text for each in provider.calls[1].request.history]
+
+
+async def test_the_answer_to_a_tool_is_resumed_in_the_message_that_called_it() -> None:
+    """By clients of 5 and 6, which go on with their last message; one of 7 begins a message."""
+    calls = (
+        ToolCallDelta(index=0, id="c1", name="weather", arguments="{}"),
+        AnswerFinished(reason="tool_calls"),
+    )
+    first = ScriptedProvider([calls])
+    second = Paced(lines=(TextDelta("Sun."), AnswerFinished(reason="stop")))
+    async with served({"a": first, "b": second}) as server:
+        tools = [{"type": "function", "function": {"name": "weather"}}]
+        chat = UIClient(client=server.client, version="6", lor3={"tools": tools})
+        await chat.send("Look.")
+        called = chat.messages[-1]["id"]
+        chat.lor3 |= {"model": "b:y"}
+        giving = asyncio.ensure_future(chat.give_outputs("ok"))
+        await until(lambda: second.calls)
+        items = (await chat.stored())["items"]
+        found = []
+        for version in ("5", "6", "7"):
+            chat.version = version
+            found.append(asyncio.ensure_future(chat.resumed()))
+            await asyncio.sleep(0.02)
+        second.let()
+        parts = await asyncio.gather(*found)
+        assert 200 == await giving
+
+    assert ("output-available", "ok") == (items[1]["parts"][1]["state"], items[1]["parts"][1]["output"])
+    assert called == items[1]["id"]
+    named = [each[0]["messageId"] for each in parts if each]
+    assert [called, called] == named[:2]
+    assert called != named[2]
+
+
+async def test_another_replica_resumes_and_stops_by_the_chats_id() -> None:
+    """And says 204 once the answer is stored, though the log still has it."""
+    provider, hub, store = saying(*WORDS), EventHub(), InMemoryStore()
+    async with (
+        served({"a": provider}, store=store, hub=hub) as here,
+        served({"a": ScriptedProvider()}, store=store, hub=hub) as there,
+    ):
+        chat = UIClient(client=here.client)
+        other = attrs.evolve(chat, client=there.client)
+        provider.let(2)
+        async with chat.streaming("Say it.") as response:
+            await until(lambda: provider.allowed.locked())
+            resumed = asyncio.ensure_future(other.resumed())
+            await until(lambda: any(each.readers for each in hub.told.values()))
+            status, stopped = await other.stop()
+            here_parts = parts_of(await response.read())
+            there_parts = await resumed
+        assert None is await other.resumed()
+        items = (await other.stored())["items"]
+
+    assert (200, True) == (status, stopped["stopped"])
+    assert there_parts is not None
+    assert here_parts == there_parts
+    assert ["Say it.", "".join(WORDS[:2])] == [text_of(each) for each in items]
+
+
+async def test_a_stream_that_waits_is_kept_open_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which the client's parser passes over."""
+    monkeypatch.setattr(event_stream, "KEEP_ALIVE_S", 0.02)
+    provider = saying(*WORDS)
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        provider.let(1)
+        async with chat.streaming("Say it.") as response:
+            raw = await response.content.readuntil(b": keep-alive\n\n")
+            provider.let()
+            raw += await response.read()
+
+    assert ALL == text_of(message_of(parts_of(raw)))
+    assert "v1" == response.headers["x-vercel-ai-ui-message-stream"]
+    assert "text/event-stream" == response.headers["Content-Type"]
