@@ -96,6 +96,7 @@ class FollowAnswer:
         if not self._event_log.is_shared:
             return None
         message_id = await self._event_log.find(tenant, name)
-        if message_id is None:
+        # A log keeps names for a while; what is stored has ended.
+        if message_id is None or await self._retelling.find(tenant, message_id) is not None:
             return None
         return await self._mirrors.reader(AnswerAddress(tenant, message_id), seen=seen)

@@ -58,11 +58,10 @@ async def test_an_answer_is_found_by_its_name_while_it_is_made() -> None:
             assert await reader.log.over(within_s=5)
         texts = [text_of(list(reader.take().events)) for reader in readers if reader is not None]
         await until(lambda: here.live_answers.is_idle)
-        after = here.live_answers.named(DEFAULT_TENANT, NAME)
+        after = [await each.follow_answer.by_name(DEFAULT_TENANT, NAME) for each in (here, there)]
 
     assert ["One two"] * 2 == texts
-    assert [None, None] == foreign
-    assert after is None
+    assert [None, None] == foreign == after
 
 
 @pytest.mark.parametrize("where", [0, 1])
