@@ -195,6 +195,13 @@ class ChatProviderSuite:
         assert "Lower me." in json.dumps(wire.body)
         assert "key" not in wire.url
 
+    async def test_refused_parameters_are_some_of_those_asked_for(self, bench: ProviderBench) -> None:
+        """Of none there are none, so that a request without any is never held up by them."""
+        asked = frozenset(("top_k", "logit_bias", "no_such_parameter"))
+
+        assert bench.provider.refused_parameters(()) == frozenset()
+        assert bench.provider.refused_parameters(asked) <= asked
+
     async def test_a_closed_provider_does_not_hang(self, bench: ProviderBench) -> None:
         """Closing twice is fine."""
         await bench.provider.aclose()

@@ -1,7 +1,6 @@
-"""The body of `POST /v1/chat/completions`: what it may hold, and the command it becomes.
+"""From the body of `POST /v1/chat/completions` to the command it becomes.
 
-Source: `openai.types.chat.completion_create_params` of the official SDK. Fields that lor3 has no word of its own for
-are passed on to providers that take them.
+Fields that lor3 has no word of its own for are passed on to providers that take them.
 """
 
 from collections.abc import Mapping
@@ -14,133 +13,34 @@ from domain.errors import InvalidRequest
 from domain.ids import SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
-from entrypoints.http.chat_body import MAX_MESSAGES, ChatBody, Names
-from entrypoints.http.checks import AnyObject, Boolean, Faults, ListOf, Number, Text, fault
-from entrypoints.http.openai_checks import Exactly, Refused, look_over_name
-from entrypoints.http.openai_messages import OPENAI_MESSAGE, OpenAIMessage, read_messages
+from entrypoints.http.chat_body import Names
+from entrypoints.http.checks import Faults, fault
+from entrypoints.http.openai_checks import look_over_name
+from entrypoints.http.openai_fields import FIELDS, OPENAI_CHAT, OpenAIChatBody
+from entrypoints.http.openai_messages import read_messages
 from entrypoints.http.openai_options import (
     LOR3,
-    RESPONSE_FORMAT,
-    STREAM_OPTIONS,
     JSONSchemaFormatBody,
     Lor3Body,
     ResponseFormatBody,
-    StreamOptionsBody,
     TextFormatBody,
 )
-from entrypoints.http.records import Record, given, notes_of
-from entrypoints.http.tool_body import TOOL, TOOL_CHOICE, ToolBody, ToolChoiceBody, to_tool_choice, to_tools
+from entrypoints.http.records import notes_of
+from entrypoints.http.tool_body import to_tool_choice, to_tools
 
 PROMPT_PREFIX: Final = "prompt/"
 """Of a `model` that is a stored prompt, answered by the configured model."""
-_CHECKS: Final = {name: note.check for name, note in notes_of(ChatBody).items()}
-_PENALTY: Final = Number(minimum=-2, maximum=2)
-_NO_FUNCTIONS: Final = "functions were replaced by tools; send `tools` and `tool_choice`"
-_ONE_ANSWER: Final = "lor3 gives one answer to a request; leave it out, or send 1"
-_TEXT_ALONE: Final = 'lor3 carries text; leave it out, or send ["text"]'
-
-
-@attrs.frozen(kw_only=True)
-class OpenAIChatBody:
-    """A chat completion. Further fields are passed on to a provider that takes them, and refused by name where none
-    of the models does."""
-
-    messages: tuple[OpenAIMessage, ...] = given(
-        ListOf(item=OPENAI_MESSAGE, min_items=1, max_items=MAX_MESSAGES),
-        "The conversation, oldest first, ending in the turn to answer (user or tool). With `lor3.thread_id` a single "
-        "user's turn, alone or behind system turns, goes on with the thread and its memory; anything longer is the "
-        "caller's own history.",
-        required=True,
-    )
-    model: str | None = given(
-        _CHECKS["model"],
-        "`provider:model`, an alias, the name alone of a model that the catalogue lists, or a stored prompt: "
-        "`prompt/name`, `prompt/name:v3`, `prompt/name@label`, which the configured model answers. As configured by "
-        "default.",
-        example="prompt/support_agent@production",
-    )
-    stream: bool | None = given(Boolean(), "Answer in chunks, as server-sent events.", default=False)
-    stream_options: StreamOptionsBody | None = given(STREAM_OPTIONS, "How to stream.")
-    max_tokens: int | None = given(
-        _CHECKS["max_tokens"], "The longest answer, in tokens; the older name of `max_completion_tokens`."
-    )
-    max_completion_tokens: int | None = given(_CHECKS["max_tokens"], "The longest answer, in tokens.")
-    temperature: float | None = given(_CHECKS["temperature"], "Randomness: 0 is the least.")
-    top_p: float | None = given(
-        _CHECKS["top_p"], "Nucleus sampling: the share of the probability to choose from."
-    )
-    stop: str | tuple[str, ...] | None = given(_CHECKS["stop"], "Texts that end the answer, at most 4.")
-    seed: int | None = given(_CHECKS["seed"], "For repeatable sampling, best effort.")
-    tools: tuple[ToolBody, ...] | None = given(
-        ListOf(item=TOOL, max_items=128), "Functions that the model may call."
-    )
-    tool_choice: str | ToolChoiceBody | None = given(
-        TOOL_CHOICE, "`auto`, `none`, `required`, or one function."
-    )
-    response_format: ResponseFormatBody | None = given(
-        RESPONSE_FORMAT, "`text`, `json_object` or `json_schema`. As configured by default."
-    )
-    n: int | None = given(Exactly(value=1, why=_ONE_ANSWER), "Always 1.", default=1)
-    user: str | None = given(
-        _CHECKS["user"],
-        "The caller's opaque id of its end user, as in `POST /chat`.",
-        example="u-4711",
-    )
-    safety_identifier: str | None = given(
-        Text(max_length=256), "Stands for `user` where that is left out; beside it, passed on."
-    )
-    metadata: tuple[tuple[str, str], ...] | None = given(
-        _CHECKS["metadata"], "Stored with the message: at most 16 strings."
-    )
-    lor3: Lor3Body | None = given(LOR3, 'lor3\'s own powers; in the SDKs `extra_body={"lor3": {…}}`.')
-    frequency_penalty: float | None = given(_PENALTY, "Passed on: less of what was said already.")
-    presence_penalty: float | None = given(_PENALTY, "Passed on: more of what was not said yet.")
-    logit_bias: JSONObject | None = given(AnyObject(), "Passed on: tokens to favour or to shun.")
-    reasoning_effort: str | None = given(Text(min_length=1, max_length=32), "Passed on: how long to think.")
-    verbosity: str | None = given(Text(min_length=1, max_length=32), "Passed on: how much to say.")
-    parallel_tool_calls: bool | None = given(
-        Boolean(), "Passed on: whether several tools may be called at once."
-    )
-    prediction: JSONObject | None = given(AnyObject(), "Passed on: what most of the answer will be.")
-    service_tier: str | None = given(Text(min_length=1, max_length=32), "Passed on: the provider's lane.")
-    store: bool | None = given(
-        Boolean(), "Passed on: whether the provider keeps the answer. lor3 always does."
-    )
-    prompt_cache_key: str | None = given(
-        Text(min_length=1, max_length=256), "Passed on: which cache to look in."
-    )
-    prompt_cache_options: JSONObject | None = given(AnyObject(), "Passed on: how to cache.")
-    prompt_cache_retention: str | None = given(
-        Text(min_length=1, max_length=32), "Passed on: how long to cache."
-    )
-    modalities: JSONValue = given(Exactly(value=["text"], why=_TEXT_ALONE), 'Always `["text"]`.')
-    logprobs: None = given(
-        Refused(why="lor3's answers hold no probabilities; leave it out", harmless=(False,)),
-        "Refused: lor3's answers hold no probabilities.",
-    )
-    top_logprobs: None = given(
-        Refused(why="lor3's answers hold no probabilities; leave it out"),
-        "Refused: lor3's answers hold no probabilities.",
-    )
-    audio: None = given(Refused(why="lor3 carries text; leave it out"), "Refused: lor3 carries text.")
-    web_search_options: None = given(
-        Refused(why="lor3's answers hold no sources; leave it out"),
-        "Refused: lor3's answers hold no sources.",
-    )
-    moderation: None = given(
-        Refused(why="lor3's answers hold no moderation results; leave it out"),
-        "Refused: lor3's answers hold no moderation results.",
-    )
-    functions: None = given(Refused(why=_NO_FUNCTIONS), "Refused: send `tools`.")
-    function_call: None = given(Refused(why=_NO_FUNCTIONS), "Refused: send `tool_choice`.")
-
-
-OPENAI_CHAT: Final = Record(OpenAIChatBody)
-_FIELDS: Final = frozenset(notes_of(OpenAIChatBody))
 _PASSED_ON: Final = (
     "frequency_penalty", "presence_penalty", "logit_bias", "reasoning_effort", "verbosity", "parallel_tool_calls",
     "prediction", "service_tier", "store", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
 )  # fmt: skip
+_SAY_NOTHING: Final[Mapping[str, JSONValue]] = {
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "logit_bias": {},
+    "store": False,
+}
+"""Defaults that OpenAI documents. Clients send them unasked, and no model is to be passed over for them."""
 _OWN_FIELDS: Final = frozenset(notes_of(Lor3Body))
 
 
@@ -162,8 +62,8 @@ def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
         InvalidRequest: with every fault at once, each with its path.
     """
     faults: Faults = []
-    body = OPENAI_CHAT.read({name: item for name, item in value.items() if name in _FIELDS}, "", faults)
-    others = {name: item for name, item in value.items() if name not in _FIELDS and item is not None}
+    body = OPENAI_CHAT.read({name: item for name, item in value.items() if name in FIELDS}, "", faults)
+    others = {name: item for name, item in value.items() if name not in FIELDS and item is not None}
     for name in others:
         if name in _OWN_FIELDS:
             fault(faults, name, f'belongs in `lor3`: send {{"lor3": {{"{name}": …}}}}')
@@ -256,7 +156,7 @@ def _passed_on(body: OpenAIChatBody) -> dict[str, JSONValue]:
     parameters: dict[str, JSONValue] = {}
     for name in _PASSED_ON:
         item = getattr(body, name)
-        if item is not None:
+        if item is not None and not (name in _SAY_NOTHING and item == _SAY_NOTHING[name]):
             parameters[name] = item
     if body.user is not None and body.safety_identifier is not None:
         parameters["safety_identifier"] = body.safety_identifier

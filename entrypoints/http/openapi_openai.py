@@ -5,7 +5,7 @@ from typing import Final
 
 from domain.json_value import JSONObject, JSONValue
 from entrypoints.http.checks import Schemas
-from entrypoints.http.openai_body import OPENAI_CHAT
+from entrypoints.http.openai_fields import OPENAI_CHAT
 from entrypoints.http.openapi_answers import EXAMPLE_ANSWER, PROMPT_VERSION
 from entrypoints.http.openapi_chat import ANSWER_HEADERS, IDEMPOTENCY_KEY
 from entrypoints.http.openapi_events import STREAM_HEADERS

@@ -204,6 +204,28 @@ async def test_a_thread_is_gone_on_with(tmp_path: Path) -> None:
     assert roles == ["user", "assistant", "user", "assistant", "user", "user", "assistant"]
 
 
+async def test_results_go_on_from_the_calls_of_a_thread(tmp_path: Path) -> None:
+    """Without the question and the calls, which the thread has."""
+    asked = openai_answer(None)
+    asked["choices"][0] |= {"finish_reason": "tool_calls", "message": {"content": None, "tool_calls": [CALL]}}
+    result: Any = {"role": "tool", "tool_call_id": "call_9", "content": "sunny"}
+    async with openai_api(tmp_path, reply=json_answer(asked)) as api:
+        called = await api.client.chat.completions.create(model="openai:gpt-x", messages=HI, tools=TOOLS)
+        assert called.model_extra is not None
+        thread = called.model_extra["lor3"]["thread_id"]
+        api.upstream.reply = json_answer(openai_answer("Sunny."))
+        answered = await api.client.chat.completions.create(
+            model="openai:gpt-x", messages=[result], extra_body={"lor3": {"thread_id": thread}}
+        )
+
+    assert answered.choices[0].message.content == "Sunny."
+    assert api.sent["messages"] == [
+        *HI,
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        result,
+    ]
+
+
 async def test_a_model_may_be_a_prompt_or_a_name_alone(tmp_path: Path) -> None:
     """The configured model answers a prompt; a listed model needs no provider before it."""
     async with openai_api(tmp_path, fallbacks=("anthropic:claude-x",)) as api:

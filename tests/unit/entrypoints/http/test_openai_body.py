@@ -16,11 +16,11 @@ from domain.errors import InvalidRequest
 from domain.message import ImagePart, Message, TextPart, ToolCall
 from entrypoints.http.openai_body import (
     OpenAIChat,
-    OpenAIChatBody,
     names_in_openai,
     places_in,
     read_openai_chat,
 )
+from entrypoints.http.openai_fields import OpenAIChatBody
 from entrypoints.http.openapi import document
 
 HI = {"role": "user", "content": "Hi"}
@@ -108,6 +108,13 @@ def test_every_kind_of_message_is_read() -> None:
     assert ["No.", "Never."] == [messages[1].text, messages[3].text]
     assert (ToolCall(id="c1", name="f", arguments="{}"),) == messages[5].tool_calls
     assert ("c1", "9") == (messages[6].tool_call_id, messages[6].text)
+
+
+def test_a_default_is_not_passed_on() -> None:
+    """Clients send OpenAI's own unasked; no model is passed over for one."""
+    command = read(frequency_penalty=0, presence_penalty=0.0, logit_bias={}, store=False).command
+
+    assert dict(command.parameters) == {}
 
 
 def test_a_participants_name_is_not_lost_silently() -> None:
