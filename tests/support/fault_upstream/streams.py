@@ -267,7 +267,7 @@ async def the_same_again(exchange: Exchange) -> None:
     """OpenAI: each chunk of text twice. Anthropic: a block that starts twice, and a delta of a block that never did."""
     content = said(exchange, "ha", "ha", " end")
     if not exchange.is_openai:
-        start = head_frames(exchange)[1]
+        start = head_frames(exchange)[1].replace(b'"text": ""', b'"text": "STRAY"')
         stray = wire.anthropic_frame(wire.anthropic_delta("STRAY") | {"index": 7})
         content = [content[0], start, stray, *content[1:]]
     await exchange.stream([*head_frames(exchange), *content, *tail_frames(exchange)])
