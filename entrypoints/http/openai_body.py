@@ -4,6 +4,7 @@ Fields that lor3 has no word of its own for are passed on to providers that take
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final, cast
 
 import attrs
@@ -41,6 +42,7 @@ _SAY_NOTHING: Final[Mapping[str, JSONValue]] = {
     "store": False,
 }
 """Defaults that OpenAI documents. Clients send them unasked, and no model is to be passed over for them."""
+_NOTHING_ASKED: Final = Lor3Body()
 _OWN_FIELDS: Final = frozenset(notes_of(Lor3Body))
 
 
@@ -62,8 +64,11 @@ def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
         InvalidRequest: with every fault at once, each with its path.
     """
     faults: Faults = []
-    body = OPENAI_CHAT.read({name: item for name, item in value.items() if name in FIELDS}, "", faults)
-    others = {name: item for name, item in value.items() if name not in FIELDS and item is not None}
+    known, others = value, dict[str, JSONValue]()
+    if not value.keys() <= FIELDS:
+        known = {name: item for name, item in value.items() if name in FIELDS}
+        others = {name: item for name, item in value.items() if name not in FIELDS and item is not None}
+    body = OPENAI_CHAT.read(known, "", faults)
     for name in others:
         if name in _OWN_FIELDS:
             fault(faults, name, f'belongs in `lor3`: send {{"lor3": {{"{name}": …}}}}')
@@ -72,7 +77,7 @@ def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
     if body is None:
         _look_further(value, faults)
         raise InvalidRequest.of(*faults)
-    lor3 = body.lor3 or Lor3Body()
+    lor3 = body.lor3 or _NOTHING_ASKED
     warnings: list[str] = []
     messages = read_messages(body.messages, faults, warnings, continues=lor3.thread_id is not None)
     tools = () if body.tools is None else to_tools(body.tools, faults)
@@ -112,7 +117,9 @@ def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
     )
     return OpenAIChat(
         command=command,
-        names=_places(body.model, body.response_format is not None, body.max_completion_tokens is not None),
+        names=_places(
+            _is_prompt(body.model), body.response_format is not None, body.max_completion_tokens is not None
+        ),
         include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
         warnings=tuple(warnings),
     )
@@ -163,18 +170,23 @@ def _passed_on(body: OpenAIChatBody) -> dict[str, JSONValue]:
     return parameters
 
 
-def places_in(value: JSONObject) -> dict[str, str]:
+def places_in(value: JSONObject) -> Mapping[str, str]:
     """Field of the command → where a body has it that could not be read as a whole."""
     return _places(
-        OPENAI_CHAT.field("model", value),
+        _is_prompt(OPENAI_CHAT.field("model", value)),
         value.get("response_format") is not None,
         value.get("max_completion_tokens") is not None,
     )
 
 
-def _places(model: str | None, is_formatted: bool, is_newer: bool) -> dict[str, str]:
+def _is_prompt(model: str | None) -> bool:
+    return model is not None and model.startswith(PROMPT_PREFIX)
+
+
+@cache
+def _places(is_prompt: bool, is_formatted: bool, is_newer: bool) -> Mapping[str, str]:
     places = {name: f"lor3.{name}" for name in _OWN_FIELDS}
-    if model is not None and model.startswith(PROMPT_PREFIX):
+    if is_prompt:
         places["system_prompt"] = "model"
     if is_formatted:
         places |= {"format": "response_format", "schema": "response_format.json_schema.schema"}
