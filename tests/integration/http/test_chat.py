@@ -215,7 +215,8 @@ async def test_an_idempotency_key_is_refused_rather_than_ignored(
     tmp_path: Path, method: str, path: str
 ) -> None:
     """Nobody may rely on a promise that is not kept there."""
-    path = path.format(name="p", version="v1", label="staging", id="01890a5d-ac96-774b-bcce-b302099a8057")
+    some = "01890a5d-ac96-774b-bcce-b302099a8057"
+    path = path.format(name="p", version="v1", label="staging", id=some, message_id=some)
     async with serving(tmp_path) as server:
         async with server.client.request(
             method, path, json={"template": "x"}, headers={"Idempotency-Key": "1"}
