@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from entrypoints.configuration.load import load_settings
+from tests.support.forked_lor3 import lor3_on_path
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -25,6 +26,7 @@ TOURS = (
     "docs/feedback.md",
     "docs/streaming.md",
     "docs/openai.md",
+    "docs/ai-sdk.md",
 )
 """The pages whose console blocks are run, in this order."""
 BIN = Path(sys.executable).parent
@@ -72,7 +74,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    lor3 = shutil.which("lor3", path=environ["PATH"])
+    lor3 = shutil.which("lor3", path=str(BIN))
     assert lor3 is not None
     work = folder / "work"
     shutil.copytree(ROOT / "config" / "prompts", work / "config" / "prompts")
@@ -85,7 +87,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
     )
     try:
         _wait_until_ready(port)
-        yield work, environ, port
+        with lor3_on_path(tools) as variables:
+            yield work, environ | variables, port
     finally:
         server.terminate()
         assert server.wait(30) == 0

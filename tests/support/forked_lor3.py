@@ -4,18 +4,22 @@ For what a process prints and how it ends. What is about how it starts, or about
 """
 
 import io
+import json
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, NoReturn, Self
 
 import attrs
 
+from tests.support import lor3_on_path as lor3_on_path_program
 from tests.support.command_line import VARIABLES
 
 _LIMIT_S: Final = 60.0
@@ -90,6 +94,49 @@ def run_lor3(
     code = process.exitcode
     process.close()
     return subprocess.CompletedProcess(["lor3", *arguments], code, read["output"], read["errors"])
+
+
+@contextmanager
+def lor3_on_path(folder: Path) -> Iterator[dict[str, str]]:
+    """Puts a `lor3` into a folder, for shells whose PATH has it and whose environment has these variables too."""
+    program = folder / "lor3"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{lor3_on_path_program.__file__}" "$@"\n')
+    program.chmod(0o755)
+    path = str(folder / "socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        thread = threading.Thread(target=_answer_calls, args=(listening,))
+        thread.start()
+        try:
+            yield {lor3_on_path_program.SOCKET: path}
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _answer_calls(listening: socket.socket) -> None:
+    while True:
+        try:
+            calling, _ = listening.accept()
+        except OSError:  # it was shut down
+            return
+        threading.Thread(target=_answer_call, args=(calling,), daemon=True).start()
+
+
+def _answer_call(calling: socket.socket) -> None:
+    with calling:
+        _, descriptors, _, _ = socket.recv_fds(calling, 1, 3)
+        with calling.makefile("rb") as stream:
+            cwd, arguments, environ = json.loads(stream.read())
+        ends = [Connection(descriptor) for descriptor in descriptors]
+        process = _SERVER.Process(target=_become_lor3, args=(cwd, tuple(arguments), environ, *ends))
+        process.start()
+        for end in ends:
+            end.close()
+        process.join()
+        calling.sendall(str(process.exitcode).encode())
+        process.close()
 
 
 def _become_lor3(
