@@ -9,7 +9,6 @@ import attrs
 import pytest
 
 from entrypoints.cli.main import run_command
-from tests.support.sqlite_files import put_migrated
 
 VARIABLES = (
     "OPENAI_API_KEY",
@@ -46,9 +45,8 @@ Run: TypeAlias = Callable[..., Done]
 def in_empty_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
-    """Runs `lor3 …` in a folder with a migrated database of its own; the demo answers."""
+    """Runs `lor3 …` in a folder with a database of its own; the demo answers."""
     monkeypatch.chdir(tmp_path)
-    put_migrated(tmp_path / "lor3.db")
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
