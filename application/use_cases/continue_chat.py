@@ -124,9 +124,7 @@ class ContinueChat:
             thread = None if chat is None else await work.threads.get(chat.thread_id)
             if command.idempotency is not None and await self._was_sent(work, command.idempotency):
                 # What it led to stays as it is: it is answered as it was, or refused.
-                return Continuation(
-                    thread_id=None if thread is None else thread.id, messages=_last_turns(command)
-                )
+                return await _as_before(work, thread, command)
             if thread is None or thread.length == 0:
                 messages, shown_as = _everything(command)
                 if thread is None:
@@ -306,10 +304,21 @@ def _everything(command: ContinueChatCommand) -> tuple[tuple[Message, ...], str 
     return messages.turns(0, last + 1), None
 
 
-def _last_turns(command: ContinueChatCommand) -> tuple[Message, ...]:
-    messages = command.messages
+async def _as_before(work: UnitOfWork, thread: Thread | None, command: ContinueChatCommand) -> Continuation:
+    """For a request that came before: should that one fail meanwhile, this goes on in the thread as it is now."""
+    if thread is not None and command.trigger == "regenerate-message":
+        newest = await work.messages.page(thread.id, limit=1, newest_first=True)
+        if newest:
+            return Continuation(regenerates=newest[0].id)
+    messages, _ = _everything(command)
     last = len(messages) - 1
-    return messages.turns(last, last + 1) if last >= 0 else ()
+    while last > 0 and messages[last].role == messages[last - 1].role == "tool":
+        last -= 1
+    return Continuation(
+        thread_id=None if thread is None else thread.id,
+        messages=messages[last:],
+        own_history=messages[last].role == "tool",
+    )
 
 
 def _last_of(messages: ClientMessages, roles: tuple[str, ...]) -> int | None:

@@ -16,12 +16,14 @@ from domain.errors import InvalidRequest
 from domain.idempotency import IdempotencyKey
 from domain.ids import SessionId
 from domain.json_value import JSONObject
-from entrypoints.http.chat_body import MAX_MESSAGES, AnswerOptions, options_of, read_tools
+from entrypoints.http.chat_body import AnswerOptions, options_of, read_tools
 from entrypoints.http.checks import Choice, Faults, ListOf, Text, UUIDText, fault
 from entrypoints.http.records import Record, given
 from entrypoints.http.ui_parts import SentMessages, UIMessageBody, UIMessageCheck
 
 _UI_MESSAGE: Final = UIMessageCheck()
+_MOST_SENT: Final = 20_000
+"""The SDK sends the whole chat with each message; of one that lor3 knows the last one counts."""
 
 
 def _always_streams(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
@@ -56,7 +58,7 @@ class UIChatBody:
         example="nS2gDWJmkMhR",
     )
     messages: tuple[UIMessageBody, ...] | None = given(
-        ListOf(item=_UI_MESSAGE, max_items=MAX_MESSAGES),
+        ListOf(item=_UI_MESSAGE, max_items=_MOST_SENT),
         "All messages that the client has, oldest first. Of a chat that lor3 knows the last one is sent on, behind "
         "what the thread's memory gives; of a new one all of them are.",
     )

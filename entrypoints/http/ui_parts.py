@@ -15,6 +15,7 @@ from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message, Part, TextPart, ToolCall
 from domain.suggestion import shown
+from entrypoints.http.chat_body import MAX_MESSAGES
 from entrypoints.http.checks import Choice, Faults, ListOf, Schemas, Text, fault, kind_of
 from entrypoints.http.message_body import MAX_TEXT, image_of_url
 from entrypoints.http.tool_body import FUNCTION_NAME
@@ -120,6 +121,13 @@ class SentMessages:
     def turns(self, first: int, end: int) -> tuple[Message, ...]:
         faults: Faults = []
         found: list[Message] = []
+        if end - first > MAX_MESSAGES:
+            fault(
+                faults,
+                self.path,
+                f"a chat begins with at most {MAX_MESSAGES:,} messages; leave the oldest out",
+            )
+            first = end
         for index in range(first, end):
             body, path = self.bodies[index], self._path(index)
             if body.role == "assistant":

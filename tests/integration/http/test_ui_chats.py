@@ -12,8 +12,8 @@ from domain.ids import Tenant, ThreadId
 from domain.message import ImagePart
 from lor3.testing import InMemoryStore, ScriptedProvider
 from tests.support.records import new_chat
-from tests.support.resuming import served
-from tests.support.ui_chats import UIClient, text_of, user
+from tests.support.resuming import saying, served, until
+from tests.support.ui_chats import UIClient, parts_of, text_of, user
 
 LOST = ProviderFailure("connection_lost", "it went away")
 REFUSED = ProviderFailure("forbidden", "it is not to be")
@@ -334,6 +334,49 @@ async def test_the_same_key_is_one_answer_and_one_fork() -> None:
     assert replayed == "true"
     assert 3 == len(provider.calls)
     assert stored == [("user", "one"), ("assistant", "answer 1"), ("user", "TWO"), ("assistant", "answer 3")]
+
+
+async def test_a_long_chat_goes_on() -> None:
+    """The client sends all of it; a new one begins with no more than any request may bring along."""
+    async with served({"a": counting()}) as server:
+        chat = UIClient(client=server.client)
+        await chat.send("one")
+        told = [user("x", "u"), {"id": "a", "role": "assistant", "parts": [{"type": "text", "text": "y"}]}]
+        chat.messages = [*told * 700, *chat.messages]
+        assert 200 == await chat.send("two")
+        new = UIClient(client=server.client, id="new", messages=told * 700)
+        assert 400 == await new.send("one")
+
+    assert "messages" == new.problem["errors"][0]["path"]
+
+
+async def test_a_regeneration_with_a_key_is_one() -> None:
+    """In flight, the second request reads the first one's stream."""
+    provider = saying("Rain.")
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        provider.let()
+        await chat.send("one")
+        provider.allowed = asyncio.Semaphore(0)
+        body = {"id": chat.id, "trigger": "regenerate-message"}
+
+        async def regenerate() -> bytes:
+            async with server.client.post(
+                "/ui/chat", json=body, headers={"Idempotency-Key": "k"}
+            ) as response:
+                assert response.status == 200
+                return await response.read()
+
+        first = asyncio.ensure_future(regenerate())
+        await until(lambda: len(provider.calls) == 2)
+        second = asyncio.ensure_future(regenerate())
+        await asyncio.sleep(0.02)
+        provider.let()
+        streams = list(await asyncio.gather(first, second))
+        streams.append(await regenerate())
+
+    assert 2 == len(provider.calls)
+    assert 1 == len({parts_of(each)[0]["messageId"] for each in streams})
 
 
 async def test_a_thread_is_a_chat_under_its_own_id() -> None:
