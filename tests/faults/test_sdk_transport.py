@@ -4,6 +4,7 @@ import pytest
 
 from application.ports.chat_provider import Timeouts
 from tests.faults.conftest import StartGateway
+from tests.support.fault_upstream.bodies import bomb
 from tests.support.fault_upstream.certificates import Authority
 from tests.support.fault_upstream.listeners import refused_port
 from tests.support.fault_upstream.server import FaultUpstream, fault_upstream
@@ -35,6 +36,7 @@ async def test_sdk_transport_has_the_same_rows(
     start: StartGateway, upstream: FaultUpstream, wire: Wire, name: str, attempts: int, status: int, code: str
 ) -> None:
     """As many attempts, the same code and nothing more upstream: the SDK retries and follows nothing."""
+    bomb(wire)  # made once; later it would block the loop that all of this runs on
     async with start(transport="sdk", timeouts=Timeouts(connect_s=2.0, first_token_s=1.0)) as gate:
         reply = await gate.chat(f"{wire}:{name}")
 
