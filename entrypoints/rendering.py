@@ -12,6 +12,8 @@ from domain.message import TextPart
 from entrypoints.memory_rendering import context_json, memory_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from domain.answer import ChatAnswer, ChatStarted, Reset, ToolCallGrew
     from domain.attempt import Attempt
     from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
@@ -39,6 +41,19 @@ def to_json(value: JSONValue) -> bytes:
         return orjson.dumps(value, default=_plain)
     except orjson.JSONEncodeError:
         return json.dumps(value, default=_plain, separators=(",", ":")).encode()
+
+
+def to_json_texts(texts: "Sequence[str]") -> list[bytes]:
+    """Each text as JSON, all written in one call: a line of indented JSON each, and no JSON string holds a line break."""
+    if len(texts) == 1:
+        return [to_json(texts[0])]
+    try:
+        lines = orjson.dumps(texts, option=orjson.OPT_INDENT_2).split(b"\n")
+    except orjson.JSONEncodeError:
+        return [to_json(text) for text in texts]
+    written = [line[2:-1] for line in lines[1:-2]]
+    written.append(lines[-2][2:])
+    return written
 
 
 def to_json_line(value: JSONValue) -> bytes:

@@ -4,7 +4,7 @@ Data is one line of JSON, in which every control character is escaped, so nothin
 `event` is a constant, and `id` the position of whoever has got the event: a number that grows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, assert_never
 
 import attrs
@@ -14,6 +14,7 @@ from domain.answer import ChatDone, ChatEvent, ChatStarted, Delta, Reset, ToolCa
 from domain.errors import LorError
 from domain.json_value import JSONValue
 from domain.live_answer import Portion, Position, after
+from entrypoints.http.encoders.delta_texts import texts_in
 from entrypoints.http.problems import problem_json
 from entrypoints.rendering import (
     answer_json,
@@ -45,11 +46,11 @@ class NativeEncoder:
     def encode(self, portion: Portion) -> bytes:
         position, events = portion.begins, portion.events
         frames: list[bytes] = []
-        texts = _json_texts(events)
-        for index, event in enumerate(events):
+        texts = iter(texts_in(events))
+        for event in events:
             if type(event) is Delta:
                 position += len(event.text)
-                frames.append(f'id: {position}\nevent: delta\ndata: {{"text":{texts[index]}}}\n\n'.encode())
+                frames.append(b'id: %d\nevent: delta\ndata: {"text":%b}\n\n' % (position, next(texts)))
             else:
                 position = after(position, event)
                 name, data = _named(event)
@@ -62,17 +63,6 @@ class NativeEncoder:
             return b""
         data = problem_json(failure, request_id=request_id)
         return _frame(self._position + 1, b"error", data)
-
-
-def _json_texts(events: Sequence[ChatEvent]) -> list[str]:
-    """The text of each event as JSON, empty for those that have none; all written in one call.
-
-    Between two strings of a list stands `","`, which can't stand inside one: there, a quote has a backslash before it.
-    """
-    if len(events) == 1:
-        return [to_json(events[0].text).decode() if type(events[0]) is Delta else ""]
-    texts = [event.text if type(event) is Delta else "" for event in events]
-    return [f'"{inner}"' for inner in to_json(texts)[2:-2].decode().split('","')]
 
 
 def _frame(position: Position, name: bytes, data: JSONValue) -> bytes:

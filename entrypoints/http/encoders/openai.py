@@ -16,6 +16,7 @@ from domain.errors import AnswerInterrupted, InvalidRequest, LorError
 from domain.ids import MessageId
 from domain.json_value import JSONValue
 from domain.live_answer import Portion
+from entrypoints.http.encoders.delta_texts import texts_in
 from entrypoints.http.encoders.native import HEADERS
 from entrypoints.http.openai_answers import FINISH_REASONS, created, lor3_json, usage_json
 from entrypoints.http.openai_body import OpenAIChat
@@ -58,10 +59,11 @@ class OpenAIEncoder:
             return b""
         frames: list[bytes] = []
         events = portion.events
+        texts = iter(texts_in(events))
         before, after = self._before_text, self._after_text
         for index, event in enumerate(events):
             if type(event) is Delta:
-                frames.append(b"%b%b%b" % (before, to_json(event.text), after))
+                frames.append(b"%b%b%b" % (before, next(texts), after))
             elif type(event) is ChatStarted:
                 self.begin(event.message_id, model=str(event.model))
                 before, after = self._before_text, self._after_text

@@ -27,6 +27,7 @@ from domain.errors import LorError
 from domain.json_value import JSONObject, JSONValue
 from domain.live_answer import Portion
 from domain.message import ToolCall
+from entrypoints.http.encoders.delta_texts import texts_in
 from entrypoints.http.problems import problem_json
 from entrypoints.rendering import answer_json, to_json
 
@@ -116,11 +117,12 @@ class UIMessageEncoder:
 
     def encode(self, portion: Portion) -> bytes:
         frames: list[bytes] = []
+        texts = iter(texts_in(portion.events))
         for event in portion.events:
             if type(event) is Delta:
                 if not self._delta:
                     self._begin_text(frames)
-                frames.append(b"%b%b}\n\n" % (self._delta, to_json(event.text)))
+                frames.append(b"%b%b}\n\n" % (self._delta, next(texts)))
             else:
                 self._other(event, frames)
         return b"".join(frames)
