@@ -17,17 +17,17 @@ import attrs
 ROOT: Final = Path(__file__).resolve().parents[1]
 AT_A_TIME: Final = 3
 """One more than two cores: much of what tests do is to wait for limits, disks and processes."""
-LONGEST_FIRST: Final = (
-    "tests/contract",
+FOLDERS: Final = (
     "tests/integration/cli",
-    "tests/unit/adapters",
-    "tests/faults",
+    "tests/contract",
     "tests/checks",
-    "tests/integration/http",
+    "tests/faults",
     "tests/integration/persistence",
     "tests/torture",
+    "tests/integration/http",
+    "tests/unit/adapters",
 )
-"""Parts that begin early, so that both cores are done at about the same time."""
+"""Parts of their own, longest first, so that all cores are done at about the same time; the other folders are one."""
 ALONE: Final = (
     "tests/faults/test_bodies.py",
     "tests/faults/test_prompt_cache_faults.py",
@@ -56,12 +56,9 @@ class Outcome:
         return self.code not in (0, 5)
 
 
-def folders() -> tuple[str, ...]:
-    """Every folder of tests: those named first, then each that holds none of them, so that none is forgotten."""
-    found: list[str] = list(LONGEST_FIRST)
-    for path in sorted((ROOT / "tests").iterdir()):
-        found += _beside(path, LONGEST_FIRST)
-    return tuple(found)
+def others() -> tuple[str, ...]:
+    """Every folder and file of tests that no part is named after, so that none is forgotten."""
+    return tuple(found for path in sorted((ROOT / "tests").iterdir()) for found in _beside(path, FOLDERS))
 
 
 def _beside(path: Path, named: Sequence[str]) -> list[str]:
@@ -85,8 +82,9 @@ def _holds_tests(path: Path) -> bool:
 def parts(options: Sequence[str], *, lint: bool) -> tuple[Part, ...]:
     pytest = (sys.executable, "-m", "pytest", *options)
     ignored = tuple(option for path in ALONE for option in ("--ignore", path))
-    of_tests = [Part(each, (*pytest, *ignored, each)) for each in folders()]
-    return (*of_tests[:1], *([Part("lint", ("make", "lint"))] if lint else []), *of_tests[1:])
+    first, *further = (Part(each, (*pytest, *ignored, each)) for each in FOLDERS)
+    rest = Part(" ".join(others()), (*pytest, *others()))
+    return (first, rest, *([Part("lint", ("make", "lint"))] if lint else []), *further)
 
 
 def run(part: Part) -> Outcome:
