@@ -1,6 +1,7 @@
 """`POST /ui/chat`: a chat as its client has it, and the thread where it goes on."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ from domain.errors import ProviderFailure
 from domain.ids import Tenant, ThreadId
 from domain.message import ImagePart
 from lor3.testing import InMemoryStore, ScriptedProvider
+from tests.support.http import serving
 from tests.support.records import new_chat
 from tests.support.resuming import saying, served, until
 from tests.support.ui_chats import UIClient, parts_of, text_of, user
@@ -472,3 +474,28 @@ async def test_chats_are_read_page_by_page() -> None:
             cursor = f"&cursor={page['next_cursor']}"
 
     assert texts == [["three", "answer 3"], ["two", "answer 2"], ["one", "answer 1"]]
+
+
+async def test_chats_go_on_in_every_database(database_url: str, tmp_path: Path) -> None:
+    """Two at once share a thread, an edit forks it, a key that came before changes nothing."""
+    async with serving(tmp_path, database_url=database_url) as server:
+        chat = UIClient(client=server.client, id="\U0001f642/'\"")
+        other = UIClient(client=server.client, id=chat.id)
+        assert (200, 200) == await asyncio.gather(chat.send("one"), other.send("uno"))
+        assert 4 == len((await chat.stored())["items"])
+        chat.messages = (await chat.stored())["items"]
+        second = chat.messages[2]["id"]
+        before = await thread_of(chat)
+        edited = [*chat.messages[:2], user("two", second)]
+        body = chat.body("submit-message", second, messages=edited)
+        parts: list[dict[str, Any]] = []
+        for _ in range(2):
+            headers = {"Idempotency-Key": "k"}
+            async with server.client.post("/ui/chat", json=body, headers=headers) as response:
+                parts = parts_of(await response.read())
+        after = await chat.stored()
+
+    assert before != after["thread_id"]
+    assert 4 == len(after["items"])
+    assert "two" == text_of(after["items"][2])
+    assert parts[0]["messageId"] == after["items"][3]["id"]
