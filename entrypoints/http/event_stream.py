@@ -81,7 +81,9 @@ async def send_followed(
     """
     try:
         with cancel_when_lost(request):
-            await reader.wait(within_s=HOLD_S)
+            # Who has seen some of it is told of a failure in the stream, and need not wait for its head.
+            if not reader.position:
+                await reader.wait(within_s=HOLD_S)
             failure = None if reader.ending is None or reader.position else reader.ending.error
             if failure is None:
                 return await write_answer(request, state, reader, encoder)
