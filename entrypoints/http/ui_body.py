@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, cast
 import attrs
 
 from application.use_cases.chat_command import SendChatCommand
-from application.use_cases.continue_chat import Continuation, ContinueChatCommand
+from application.use_cases.continue_chat_command import Continuation, ContinueChatCommand
 from domain.chat import Tool, ToolChoice
 from domain.clean_text import clean
 from domain.client_chat import MAX_CHAT_ID

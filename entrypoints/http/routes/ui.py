@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 from aiohttp import web
 
-from application.use_cases.continue_chat import Continuation
+from application.use_cases.continue_chat_command import Continuation
 from application.use_cases.read_client_chat import DEFAULT_MESSAGES, MAX_MESSAGES
 from domain.clean_text import clean
 from domain.client_chat import MAX_CHAT_ID, answer_name

@@ -1,4 +1,7 @@
-"""`POST /ui/chat`: a chat as its client has it, and the thread where it goes on."""
+"""`POST /ui/chat`: a chat as its client has it, and the thread where it goes on.
+
+One file, though a long one: each way of going on is understood beside the others.
+"""
 
 import asyncio
 from pathlib import Path
@@ -481,7 +484,7 @@ async def test_chats_go_on_in_every_database(database_url: str, tmp_path: Path) 
     async with serving(tmp_path, database_url=database_url) as server:
         chat = UIClient(client=server.client, id="\U0001f642/'\"")
         other = UIClient(client=server.client, id=chat.id)
-        assert (200, 200) == await asyncio.gather(chat.send("one"), other.send("uno"))
+        assert {200} == set(await asyncio.gather(chat.send("one"), other.send("uno")))
         assert 4 == len((await chat.stored())["items"])
         chat.messages = (await chat.stored())["items"]
         second = chat.messages[2]["id"]
