@@ -31,7 +31,10 @@ class Bench:
 
     async def chat(self, *turns: str, **fields: object) -> ChatAnswer:
         command = SendChatCommand(request_id="r", messages=tuple(Message.of("user", each) for each in turns))
-        return await self.lor3.send_chat.execute(attrs.evolve(command, **fields))  # type: ignore[arg-type] # a test's own
+        command = attrs.evolve(command, **fields)  # type: ignore[arg-type] # a test's own
+        if len(command.messages) > 1:
+            command = attrs.evolve(command, own_history=True)
+        return await self.lor3.send_chat.execute(command)
 
     async def again(self, message_id: MessageId) -> ChatAnswer:
         return await self.lor3.send_chat.execute(SendChatCommand(request_id="r", regenerates=message_id))
