@@ -43,8 +43,8 @@ class StreamScenario:
         )
 
 
-_FLOOD: Final = Plan(pieces=1024, characters=1024, held=True)
-"""A mebibyte of text: far more than the kernel's buffers take for a reader that has stopped."""
+_FLOOD: Final = Plan(pieces=3072, characters=1024, held=True)
+"""Three mebibytes of text: on loopback the kernel alone takes two and more for a reader that has stopped."""
 _LONG_FOR: Final = 6.5
 """Seconds in which lor3 has given up waiting for readers that take nothing, and has read all of the answer."""
 
@@ -87,18 +87,18 @@ def stream_scenarios(share: float) -> tuple[StreamScenario, ...]:
             ),
             StreamScenario(
                 name="reading",
-                title="100 answers of 1 MiB, read as they come",
+                title="20 answers of 3 MiB, read as they come",
                 plan=_FLOOD,
-                streams=100,
+                streams=20,
                 ramp_s=2.0,
                 seconds=1.0,
                 rounds=1,
             ),
             StreamScenario(
                 name="stalled",
-                title="100 answers of 1 MiB, whose readers stop after the first bytes",
+                title="20 answers of 3 MiB, whose readers stop after the first bytes",
                 plan=_FLOOD,
-                streams=100,
+                streams=20,
                 ramp_s=2.0,
                 seconds=_LONG_FOR,
                 rounds=1,

@@ -135,7 +135,7 @@ def test_share_leaves_some_of_the_streams() -> None:
     small, whole = stream_scenarios(0.01), stream_scenarios(1)
 
     assert [each.plan for each in small] == [each.plan for each in whole]
-    assert [each.streams for each in whole] == [40, 1000, 2000, 100, 100]
+    assert [each.streams for each in whole] == [40, 1000, 2000, 20, 20]
     assert [each.streams for each in small] == [2, 10, 20, 2, 2]
 
 
