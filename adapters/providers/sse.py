@@ -47,6 +47,8 @@ class SSEParser:
         if self._at_start and not self._partial and block[0] != _BOM[0]:
             self._at_start = False
         if not (self._partial or self._data or self._at_start):
+            if block.startswith(b"data: ") and block.endswith(b"\n\n") and block.count(b"\n") == 2:
+                return [block[6:-2]]  # one event: what a stream mostly comes in
             # Whole events from here on: no copying between blocks, one split for all of them.
             end = block.rfind(b"\n\n")
             if end >= 0:

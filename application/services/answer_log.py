@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -12,6 +12,11 @@ from domain.live_answer import Ending, Portion, Position, after, rest_of
 
 PIECE: Final = 16 * 1024
 """Characters that a reader is given at once: what waits for its connection is made of no more."""
+EVENTS: Final = 512
+"""Events that a reader is given at once: each costs some bytes of its own, however short its text."""
+SMALL_EVENTS: Final = 32
+SMALL: Final = 2048
+"""Events and characters that a waiting reader may be handed on the spot."""
 LAG: Final = 48 * 1024
 """Characters that a reader may be behind before the answer waits for it."""
 STALL_S: Final = 5.0
@@ -20,6 +25,9 @@ MANY: Final = 2048
 """Events that are kept one by one: of more, those texts that stand together are joined."""
 
 _NONE: Final[Sequence[ChatEvent]] = ()
+
+OnTheSpot: TypeAlias = Callable[[Portion], bool]
+"""Takes a small portion at once, without waiting; False where that can't be, and nothing was done."""
 
 
 @attrs.define(eq=False)
@@ -66,7 +74,7 @@ class AnswerLog:
         return portion
 
     def append(self, portion: Portion) -> None:
-        ends = self._ends
+        begins = ends = self._ends
         for event in portion.events:
             if type(event) is Delta:
                 ends += len(event.text)
@@ -78,8 +86,11 @@ class AnswerLog:
         self._events.extend(portion.events)
         if len(self._events) - self._joined > MANY:
             self._join()
+        is_small = ends - begins <= SMALL and len(portion.events) <= SMALL_EVENTS
         for reader in self._readers:
-            reader._wake()  # noqa: SLF001 - a part of the log
+            if is_small and reader._took(portion):  # noqa: SLF001 - a part of the log
+                continue
+            reader._wake()  # noqa: SLF001 - as above
 
     def end(self, ending: Ending) -> None:
         self.ending = ending
@@ -186,6 +197,9 @@ class AnswerReader:
     _index: int | None = attrs.field(default=None, init=False)
     """Of the event that comes next, if that begins where the reader stands; None where it has to be looked for."""
     _waiting: "asyncio.Future[None] | None" = attrs.field(default=None, init=False)
+    _on_the_spot: OnTheSpot | None = attrs.field(default=None, init=False, repr=False)
+    """While it waits."""
+    _within_s: float = attrs.field(default=0.0, init=False)
     _until: float = attrs.field(default=0.0, init=False)
     """The loop's time at which the wait is over."""
     _timer: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
@@ -221,24 +235,31 @@ class AnswerReader:
         if begins >= ends:
             return Portion(begins=begins, events=_NONE)
         index = self._index
-        if index is not None and ends - begins <= PIECE:  # all of it
+        if index is not None and ends - begins <= PIECE and len(events) - index <= EVENTS:  # all of it
             self._index, self.position = len(events), ends
             return Portion(begins=begins, events=events[index:])
         return self._some(events, begins)
 
-    async def wait(self, *, within_s: float) -> None:
-        """Returns when there is more, at the end, or after `within_s`."""
+    async def wait(self, *, within_s: float, on_the_spot: OnTheSpot | None = None) -> None:
+        """Returns when there is more, at the end, or after `within_s`.
+
+        Args:
+            on_the_spot: is handed what comes meanwhile, in the task that makes the answer: waking this one for each
+                word would cost as much as the word. Then the wait goes on.
+        """
         if self.has_more or self._log.ending is not None:
             return
         loop = asyncio.get_running_loop()
         waiting = self._waiting = loop.create_future()
+        self._within_s = within_s
         until = self._until = loop.time() + within_s
         if self._timer is None or until < self._rings_at:
             self._set_timer(loop)
+        self._on_the_spot = on_the_spot
         try:
             await waiting
         finally:
-            self._waiting = None
+            self._waiting = self._on_the_spot = None
 
     def moved(self) -> None:
         """What it took has gone on its way, or some of it."""
@@ -268,6 +289,17 @@ class AnswerReader:
         else:
             self._wake()
 
+    def _took(self, portion: Portion) -> bool:
+        take = self._on_the_spot
+        if take is None or self.position != portion.begins or self._waiting is None or self._waiting.done():
+            return False
+        if not take(portion):
+            return False
+        log = self._log
+        self._index, self.position = len(log._events), log._ends  # noqa: SLF001 - its log
+        self._until = asyncio.get_running_loop().time() + self._within_s
+        return True
+
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
@@ -286,7 +318,7 @@ class AnswerReader:
         taken: list[ChatEvent] = []
         room = PIECE
         seen = begins
-        while index < len(events) and room > 0:
+        while index < len(events) and room > 0 and len(taken) < EVENTS:
             event, ends = rest_of(events[index], at, seen), after(at, events[index])
             if type(event) is Delta and len(event.text) > room:
                 event = Delta(event.text[:room])

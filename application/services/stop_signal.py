@@ -19,6 +19,8 @@ class StopSignal:
     is_set: bool = False
     _task: "asyncio.Task[object] | None" = None
     """The one that waits, while it is armed."""
+    _own: "asyncio.Task[object] | None" = None
+    """The chat's, which is one and the same all along."""
     _cancelling: int = 0
 
     def set(self) -> None:
@@ -36,8 +38,9 @@ class StopSignal:
         """
         if self.is_set:
             raise StoppedByCaller
-        self._task = asyncio.current_task()
-        self._cancelling = 0 if self._task is None else self._task.cancelling()
+        task = self._own = self._own or asyncio.current_task()
+        self._task = task
+        self._cancelling = 0 if task is None else task.cancelling()
 
     def disarm(self) -> None:
         self._task = None

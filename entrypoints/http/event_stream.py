@@ -7,7 +7,9 @@ from aiohttp import web
 
 from application.services.answer_log import AnswerReader
 from application.use_cases.chat_command import SendChatCommand
+from domain.answer import ChatDone
 from domain.errors import KeyInFlight
+from domain.live_answer import Portion
 from entrypoints.http.encoders.protocol import StreamEncoder
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.paced_writing import write
@@ -123,6 +125,22 @@ async def _write(
     request: web.Request, response: web.StreamResponse, reader: AnswerReader, encoder: StreamEncoder
 ) -> None:
     transport = request.transport
+
+    def on_the_spot(portion: Portion) -> bool:
+        # Only to a reader who has taken all before, and not the last event: it goes out with the end.
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        if isinstance(portion.events[-1], ChatDone):
+            return False
+        try:
+            data = encoder.encode(portion)
+            if data:
+                _write_now(response, data)
+        except Exception:  # it is this reader's, and none of the answer's: its own task will meet it again
+            return False
+        reader.moved()
+        return True
+
     while True:
         portion = reader.take()
         ending = reader.ending
@@ -135,4 +153,14 @@ async def _write(
             return
         if data or not portion.events:
             await write(response, data or encoder.keep_alive, transport=transport, moved=reader.moved)
-        await reader.wait(within_s=KEEP_ALIVE_S)
+        await reader.wait(within_s=KEEP_ALIVE_S, on_the_spot=on_the_spot)
+
+
+def _write_now(response: web.StreamResponse, data: bytes) -> None:
+    """Writes without a task of its own: what is small, to a socket that takes it, waits for nothing."""
+    writing = response.write(data)
+    try:
+        writing.send(None)
+    except StopIteration:
+        return
+    writing.close()  # it is written; what it would wait for, the next write looks at

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from application.services import answer_log
 from application.services.answer_log import LAG, MANY, PIECE, AnswerLog, AnswerReader
 from domain.answer import ChatDone, ChatEvent, Delta, Reset, ToolCalled, ToolCallGrew
-from domain.live_answer import RUN, Ending
+from domain.live_answer import RUN, Ending, Portion
 from domain.message import ToolCall
 from domain.model import ModelRef
 from tests.support.http import an_answer, started
@@ -233,3 +233,55 @@ async def test_a_log_may_begin_in_a_later_run() -> None:
 
     assert log.reader(5).take().begins == 3 * RUN
     assert log.reader(3 * RUN + 1).take().events == [Delta("bc")]
+
+
+def text_of(portion: Portion) -> str:
+    return "".join(event.text for event in portion.events if isinstance(event, Delta))
+
+
+async def test_a_waiting_reader_is_handed_what_comes_on_the_spot() -> None:
+    """In order and without a gap, together with what it takes itself; what it refuses it is woken for."""
+    log = AnswerLog()
+    reader = log.reader()
+    taken: list[str] = []
+    accepts = True
+
+    def take(portion: Portion) -> bool:
+        if accepts:
+            taken.append(text_of(portion))
+        return accepts
+
+    waiting = asyncio.create_task(reader.wait(within_s=5.0, on_the_spot=take))
+    await asyncio.sleep(0)
+    log.add((Delta("a"), Delta("b")))
+    log.add((Delta("c"),))
+    handed = list(taken)
+    accepts = False
+    log.add((Delta("d"),))
+    await waiting
+    rest = text_of(reader.take())
+
+    assert handed == ["ab", "c"]
+    assert rest == "d"
+    assert reader.position == log.ends
+
+
+async def test_a_large_portion_wakes_its_reader() -> None:
+    """Who makes the answer does not write for long."""
+    log = AnswerLog()
+    reader = log.reader()
+    waiting = asyncio.create_task(reader.wait(within_s=5.0, on_the_spot=lambda _portion: True))
+    await asyncio.sleep(0)
+    log.add((Delta("x" * 10_000),))
+    await waiting
+
+    assert text_of(reader.take()) == "x" * 10_000
+
+
+async def test_many_short_events_are_taken_in_pieces() -> None:
+    """Each costs bytes of its own on its way."""
+    log = AnswerLog()
+    reader = log.reader()
+    log.add([Delta("x")] * 1500)
+
+    assert [512, 512, 476] == [len(reader.take().events) for _ in range(3)]
