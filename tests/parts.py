@@ -29,6 +29,7 @@ FOLDERS: Final = (
 )
 """Parts of their own, longest first, so that all cores are done at about the same time; the other folders are one."""
 ALONE: Final = (
+    "tests/contract/test_prompt_cache.py",
     "tests/faults/test_bodies.py",
     "tests/faults/test_prompt_cache_faults.py",
     "tests/faults/test_redis_faults.py",

