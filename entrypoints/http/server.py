@@ -1,7 +1,9 @@
 """Listens, limits what a connection may do, and stops in order."""
 
 import asyncio
+import contextlib
 import signal
+import socket
 from typing import Any, Final
 
 from aiohttp import http_parser, web
@@ -26,6 +28,9 @@ _MAX_HEAD_LINE: Final = 8190
 _MAX_HEADERS: Final = 100
 _LINGER_S: Final = 2.0
 """How long a refused body is read and dropped, so that its sender sees the answer and not a reset."""
+_TCP_NOTSENT_LOWAT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+_UNSENT_BYTES: Final = 64 * 1024
+"""That the kernel takes for a reader who is behind: else it hides megabytes of an answer that nobody reads."""
 _CLOSE_S: Final = 5.0
 """For handlers to end after the drain."""
 
@@ -171,6 +176,13 @@ class _Connection(RequestHandler):
             auto_decompress=False,  # compressed bodies are refused; they must not be unfolded before that
             timeout_ceil_threshold=1000.0,
         )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if _TCP_NOTSENT_LOWAT is not None and connection is not None:
+            with contextlib.suppress(OSError):  # no TCP, or a kernel that does not know it
+                connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
 
     def stop_lingering(self) -> None:
         self._lingering_time = 0.0
