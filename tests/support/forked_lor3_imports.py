@@ -5,7 +5,6 @@ import alembic.command
 import alembic.config
 import alembic.runtime.environment
 import alembic.script
-import greenlet
 import psycopg
 import yaml
 
@@ -32,4 +31,4 @@ import entrypoints.container
 import entrypoints.memory_rendering
 import entrypoints.prompt_reloader
 
-__all__ = ["adapters", "aiosqlite", "alembic", "entrypoints", "greenlet", "psycopg", "yaml"]
+__all__ = ["adapters", "aiosqlite", "alembic", "entrypoints", "psycopg", "yaml"]
