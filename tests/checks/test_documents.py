@@ -27,7 +27,6 @@ TOURS = (
     "docs/streaming.md",
     "docs/openai.md",
     "docs/ai-sdk.md",
-    "docs/ai-sdk.md",
 )
 """The pages whose console blocks are run, in this order."""
 BIN = Path(sys.executable).parent
