@@ -53,10 +53,12 @@ def json_answer(
     return answer
 
 
-def json_body(schema: JSONObject, examples: Mapping[str, tuple[str, JSONValue]]) -> JSONObject:
-    """A required body in JSON. `examples`: name to what it shows and the body itself."""
+def json_body(
+    schema: JSONObject, examples: Mapping[str, tuple[str, JSONValue]], *, required: bool = True
+) -> JSONObject:
+    """A body in JSON. `examples`: name to what it shows and the body itself."""
     return {
-        "required": True,
+        "required": required,
         "content": {
             "application/json": {
                 "schema": schema,

@@ -9,6 +9,7 @@ from entrypoints.http.openapi_events import STREAM_HEADERS, event_stream
 from entrypoints.http.openapi_operations import (
     header_parameter,
     json_answer,
+    json_body,
     operation,
     path_parameter,
 )
@@ -72,10 +73,9 @@ def stream_paths(schemas: Schemas) -> dict[str, JSONValue]:
                 "get `done` with the finish reason `stopped`. An answer that has ended stays as it is.",
                 "chat",
                 json_answer("It has ended.", described),
-                request_body={
-                    "required": False,
-                    "content": {"application/json": {"schema": STOP.schema(schemas)}},
-                },
+                request_body=json_body(
+                    STOP.schema(schemas), {"stop": ("Nothing to say", {})}, required=False
+                ),
                 parameters=(_MESSAGE_ID,),
                 others={"202": json_answer("It will end.", described)},
             )

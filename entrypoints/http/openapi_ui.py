@@ -143,10 +143,9 @@ def ui_paths(schemas: Schemas) -> dict[str, JSONValue]:
                 "only leaves: the answer goes on without its reader then.",
                 "ai-sdk",
                 json_answer("It has ended, or had ended before.", stopped),
-                request_body={
-                    "required": False,
-                    "content": {"application/json": {"schema": STOP.schema(schemas)}},
-                },
+                request_body=json_body(
+                    STOP.schema(schemas), {"stop": ("Nothing to say", {})}, required=False
+                ),
                 parameters=(_CHAT,),
                 others={"202": json_answer("It will end.", stopped)},
             )

@@ -108,7 +108,7 @@ function parameters(list) {
 }
 
 function tryIt(path, method, operation) {
-  const examples = Object.values(operation.requestBody.content["application/json"].examples);
+  const examples = Object.values(operation.requestBody.content["application/json"]?.examples || {});
   const text = el("textarea", { "aria-label": "Request body", spellcheck: "false" });
   const choose = el("select", { "aria-label": "Example" }, examples.map((one, index) => el("option", { value: index }, one.summary)));
   const examplesOf = Object.fromEntries((operation.parameters || []).filter((one) => one.in === "path").map((one) => [one.name, one.example]));
@@ -117,10 +117,10 @@ function tryIt(path, method, operation) {
   const status = el("span", { class: "status" });
   const stop = el("button", { type: "button", disabled: "" }, "Stop");
   let controller = null;
-  const fill = () => { text.value = pretty(examples[choose.value].value); };
+  const fill = () => { text.value = pretty(examples.length ? examples[Number(choose.value)].value : {}); };
   choose.addEventListener("change", fill);
   stop.addEventListener("click", () => controller && controller.abort());
-  const form = el("form", {}, el("div", { class: "row" }, choose, path.includes("{") ? target : null), text,
+  const form = el("form", {}, el("div", { class: "row" }, examples.length > 1 ? choose : null, path.includes("{") ? target : null), text,
     el("div", { class: "row" }, el("button", { class: "send", type: "submit" }, method.toUpperCase() + " " + path), stop, status), output);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -151,6 +151,9 @@ function tryIt(path, method, operation) {
   return form;
 }
 
+// The types of what a response holds.
+const shapesOf = (response) => Object.values(response.content).map((media) => typeOf(media.schema));
+
 function draw(api) {
   const schemas = api.components.schemas;
   const nav = document.getElementById("nav");
@@ -158,12 +161,19 @@ function draw(api) {
   const operations = Object.entries(api.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })));
   const badge = (method) => el("span", { class: "method " + method }, method.toUpperCase());
 
-  nav.append(el("p", { class: "brand" }, "lor3 ", el("small", {}, api.info.version)));
+  const menu = el("details", {}, el("summary", {}, "Contents"));
   for (const tag of new Set(operations.map((one) => one.operation.tags[0]))) {
-    nav.append(el("h2", {}, tag));
-    for (const one of operations) if (one.operation.tags[0] === tag) nav.append(el("a", { href: "#" + one.operation.operationId }, badge(one.method), el("span", { class: "path" }, breakable(one.path))));
+    menu.append(el("h2", {}, tag));
+    for (const one of operations) if (one.operation.tags[0] === tag) menu.append(el("a", { href: "#" + one.operation.operationId }, badge(one.method), el("span", { class: "path" }, breakable(one.path))));
   }
-  nav.append(el("h2", {}, "reference"), el("a", { href: "#errors" }, "Errors"), el("a", { href: "#schemas" }, "Types"), el("a", { href: "/openapi.json" }, "openapi.json"));
+  menu.append(el("h2", {}, "reference"), el("a", { href: "#errors" }, "Errors"), el("a", { href: "#schemas" }, "Types"), el("a", { href: "/openapi.json" }, "openapi.json"));
+  nav.append(el("p", { class: "brand" }, "lor3 ", el("small", {}, api.info.version)), menu);
+  // Beside the text the menu is always open; above it, on a phone, it would fill the first screens.
+  const wide = matchMedia("(min-width: 801px)");
+  const unfold = () => { menu.open = wide.matches; };
+  wide.addEventListener("change", unfold);
+  menu.addEventListener("click", (event) => { if (event.target.closest("a")) unfold(); });
+  unfold();
 
   main.replaceChildren(el("h1", {}, "lor3 API"), el("p", { class: "lead" }, api.info.summary));
   for (const { path, method, operation } of operations) {
@@ -175,11 +185,12 @@ function draw(api) {
       section.append(el("h3", {}, "Answer " + code), el("p", {}, ...rich(answer.description)), ...body(answer.content, schemas));
       if (answer.headers) section.append(el("h3", {}, "Headers of the answer"), el("table", {}, el("tbody", {}, Object.entries(answer.headers).map(([name, header]) => el("tr", {}, el("td", {}, el("code", {}, name)), el("td", {}, ...rich(header.description)))))));
     }
-    section.append(el("p", { class: "status" }, "Errors are problem objects: ", el("a", { href: "#errors" }, "all codes"), "."));
+    const failure = api.components.responses[nameOf(operation.responses.default.$ref)];
+    section.append(el("p", { class: "status" }, "Errors are ", shapesOf(failure).flatMap((one, i) => (i ? [" or ", one] : [one])), ": ", el("a", { href: "#errors" }, "all codes"), "."));
     main.append(section);
   }
   main.append(el("section", { id: "errors" }, el("h2", {}, "Errors"),
-    el("p", {}, "Every error is a ", el("a", { href: "#schema-Problem" }, "Problem"), " of type ", el("code", {}, "application/problem+json"), ". `code` is stable; texts are for people.".split("`").map((piece, index) => (index % 2 ? el("code", {}, piece) : piece))),
+    el("p", {}, "Every error is a ", el("a", { href: "#schema-Problem" }, "Problem"), " of type ", el("code", {}, "application/problem+json"), "; below `/v1` it has OpenAI's shape, with the same codes but for a few of OpenAI's own. `code` is stable; texts are for people.".split("`").map((piece, index) => (index % 2 ? el("code", {}, piece) : piece))),
     el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "Code"), el("th", {}, "Status"), el("th", {}, "Title"))),
       el("tbody", {}, api["x-problems"].map((one) => el("tr", {}, el("td", {}, el("code", {}, one.code)), el("td", {}, String(one.status)), el("td", {}, one.title)))))));
   main.append(el("section", { id: "schemas" }, el("h2", {}, "Types"), Object.entries(schemas).map(([name, schema]) => el("div", { id: "schema-" + name }, el("h3", {}, name), schema.properties ? el("p", {}, ...rich(schema.description)) : null, fields(schema)))));
