@@ -43,6 +43,8 @@ class Progress:
     """Whether a reader was told that somebody answers."""
     formatted: Formatted | None = None
     """Once all is said."""
+    is_retold: bool = False
+    """Whether a reader was shown the form of the answer in place of what was said."""
     runs: list[Run] = attrs.field(factory=list)
     """One; two where the first answer was not valid and the model was asked again."""
 
@@ -112,11 +114,15 @@ class Settlement:
         await self._store(progress, status="incomplete" if is_cut else "failed", error_code=error.code)
 
     async def left(self, progress: Progress) -> None:
-        """The caller is gone: what was said so far is `incomplete`, and paid for."""
+        """The caller is gone, or the server ends: what was said so far is `incomplete`, and paid for."""
         if progress.admitted.is_complete:
             return
         status: MessageStatus = "cancelled" if progress.said is None else "incomplete"
-        await self._store(progress, status=status, error_code=None)
+        cut_by = progress.stop.cut_by
+        if cut_by is None:
+            await self._store(progress, status=status, finish_reason="stopped")
+        else:
+            await self._store(progress, status=status, error_code=cut_by.code)
 
     async def stopped(self, progress: Progress) -> ChatAnswer:
         """The caller ended it: as `left`, and whoever reads is told what there is.
@@ -179,9 +185,18 @@ class Settlement:
                 total = bill if total is None else add_bills(total, bill)
         return Charge(attempts=attempts, bill=total, answer_tokens=answer_tokens)
 
-    async def _store(self, progress: Progress, *, status: MessageStatus, error_code: str | None) -> None:
+    async def _store(
+        self,
+        progress: Progress,
+        *,
+        status: MessageStatus,
+        error_code: str | None = None,
+        finish_reason: FinishReason | None = None,
+    ) -> None:
         charge = await self.charge(progress)
-        record = self._record(progress, charge, status=status, error_code=error_code)
+        record = self._record(
+            progress, charge, status=status, error_code=error_code, finish_reason=finish_reason
+        )
         try:
             await self.journal.commit(record)
         except (StorageUnavailable, NotFound) as lost:
@@ -199,6 +214,9 @@ class Settlement:
     ) -> ChatRecord:
         run = progress.runs[-1] if progress.runs else None
         said = progress.said
+        model = None if run is None else run.speaker
+        if model is None and finish_reason == "stopped":  # before anybody was asked; readers are told of this one
+            model = progress.assembly.request.model
         answer = spoken("" if said is None else said.text)
         if said is not None and said.tool_calls:
             answer = attrs.evolve(answer, tool_calls=said.tool_calls)
@@ -210,7 +228,7 @@ class Settlement:
             error_code=error_code,
             answer=answer,
             attempts=charge.attempts,
-            model=None if run is None else run.speaker,
+            model=model,
             finish_reason=finish_reason,
             bill=charge.bill,
             token_count=charge.answer_tokens if run is not None else 0,

@@ -31,6 +31,7 @@ from domain.answer import (
     ChatEvent,
     ChatStarted,
     ChatSteps,
+    Delta,
     Reset,
     ToolCalled,
 )
@@ -218,7 +219,13 @@ class SendChat:
     ) -> AsyncGenerator[ChatSteps, None]:
         progress = await self._begin(command, admitted, stop=stop)
         ids = progress.ids
-        yield ChatAdmitted(message_id=ids.message, thread_id=ids.thread, session_id=ids.session)
+        yield ChatAdmitted(
+            message_id=ids.message,
+            thread_id=ids.thread,
+            session_id=ids.session,
+            turns=progress.assembly.new_turns,
+            parent=progress.assembly.parent,
+        )
         async with aclosing(self._events(progress)) as events:
             async for batch in events:
                 yield batch
@@ -265,29 +272,41 @@ class SendChat:
         stop.arm()
         await self._remember(progress)
         run = self._start(progress, progress.assembly.request)
+        async with aclosing(self._run(progress, run)) as content:
+            async for batch in content:
+                yield batch
+        formatted = await self._format(progress, run)
+        if formatted.problems:
+            if progress.announced:
+                if not progress.command.may_reset:
+                    raise _invalid(progress, run, formatted, "answered")
+                stop.disarm()
+                yield (_void(run, "output_invalid"),)
+            run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
+            async with aclosing(self._run(progress, run)) as content:
+                async for batch in content:
+                    yield batch
+            formatted = await self._second(progress, run)
+        progress.formatted = formatted
+        if progress.assembly.formatter.wants_json and formatted.text.strip() != run.transcript.text.strip():
+            # What was shown is no JSON, it only holds some: whoever puts the pieces together could not read it.
+            if not progress.command.may_reset:
+                around = attrs.evolve(formatted, problems=("there is text around the JSON",))
+                raise _invalid(progress, run, around, "answered")
+            progress.is_retold = True
+            stop.disarm()
+            yield (_void(run, "output_extracted"), Delta(formatted.text))
+
+    async def _run(self, progress: Progress, run: Run) -> AsyncGenerator[Sequence[ChatEvent], None]:
+        """What one run says; the first of all has its start before it."""
         async with aclosing(self._failover.events(run)) as content:
             async for batch in content:
-                stop.disarm()
+                progress.stop.disarm()
                 if progress.announced:
                     yield batch
                 else:
                     progress.announced = True
                     yield (self._chat_started(progress, run.asked[0].ref), *batch)
-        formatted = await self._format(progress, run)
-        if formatted.problems:
-            spec, _ = run.asked
-            if progress.announced:
-                if not progress.command.may_reset:
-                    raise _invalid(progress, run, formatted, "answered")
-                stop.disarm()
-                yield (Reset(reason="output_invalid", from_model=spec.ref, to_model=spec.ref),)
-            run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
-            async with aclosing(self._failover.events(run)) as content:
-                async for batch in content:
-                    stop.disarm()
-                    yield batch
-            formatted = await self._second(progress, run)
-        progress.formatted = formatted
 
     async def _remember(self, progress: Progress) -> None:
         if progress.assembly.due is not None:
@@ -344,14 +363,15 @@ class SendChat:
         now = self._clock.now()
         duration_s = self._clock.monotonic() - progress.started
         # Streamed text has been seen: what is stored is that, byte for byte.
-        text = run.transcript.text if progress.stream else formatted.text
+        is_as_shown = progress.stream and not progress.is_retold
+        text = run.transcript.text if is_as_shown else formatted.text
         sent = tuple([each for each in charge.attempts if each.was_sent])
         made = partial(
             ChatAnswer,
             message_id=ids.message,
             thread_id=ids.thread,
             session_id=ids.session,
-            output=text if progress.stream and isinstance(formatted.output, str) else formatted.output,
+            output=text if is_as_shown and isinstance(formatted.output, str) else formatted.output,
             format=assembly.request.format,
             model=spec.ref,
             prompt_version=assembly.prompt_version,
@@ -427,6 +447,11 @@ def _invalid(progress: Progress, run: Run, formatted: Formatted, what: str) -> O
         f"{run.asked[0].ref} {what} with something that is not valid "
         f"{progress.assembly.request.format}: " + "; ".join(formatted.problems[:5])
     )
+
+
+def _void(run: Run, reason: str) -> Reset:
+    spec, _ = run.asked
+    return Reset(reason=reason, from_model=spec.ref, to_model=spec.ref)
 
 
 def _is_free(command: SendChatCommand) -> bool:

@@ -459,6 +459,52 @@ async def test_json_that_is_wrong_twice_fails() -> None:
     assert row.usage.output_tokens == 3
 
 
+async def test_stream_whose_first_answer_was_empty_begins_with_the_second() -> None:
+    """`ChatStarted` comes before any text, whoever said it first."""
+    async with fake_application({"a": ScriptedProvider(["", '{"ok": 1}'])}) as lor3:
+        async with streamed(lor3, ask(format="json", stream=True)) as stream:
+            events = await drain(stream)
+
+    kinds = list(dict.fromkeys(type(event) for event in events))
+    assert kinds == [ChatStarted, Delta, ChatDone]
+
+
+async def test_stream_of_json_with_words_around_it_is_told_again_without_them() -> None:
+    """The text that a reader puts together is the JSON, and it is what is stored."""
+    store, said = InMemoryStore(), 'Here you go:\n```json\n{"ok": 1}\n```'
+    async with fake_application({"a": ScriptedProvider([said])}, store=store) as lor3:
+        async with streamed(lor3, ask(format="json", stream=True)) as stream:
+            events = await drain(stream)
+
+    (reset,) = [index for index, event in enumerate(events) if isinstance(event, Reset)]
+    done = events[-1]
+    assert [Delta('{"ok": 1}')] == events[reset + 1 : -1]
+    assert isinstance(done, ChatDone)
+    assert done.answer.output == {"ok": 1}
+    assert stored(store)[1].message.text == '{"ok": 1}'
+
+
+async def test_stream_of_json_with_words_around_it_fails_where_nothing_can_be_made_void() -> None:
+    """Its reader has words that are no JSON, and can't be told to forget them."""
+    store = InMemoryStore()
+    async with fake_application({"a": ScriptedProvider(['So: {"ok": 1}'])}, store=store) as lor3:
+        with pytest.raises(OutputInvalid, match="around the JSON"):
+            async with streamed(lor3, ask(format="json", stream=True, may_reset=False)) as stream:
+                await drain(stream)
+
+    assert stored(store)[1].error_code == "output_invalid"
+
+
+@pytest.mark.parametrize("said", ['{"ok": 1}', ' \n{"ok": 1}\n'])
+async def test_stream_of_json_is_left_as_it_is(said: str) -> None:
+    """Blanks around it are JSON too (RFC 8259, section 2)."""
+    async with fake_application({"a": ScriptedProvider([said])}) as lor3:
+        async with streamed(lor3, ask(format="json", stream=True, may_reset=False)) as stream:
+            events = await drain(stream)
+
+    assert said == "".join(event.text for event in events if isinstance(event, Delta))
+
+
 async def test_tool_calls_pass_through() -> None:
     """A call is no JSON answer: the format does not judge it."""
     call: list[ProviderEvent] = [
