@@ -44,6 +44,8 @@ class AnswerLog:
     """None where it is not known yet."""
     on_unread: "Callable[[], None] | None" = None
     """Called when the last reader has left."""
+    on_read: "Callable[[], None] | None" = None
+    """Called when a reader comes where there was none."""
     size: int = attrs.field(default=0, init=False)
     """Characters of text, and one for each other event."""
     _events: list[ChatEvent] = attrs.field(factory=list, init=False, repr=False)
@@ -104,6 +106,8 @@ class AnswerLog:
         """One that gets what comes after `seen`. Close it."""
         reader = AnswerReader(self, seen=max(seen, self.begins))
         self._readers.append(reader)
+        if len(self._readers) == 1 and self.on_read is not None:
+            self.on_read()
         return reader
 
     @property

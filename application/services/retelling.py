@@ -57,7 +57,11 @@ class StoredAnswer:
             return AnswerInterrupted("the process that made the answer is gone; send the request again")
         if message.error_code is not None or message.status == "failed":
             code = message.error_code or "internal_error"
-            words = f"the answer failed in the making; GET /messages/{message.id} has its attempts"
+            words = (
+                "the server that made the answer stopped; send the request again"
+                if code == "shutting_down"
+                else f"the answer failed in the making; GET /messages/{message.id} has its attempts"
+            )
             return ChatFailed(code, words, retryable=code in _RETRYABLE)
         if message.model is None:
             return AnswerStopped("the answer was stopped before it began")

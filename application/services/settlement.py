@@ -215,7 +215,9 @@ class Settlement:
         run = progress.runs[-1] if progress.runs else None
         said = progress.said
         model = None if run is None else run.speaker
-        if model is None and finish_reason == "stopped":  # before anybody was asked; readers are told of this one
+        if (
+            model is None and finish_reason == "stopped"
+        ):  # before anybody was asked; readers are told of this one
             model = progress.assembly.request.model
         answer = spoken("" if said is None else said.text)
         if said is not None and said.tool_calls:

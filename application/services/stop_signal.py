@@ -4,6 +4,8 @@ import asyncio
 
 import attrs
 
+from domain.errors import LorError
+
 
 class StoppedByCaller(Exception):
     """Raised in the chat's own task, where it waits for a provider."""
@@ -17,6 +19,8 @@ class StopSignal:
     """
 
     is_set: bool = False
+    cut_by: LorError | None = None
+    """Why the server itself cut the chat, where it did; nobody wished for it then."""
     _task: "asyncio.Task[object] | None" = None
     """The one that waits, while it is armed."""
     _own: "asyncio.Task[object] | None" = None
