@@ -108,9 +108,10 @@ def _price_book(settings: Settings) -> GenaiPriceBook:
 
 
 def _default_models(settings: Settings) -> frozenset[ModelRef]:
-    aliases = settings.catalogue.aliases
-    names = (settings.chat.primary, *settings.chat.fallbacks)
-    return frozenset(aliases.get(name) or ModelRef.parse(name) for name in names)
+    chat = settings.chat
+    names = (chat.primary, *chat.fallbacks, chat.summary_model or chat.primary)
+    as_written = datetime.date.min  # no model is retired yet, so none is served by another
+    return frozenset(settings.catalogue.resolve(name, today=as_written).ref for name in names)
 
 
 def _known_models(settings: Settings) -> frozenset[ModelRef]:
@@ -353,6 +354,7 @@ class Container(containers.DeclarativeContainer):
         passes=settings.provided.chat.passes,
         warnings=settings.provided.warnings,
         defaults=providers.Callable(_default_models, settings),
+        unoffered=settings.provided.unoffered,
     )
     rate_message = providers.Singleton(RateMessage, unit_of_work=store.provided.unit_of_work, clock=clock)
     read_feedback = providers.Singleton(ReadFeedback, unit_of_work=store.provided.unit_of_work)

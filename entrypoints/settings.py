@@ -111,6 +111,8 @@ class Settings:
 
     They are not in `providers`; a candidate of theirs is skipped.
     """
+    unoffered: frozenset[str] = frozenset()
+    """Providers that can be called but are not shown to choose from: the demo, where it is there of itself alone."""
     origins: Mapping[str, str] = attrs.field(factory=dict)
     """Where each value that is no default came from, by its path: a file and line, a variable, a flag."""
     source: str | None = None

@@ -38,8 +38,9 @@ class ServiceDescription:
 class DescribeService:
     """Reads only what is in memory.
 
-    A UI draws its list of models from this, so models that nobody here can call are left out; those that the
-    defaults name stay, with the health `unavailable`.
+    A UI draws its list of models from this: those of the catalogue, and those that the configuration names without
+    their being listed there. Models that nobody here can call are left out; those that the defaults name stay, with
+    the health `unavailable`.
     """
 
     _catalogue: Catalogue
@@ -51,7 +52,9 @@ class DescribeService:
     _passes: tuple[str, ...]
     _warnings: tuple[str, ...]
     _defaults: frozenset[ModelRef]
-    """What a chat is answered by where its caller names no model."""
+    """What a chat is answered by where its caller names no model, and a summary."""
+    _unoffered: frozenset[str] = frozenset()
+    """Providers whose models can be called but are not to be chosen."""
 
     def execute(self) -> ServiceDescription:
         """Models in the order of their names."""
@@ -65,8 +68,7 @@ class DescribeService:
                 else self._health.health(spec.ref),
                 retired=spec.is_retired(now.date()),
             )
-            for spec in sorted(self._catalogue.specs.values(), key=lambda each: each.ref)
-            if self._is_offered(spec.ref)
+            for spec in map(self._catalogue.spec, sorted(self._models()))
         )
         aliases = tuple(
             sorted((name, ref) for name, ref in self._catalogue.aliases.items() if self._is_offered(ref))
@@ -79,7 +81,11 @@ class DescribeService:
             warnings=self._warnings,
         )
 
+    def _models(self) -> frozenset[ModelRef]:
+        known = {*self._catalogue.specs, *self._catalogue.aliases.values(), *self._defaults}
+        return frozenset(ref for ref in known if self._is_offered(ref))
+
     def _is_offered(self, model: ModelRef) -> bool:
         if model.provider in self._unavailable:
             return model in self._defaults
-        return model.provider in self._catalogue.providers
+        return model.provider in self._catalogue.providers - self._unoffered

@@ -4,7 +4,7 @@ import datetime
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path as FilePath
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -36,6 +36,8 @@ from entrypoints.settings import (
     Settings,
     ThreadSettings,
 )
+
+_DEMO: Final = "demo"
 
 _T = TypeVar(
     "_T",
@@ -175,6 +177,7 @@ class _Resolver:
             warnings=tuple(self.warnings),
             source=source,
             unavailable=providers.unavailable,
+            unoffered=self._unoffered(catalogue, chat, providers),
             origins=flatten_origins(findings.origins),
         )
 
@@ -222,6 +225,18 @@ class _Resolver:
         """With nothing said: the first vendor whose key is set, then the other; else the demo."""
         models = [shipped().defaults[name] for name in STANDARD if name in providers.configured]
         return (models[0], tuple(models[1:])) if models else ("demo:demo", ())
+
+    def _unoffered(self, catalogue: Catalogue, chat: ChatDefaults, providers: Providers) -> frozenset[str]:
+        """The demo, where a real provider can be called and nothing in the configuration names it."""
+        document = self.document
+        names = (
+            *(chat.primary, *chat.fallbacks, *((chat.summary_model,) if chat.summary_model else ())),
+            *(document.aliases or {}).values(),
+            *(document.models or {}),
+        )
+        refs = [resolve(catalogue, name, ("",), self.today, Findings()) for name in names]
+        asked = {*(document.providers or {}), *(ref.provider for ref in refs if ref is not None)}
+        return frozenset() if set(providers.configured) == {_DEMO} else frozenset((_DEMO,)) - asked
 
     def _known(self, what: str, name: str, known: frozenset[str], path: Path) -> None:
         if name not in known and not self.findings.has(path):

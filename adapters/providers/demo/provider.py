@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from adapters.providers.demo.answer import answer, asked, prompt_words, tool_to_call, words_of
+from adapters.providers.openai.parameters import DOCUMENTED
 from application.ports.chat_provider import ProviderCall, ProviderConfig, Timeouts, WireRequest
 from domain.chat import AnswerFinished, AnswerStarted, ProviderEvent, TextDelta, ToolCallDelta, UsageReported
 from domain.errors import ConfigurationError, Fault
@@ -80,8 +81,8 @@ class DemoProvider:
         )
 
     def refused_parameters(self, names: Collection[str]) -> frozenset[str]:
-        """None: it takes all, and minds none."""
-        return frozenset()
+        """Those that OpenAI would refuse, so that a typo shows; of the others it minds none."""
+        return frozenset(names) - DOCUMENTED
 
     async def aclose(self) -> None:
         """There is nothing to close."""

@@ -1,11 +1,12 @@
 """`GET /v1/models` and `GET /v1/models/{model}`: whatever a `model` may name, in OpenAI's shape."""
 
+import datetime
 from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
 
-from domain.errors import NotFound, StorageUnavailable
+from domain.errors import InvalidRequest, NotFound, StorageUnavailable
 from domain.ids import DEFAULT_TENANT
 from domain.json_value import JSONValue
 from domain.prompt.reference import PromptName
@@ -35,12 +36,22 @@ async def list_models(request: web.Request) -> web.StreamResponse:
 
 
 async def show_model(request: web.Request) -> web.StreamResponse:
-    """One of the list."""
+    """One of the list; a model of the catalogue by its name alone, too."""
     name = request.match_info["model"]
-    found = (await _models(request.app[STATE].application)).get(name)
+    application = request.app[STATE].application
+    listed = await _models(application)
+    found = listed.get(name) or listed.get(_named(application, name))
     if found is None:
         raise NoSuchModel(f"there is no model `{shown(name)}`; GET /v1/models lists all of them")
     return web.Response(body=to_json(found), content_type=_JSON)
+
+
+def _named(application: Application, name: str) -> str:
+    """The whole name of the model that goes by `name`; empty where none does."""
+    try:
+        return str(application.settings.catalogue.resolve(name, today=datetime.date.min).ref)
+    except InvalidRequest:
+        return ""
 
 
 async def _models(application: Application) -> dict[str, JSONValue]:

@@ -240,13 +240,17 @@ async def test_a_model_may_be_a_prompt_or_a_name_alone(tmp_path: Path) -> None:
         plain = api.sent
         listed = [model async for model in api.client.models.list()]
         one = await api.client.models.retrieve("prompt/tone")
+        configured = await api.client.models.retrieve("openai:gpt-x")
+        alone = await api.client.models.retrieve("gpt-5-mini")
 
     assert asked["messages"][0] == {"role": "system", "content": "Be kind."}
     assert (asked["model"], answered.model) == ("gpt-x", "openai:gpt-x")
     assert answered.model_extra is not None
     assert answered.model_extra["lor3"]["prompt_version"] == "tone:v1"
     assert plain["model"] == "gpt-5-mini"
-    assert {"prompt/tone", "openai:gpt-5-mini", "claude:opus"} <= {model.id for model in listed}
+    names = {model.id for model in listed}
+    assert {"prompt/tone", "openai:gpt-5-mini", "claude:opus", "openai:gpt-x", "anthropic:claude-x"} <= names
+    assert (configured.id, alone.id) == ("openai:gpt-x", "openai:gpt-5-mini")
     assert (one.id, one.object, one.owned_by) == ("prompt/tone", "model", "lor3")
     assert one.created > 0
 

@@ -136,6 +136,13 @@ async def test_tools_are_not_called_unasked() -> None:
     assert not [event for event in events if isinstance(event, ToolCallDelta)]
 
 
+def test_parameters_that_openai_would_refuse_are_refused() -> None:
+    """A newcomer's typo shows before a real provider is configured."""
+    demo = create(ProviderConfig(name="demo", kind="demo"))
+
+    assert demo.refused_parameters(("foo", "store", "top_k")) == {"foo", "top_k"}
+
+
 @pytest.mark.parametrize(
     "options", [{"nope": 1}, {"delay_s": "x"}, {"delay_s": -1}, {"delay_s": True}, {"delay_s": 11}]
 )
