@@ -10,7 +10,7 @@ from domain.attempt import Attempt
 from domain.chat import FinishReason, TextDelta, ToolCallDelta
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONValue
-from domain.message import ToolCall
+from domain.message import Message, ToolCall
 from domain.model import ModelRef
 from domain.usage import Usage
 
@@ -90,6 +90,11 @@ class ChatAdmitted:
     message_id: MessageId
     thread_id: ThreadId
     session_id: SessionId
+    turns: tuple[Message, ...] = attrs.field(default=(), repr=False)
+    """What it answers, as far as it is not stored yet: it is stored with the answer."""
+    parent: MessageId | None = None
+    """The stored message that these, or the answer, follow, whatever came behind it; None where that is the thread's
+    last one."""
 
 
 @attrs.frozen(kw_only=True)

@@ -449,7 +449,11 @@ class Container(containers.DeclarativeContainer):
         ContinueChat, unit_of_work=store.provided.unit_of_work, forking=forking, clock=clock, ids=ids
     )
     read_client_chat = providers.Singleton(
-        ReadClientChat, unit_of_work=store.provided.unit_of_work, live=live_answers, clock=clock
+        ReadClientChat,
+        unit_of_work=store.provided.unit_of_work,
+        live=live_answers,
+        event_log=event_log,
+        clock=clock,
     )
     delete_thread = providers.Singleton(DeleteThread, unit_of_work=store.provided.unit_of_work, clock=clock)
     export_thread = providers.Singleton(ExportThread, unit_of_work=store.provided.unit_of_work)

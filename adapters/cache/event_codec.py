@@ -2,10 +2,12 @@
 
 A value is lines of JSON, each one portion or the end:
 
+    {"asked":[…]}
     [17,"Hel","lo",["r","rate_limited",["openai","gpt-5"],["anthropic","claude-opus-5-5"]]]
     {"error":null}
 
-A portion is where it begins and its events in order; a string is a text, since most events are that. The form's
+A portion is where it begins and its events in order; a string is a text, since most events are that. What an answer is
+made for stands on the first line, see `asked_codec.py`; where it is not said, `NOTHING_YET` does. The form's
 version is the name of the entry's field, which Redis stores once for all entries: `FIELD`.
 """
 
@@ -26,6 +28,9 @@ from domain.model import ModelRef
 
 FIELD: Final = b"1"
 """Grows with each change of the form; an entry without it can't be read."""
+ASKED: Final = b'{"asked":'
+"""What a line that says what an answer is made for begins with."""
+_ERROR: Final = b'{"error":'
 NOTHING_YET: Final = b"[0]"
 """What stands at the beginning of an answer that has said nothing."""
 
@@ -33,12 +38,15 @@ _Line: TypeAlias = list[Any] | dict[str, Any]
 _T = TypeVar("_T")
 
 
+_NOTHING_YET: Final = Portion(begins=0, events=())
+
+
 class Unreadable(Exception):
     """Not an entry's value, or one of another version."""
 
 
 def encode_portion(portion: Portion) -> bytes:
-    return _dumped(
+    return dumped(
         [
             portion.begins,
             *[event.text if type(event) is Delta else _encoded(event) for event in portion.events],
@@ -47,7 +55,7 @@ def encode_portion(portion: Portion) -> bytes:
 
 
 def encode_ending(ending: Ending) -> bytes:
-    return _dumped({"error": None if ending.error is None else encode_error(ending.error)})
+    return dumped({"error": None if ending.error is None else encode_error(ending.error)})
 
 
 def decode_entry(value: object) -> Iterator[Portion | Ending]:
@@ -58,10 +66,18 @@ def decode_entry(value: object) -> Iterator[Portion | Ending]:
     if not isinstance(value, bytes):
         raise Unreadable
     for line in value.split(b"\n"):
+        if line.startswith(ASKED):
+            yield _NOTHING_YET
+            continue
         try:
-            yield _decoded(_loaded(line))
+            yield _decoded(loaded(line))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise Unreadable from error
+
+
+def is_end(value: object) -> bool:
+    """Whether nothing follows an entry."""
+    return isinstance(value, bytes) and value[value.rfind(b"\n") + 1 :].startswith(_ERROR)
 
 
 def _encoded(event: ChatEvent) -> list[Any]:
@@ -100,54 +116,54 @@ def _event(value: list[Any]) -> ChatEvent:
         case "g":
             index, call_id, name, arguments = fields
             return ToolCallGrew(
-                index=_typed(index, int),
-                id=_optional(call_id),
-                name=_optional(name),
-                arguments=_typed(arguments, str),
+                index=typed(index, int),
+                id=optional(call_id),
+                name=optional(name),
+                arguments=typed(arguments, str),
             )
         case "c":
             call_id, name, arguments, complete = fields
             return ToolCalled(
                 ToolCall(
-                    id=_typed(call_id, str),
-                    name=_typed(name, str),
-                    arguments=_typed(arguments, str),
-                    complete=_typed(complete, bool),
+                    id=typed(call_id, str),
+                    name=typed(name, str),
+                    arguments=typed(arguments, str),
+                    complete=typed(complete, bool),
                 )
             )
         case "r":
             reason, before, after = fields
-            return Reset(reason=_typed(reason, str), from_model=_model_of(before), to_model=_model_of(after))
+            return Reset(reason=typed(reason, str), from_model=_model_of(before), to_model=_model_of(after))
         case "d":
             text, is_replay = fields
-            answer = decode_answer(_typed(text, str))
+            answer = decode_answer(typed(text, str))
             if answer is None:
                 raise ValueError("not an answer")
             return ChatDone(attrs.evolve(answer, is_replay=True) if is_replay else answer)
         case "s":
             message_id, thread_id, session_id, model, prompt_version, is_replay = fields
             return ChatStarted(
-                message_id=MessageId(_typed(message_id, str)),
-                thread_id=ThreadId(_typed(thread_id, str)),
-                session_id=SessionId(_typed(session_id, str)),
+                message_id=MessageId(typed(message_id, str)),
+                thread_id=ThreadId(typed(thread_id, str)),
+                session_id=SessionId(typed(session_id, str)),
                 model=_model_of(model),
-                prompt_version=_optional(prompt_version),
-                is_replay=_typed(is_replay, bool),
+                prompt_version=optional(prompt_version),
+                is_replay=typed(is_replay, bool),
             )
         case "t":
             (text,) = fields
-            return Delta(_typed(text, str))
+            return Delta(typed(text, str))
     raise ValueError("an event of no known kind")
 
 
-def _typed(value: Any, kind: type[_T]) -> _T:
+def typed(value: Any, kind: type[_T]) -> _T:
     if type(value) is not kind:
         raise TypeError
     return value
 
 
-def _optional(value: Any) -> str | None:
-    return None if value is None else _typed(value, str)
+def optional(value: Any) -> str | None:
+    return None if value is None else typed(value, str)
 
 
 def _model(model: ModelRef) -> list[str]:
@@ -156,21 +172,25 @@ def _model(model: ModelRef) -> list[str]:
 
 def _model_of(value: Any) -> ModelRef:
     provider, model = value
-    return ModelRef(_typed(provider, str), _typed(model, str))
+    return ModelRef(typed(provider, str), typed(model, str))
 
 
-def _dumped(line: _Line) -> bytes:
+def dumped(line: _Line) -> bytes:
     try:
         return orjson.dumps(line)
     except TypeError:  # half a surrogate pair, which models say: the standard library's escapes it
         return json.dumps(line, separators=(",", ":")).encode()
 
 
-def _loaded(line: bytes) -> _Line:
+def loaded(line: bytes) -> _Line:
+    """
+    Raises:
+        ValueError, TypeError, RecursionError: it is no line.
+    """
     try:
-        loaded = orjson.loads(line)
+        value = orjson.loads(line)
     except orjson.JSONDecodeError:  # as above
-        loaded = json.loads(line)
-    if not isinstance(loaded, list | dict):
+        value = json.loads(line)
+    if not isinstance(value, list | dict):
         raise TypeError
-    return loaded
+    return value

@@ -10,12 +10,15 @@ from typing import Any, Final
 
 import attrs
 
-from adapters.cache.event_codec import FIELD
-from adapters.cache.followed_answer import START, Entry, FollowedAnswer
+from adapters.cache.asked_codec import decode_asked
+from adapters.cache.event_codec import FIELD, is_end
+from adapters.cache.followed_answer import AWAY, CLOSING, START, Entry, FollowedAnswer
 from adapters.cache.live_answer_keys import GONE_S, LEASE_S, name_key, stream_key
 from adapters.cache.redis_guard import RedisGuard
 from adapters.cache.redis_link import RedisLink
 from application.ports.event_log import AnswerAddress, PortionSink
+from domain.answer import ChatAdmitted
+from domain.errors import AnswerUnknown
 from domain.ids import MessageId, Tenant
 
 _log: Final = logging.getLogger("lor3.redis")
@@ -30,6 +33,10 @@ _SURE_S: Final = 1.0
 """An answer without news for so long is asked whether it is still there."""
 _PATIENCE: Final = 10
 """Limits of a reply that whoever looks for an answer waits, at the very most."""
+_NOT_ASKED: Final = (
+    "it is not known whether the answer is being made: Redis, by which servers know of one another's answers,"
+    " does not say; ask again in a while"
+)
 _ID: Final = re.compile(rb"[0-9a-fA-F-]{36}\Z")
 
 
@@ -42,6 +49,11 @@ class _Look:
     lost: list[str] = attrs.field(factory=list)
 
 
+@attrs.frozen
+class _Found:
+    message_id: MessageId | None
+
+
 @attrs.define(kw_only=True, eq=False)
 class EventReader:
     """One task looks for news of all answers in one round trip, often while there are some."""
@@ -51,7 +63,8 @@ class EventReader:
     _followed: list[FollowedAnswer] = attrs.field(factory=list, init=False)
     _fresh: list[FollowedAnswer] = attrs.field(factory=list, init=False)
     """Not looked for yet."""
-    _asked: "dict[str, asyncio.Future[MessageId | None]]" = attrs.field(factory=dict, init=False)
+    _asked: "dict[str, asyncio.Future[_Found | None]]" = attrs.field(factory=dict, init=False)
+    """By key; None where Redis did not say."""
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     @_guard.default
@@ -59,19 +72,39 @@ class EventReader:
         return self._link.guard(what="answers of other servers")
 
     async def find(self, tenant: Tenant, name: str) -> MessageId | None:
+        """
+        Raises:
+            AnswerUnknown: Redis does not say.
+        """
         if self._guard.is_open:
-            return None
+            raise AnswerUnknown(_NOT_ASKED)
         key = name_key(tenant, name)
         asked = self._asked.get(key)
         if asked is None:
             asked = self._asked[key] = asyncio.get_running_loop().create_future()
             self._wake.set()
         done, _ = await asyncio.wait([asked], timeout=self._link.timeout_s * _PATIENCE)
-        return asked.result() if done else None
+        found = asked.result() if done else None
+        if found is None:
+            raise AnswerUnknown(_NOT_ASKED)
+        return found.message_id
+
+    async def asked(self, tenant: Tenant, name: str) -> ChatAdmitted | None:
+        message_id = await self.find(tenant, name)
+        if message_id is None:
+            return None
+        found: list[ChatAdmitted | None] = []
+        await self._guard.run(partial(self._ends, stream_key(AnswerAddress(tenant, message_id)), found))
+        asked = found[0] if found else None
+        return asked if asked is not None and asked.message_id == message_id else None
 
     async def follow(self, address: AnswerAddress, into: PortionSink) -> FollowedAnswer | None:
+        """
+        Raises:
+            AnswerUnknown: Redis does not say whether there is such an answer.
+        """
         if self._guard.is_open:
-            return None
+            raise AnswerUnknown(_NOT_ASKED)
         loop = asyncio.get_running_loop()
         followed = FollowedAnswer(
             key=stream_key(address), sink=into, is_known=loop.create_future(), heard_at=loop.time()
@@ -83,9 +116,14 @@ class EventReader:
         except asyncio.CancelledError:
             followed.close()
             raise
-        if done and followed.is_known.result():
+        is_known = followed.is_known.result() if done else None
+        if is_known or (not done and followed.has_begun):
+            if not done:
+                followed.is_known.set_result(True)  # the rest is on its way
             return followed
         followed.close()
+        if is_known is None:
+            raise AnswerUnknown(_NOT_ASKED)
         return None
 
     async def read(self) -> None:
@@ -110,7 +148,7 @@ class EventReader:
     def clear(self) -> None:
         """Ends all that are under way."""
         for followed in (*self._followed, *self._fresh):
-            _hand_on(followed, followed.interrupt)
+            _hand_on(followed, partial(followed.lose, CLOSING))
         self._followed.clear()
         self._fresh.clear()
         while self._asked:
@@ -131,7 +169,8 @@ class EventReader:
         for future, value in zip(asked.values(), values or [None] * len(asked), strict=True):
             if not future.done():
                 is_id = isinstance(value, bytes) and _ID.match(value) is not None
-                future.set_result(MessageId(value.decode()) if is_id else None)
+                found = _Found(MessageId(value.decode()) if is_id else None)
+                future.set_result(found if values else None)
 
     async def _get(self, keys: list[str], values: list[Any]) -> None:
         async with self._link.client.pipeline(transaction=False) as pipe:
@@ -140,6 +179,16 @@ class EventReader:
             found = await pipe.execute(raise_on_error=False)
         _raise_refusal(found)
         values.extend(found)
+
+    async def _ends(self, key: str, found: list[ChatAdmitted | None]) -> None:
+        """What stands at the beginning of a stream, unless its end has come."""
+        async with self._link.client.pipeline(transaction=False) as pipe:
+            pipe.execute_command("XRANGE", key, "-", "+", "COUNT", 1)
+            pipe.execute_command("XREVRANGE", key, "+", "-", "COUNT", 1)
+            replies = await pipe.execute(raise_on_error=False)
+        _raise_refusal(replies)
+        first, last = (_value(reply) for reply in replies)
+        found.append(None if is_end(last) else decode_asked(first))
 
     async def _read_all(self, followed: Sequence[FollowedAnswer]) -> bool:
         """Whether there was any news."""
@@ -167,7 +216,7 @@ class EventReader:
         now = asyncio.get_running_loop().time()
         for key, followed in batch.items():
             entries = look.news.get(key, [])
-            _hand_on(followed, partial(followed.feed, entries))
+            _hand_on(followed, partial(followed.feed, entries, is_all=len(entries) < _ENTRIES))
             if entries or key in look.there:
                 followed.heard_at = now
             elif key in look.lost:
@@ -181,7 +230,7 @@ class EventReader:
         now = asyncio.get_running_loop().time()
         for each in followed:
             if not each.is_known.done() or now - each.heard_at > LEASE_S:
-                _hand_on(each, each.interrupt)
+                _hand_on(each, partial(each.lose, AWAY))
 
     async def _look(self, batch: Mapping[str, FollowedAnswer], look: _Look) -> None:
         now = asyncio.get_running_loop().time()
@@ -237,6 +286,18 @@ def _streams(reply: Any) -> Iterator[tuple[str, list[Entry]]]:
     """
     for key, entries in reply.items() if isinstance(reply, dict) else reply or ():
         yield key.decode(), [(entry_id, fields.get(FIELD)) for entry_id, fields in entries]
+
+
+def _value(entries: Any) -> object:
+    """Of the one entry in a reply to XRANGE; None where there is none.
+
+    Raises:
+        ValueError, TypeError, AttributeError: it is none.
+    """
+    if not entries or _is_of_a_key(entries):
+        return None
+    ((_, fields),) = entries
+    return fields.get(FIELD)
 
 
 def _is_of_a_key(reply: object) -> bool:

@@ -9,12 +9,14 @@ from typing import Final
 
 import attrs
 
+from adapters.cache.asked_codec import encode_asked
 from adapters.cache.event_codec import NOTHING_YET, encode_ending, encode_portion
 from adapters.cache.live_answer_keys import LEASE_S, RENEW_S, STOP_CHANNEL, name_key, stream_key
 from adapters.cache.redis_guard import RedisGuard
 from adapters.cache.redis_link import RedisLink
 from adapters.cache.shared_answer import Part, SharedAnswer
 from application.ports.event_log import AnswerAddress
+from domain.answer import ChatAdmitted
 from domain.errors import AnswerInterrupted
 from domain.live_answer import Ending, Portion
 
@@ -67,21 +69,26 @@ class EventWriter:
         """Answers that are shared, or are to be."""
         return len(self._answers)
 
-    def begin(self, address: AnswerAddress, names: tuple[str, ...]) -> None:
+    def begin(
+        self, address: AnswerAddress, names: tuple[str, ...], asked: ChatAdmitted | None = None
+    ) -> None:
         before = self._answers.get(address)
         if before is not None:
             self._drop(before, why="it began again")
+        line = NOTHING_YET if asked is None else encode_asked(asked) or NOTHING_YET
+        if self.pending_bytes + len(line) > MAX_PENDING_BYTES:
+            line = NOTHING_YET
         answer = self._answers[address] = SharedAnswer(
             key=stream_key(address),
             address=address,
             name_keys=tuple([name_key(address.tenant, name) for name in names]),
-            lines=[NOTHING_YET],
-            pending_bytes=len(NOTHING_YET),
-            total_bytes=len(NOTHING_YET),
+            lines=[line],
+            pending_bytes=len(line),
+            total_bytes=len(line),
             said_at=asyncio.get_running_loop().time(),
         )
         self._news[answer] = None
-        self.pending_bytes += len(NOTHING_YET)
+        self.pending_bytes += len(line)
         self._wake.set()
 
     def publish(self, address: AnswerAddress, portion: Portion) -> None:

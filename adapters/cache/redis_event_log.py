@@ -13,6 +13,7 @@ from adapters.cache.json_object import decoded_object
 from adapters.cache.live_answer_keys import STOP_CHANNEL
 from adapters.cache.redis_link import RedisLink, end_tasks
 from application.ports.event_log import AnswerAddress, PortionSink
+from domain.answer import ChatAdmitted
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Ending, Portion
 
@@ -45,9 +46,11 @@ class RedisEventLog:
     def is_shared(self) -> bool:
         return True
 
-    def begin(self, address: AnswerAddress, *, names: tuple[str, ...] = ()) -> None:
+    def begin(
+        self, address: AnswerAddress, *, names: tuple[str, ...] = (), asked: ChatAdmitted | None = None
+    ) -> None:
         if self._running:
-            self._writer.begin(address, names)
+            self._writer.begin(address, names, asked)
 
     def publish(self, address: AnswerAddress, portion: Portion) -> None:
         self._writer.publish(address, portion)
@@ -57,6 +60,9 @@ class RedisEventLog:
 
     async def find(self, address_of: Tenant, name: str) -> MessageId | None:
         return await self._reader.find(address_of, name) if self._running else None
+
+    async def asked(self, address_of: Tenant, name: str) -> ChatAdmitted | None:
+        return await self._reader.asked(address_of, name) if self._running else None
 
     async def follow(self, address: AnswerAddress, into: PortionSink) -> FollowedAnswer | None:
         return await self._reader.follow(address, into) if self._running else None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import attrs
 
 from application.ports.event_log import AnswerAddress, PortionSink
+from domain.answer import ChatAdmitted
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Ending, Portion
 
@@ -15,7 +16,9 @@ class LocalEventLog:
 
     is_shared: bool = False
 
-    def begin(self, address: AnswerAddress, *, names: tuple[str, ...] = ()) -> None:
+    def begin(
+        self, address: AnswerAddress, *, names: tuple[str, ...] = (), asked: ChatAdmitted | None = None
+    ) -> None:
         """Nobody asks."""
 
     def publish(self, address: AnswerAddress, portion: Portion) -> None:
@@ -25,6 +28,9 @@ class LocalEventLog:
         """Nobody waits."""
 
     async def find(self, address_of: Tenant, name: str) -> MessageId | None:
+        return None
+
+    async def asked(self, address_of: Tenant, name: str) -> ChatAdmitted | None:
         return None
 
     async def follow(self, address: AnswerAddress, into: PortionSink) -> None:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import attrs
 
+from domain.answer import ChatAdmitted
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Ending, Portion, Position
 
@@ -41,13 +42,16 @@ class EventLog(Protocol):
     def is_shared(self) -> bool:
         """False where there are no other processes to tell: then nothing below need be called."""
 
-    def begin(self, address: AnswerAddress, *, names: tuple[str, ...] = ()) -> None:
+    def begin(
+        self, address: AnswerAddress, *, names: tuple[str, ...] = (), asked: ChatAdmitted | None = None
+    ) -> None:
         """An answer is being made here. It is kept, and can be found, until `end` and a while after; if this process
         dies, for a few seconds.
 
         Args:
             names: further names by which it can be found, such as that of a client's chat; unique in the tenant, and
                 the last answer to take one has it.
+            asked: what it is made for, for those who find it by a name.
         """
 
     def publish(self, address: AnswerAddress, portion: Portion) -> None: ...
@@ -56,6 +60,11 @@ class EventLog(Protocol):
 
     async def find(self, address_of: Tenant, name: str) -> MessageId | None:
         """The answer with that name, if it is being made or was until a moment ago; None where nobody knows."""
+
+    async def asked(self, address_of: Tenant, name: str) -> ChatAdmitted | None:
+        """What the answer with that name is being made for. None where none is being made, it was not said, or nobody
+        knows. Of inline images that are too large to be told only the text beside them is there.
+        """
 
     async def follow(self, address: AnswerAddress, into: PortionSink) -> "Following | None":
         """Feeds `into` from `into.ends` on, in the background, up to the answer's end or until it is closed.

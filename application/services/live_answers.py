@@ -46,6 +46,8 @@ class LiveAnswer:
     stop: StopSignal = attrs.field(factory=StopSignal, init=False)
     address: AnswerAddress | None = attrs.field(default=None, init=False)
     """None before its chat was admitted."""
+    asked: ChatAdmitted | None = attrs.field(default=None, init=False, repr=False)
+    """What it is made for; None as long as `address` is."""
     is_left: bool = attrs.field(default=False, init=False)
     """Whether its last reader left it before its end."""
     task: "asyncio.Task[None]" = attrs.field(init=False)
@@ -191,11 +193,12 @@ class LiveAnswers:
     def _admitted(self, answer: LiveAnswer, step: ChatAdmitted) -> None:
         address = answer.address = AnswerAddress(answer.command.tenant, step.message_id)
         answer.log.message_id = step.message_id
+        answer.asked = step
         self._live[address] = answer
         for name in answer.names:
             self._named[address.tenant, name] = answer
         if self._event_log.is_shared:
-            self._event_log.begin(address, names=answer.names)
+            self._event_log.begin(address, names=answer.names, asked=step if answer.names else None)
 
     def _end(self, answer: LiveAnswer, ending: Ending) -> None:
         answer.log.end(ending)

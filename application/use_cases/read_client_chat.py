@@ -5,11 +5,15 @@ from typing import Final
 import attrs
 
 from application.ports.clock import Clock
+from application.ports.event_log import EventLog
 from application.ports.unit_of_work import UnitOfWorkFactory
-from application.services.live_answers import LiveAnswer, LiveAnswers
+from application.services.live_answers import LiveAnswers
 from application.services.thread_lookup import canonical_id, position_of
+from application.use_cases.chat_command import SendChatCommand
+from domain.answer import ChatAdmitted
 from domain.client_chat import answer_name
 from domain.ids import MessageId, Tenant, ThreadId
+from domain.message import Message
 from domain.thread import StoredMessage, Thread
 
 DEFAULT_MESSAGES: Final = 200
@@ -31,6 +35,7 @@ class ClientChatPage:
 class ReadClientChat:
     _unit_of_work: UnitOfWorkFactory
     _live: LiveAnswers
+    _event_log: EventLog
     _clock: Clock
 
     async def execute(
@@ -38,8 +43,9 @@ class ReadClientChat:
     ) -> ClientChatPage:
         """The newest messages, or the newest of those below a position.
 
-        The turns that an answer is being made for in this process are among them, though they are stored with it, and
-        the answer that another one is being made in place of is not: so a client can go on with the live one.
+        The turns that an answer is being made for are among them, though they are stored with it, and the answer that
+        another one is being made in place of is not: so a client can go on with the live one. It may be made by another
+        process, as far as the event log tells.
 
         A chat that nobody has begun is empty, as is one that was deleted or is another tenant's: clients make up
         ids before they send anything.
@@ -47,7 +53,8 @@ class ReadClientChat:
         Raises:
             StorageUnavailable: the database is away.
         """
-        live = self._live.named(tenant, answer_name(chat_id)) if below is None else None
+        # Before the store is read: what ends in between is found there.
+        asked = await self._asked(tenant, answer_name(chat_id)) if below is None else None
         async with self._unit_of_work(tenant) as work:
             chat = await work.client_chats.get(chat_id)
             thread_id = canonical_id(chat_id) if chat is None else chat.thread_id
@@ -59,16 +66,34 @@ class ReadClientChat:
         if len(messages) > limit:
             messages = messages[_beginning(messages) :]
             following = position_of(messages[0])
-        if live is not None:
-            messages = self._with_live(messages, live, thread)
+        if isinstance(asked, ChatAdmitted):
+            messages = self._with_asked(messages, asked, thread)
+        elif asked is not None:
+            messages = self._with_waiting(messages, asked, thread)
         return ClientChatPage(thread=thread, messages=messages, next_position=following)
 
-    def _with_live(
-        self, messages: tuple[StoredMessage, ...], live: LiveAnswer, thread: Thread
+    async def _asked(self, tenant: Tenant, name: str) -> ChatAdmitted | SendChatCommand | None:
+        """What an answer is being made for, or is to be as soon as its turn comes."""
+        live = self._live.named(tenant, name)
+        if self._event_log.is_shared and (live is None or live.asked is None):
+            # One that waits here may wait for one that is made elsewhere.
+            elsewhere = await self._event_log.asked(tenant, name)
+            live = self._live.named(tenant, name)
+            if elsewhere is not None and (live is None or live.asked is None):
+                return elsewhere
+        return None if live is None else live.asked or live.command
+
+    def _with_asked(
+        self, messages: tuple[StoredMessage, ...], asked: ChatAdmitted, thread: Thread
     ) -> tuple[StoredMessage, ...]:
-        command, answer = live.command, None if live.address is None else live.address.message_id
-        if any(each.id == answer for each in messages):
-            return messages  # it is stored already
+        if asked.thread_id != thread.id or any(each.id == asked.message_id for each in messages):
+            return messages  # the chat goes on elsewhere, or the answer is stored already
+        behind = next((index + 1 for index, each in enumerate(messages) if each.id == asked.parent), None)
+        return messages[:behind] + self._shown(asked.turns, thread, asked.message_id)
+
+    def _with_waiting(
+        self, messages: tuple[StoredMessage, ...], command: SendChatCommand, thread: Thread
+    ) -> tuple[StoredMessage, ...]:
         if command.regenerates is not None:
             if all(each.id != command.regenerates for each in messages):
                 return messages
@@ -78,19 +103,22 @@ class ReadClientChat:
             return messages[:end]
         if command.thread_id != thread.id:
             return messages
-        asked = command.messages
-        if thread.length > 0 and command.own_history and asked[0].role != "tool":
-            asked = asked[-1:]
+        turns = command.messages
+        if thread.length > 0 and command.own_history and turns[0].role != "tool":
+            turns = turns[-1:]
+        return messages + self._shown(turns, thread, "next")
+
+    def _shown(self, turns: tuple[Message, ...], thread: Thread, answer: str) -> tuple[StoredMessage, ...]:
         now = self._clock.now()
-        return messages + tuple(
+        return tuple(
             StoredMessage(
-                id=MessageId(f"asked-{index}-{answer or 'next'}"),
+                id=MessageId(f"asked-{index}-{answer}"),
                 tenant=thread.tenant,
                 thread_id=thread.id,
                 message=turn,
                 created_at=now,
             )
-            for index, turn in enumerate(asked)
+            for index, turn in enumerate(turns)
         )
 
 

@@ -30,8 +30,16 @@ class ResumeChat:
         """
         name = answer_name(chat_id)
         live = self._live.named(tenant, name)
-        if live is not None:
+        if live is not None and live.address is not None:
             return live.log.reader()
+        # One that waits here for its turn may wait for one that is made elsewhere.
+        reader = await self._elsewhere(tenant, name)
+        if reader is not None:
+            return reader
+        live = self._live.named(tenant, name)
+        return None if live is None else live.log.reader()
+
+    async def _elsewhere(self, tenant: Tenant, name: str) -> AnswerReader | None:
         if not self._event_log.is_shared:
             return None
         message_id = await self._event_log.find(tenant, name)

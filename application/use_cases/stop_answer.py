@@ -36,6 +36,12 @@ class Stopped:
     or has not ended yet."""
 
 
+@attrs.frozen
+class UnderWay:
+    message_id: MessageId | None
+    """None before it was admitted."""
+
+
 @attrs.define(kw_only=True)
 class StopAnswer:
     """Stopping what has ended already changes nothing and is no error."""
@@ -61,16 +67,30 @@ class StopAnswer:
             return await self._ended_here(live, address)
         return await self._elsewhere(address)
 
-    async def by_name(self, tenant: Tenant, name: str) -> Stopped | None:
-        """As `execute`, of the answer that is being made under that name; None where there is none."""
+    async def under_way(self, tenant: Tenant, name: str) -> UnderWay | None:
+        """What `by_name` would stop; it may have ended a moment ago."""
         live = self._live.named(tenant, name)
-        if live is not None:
-            self._live.stop(live)
-            return await self._ended_here(live, live.address)
-        if not self._event_log.is_shared:
-            return None
-        message_id = await self._event_log.find(tenant, name)
-        return None if message_id is None else await self._elsewhere(AnswerAddress(tenant, message_id))
+        if live is not None and live.address is not None:
+            return UnderWay(live.address.message_id)
+        message_id = await self._event_log.find(tenant, name) if self._event_log.is_shared else None
+        return None if live is None and message_id is None else UnderWay(message_id)
+
+    async def by_name(self, tenant: Tenant, name: str) -> Stopped | None:
+        """As `execute`, of the answer that is being made under that name, else of the one that waits here for its turn;
+        None where there is neither."""
+        live = self._live.named(tenant, name)
+        if live is None or live.address is None:
+            message_id = await self._event_log.find(tenant, name) if self._event_log.is_shared else None
+            if message_id is not None and self._live.find(tenant, message_id) is None:
+                stopped = await self._elsewhere(AnswerAddress(tenant, message_id))
+                # The log keeps names for a while: what had ended is not what a caller means who waits here.
+                if stopped.stopped or stopped.status == "stopping" or self._live.named(tenant, name) is None:
+                    return stopped
+            live = self._live.named(tenant, name)
+            if live is None:
+                return None
+        self._live.stop(live)
+        return await self._ended_here(live, live.address)
 
     async def _ended_here(self, live: LiveAnswer, address: AnswerAddress | None) -> Stopped:
         await asyncio.wait([live.task], timeout=WAIT_S)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import attrs
 
 from application.ports.event_log import AnswerAddress, PortionSink
+from domain.answer import ChatAdmitted
 from domain.errors import AnswerInterrupted
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Ending, Portion
@@ -12,6 +13,7 @@ from domain.live_answer import Ending, Portion
 
 @attrs.define(eq=False)
 class _Told:
+    asked: ChatAdmitted | None = None
     portions: list[Portion] = attrs.field(factory=list)
     ending: Ending | None = None
     readers: "list[_Following]" = attrs.field(factory=list)
@@ -53,8 +55,10 @@ class SharedLog:
     hub: EventHub
     is_shared: bool = True
 
-    def begin(self, address: AnswerAddress, *, names: tuple[str, ...] = ()) -> None:
-        self.hub.told[address] = _Told()
+    def begin(
+        self, address: AnswerAddress, *, names: tuple[str, ...] = (), asked: ChatAdmitted | None = None
+    ) -> None:
+        self.hub.told[address] = _Told(asked)
         for name in names:
             self.hub.names[address.tenant, name] = address.message_id
 
@@ -74,6 +78,11 @@ class SharedLog:
 
     async def find(self, address_of: Tenant, name: str) -> MessageId | None:
         return self.hub.names.get((address_of, name))
+
+    async def asked(self, address_of: Tenant, name: str) -> ChatAdmitted | None:
+        message_id = self.hub.names.get((address_of, name))
+        told = None if message_id is None else self.hub.told.get(AnswerAddress(address_of, message_id))
+        return None if told is None or told.ending is not None else told.asked
 
     async def follow(self, address: AnswerAddress, into: PortionSink) -> _Following | None:
         told = self.hub.told.get(address)

@@ -98,7 +98,7 @@ class UIClient:
         return await self.post("submit-message", last["id"])
 
     def body(self, trigger: str, message_id: str | None, **fields: Any) -> dict[str, Any]:
-        body = {"lor3": self.lor3} if self.lor3 else {}
+        body: dict[str, Any] = {"lor3": self.lor3} if self.lor3 else {}
         body |= {"id": self.id, "messages": self.messages, "trigger": trigger, **fields}
         return body if message_id is None else body | {"messageId": message_id}
 

@@ -1,19 +1,21 @@
 """The stream of a client's chat: resumed, stopped, and read again after a reload."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import attrs
 import pytest
 
+from application.ports.thread_gate import ThreadGate
 from domain.chat import AnswerFinished, TextDelta, ToolCallDelta
-from domain.ids import DEFAULT_TENANT
+from domain.ids import DEFAULT_TENANT, ThreadId
 from entrypoints.http import event_stream
 from lor3.testing import InMemoryStore, ScriptedProvider
 from tests.support.resuming import Paced, saying, served, until
 from tests.support.shared_events import EventHub
-from tests.support.ui_chats import UIClient, message_of, parts_of, text_of
+from tests.support.ui_chats import UIClient, message_of, parts_of, text_of, user
 
 WORDS = ("Rain ", "falls\n\ndata: [DONE]\n\n", "on hills.")
 ALL = "".join(WORDS)
@@ -103,6 +105,128 @@ async def test_a_page_that_is_loaded_again_has_the_question_of_the_live_answer()
         ["Say it.", ALL, "Again."] == [text_of(each) for each in second] == [text_of(each) for each in third]
     )
     assert ["Say it.", ALL, "Again.", ALL] == [text_of(each) for each in last]
+
+
+@attrs.frozen
+class Replicas:
+    """Two, with one store and one log; the first one makes the answers."""
+
+    chat: UIClient
+    other: UIClient
+    provider: Paced
+    gate: ThreadGate
+    """Of the second one."""
+
+    async def shown(self) -> list[str]:
+        """On both, which say the same."""
+        here, there = [(await each.stored())["items"] for each in (self.chat, self.other)]
+        assert [text_of(each) for each in here] == [text_of(each) for each in there]
+        assert [each["role"] for each in here] == [each["role"] for each in there]
+        return [text_of(each) for each in there]
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """What the second replica is asked waits for its turn."""
+        thread_id = (await self.chat.stored())["thread_id"]
+        async with self.gate.hold(DEFAULT_TENANT, ThreadId(thread_id)):
+            yield
+
+    @asynccontextmanager
+    async def making(self, asking: Coroutine[Any, Any, int]) -> AsyncIterator[None]:
+        """While the answer to it is made: one word of it is said."""
+        self.provider.allowed = asyncio.Semaphore(0)
+        calls = len(self.provider.calls)
+        task = asyncio.ensure_future(asking)
+        await until(lambda: len(self.provider.calls) > calls)
+        self.provider.let(1)
+        yield
+        self.provider.let()
+        assert 200 == await task
+
+
+@asynccontextmanager
+async def replicas(version: str = "7") -> AsyncIterator[Replicas]:
+    provider, hub, store = saying(*WORDS), EventHub(), InMemoryStore()
+    async with (
+        served({"a": provider}, store=store, hub=hub) as here,
+        served({"a": provider}, store=store, hub=hub) as there,
+    ):
+        chat = UIClient(client=here.client, version=version)
+        other = attrs.evolve(chat, client=there.client)
+        yield Replicas(chat, other, provider, there.application.send_chat._admission.gate)
+
+
+async def test_another_replica_shows_what_the_live_answer_is_made_for() -> None:
+    """The first turn, a later one, one in another's place, and an answer in place of another."""
+    async with replicas() as both:
+        chat, found = both.chat, []
+        for asking in (
+            chat.send("one"),
+            chat.send("two"),
+            chat.regenerate("u2"),
+            chat.send("TWO", instead_of="u2"),
+            chat.send("ONE", instead_of="u1"),
+        ):
+            async with both.making(asking):
+                found.append(await both.shown())
+            last = await both.shown()
+
+    assert found == [["one"], ["one", ALL, "two"], ["one", ALL, "two"], ["one", ALL, "TWO"], ["ONE"]]
+    assert ["ONE", ALL] == last
+
+
+async def test_a_chat_that_is_begun_with_a_history_is_shown_with_it() -> None:
+    """On every replica, from its first answer on."""
+    async with replicas() as both:
+        answer = {"id": "a1", "role": "assistant", "parts": [{"type": "text", "text": "yes"}]}
+        both.chat.messages = [user("zero"), answer]
+        async with both.making(both.chat.send("one")):
+            found = await both.shown()
+
+    assert ["zero", "yes", "one"] == found
+
+
+@pytest.mark.parametrize("where", [0, 1])
+async def test_stop_ends_the_answer_that_is_made_before_one_that_waits(where: int) -> None:
+    """Whichever replica is asked, that where the other one waits too; so do a reload and a resumption."""
+    async with replicas() as both:
+        async with both.making(both.chat.send("one")):
+            async with both.held():
+                second = asyncio.ensure_future(both.other.send("two"))
+                await asyncio.sleep(0.05)
+                asked = both.chat, both.other
+                resumed = asyncio.ensure_future(asked[where].resumed())
+                waiting = await both.shown()
+                status, stopped = await asked[where].stop()
+                parts = await resumed
+            both.provider.let()
+        assert 200 == await second
+        last = await both.shown()
+
+    assert parts is not None
+    assert WORDS[0] == text_of(message_of(parts))
+    assert (200, "incomplete", True) == (status, stopped["status"], stopped["stopped"])
+    assert ["one"] == waiting
+    assert ["one", WORDS[0], "two", ALL] == last
+
+
+async def test_stop_in_one_process_ends_the_answer_that_is_made_before_one_that_waits() -> None:
+    """And then that one."""
+    provider = saying(*WORDS)
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        async with under_way(chat, provider):
+            second = asyncio.ensure_future(chat.send("two"))
+            await asyncio.sleep(0.05)
+            first = await chat.stop()
+            provider.let(1)
+            await until(lambda: len(provider.calls) == 2 and provider.allowed.locked())
+            then = await chat.stop()
+            assert 200 == await second
+        items = (await chat.stored())["items"]
+
+    assert [True, True] == [first[1]["stopped"], then[1]["stopped"]]
+    assert ["Say it.", WORDS[0], "two", WORDS[0]] == [text_of(each) for each in items]
 
 
 async def test_whoever_goes_back_stops_the_answer_that_is_being_made() -> None:
