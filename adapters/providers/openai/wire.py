@@ -77,12 +77,14 @@ class OpenAICodec:
             events.append(TextDelta(refusal))
         calls = message.get("tool_calls")
         if type(calls) is list:
-            for index, call in enumerate(calls):
-                delta = _tool_call(call, index)
+            number = 0
+            for call in calls:
+                delta = _tool_call(call, number)
                 if delta is not None:
                     if delta.name is None:
                         raise not_an_answer()
-                    events.append(delta if delta.id else attrs.evolve(delta, id=made_up_id(index)))
+                    events.append(delta if delta.id else attrs.evolve(delta, id=made_up_id(number)))
+                    number += 1
         usage = usage_of(answer.get("usage"))
         if usage is not None:
             events.append(usage)
@@ -108,10 +110,10 @@ class OpenAIStream:
     _started: bool = False
     _finish: Any = None
     _refused: bool = False
-    _calls: dict[int, str | None] = attrs.field(factory=dict)
-    """The id of each call by its index."""
-    _last: int = -1
-    """The highest index."""
+    _ids: list[str | None] = attrs.field(factory=list)
+    """What the provider calls each call, in the order in which they came: their numbers here."""
+    _numbers: dict[int, int] = attrs.field(factory=dict)
+    """The number of the call that the provider means by an index."""
     _named: set[int] = attrs.field(factory=set)
     """The calls whose name has come."""
     _usage: UsageReported | None = None
@@ -169,50 +171,76 @@ class OpenAIStream:
             calls = delta.get("tool_calls")
             if type(calls) is list:
                 for call in calls:
-                    piece = _tool_call(call, self._index(call))
-                    if piece is not None and not self._is_empty(piece):
-                        events.append(self._noted(piece))
+                    piece = _tool_call(call, 0)
+                    if piece is not None:
+                        piece = self._numbered(piece, call.get("index"))
+                        if not self._is_empty(piece):
+                            events.append(self._noted(piece))
         finish = choice.get("finish_reason")
         if finish:
             if _is_broken(finish):
                 raise ProviderFailure("bad_body", "the provider gave up inside its answer", status=200)
             self._finish = finish
 
-    def _index(self, call: Any) -> int:
-        """The index the provider gives; a few servers leave it out, then a new id starts a new call."""
-        if type(call) is dict:
-            index = call.get("index")
-            if type(index) is int:
-                return index
-            last = self._last
-            if last < 0 or (call.get("id") and call["id"] != self._calls[last]):
-                return last + 1
-            return last
-        return 0
+    def _numbered(self, piece: ToolCallDelta, index: Any) -> ToolCallDelta:
+        """Calls are numbered 0, 1, … as they come: some servers count from 1, or along with what is no call.
+
+        Args:
+            index: the provider's. A few servers leave it out: then a new id starts a new call. A few say 0 for
+                every call: then a new id with a name does.
+        """
+        if type(index) is not int:
+            number = len(self._ids) - 1
+            is_new = number < 0 or (piece.id is not None and piece.id != self._ids[number])
+        else:
+            number = self._numbers.get(index, -1)
+            is_new = number < 0 or self._is_another(piece, number)
+        if is_new:
+            number = len(self._ids)
+        if type(index) is int:
+            self._numbers[index] = number
+        return attrs.evolve(piece, index=number) if number else piece
+
+    def _is_another(self, piece: ToolCallDelta, number: int) -> bool:
+        """Whether a piece is of another call than that one, though it has its index."""
+        known = self._ids[number]
+        has_both = piece.id is not None and piece.name is not None
+        return has_both and known is not None and piece.id != known and number in self._named
 
     def _is_empty(self, piece: ToolCallDelta) -> bool:
         """A piece that says nothing new must not keep a stream alive; the first one says that there is a call."""
-        is_known = piece.index in self._calls and (piece.name is None or piece.index in self._named)
+        is_known = piece.index < len(self._ids) and (piece.name is None or piece.index in self._named)
         return is_known and not piece.arguments
 
     def _noted(self, piece: ToolCallDelta) -> ToolCallDelta:
-        is_first = piece.index not in self._calls
-        self._calls[piece.index] = self._calls.get(piece.index) or piece.id
-        self._last = max(self._last, piece.index)
+        """The piece with what it says for the first time: readers join the pieces of a name as they do texts."""
+        number = piece.index
+        if number < len(self._ids):
+            self._ids[number] = self._ids[number] or piece.id
+            if piece.id is not None:
+                piece = attrs.evolve(piece, id=None)
+        else:
+            self._ids.append(piece.id)
+            if len(self._ids) > MAX_CALLS:
+                raise ProviderFailure(
+                    "too_large", "the provider's answer holds too many tool calls", status=200
+                )
+            if piece.id is None:
+                piece = attrs.evolve(piece, id=made_up_id(number))
         if piece.name is not None:
-            self._named.add(piece.index)
-        if len(self._calls) > MAX_CALLS:
-            raise ProviderFailure("too_large", "the provider's answer holds too many tool calls", status=200)
-        return attrs.evolve(piece, id=made_up_id(piece.index)) if is_first and piece.id is None else piece
+            if number in self._named:
+                return attrs.evolve(piece, name=None)
+            self._named.add(number)
+        return piece
 
     def end(self) -> list[ProviderEvent]:
         events: list[ProviderEvent] = []
-        if self._finish is not None and self._named != self._calls.keys():
+        if self._finish is not None and len(self._named) != len(self._ids):
             raise not_an_answer()  # nobody can run a call without a name
         if self._usage is not None:
             events.append(self._usage)
         if self._finish is not None:
-            reason = _reason(self._finish, refused=self._refused, called=bool(self._calls))
+            reason = _reason(self._finish, refused=self._refused, called=bool(self._ids))
             events.append(AnswerFinished(reason=reason))
         return events
 

@@ -261,6 +261,89 @@ def test_tool_calls_without_an_index() -> None:
     assert [event.index for event in events if isinstance(event, ToolCallDelta)] == [0, 0, 1]
 
 
+def _call(call_id: str | None, name: str | None, arguments: str, **index: Any) -> dict[str, Any]:
+    return {**index, "id": call_id, "function": {"name": name, "arguments": arguments}}
+
+
+def _pieces(*calls: dict[str, Any]) -> list[tuple[int, str | None, str | None, str]]:
+    """Of a stream with one call of `calls` in each chunk."""
+    events = _stream(*[openai_chunk({"tool_calls": [call]}) for call in calls])
+    return [
+        (each.index, each.id, each.name, each.arguments) for each in events if isinstance(each, ToolCallDelta)
+    ]
+
+
+@pytest.mark.parametrize("indexes", [(1, 3), (7, 0), (-1, 10**30), (0, 1)])
+def test_calls_are_numbered_as_they_come(indexes: tuple[int, int]) -> None:
+    """Clients keep the calls in a list, by index: a gap breaks them."""
+    one, two = indexes
+
+    assert [
+        (0, "c1", "f", ""),
+        (1, "c2", "g", ""),
+        (0, None, None, "{}"),
+        (1, None, None, "[]"),
+    ] == _pieces(
+        _call("c1", "f", "", index=one),
+        _call("c2", "g", "", index=two),
+        _call(None, None, "{}", index=one),
+        _call(None, None, "[]", index=two),
+    )
+
+
+def test_a_new_id_with_a_name_at_a_used_index_is_another_call() -> None:
+    """Some servers give every call the index 0; merged, the arguments would be no JSON and the second call lost."""
+    assert [
+        (0, "c1", "f", '{"a":'),
+        (0, None, None, "1}"),
+        (1, "c2", "g", '{"b":'),
+        (1, None, None, "2}"),
+    ] == _pieces(
+        _call("c1", "f", '{"a":', index=0),
+        _call(None, None, "1}", index=0),
+        _call("c2", "g", '{"b":', index=0),
+        _call(None, None, "2}", index=0),
+    )
+
+
+def test_ids_and_names_that_are_repeated_are_one_call() -> None:
+    """Some servers repeat both with every piece, or make an id for each; joined by a reader they would be garbled."""
+    assert [
+        (0, "c1", "f", "{"),
+        (0, None, None, '"a":'),
+        (0, None, None, "1"),
+        (0, None, None, "}"),
+    ] == _pieces(
+        _call("c1", "f", "{", index=0),
+        _call("c1", "f", '"a":', index=0),
+        _call("c9", None, "1", index=0),
+        _call(None, "f", "}", index=0),
+    )
+
+
+def test_an_id_or_a_name_may_come_late() -> None:
+    """The id that was shown stays: callers answer the call by it."""
+    assert [(0, "call_0", None, "{"), (0, None, "f", "}")] == _pieces(
+        _call(None, None, "{", index=2), _call("late", "f", "}", index=2)
+    )
+
+
+def test_calls_at_one_index_are_counted() -> None:
+    """Without an end of their own they would fill the memory."""
+    calls = [_call(f"c{number}", "f", "{}", index=0) for number in range(1025)]
+
+    with pytest.raises(ProviderFailure, match="too many tool calls"):
+        _pieces(*calls)
+
+
+def test_what_is_no_call_takes_no_number() -> None:
+    """A whole answer numbers its calls in the way of a stream."""
+    calls = [None, {"id": "x"}, {"id": "c1", "function": {"name": "f", "arguments": "{}"}}]
+    answer = _with_message("tool_calls", role="assistant", content=None, tool_calls=calls)
+
+    assert ToolCallDelta(index=0, id="c1", name="f", arguments="{}") in _decode(answer)
+
+
 @pytest.mark.parametrize(
     "frame",
     [
