@@ -8,11 +8,11 @@ import attrs
 import pytest
 
 from application.ports.event_log import AnswerAddress, EventLog, Following
-from domain.answer import ChatEvent, ChatStarted, Delta, Reset, ToolCalled, ToolCallGrew
+from domain.answer import ChatAdmitted, ChatEvent, ChatStarted, Delta, Reset, ToolCalled, ToolCallGrew
 from domain.errors import AnswerInterrupted, InvalidRequest, LorError
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.live_answer import RUN, Ending, Portion, Position, after
-from domain.message import ToolCall
+from domain.message import ImagePart, Message, TextPart, ToolCall
 from domain.model import ModelRef
 
 _ID = "01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e0"
@@ -34,6 +34,25 @@ _EVENTS: tuple[ChatEvent, ...] = (
     Delta("half \ud83d"),
     ToolCalled(ToolCall(id="call_1", name="look", arguments="{", complete=False)),
     Delta("end"),
+)
+
+
+_ASKED = ChatAdmitted(
+    message_id=ADDRESS.message_id,
+    thread_id=ThreadId(_ID + "3"),
+    session_id=SessionId(_ID + "4"),
+    turns=(
+        Message(
+            role="user",
+            parts=(
+                TextPart(text="wörld\n\ud83d"),
+                ImagePart(data="aGk=", media_type="image/png", detail="low"),
+            ),
+        ),
+        Message(role="assistant", tool_calls=(ToolCall(id="call_1", name="look", arguments="{"),)),
+        Message(role="tool", parts=(TextPart(text=""),), tool_call_id="call_1"),
+    ),
+    parent=_OTHER.message_id,
 )
 
 
@@ -98,6 +117,7 @@ class EventLogSuite(ABC):
 
             assert await log.follow(ADDRESS, sink) is None
             assert await log.find(DEFAULT_TENANT, "key:1") is None
+            assert await log.asked(DEFAULT_TENANT, "key:1") is None
         assert GatheringSink(ended=sink.ended) == sink
 
     async def test_telling_waits_for_nothing(self) -> None:
@@ -232,6 +252,31 @@ class SharedEventLogSuite(EventLogSuite):
         assert [ADDRESS.message_id, ADDRESS.message_id, None] == first
         assert [ADDRESS.message_id, _OTHER.message_id] == second
         assert foreign is None
+
+    async def test_what_an_answer_is_made_for_is_told_while_it_is_made(self) -> None:
+        """To those who have a name of it, in its tenant; readers get events alone."""
+        async with self.open(2) as (here, there):
+            here.begin(ADDRESS, names=("chat:1",), asked=_ASKED)
+            here.begin(_OTHER, names=("chat:2",))
+            sink = GatheringSink()
+            assert await followed(there, ADDRESS, sink) is not None
+            assert await followed(there, _OTHER, GatheringSink()) is not None
+            before = [await log.asked(DEFAULT_TENANT, "chat:1") for log in (here, there)]
+            here.publish(ADDRESS, Portion(begins=0, events=_EVENTS))
+            await sink.until(1)
+            during = await there.asked(DEFAULT_TENANT, "chat:1")
+            others = [
+                await there.asked(DEFAULT_TENANT, "chat:2"),
+                await there.asked(DEFAULT_TENANT, "chat:3"),
+                await there.asked(Tenant("another"), "chat:1"),
+            ]
+            here.end(ADDRESS, Ending())
+            await sink.until_ended()
+            after_it = await there.asked(DEFAULT_TENANT, "chat:1")
+
+        assert [*before, during] == [_ASKED, _ASKED, _ASKED]
+        assert [*others, after_it] == [None] * 4
+        assert list(_EVENTS) == sink.events
 
     async def test_many_follow_many(self) -> None:
         """Several readers of one answer at different places, and an answer of many entries, on every replica."""
