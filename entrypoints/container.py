@@ -446,7 +446,13 @@ class Container(containers.DeclarativeContainer):
     )
     fork_thread = providers.Singleton(ForkThread, forking=forking)
     continue_chat = providers.Singleton(
-        ContinueChat, unit_of_work=store.provided.unit_of_work, forking=forking, clock=clock, ids=ids
+        ContinueChat,
+        unit_of_work=store.provided.unit_of_work,
+        forking=forking,
+        judge=send_chat.provided.judge,
+        stops=stop_answer,
+        clock=clock,
+        ids=ids,
     )
     read_client_chat = providers.Singleton(
         ReadClientChat,

@@ -22,6 +22,12 @@ class Fork:
     at: MessageId
     messages: tuple[Message, ...] = ()
     """To go on with there. Without any, the last turn of the copy is answered again."""
+    again: tuple[Message, ...] = ()
+    """That turn, then."""
+
+    @property
+    def asks(self) -> tuple[Message, ...]:
+        return self.messages or self.again
 
 
 @attrs.frozen(kw_only=True)
@@ -31,6 +37,14 @@ class Anew:
     instead_of: Thread | None = None
     messages: tuple[Message, ...]
     shown_as: str | None = None
+
+    @property
+    def source(self) -> Thread | None:
+        return self.instead_of
+
+    @property
+    def asks(self) -> tuple[Message, ...]:
+        return self.messages
 
 
 async def replaced_answer(
@@ -70,7 +84,7 @@ async def replaced_answer(
     if is_last and all(each.message.role != "tool" for each in exchange):
         return Continuation(regenerates=exchange[-1].id)
     # What tools had to say is a part of the answer that is replaced.
-    return Fork(source=thread, at=question.id)
+    return Fork(source=thread, at=question.id, again=(question.message,))
 
 
 async def submitted(
@@ -130,6 +144,16 @@ def everything(command: ContinueChatCommand) -> tuple[tuple[Message, ...], str |
             raise _nothing_to_answer(last)
         return messages.turns(0, last + 1), messages[last].id
     return messages.turns(0, last + 1), None
+
+
+def asked_by_client(command: ContinueChatCommand) -> tuple[Message, ...]:
+    """The turn of the client's that is to be answered; none where it does not send it.
+
+    Raises:
+        InvalidRequest: it can't be sent to a model.
+    """
+    asked = _last_of(command.messages, ("user", "system"))
+    return () if asked is None else command.messages.turns(asked, asked + 1)
 
 
 async def as_before(work: UnitOfWork, thread: Thread | None, command: ContinueChatCommand) -> Continuation:

@@ -58,6 +58,28 @@ class Failover:
             deadline_s=deadline_s,
         )
 
+    async def judge(self, candidates: tuple[Candidate, ...], compile_for: Compile) -> None:
+        """Whether one of them may be asked now. Asks none, and leaves no trace.
+
+        Raises:
+            ChatFailed, InvalidRequest: none may; as `whole` would without having called any.
+        """
+        failures: list[tuple[ModelRef, ProviderFailure]] = []
+        refusals: list[tuple[ModelRef, InvalidRequest]] = []
+        for spec in [each.spec for each in candidates if each.refusal is None]:
+            closed = self._health.closed(spec.ref)
+            if closed is not None:
+                reason = ProviderFailure(closed.kind, closed.reason, retry_after_s=closed.opens_in_s)
+                failures.append((spec.ref, reason))
+                continue
+            try:
+                await compile_for(spec)
+            except InvalidRequest as refusal:
+                refusals.append((spec.ref, refusal))
+                continue
+            return
+        raise final_error(candidates, failures, refusals, is_cut=False)
+
     async def whole(self, run: Run) -> None:
         """Asks until one candidate has answered whole; `run` then holds the answer.
 

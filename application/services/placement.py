@@ -42,6 +42,7 @@ class Placement:
         if command.regenerates is not None:
             found = await find_regeneration(self.unit_of_work, command.tenant, command.regenerates)
             injection = await self._inject(command, found.thread_id, below=found.below)
+            _demand_place(injection.conversation, command)
             return Place(
                 session=injection.conversation.session,
                 thread=injection.conversation.thread,

@@ -58,5 +58,5 @@ class SendChatCommand:
     parameters: Mapping[str, JSONValue] = NO_PARAMETERS
     """Further fields of the provider's own wire."""
     regenerates: MessageId | None = None
-    """The last answer of its thread, in whose place another one is asked for. `messages` is empty then, and neither
-    `thread_id` nor `session_id` is given: all three are those of that answer."""
+    """The last answer of its thread, in whose place another one is asked for. `messages` is empty and `thread_id` not
+    given then, they are those of that answer; a `session_id` or `user` that is given has to be its thread's."""

@@ -1,6 +1,8 @@
 """Find out how a client's chat goes on: in which thread, and with what."""
 
-from typing import Final
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -12,21 +14,34 @@ from application.services.chat_steps import (
     Anew,
     Fork,
     as_before,
+    asked_by_client,
     everything,
     replaced_answer,
     submitted,
 )
 from application.services.thread_forking import ThreadForking
 from application.services.thread_lookup import canonical_id
+from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.continue_chat_command import Continuation, ContinueChatCommand
+from application.use_cases.stop_answer import StopAnswer
 from domain.clean_text import clean
-from domain.errors import Conflict
+from domain.client_chat import answer_name
+from domain.errors import Conflict, InvalidRequest, LorError
 from domain.idempotency import Claimed, IdempotencyKey
 from domain.ids import MessageId, SessionId, ThreadId
+from domain.message import Message, TextPart
 from domain.thread import Session, Thread
+
+Sends: TypeAlias = Callable[[Continuation], SendChatCommand]
+Judge: TypeAlias = Callable[[SendChatCommand], Awaitable[None]]
+"""As SendChat.judge."""
 
 _TRIES: Final = 3
 """Of finding the chat as it was a moment ago."""
+
+
+_ANYTHING: Final = (Message(role="user", parts=(TextPart(text="?"),)),)
+"""In place of a turn that can't be known yet: what is judged is all the rest."""
 
 
 class _Changed(Exception):
@@ -43,32 +58,76 @@ class ContinueChat:
 
     _unit_of_work: UnitOfWorkFactory
     _forking: ThreadForking
+    _judge: Judge
+    _stops: StopAnswer
     _clock: Clock
     _ids: IdGenerator
 
-    async def execute(self, command: ContinueChatCommand) -> Continuation:
-        """
+    async def execute(self, command: ContinueChatCommand, *, sends: Sends) -> Continuation:
+        """Changes nothing before it is known that the chat would be begun: a refusal leaves the chat as it was. Of a
+        client that goes back the answer that is being made is stopped then.
+
+        Args:
+            sends: makes what is sent; also of a continuation that is only to be judged.
+
         Raises:
             InvalidRequest: there is nothing to answer, or a message can't be sent to a model, or it can't be told
-                which one is meant; nothing was changed.
+                which one is meant.
+            ChatFailed, LorError: as SendChat.judge says.
             NotFound: there is no such session.
             Conflict: others change the chat all the time; or an exchange is too long to be read.
             Overloaded: as ThreadForking says.
             StorageUnavailable: nothing was changed.
         """
+        if command.goes_back:
+            await self._turn_away(command, sends)
         for _ in range(_TRIES):
             try:
                 step = await self._plan(command)
+                if isinstance(step, Continuation):
+                    return step
+                await self._judge(sends(_to_judge(step)))
                 if isinstance(step, Fork):
                     return await self._fork(command, step)
-                if isinstance(step, Anew):
-                    return await self._begin(command, step)
+                return await self._begin(command, step)
             except _Changed:
                 continue
-            return step
         raise Conflict(
             "the chat is being changed by others at the same time; read its messages, and try again"
         )
+
+    async def _turn_away(self, command: ContinueChatCommand, sends: Sends) -> None:
+        """Ends the answer that is being made, if the request would not be refused; why it ended is told elsewhere."""
+        name = answer_name(command.chat_id)
+        live = await self._stops.under_way(command.tenant, name)
+        if live is None or await self._is_sent_again(command):
+            return
+        try:
+            step = await self._plan(command)
+            judged = step if isinstance(step, Continuation) else _to_judge(step)
+        except InvalidRequest:
+            if command.message_id is None or command.message_id != live.message_id:
+                raise
+            # It is stored as soon as it is stopped: that it is not yet is no fault.
+            judged = Continuation(
+                messages=asked_by_client(command) or _ANYTHING,
+                thread_id=await self._bound_to(command),
+                own_history=True,
+            )
+        await self._judge(sends(judged))
+        with contextlib.suppress(LorError):
+            await self._stops.by_name(command.tenant, name)
+
+    async def _is_sent_again(self, command: ContinueChatCommand) -> bool:
+        if command.idempotency is None:
+            return False
+        async with self._unit_of_work(command.tenant) as work:
+            return await self._was_sent(work, command.idempotency)
+
+    async def _bound_to(self, command: ContinueChatCommand) -> ThreadId | None:
+        async with self._unit_of_work(command.tenant) as work:
+            chat = await work.client_chats.get(command.chat_id)
+            return None if chat is None else chat.thread_id
 
     async def _plan(self, command: ContinueChatCommand) -> Continuation | Fork | Anew:
         async with self._unit_of_work(command.tenant) as work:
@@ -157,6 +216,13 @@ class ContinueChat:
         )
         await work.sessions.add(session)
         return session.id
+
+
+def _to_judge(step: Fork | Anew) -> Continuation:
+    """The same turns, in the thread that the chat is in as yet."""
+    return Continuation(
+        thread_id=None if step.source is None else step.source.id, messages=step.asks, own_history=True
+    )
 
 
 async def _rebind(work: UnitOfWork, chat_id: str, before: Thread, to: Thread) -> None:

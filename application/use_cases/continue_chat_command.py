@@ -24,10 +24,12 @@ class ContinueChatCommand:
     """Of a submitted message: it is there already, and is replaced with all that followed. Of a regeneration: the
     answer to replace, or the message it is for; the last one where it is None."""
     user: str | None = None
-    """Of a new session."""
+    """Of a new session; of a chat that has one it has to be that one's."""
     session_id: SessionId | None = None
     """Of a new chat; a new one where it is None."""
     idempotency: IdempotencyKey | None = None
+    goes_back: bool = False
+    """Whether the client gives up what it had: an answer, or all that came after an earlier message."""
 
 
 @attrs.frozen(kw_only=True)

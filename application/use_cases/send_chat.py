@@ -106,6 +106,24 @@ class SendChat:
             else self._admitted_steps(command, stop)
         )
 
+    async def judge(self, command: SendChatCommand) -> None:
+        """Whether the chat would be begun, as far as it can be told without asking or storing anything: for callers who
+        have something to change before they send it.
+
+        Raises: as `execute` does before it calls a provider.
+        """
+        started = self._clock.monotonic()
+        try:
+            self._demand_journal()
+            assembly = await self._assembly.assemble(
+                command, now=self._clock.now(), new_thread=command.request_id, use_prompt=False
+            )
+            compile_for = partial(self._compilation.compile_for, assembly.request)
+            await self._failover.judge(assembly.candidates, compile_for)
+        except LorError as error:
+            self._settlement.refused(command, error, started, attempts=0)
+            raise
+
     async def name_faults(
         self,
         *,
@@ -152,10 +170,7 @@ class SendChat:
         """
         started = self._clock.monotonic() - admitted.queued_s
         try:
-            if not self._journal.is_ready:
-                raise StorageUnavailable(
-                    f"nothing was asked: {self._journal.reason or 'the database is away'}"
-                )
+            self._demand_journal()
             new_thread = self._ids.new()
             assembly = await self._assembly.assemble(
                 command, now=self._clock.now(), new_thread=new_thread, use_prompt=True
@@ -180,6 +195,10 @@ class SendChat:
             stop=stop or StopSignal(),
             admitted=admitted,
         )
+
+    def _demand_journal(self) -> None:
+        if not self._journal.is_ready:
+            raise StorageUnavailable(f"nothing was asked: {self._journal.reason or 'the database is away'}")
 
     async def _whole(self, progress: Progress) -> ChatAnswer:
         try:

@@ -110,21 +110,21 @@ class UIChat:
             user=None if options is None else options.user,
             session_id=cast("SessionId | None", None if options is None else options.session_id),
             idempotency=key,
+            goes_back=self.goes_back,
         )
 
     def sends(
         self, continuation: Continuation, key: IdempotencyKey | None, *, request_id: str
     ) -> SendChatCommand:
         options = self.body.lor3 or UIOptions()
-        again = continuation.regenerates is not None
         return SendChatCommand(
             request_id=request_id,
             messages=continuation.messages,
             own_history=continuation.own_history,
             history_is_for_new=continuation.history_is_for_new,
             thread_id=continuation.thread_id,
-            session_id=None if again else cast("SessionId | None", options.session_id),
-            user=None if again else options.user,
+            session_id=cast("SessionId | None", options.session_id),
+            user=options.user,
             regenerates=continuation.regenerates,
             stream=True,
             tools=self.tools,

@@ -1,6 +1,6 @@
 """`/ui/chat`: the backend of Vercel's AI SDK, `useChat` above all."""
 
-import contextlib
+from functools import partial
 from typing import Final
 
 import attrs
@@ -10,7 +10,7 @@ from application.use_cases.continue_chat_command import Continuation
 from application.use_cases.read_client_chat import DEFAULT_MESSAGES, MAX_MESSAGES
 from domain.clean_text import clean
 from domain.client_chat import MAX_CHAT_ID, answer_name
-from domain.errors import InvalidRequest, LorError, NotFound
+from domain.errors import InvalidRequest, NotFound
 from domain.ids import DEFAULT_TENANT
 from domain.json_value import JSONObject
 from domain.suggestion import shown
@@ -61,14 +61,11 @@ async def chat(request: web.Request) -> web.StreamResponse:
     name = answer_name(sent.chat_id)
     application = state.application
     try:
-        if sent.goes_back and key is None:
-            # Whoever goes back has turned away from the answer that is being made; why that ended is told elsewhere.
-            with contextlib.suppress(LorError):
-                await application.stop_answer.by_name(DEFAULT_TENANT, name)
+        sends = partial(sent.sends, key=key, request_id=request[REQUEST_ID])
         with cut_at_the_end(state):
-            continuation = await application.continue_chat.execute(sent.continues(key))
+            continuation = await application.continue_chat.execute(sent.continues(key), sends=sends)
         _show_as(request, continuation)
-        command = sent.sends(continuation, key, request_id=request[REQUEST_ID])
+        command = sends(continuation)
         encoder = encoder_for(request, protocol=encoding)
         return await send_events(request, state, command, encoder, names=(name,))
     except InvalidRequest as error:
