@@ -24,13 +24,14 @@ LorError
 │   └── UnreadableVersion       storage_unavailable        a prompt's version that this lor3 does not read
 ├── DeadlineExceeded            deadline_exceeded
 ├── AnswerInterrupted           answer_interrupted         the process that made the answer is gone
+├── AnswerUnknown               answer_unknown             nobody can say now what becomes of the answer
 ├── OutputInvalid               output_invalid             the answer does not fit `format` or `schema`
 ├── ChatFailed                  upstream_*                 every candidate failed; carries the attempts
 ├── ConfigurationError          configuration_invalid      settings; all faults at once
 └── ProviderFailure             (never leaves the router)  one call to one provider failed
 """
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import attrs
 
@@ -57,6 +58,20 @@ class LorError(Exception):
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
+
+
+ErrorT = TypeVar("ErrorT", bound=LorError)
+
+
+def afresh(error: ErrorT) -> ErrorT:
+    """The same error as another object, with nothing of where it was raised.
+
+    Of one that is kept to be raised again: each time it is, its traceback grows, and holds on to all that it met.
+    """
+    copied = error.__class__.__new__(error.__class__)
+    copied.args = error.args
+    copied.__dict__.update(error.__dict__)
+    return copied
 
 
 class _Faulty(LorError):
@@ -236,6 +251,14 @@ class AnswerInterrupted(LorError):
 
     code = "answer_interrupted"
     retryable = True
+
+
+class AnswerUnknown(LorError):
+    """It may be under way in another process, which can't be asked now; nothing of it is stored yet."""
+
+    code = "answer_unknown"
+    retryable = True
+    retry_after_s: float | None = 2.0
 
 
 class OutputInvalid(LorError):

@@ -24,6 +24,7 @@ _CLASSES: Final[dict[str, type[LorError]]] = {
         errors.StorageUnavailable,
         errors.DeadlineExceeded,
         errors.AnswerInterrupted,
+        errors.AnswerUnknown,
         errors.OutputInvalid,
         errors.ConfigurationError,
     )

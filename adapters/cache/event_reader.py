@@ -90,7 +90,10 @@ class EventReader:
         return found.message_id
 
     async def asked(self, tenant: Tenant, name: str) -> ChatAdmitted | None:
-        message_id = await self.find(tenant, name)
+        try:
+            message_id = await self.find(tenant, name)
+        except AnswerUnknown:
+            return None
         if message_id is None:
             return None
         found: list[ChatAdmitted | None] = []

@@ -10,14 +10,22 @@ from typing import Final
 import attrs
 
 from adapters.cache.asked_codec import encode_asked
-from adapters.cache.event_codec import NOTHING_YET, encode_ending, encode_portion
-from adapters.cache.live_answer_keys import LEASE_S, RENEW_S, STOP_CHANNEL, name_key, stream_key
+from adapters.cache.event_codec import FIELD, NOTHING_YET, encode_ending, encode_portion
+from adapters.cache.live_answer_keys import (
+    GIVE_UP,
+    GIVEN_UP_S,
+    LEASE_S,
+    RENEW_S,
+    STOP_CHANNEL,
+    name_key,
+    stream_key,
+)
 from adapters.cache.redis_guard import RedisGuard
 from adapters.cache.redis_link import RedisLink
 from adapters.cache.shared_answer import Part, SharedAnswer
 from application.ports.event_log import AnswerAddress
 from domain.answer import ChatAdmitted
-from domain.errors import AnswerInterrupted
+from domain.errors import AnswerInterrupted, AnswerUnknown
 from domain.live_answer import Ending, Portion
 
 _log: Final = logging.getLogger("lor3.redis")
@@ -37,6 +45,14 @@ _SHARE: Final = 9
 when thousands of answers grow."""
 _MAX_GATHER_S: Final = 0.25
 _RETRY_S: Final = 0.25
+_NOT_SHARED: Final = encode_ending(
+    Ending(
+        error=AnswerUnknown(
+            "the rest of the answer can't be had here: it is too long, or came too fast, to be shared between servers;"
+            " it is still being made: read it again in a while"
+        )
+    )
+)
 _STOP_S: Final = 10.0
 """By then nobody expects that an answer stops."""
 
@@ -51,7 +67,7 @@ class EventWriter:
     _news: dict[SharedAnswer, None] = attrs.field(factory=dict, init=False)
     """Those that have something to say, the one that has waited longest first."""
     _given_up: dict[str, None] = attrs.field(factory=dict, init=False)
-    """Keys to remove."""
+    """Keys of answers that go on, of which nothing more is told."""
     _stops: dict[AnswerAddress, float] = attrs.field(factory=dict, init=False)
     """Asked for, each until a time of the loop's."""
     pending_bytes: int = attrs.field(default=0, init=False)
@@ -198,7 +214,7 @@ class EventWriter:
             for address in stops:
                 pipe.execute_command("PUBLISH", STOP_CHANNEL, _stop(address))
             for key in removed:
-                pipe.execute_command("UNLINK", key)
+                pipe.execute_command("EVAL", GIVE_UP, 1, key, round(GIVEN_UP_S * 1000), FIELD, _NOT_SHARED)
             for part in parts:
                 for command in part.name_commands:
                     names += 1
@@ -243,6 +259,7 @@ class EventWriter:
             self.said_bytes += answer.said_bytes
             if not goes_on:
                 self._drop(answer, why="Redis has lost it")
+                self._given_up[answer.key] = None
                 continue
             if self.said_bytes > MAX_SAID_BYTES:
                 self.said_bytes -= answer.said_bytes

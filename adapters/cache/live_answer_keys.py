@@ -26,6 +26,8 @@ GONE_S: Final = 3.0
 tells all of it again."""
 KEPT_S: Final = 60.0
 """How long an answer that ended can be followed; from then on there is the store."""
+GIVEN_UP_S: Final = 600.0
+"""How long it is said of an answer that it is not shared any longer: longer than any is made."""
 
 APPEND: Final = """
 if ARGV[4] ~= 'new' and redis.call('EXISTS', KEYS[1]) == 0 then
@@ -40,6 +42,14 @@ return 1
 """0 where the stream is lost, so that it can't go on without its beginning. ARGV: time to live in ms, field, value or nothing,
 `FIRST` for the first entry."""
 FIRST: Final = "new"
+GIVE_UP: Final = """
+redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
+redis.call('XADD', KEYS[1], '*', ARGV[2], ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+"""
+"""Leaves an end in place of all there is, which those who read on see as well as those who come. ARGV: time to live in ms,
+field, value."""
 
 NAME: Final = """
 local holder = redis.call('GET', KEYS[1])

@@ -59,7 +59,11 @@ class EventLog(Protocol):
     def end(self, address: AnswerAddress, ending: Ending) -> None: ...
 
     async def find(self, address_of: Tenant, name: str) -> MessageId | None:
-        """The answer with that name, if it is being made or was until a moment ago; None where nobody knows."""
+        """The answer with that name, if it is being made or was until a moment ago; None where there is none.
+
+        Raises:
+            AnswerUnknown: the log can't be asked now.
+        """
 
     async def asked(self, address_of: Tenant, name: str) -> ChatAdmitted | None:
         """What the answer with that name is being made for. None where none is being made, it was not said, or nobody
@@ -69,7 +73,13 @@ class EventLog(Protocol):
     async def follow(self, address: AnswerAddress, into: PortionSink) -> "Following | None":
         """Feeds `into` from `into.ends` on, in the background, up to the answer's end or until it is closed.
 
-        None where the log knows nothing of the answer. Where its process died, `into` ends with `AnswerInterrupted`.
+        Once it returns, `into` has all that there was of the answer, its end included, unless that is so much that it
+        takes long. None where the log knows nothing of the answer. Where its process died, `into` ends with
+        `AnswerInterrupted`; where the log was lost, or can't be read, and the answer may still be made, with
+        `AnswerUnknown`.
+
+        Raises:
+            AnswerUnknown: the log can't be asked now.
         """
 
     async def ask_to_stop(self, address: AnswerAddress) -> None:

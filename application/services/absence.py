@@ -1,6 +1,8 @@
 """What is told of sessions, threads and messages that are not there: absent, deleted and another tenant's look the
 same."""
 
+from typing import Final
+
 from domain.errors import Absent, AbsentKind
 from domain.suggestion import shown
 
@@ -21,7 +23,20 @@ def no_thread(thread_id: str, *, for_chat: bool = False) -> Absent:
 
 
 def no_message(message_id: str) -> Absent:
-    return _absent("message", message_id, "GET /threads/{id}/messages lists those of a thread")
+    return _absent("message", message_id, _MESSAGES)
+
+
+def no_answer(message_id: str) -> Absent:
+    """Of a message that is there."""
+    name = shown(message_id)
+    return Absent(
+        f"message {name} is no answer of lor3's, but a turn that a caller sent; {_MESSAGES}",
+        kind="message",
+        name=name,
+    )
+
+
+_MESSAGES: Final = "GET /threads/{id}/messages lists those of a thread"
 
 
 def _absent(kind: AbsentKind, name: str, remedy: str) -> Absent:

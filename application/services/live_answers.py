@@ -14,7 +14,7 @@ from application.services.answer_log import AnswerLog
 from application.services.stop_signal import StopSignal
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAdmitted, ChatStarted, ChatSteps
-from domain.errors import AnswerInterrupted, AnswerStopped, LorError
+from domain.errors import AnswerInterrupted, AnswerStopped, LorError, afresh
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Ending
 
@@ -49,7 +49,7 @@ class LiveAnswer:
     asked: ChatAdmitted | None = attrs.field(default=None, init=False, repr=False)
     """What it is made for; None as long as `address` is."""
     is_left: bool = attrs.field(default=False, init=False)
-    """Whether its last reader left it before its end."""
+    """Whether its last reader left it before its end, and nobody has come back."""
     task: "asyncio.Task[None]" = attrs.field(init=False)
 
     @property
@@ -96,6 +96,7 @@ class LiveAnswers:
         """
         answer = LiveAnswer(command=command, names=names)
         answer.log.on_unread = partial(self._unread, answer)
+        answer.log.on_read = partial(self._read_again, answer)
         for name in names:  # another one may be under way: only who is admitted takes its names
             self._named.setdefault((command.tenant, name), answer)
         answer.task = asyncio.get_running_loop().create_task(self._make(answer, on_fault))
@@ -128,15 +129,21 @@ class LiveAnswers:
         return answer
 
     def _unread(self, answer: LiveAnswer) -> None:
-        """Its last reader has left, the one who asked for it or one who came later. Cuts an answer that was to end
-        with it."""
+        """Its last reader has left, the one who asked for it or one who came later. Stops an answer that was to end
+        with it: it ends as one that somebody stopped, for whoever comes back."""
         if answer.is_ended:
             return
         if not answer.is_left:
             answer.is_left = True
             self.unread += 1
         if answer.command.on_disconnect == "cancel":
-            answer.task.cancel()
+            self.stop(answer)
+
+    def _read_again(self, answer: LiveAnswer) -> None:
+        """Somebody has come back: the load is that reader's request now."""
+        if answer.is_left:
+            answer.is_left = False
+            self.unread -= 1
 
     async def drain(self, *, within_s: float, because: LorError | None = None) -> None:
         """Waits for all, then cuts the rest, which store what they have.
@@ -148,6 +155,8 @@ class LiveAnswers:
             return
         _, late = await asyncio.wait(self._tasks, timeout=within_s)
         self._cut_by = because
+        for answer in self._live.values():
+            answer.stop.cut_by = because
         for task in late:
             task.cancel()
         if late:
@@ -166,7 +175,7 @@ class LiveAnswers:
                 )
                 raise
         except LorError as error:
-            ending = Ending(error=error)
+            ending = Ending(error=afresh(error))
         except Exception as error:  # handed to those who read: raised here nobody would see it
             ending = Ending(error=LorError(UNEXPECTED))
             if on_fault is not None:
@@ -202,7 +211,7 @@ class LiveAnswers:
 
     def _end(self, answer: LiveAnswer, ending: Ending) -> None:
         answer.log.end(ending)
-        answer.log.on_unread = None
+        answer.log.on_unread = answer.log.on_read = None
         self.unread -= answer.is_left
         for name in answer.names:
             if self._named.get((answer.command.tenant, name)) is answer:

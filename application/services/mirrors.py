@@ -26,7 +26,11 @@ class Mirrors:
     _mirrors: dict[AnswerAddress, _Mirror] = attrs.field(factory=dict, init=False)
 
     async def reader(self, address: AnswerAddress, *, seen: Position = 0) -> AnswerReader | None:
-        """One that gets what comes after `seen`, to be closed; None where no process tells of the answer."""
+        """One that gets what comes after `seen`, to be closed; None where no process tells of the answer.
+
+        Raises:
+            AnswerUnknown: it can't be found out now.
+        """
         if not self._event_log.is_shared:
             return None
         while True:

@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from application.ports.unit_of_work import UnitOfWorkFactory
-from application.services.absence import no_message
+from application.services.absence import no_answer
 from application.services.answer_log import AnswerLog, AnswerReader
 from application.services.chat_events import told_again
 from domain.answer import UNKNOWN_CONTEXT, ChatAnswer, ChatEvent, Reset
@@ -93,7 +93,7 @@ class Retelling:
             if message is None:
                 return None
             if not message.is_answer:
-                raise no_message(message_id)
+                raise no_answer(message_id)
             thread = await work.threads.get(message.thread_id)
             attempts = await work.messages.attempts(message_id)
         if thread is None:

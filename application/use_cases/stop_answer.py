@@ -7,11 +7,12 @@ import attrs
 
 from application.ports.event_log import AnswerAddress, EventLog
 from application.services.absence import no_message
+from application.services.answer_log import AnswerReader
 from application.services.live_answers import LiveAnswer, LiveAnswers
 from application.services.mirrors import Mirrors
 from application.services.retelling import Retelling
 from application.services.thread_lookup import canonical_id
-from domain.errors import AnswerInterrupted, AnswerStopped, LorError
+from domain.errors import AnswerInterrupted, AnswerStopped, AnswerUnknown, LorError, afresh
 from domain.ids import MessageId, Tenant
 from domain.thread import MessageStatus
 
@@ -56,6 +57,7 @@ class StopAnswer:
         Raises:
             NotFound: there is no such answer, it was deleted, or it is another tenant's.
             StorageUnavailable: nobody knows what became of it, since the database is away.
+            AnswerUnknown: it is neither made here nor stored, and whoever makes it can't be asked now.
             LorError: what ended it, where nothing of it is stored.
         """
         known = canonical_id(message_id)
@@ -100,7 +102,7 @@ class StopAnswer:
             return Stopped(message_id=message_id, status="stopping", stopped=False)
         if address is None:
             if ending.error is not None and not isinstance(ending.error, AnswerStopped):
-                raise ending.error
+                raise afresh(ending.error)
             return Stopped(message_id=None, status="cancelled", stopped=True)
         return await self._as_stored(address, ending.error, asked=True)
 
@@ -108,9 +110,14 @@ class StopAnswer:
         stored = await self._retelling.find(address.tenant, address.message_id)
         if stored is not None:
             return Stopped(message_id=address.message_id, status=stored.message.status, stopped=False)
-        reader = await self._mirrors.reader(address)
+        unknown: LorError | None = None
+        reader: AnswerReader | None = None
+        try:
+            reader = await self._mirrors.reader(address)
+        except AnswerUnknown as error:
+            unknown = error
         if reader is None:  # it may have ended in between
-            return await self._as_stored(address, None, asked=False)
+            return await self._as_stored(address, unknown, asked=False)
         try:
             log = reader.log
             for _ in range(round(WAIT_S / ASK_AGAIN_S)):
@@ -134,7 +141,7 @@ class StopAnswer:
         if stored is None:
             if isinstance(error, AnswerInterrupted):
                 return Stopped(message_id=address.message_id, status="interrupted", stopped=False)
-            raise error or no_message(address.message_id)
+            raise afresh(error or no_message(address.message_id))
         message = stored.message
         stopped = asked and message.finish_reason == "stopped"
         return Stopped(message_id=address.message_id, status=message.status, stopped=stopped)

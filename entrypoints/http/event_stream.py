@@ -1,5 +1,6 @@
 """A chat as a stream of events, in any protocol that there is an encoder for."""
 
+import contextlib
 from typing import Final
 
 import attrs
@@ -8,7 +9,7 @@ from aiohttp import web
 from application.services.answer_log import AnswerReader
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatDone
-from domain.errors import KeyInFlight
+from domain.errors import AnswerUnknown, KeyInFlight, StorageUnavailable, afresh
 from domain.live_answer import Portion
 from entrypoints.http.encoders.protocol import StreamEncoder
 from entrypoints.http.fault_log import log_unexpected
@@ -62,7 +63,9 @@ async def send_events(
     finally:
         reader.close()
     if isinstance(failure, KeyInFlight) and key is not None:
-        other = await application.follow_answer.by_name(command.tenant, key_name(key.key))
+        other: AnswerReader | None = None
+        with contextlib.suppress(AnswerUnknown, StorageUnavailable):  # to come again is right all the same
+            other = await application.follow_answer.by_name(command.tenant, key_name(key.key))
         if other is not None:
             return await send_followed(request, state, other, encoder)
     raise failure

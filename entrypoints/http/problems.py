@@ -66,6 +66,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "shutting_down": ProblemType(503, "lor3 is shutting down"),
     "not_ready": ProblemType(503, "lor3 is not ready"),
     "answer_interrupted": ProblemType(503, "The answer was cut off in the making"),
+    "answer_unknown": ProblemType(503, "It is not known now what becomes of the answer"),
     "deadline_exceeded": ProblemType(504, "The time for this request is over"),
 }
 

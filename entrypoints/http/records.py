@@ -111,7 +111,12 @@ class Record(Generic[T]):
         close = begun or difflib.get_close_matches(field[:64], self._readers, n=1)
         if close:
             return f"unknown field; did you mean `{close[0]}`?"
-        return "unknown field; known are " + ", ".join(self._readers)
+        known = ", ".join(self._readers)
+        return (
+            f"unknown field; known are {known}"
+            if known
+            else "unknown field; none is known here: leave it out"
+        )
 
     def schema(self, schemas: Schemas) -> JSONObject:
         reference = {"$ref": f"#/components/schemas/{self._name}"}

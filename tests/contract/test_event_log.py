@@ -12,7 +12,7 @@ from adapters.in_memory.event_log import LocalEventLog
 from adapters.testing.event_log_suite import ADDRESS, EventLogSuite, GatheringSink, SharedEventLogSuite
 from application.ports.event_log import EventLog
 from domain.answer import Delta
-from domain.errors import AnswerInterrupted, ConfigurationError
+from domain.errors import AnswerInterrupted, AnswerUnknown, ConfigurationError
 from domain.ids import DEFAULT_TENANT
 from domain.live_answer import Ending, Portion
 from tests.support.event_logs import KEY, inspected, logs, reading, redis_log, say
@@ -96,12 +96,13 @@ async def test_readers_of_a_process_that_died_are_told(
     assert "Hello" == sink.text
     assert isinstance(ending.error, AnswerInterrupted)
     assert "answer_interrupted" == ending.error.code
+    assert "nothing of it is stored" in ending.error.detail
 
 
 async def test_an_answer_that_is_too_long_is_left_to_the_store(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its readers are told, and nothing of it stays in Redis."""
+    """Its readers are told, and those who come; no more of it than that stays in Redis, and not for ever."""
     monkeypatch.setattr(event_writer, "MAX_ANSWER_BYTES", 10_000)
     monkeypatch.setattr(event_reader, "_SURE_S", 0.05)
     monkeypatch.setattr(event_reader, "GONE_S", 0.1)
@@ -112,10 +113,13 @@ async def test_an_answer_that_is_too_long_is_left_to_the_store(
             say(here, "x" * 1000, number * 1000)
         ending = await sink.until_ended()
         here.end(ADDRESS, Ending())
+        late = await reading(there)
 
-        assert isinstance(ending.error, AnswerInterrupted)
-        assert not await client.exists(KEY)
-        assert await there.follow(ADDRESS, GatheringSink()) is None
+        assert isinstance(ending.error, AnswerUnknown)
+        assert "still being made" in ending.error.detail
+        assert isinstance((await late.until_ended()).error, AnswerUnknown)
+        assert 1 == await client.xlen(KEY)
+        assert 0 < await client.pttl(KEY)
 
 
 async def test_a_long_answer_is_read_in_pieces(redis_url: str) -> None:
@@ -148,15 +152,16 @@ async def test_a_long_answer_is_read_in_pieces(redis_url: str) -> None:
     ],
 )
 async def test_garbage_breaks_an_answer_off(redis_url: str, garbage: dict[bytes, bytes]) -> None:
-    """Said where it was being read; whoever comes later finds nothing to begin with."""
+    """Said where it was being read; whoever comes later is told that it can't be read."""
     async with logs(redis_url) as (here, there), inspected(redis_url) as client:
         here.begin(ADDRESS)
         sink = await reading(there)
         await client.xadd(KEY, garbage)  # type: ignore[arg-type]  # redis-py's mapping is invariant
         ending = await sink.until_ended()
 
-        assert isinstance(ending.error, AnswerInterrupted)
-        assert await there.follow(ADDRESS, GatheringSink()) is None
+        assert isinstance(ending.error, AnswerUnknown)
+        with pytest.raises(AnswerUnknown):
+            await there.follow(ADDRESS, GatheringSink())
 
 
 async def test_a_key_of_another_type_hides_one_answer_only(redis_url: str) -> None:

@@ -6,7 +6,7 @@ import attrs
 
 from application.ports.event_log import AnswerAddress, PortionSink
 from domain.answer import ChatAdmitted
-from domain.errors import AnswerInterrupted
+from domain.errors import AnswerInterrupted, AnswerUnknown
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Ending, Portion
 
@@ -38,6 +38,8 @@ class EventHub:
     listeners: list[Callable[[AnswerAddress], None]] = attrs.field(factory=list)
     is_deaf: bool = False
     """Whether words that ask to stop are lost."""
+    is_away: bool = False
+    """Whether nobody can ask it."""
 
     def following(self, address: AnswerAddress) -> int:
         """How many applications read the answer here."""
@@ -77,6 +79,8 @@ class SharedLog:
                 reader.sink.end(ending)
 
     async def find(self, address_of: Tenant, name: str) -> MessageId | None:
+        if self.hub.is_away:
+            raise AnswerUnknown("the hub is away")
         return self.hub.names.get((address_of, name))
 
     async def asked(self, address_of: Tenant, name: str) -> ChatAdmitted | None:
@@ -85,6 +89,8 @@ class SharedLog:
         return None if told is None or told.ending is not None else told.asked
 
     async def follow(self, address: AnswerAddress, into: PortionSink) -> _Following | None:
+        if self.hub.is_away:
+            raise AnswerUnknown("the hub is away")
         told = self.hub.told.get(address)
         if told is None:
             return None

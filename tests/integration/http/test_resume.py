@@ -304,6 +304,63 @@ async def test_a_cancelling_answer_is_cut_with_the_last_of_its_readers() -> None
     assert (stored[-1][1], stored[-1][2]["finish_reason"]) == ("done", "stopped")
 
 
+@pytest.mark.parametrize(("said", "status"), [("One ", "incomplete"), ("", "cancelled")])
+async def test_an_answer_that_was_left_ends_in_one_way(
+    said: str, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that was stopped: from its log, on another replica, from the store; and its row says so, too."""
+    monkeypatch.setattr(event_stream, "HOLD_S", 0.05)
+    provider, store, hub = saying("One ", "two"), InMemoryStore(), EventHub()
+    if said:
+        provider.let(1)
+    async with (
+        served({"a": provider}, store=store, hub=hub) as here,
+        served({"a": ScriptedProvider()}, store=store, hub=hub) as there,
+    ):
+        async with reading(here, on_disconnect="cancel") as leaving:
+            if said:
+                await leaving.until_text(said)
+            message_id = leaving.message_id
+        await until(lambda: here.application.live_answers.is_idle)
+        told = [await events(each, message_id) for each in (here, there)]
+        forget(here)
+        hub.told.clear()
+        told.append(await events(here, message_id))
+        async with here.client.get(f"/messages/{message_id}") as response:
+            row = await response.json()
+
+    assert [said] * 3 == [text_of(each) for each in told] == [each[-1][2]["output"] for each in told]
+    assert [("done", "stopped")] * 3 == [(each[-1][1], each[-1][2]["finish_reason"]) for each in told]
+    assert (status, "stopped", said, None) == (
+        row["status"],
+        row["finish_reason"],
+        row["content"],
+        row["error_code"],
+    )
+
+
+async def test_an_answer_that_the_server_cut_ends_with_its_error() -> None:
+    """Nobody wished for that: its log and the store say `shutting_down`, and keep what was said."""
+    provider, store = saying("One ", "two"), InMemoryStore()
+    provider.let(1)
+    async with served({"a": provider}, store=store) as server, reading(server) as first:
+        await first.until_text("One ")
+        await server.application.live_answers.drain(within_s=0, because=shutting_down())
+        logged = await first.rest()
+        forget(server)
+        stored = await events(server, first.message_id)
+
+    assert "One " == text_of(logged) == text_of(stored)
+    for each in (logged, stored):
+        problem = each[-1][2]
+        assert ("error", "shutting_down", 503, True) == (
+            each[-1][1],
+            problem["code"],
+            problem["status"],
+            problem["retryable"],
+        )
+
+
 async def test_another_replica_reads_on_what_this_one_makes() -> None:
     """Also once the connection that began it is gone: the same events with the same ids."""
     provider, store, hub = saying(*WORDS), InMemoryStore(), EventHub()

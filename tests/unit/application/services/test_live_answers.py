@@ -110,7 +110,7 @@ async def test_what_waits_for_its_turn_is_stopped_at_once() -> None:
 async def test_the_last_reader_decides(on_disconnect: Any) -> None:
     """Whichever it is; what goes on unread counts as load until it ends."""
     go = asyncio.Event()
-    answers, chat = live([admitted(), started(), go, *SHORT[1:]])
+    answers, _ = live([admitted(), started(), go, *SHORT[1:]])
     answer = answers.start(SendChatCommand(request_id="r", on_disconnect=on_disconnect))
     first, second = answer.log.reader(), answer.log.reader()
     await first.wait(within_s=5)
@@ -122,7 +122,28 @@ async def test_the_last_reader_decides(on_disconnect: Any) -> None:
     await asyncio.wait([answer.task])
 
     assert (0, 1, 0) == (read, unread, answers.unread)
-    assert chat.ended == (["done"] if on_disconnect == "finish" else ["cancelled"])
+    assert answer.stop.is_set == (on_disconnect == "cancel")
+
+
+async def test_a_reader_who_comes_back_is_no_load_twice() -> None:
+    """The one who left counts until another one reads, whose own request counts from then on."""
+    go = asyncio.Event()
+    answers, _ = live([admitted(), started(), go, *SHORT[1:]])
+    answer = answers.start(COMMAND)
+    first = answer.log.reader()
+    await first.wait(within_s=5)
+    first.close()
+    left = answers.unread
+    second = answer.log.reader()
+    third = answer.log.reader()
+    back = answers.unread
+    second.close()
+    third.close()
+    again = answers.unread
+    go.set()
+    await answer.task
+
+    assert (1, 0, 1, 0) == (left, back, again, answers.unread)
 
 
 async def test_the_drain_tells_readers_why() -> None:
@@ -147,7 +168,7 @@ async def test_old_answers_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
         chat.script = [admitted(str(number)), *SHORT]
         await answers.start(COMMAND).task
     by_number = [answers.find(DEFAULT_TENANT, MessageId(str(number))) is not None for number in range(4)]
-    monkeypatch.setattr(live_answers, "KEPT_CHARACTERS", 50)
+    monkeypatch.setattr(live_answers, "KEPT_CHARACTERS", 55)
     chat.script = [admitted("long"), started(), Delta("x" * 45), ChatDone(an_answer())]
     await answers.start(COMMAND).task
 
