@@ -46,6 +46,8 @@ class Ending:
 
     error: LorError | None = None
     """What ended it before its answer."""
+    is_for_all: bool = True
+    """False where only those who read here are cut off: then the error is no event of the answer, and has no place."""
 
 
 @attrs.frozen(kw_only=True)

@@ -15,6 +15,8 @@ _PLAIN: Final = re.compile(rb'[^"\\\x00-\x1f]*')
 """The inside of a JSON string without escapes (RFC 8259, section 7)."""
 _PLAIN_LINES: Final = re.compile(rb'[^"\\\x00-\x09\x0b-\x1f]*')
 """Several of them, with a line feed between."""
+_RUN: Final = 64
+"""Frames that are looked at together: what one of them spoils is looked at again."""
 _TRIES: Final = 3
 """Some servers put something random into each frame: after that many that did not fit, each is parsed."""
 
@@ -22,7 +24,7 @@ _TRIES: Final = 3
 class RepeatedFrame:
     """Learns from frames that were parsed. One for each stream."""
 
-    __slots__ = ("_after", "_before", "_field", "_tries")
+    __slots__ = ("_after", "_before", "_field", "_misfits", "_tries")
 
     def __init__(self, field: bytes) -> None:
         """
@@ -33,6 +35,7 @@ class RepeatedFrame:
         self._before = b""
         self._after = b""
         self._tries = _TRIES
+        self._misfits = 0
 
     def learn(self, frame: bytes, text: str) -> None:
         """`frame` says `text`, and nothing else."""
@@ -46,6 +49,7 @@ class RepeatedFrame:
             frame.count(self._field) == 1
             and b"\\" not in frame
             and frame[start:end] == said
+            and frame.count(b'"%b"' % said) == 1
             and _PLAIN.fullmatch(said)
             and frame[end : end + 1] == b'"'
         ):
@@ -62,14 +66,15 @@ class RepeatedFrame:
         before, after = self._before, self._after
         if not before:
             return []
-        end = start
-        while end < len(frames) and frames[end].startswith(before) and frames[end].endswith(after):
+        end, most = start, min(len(frames), start + _RUN)
+        while end < most and frames[end].startswith(before) and frames[end].endswith(after):
             end += 1
         if end == start:
             return []
         first, last, least = len(before), -len(after), len(before) + len(after)
         inner = [frame[first:last] for frame in frames[start:end] if len(frame) >= least]
         if len(inner) < end - start:
+            self.forget()
             return []  # its ends overlap: a frame that only looks alike
         lines = b"\n".join(inner)
         if _PLAIN_LINES.fullmatch(lines) and lines.count(b"\n") == len(inner) - 1:
@@ -77,7 +82,12 @@ class RepeatedFrame:
                 return lines.decode().split("\n")
             except UnicodeDecodeError:
                 pass  # one by one: see json_text for what becomes of it
-        return _one_by_one(inner)
+        texts = _one_by_one(inner)
+        if not texts:
+            self._misfits += 1
+            if self._misfits > _TRIES:
+                self.forget()  # a server that does not escape what it should: looking twice costs more than parsing
+        return texts
 
 
 def _one_by_one(inner: Iterable[bytes]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from domain.answer import ChatEvent, Delta
+from domain.answer import ChatDone, ChatEvent, Delta, ToolCalled, ToolCallGrew
 from domain.ids import MessageId
 from domain.live_answer import Ending, Portion, Position, after, rest_of
 
@@ -47,14 +47,15 @@ class AnswerLog:
     on_read: "Callable[[], None] | None" = None
     """Called when a reader comes where there was none."""
     size: int = attrs.field(default=0, init=False)
-    """Characters of text, and one for each other event."""
+    """What it holds, in characters."""
     _events: list[ChatEvent] = attrs.field(factory=list, init=False, repr=False)
     _ends: Position = attrs.field(init=False)
     _readers: "list[AnswerReader]" = attrs.field(factory=list, init=False)
     _joined: int = attrs.field(default=0, init=False)
     """How many events are left of those that were joined last."""
-    _moved: "asyncio.Future[object] | None" = attrs.field(default=None, init=False)
+    _moved: "asyncio.Future[None] | None" = attrs.field(default=None, init=False)
     """Of an answer that waits for its readers."""
+    _is_released: bool = attrs.field(default=False, init=False)
     _over: "asyncio.Future[None] | None" = attrs.field(default=None, init=False)
     """Of those who wait for its end."""
 
@@ -76,19 +77,19 @@ class AnswerLog:
         return portion
 
     def append(self, portion: Portion) -> None:
-        begins = ends = self._ends
+        ends, before = self._ends, self.size
         for event in portion.events:
             if type(event) is Delta:
                 ends += len(event.text)
                 self.size += len(event.text)
             else:
                 ends = after(ends, event)
-                self.size += 1
+                self.size += size_of(event)
         self._ends = ends
         self._events.extend(portion.events)
         if len(self._events) - self._joined > MANY:
             self._join()
-        is_small = ends - begins <= SMALL and len(portion.events) <= SMALL_EVENTS
+        is_small = self.size - before <= SMALL and len(portion.events) <= SMALL_EVENTS
         for reader in self._readers:
             if is_small and reader._took(portion):  # noqa: SLF001 - a part of the log
                 continue
@@ -113,10 +114,10 @@ class AnswerLog:
     @property
     def is_ahead(self) -> bool:
         """Whether every reader that is worth waiting for is far behind."""
-        ends, ahead = self._ends, False
+        size, ahead = self.size, False
         for reader in self._readers:
             if not reader.is_slow:
-                if ends - reader.position <= LAG:
+                if size - reader.taken <= LAG:
                     return False
                 ahead = True
         return ahead
@@ -124,7 +125,7 @@ class AnswerLog:
     async def room(self) -> None:
         """Returns when a reader has caught up, or took nothing for `STALL_S`: then nobody waits for it again."""
         loop = asyncio.get_running_loop()
-        while self.is_ahead and self.ending is None:
+        while self.is_ahead and self.ending is None and not self._is_released:
             stalled = [each for each in self._readers if not each.is_slow]
             until = max(each.moved_at for each in stalled) + STALL_S
             if loop.time() >= until:
@@ -134,8 +135,6 @@ class AnswerLog:
             moved = self._moved = loop.create_future()
             await asyncio.wait([moved], timeout=until - loop.time())
             self._moved = None
-            if moved.done() and moved.result() is _RELEASED:
-                return
 
     async def over(self, *, within_s: float) -> bool:
         """Waits for its end; False where that does not come in time."""
@@ -146,9 +145,9 @@ class AnswerLog:
         return self.ending is not None
 
     def release(self) -> None:
-        """Ends the wait for readers."""
-        if self._moved is not None and not self._moved.done():
-            self._moved.set_result(_RELEASED)
+        """Nobody waits for readers any more."""
+        self._is_released = True
+        self._reader_moved()
 
     def _reader_moved(self) -> None:
         if self._moved is not None and not self._moved.done():
@@ -184,7 +183,20 @@ class AnswerLog:
             reader._lost_place()  # noqa: SLF001 - as above
 
 
-_RELEASED: Final = object()
+def size_of(event: ChatEvent) -> int:
+    """About what it takes, in characters: whatever a model wrote counts."""
+    match event:
+        case Delta():
+            return len(event.text)
+        case ToolCallGrew():
+            return 1 + len(event.arguments)
+        case ToolCalled():
+            return 1 + len(event.call.arguments)
+        case ChatDone():
+            output = event.answer.output
+            return 1 + (len(output) if isinstance(output, str) else 0)
+        case _:
+            return 1
 
 
 @attrs.define(eq=False)
@@ -194,6 +206,8 @@ class AnswerReader:
     _log: AnswerLog
     position: Position = attrs.field(alias="seen")
     """What it has taken."""
+    taken: int = attrs.field(default=0, init=False)
+    """How much of the log's size lies behind it; less until one who comes later has caught up."""
     is_slow: bool = attrs.field(default=False, init=False)
     """Whether the answer waits for it no more."""
     moved_at: float = attrs.field(init=False)
@@ -239,8 +253,10 @@ class AnswerReader:
         if begins >= ends:
             return Portion(begins=begins, events=_NONE)
         index = self._index
-        if index is not None and ends - begins <= PIECE and len(events) - index <= EVENTS:  # all of it
-            self._index, self.position = len(events), ends
+        if (
+            index is not None and log.size - self.taken <= PIECE and len(events) - index <= EVENTS
+        ):  # all of it
+            self._index, self.position, self.taken = len(events), ends, log.size
             return Portion(begins=begins, events=events[index:])
         return self._some(events, begins)
 
@@ -300,7 +316,7 @@ class AnswerReader:
         if not take(portion):
             return False
         log = self._log
-        self._index, self.position = len(log._events), log._ends  # noqa: SLF001 - its log
+        self._index, self.position, self.taken = len(log._events), log._ends, log.size  # noqa: SLF001 - its log
         self._until = asyncio.get_running_loop().time() + self._within_s
         return True
 
@@ -327,11 +343,13 @@ class AnswerReader:
             if type(event) is Delta and len(event.text) > room:
                 event = Delta(event.text[:room])
                 taken.append(event)
+                self.taken += PIECE
                 self._index, self.position = None, max(at, seen) + room
                 return Portion(begins=begins, events=taken)
             if event is not None:
                 taken.append(event)
-                room -= len(event.text) if type(event) is Delta else 64
+                room -= size_of(event)
             index, at, seen = index + 1, ends, max(seen, ends)
         self._index, self.position = index, at
+        self.taken = self._log.size if index == len(events) else self.taken + PIECE - room
         return Portion(begins=begins, events=taken)

@@ -51,7 +51,7 @@ class Mirrors:
             if mirror.following is not None:
                 mirror.following.close()
             if mirror.log.ending is None:
-                mirror.log.end(Ending(error=because))
+                mirror.log.end(Ending(error=because, is_for_all=False))
 
     async def _open(self, address: AnswerAddress) -> _Mirror:
         mirror = _Mirror(AnswerLog(message_id=address.message_id))

@@ -4,7 +4,7 @@ import contextlib
 from typing import Final
 
 import attrs
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from application.services.answer_log import AnswerReader
 from application.use_cases.chat_command import SendChatCommand
@@ -68,7 +68,7 @@ async def send_events(
             other = await application.follow_answer.by_name(command.tenant, key_name(key.key))
         if other is not None:
             return await send_followed(request, state, other, encoder)
-    raise failure
+    raise afresh(failure)
 
 
 def key_name(key: str) -> str:
@@ -94,7 +94,7 @@ async def send_followed(
                 return await write_answer(request, state, reader, encoder)
     finally:
         reader.close()
-    raise failure
+    raise afresh(failure)
 
 
 async def write_answer(
@@ -108,6 +108,8 @@ async def write_answer(
     if reader.log.message_id is not None:
         headers[MESSAGE_ID] = reader.log.message_id
     response = _EventResponse(headers=headers)
+    if request.version < HttpVersion11:
+        response.force_close()  # without chunks the connection's end is that of the answer
     decorate(request, response, state)
     try:
         await response.prepare(request)
@@ -150,7 +152,7 @@ async def _write(
         # A failure that is all there is left stands somewhere, too.
         data = encoder.encode(portion) if portion.events or ending is not None else b""
         if ending is not None:
-            data += encoder.close(ending.error, request_id=request[REQUEST_ID])
+            data += encoder.close(ending.error, request_id=request[REQUEST_ID], has_place=ending.is_for_all)
             if data:
                 await write(response, data, transport=transport, moved=reader.moved, last=True)
             return

@@ -58,11 +58,12 @@ class NativeEncoder:
         self._position = position
         return b"".join(frames)
 
-    def close(self, failure: LorError | None, *, request_id: str) -> bytes:
+    def close(self, failure: LorError | None, *, request_id: str, has_place: bool = True) -> bytes:
         if failure is None:
             return b""
         data = problem_json(failure, request_id=request_id)
-        return _frame(self._position + 1, b"error", data)
+        # An id that counts what was not sent would cost its reader that, should it come back with it.
+        return _frame(self._position + has_place, b"error", data)
 
 
 def _frame(position: Position, name: bytes, data: JSONValue) -> bytes:

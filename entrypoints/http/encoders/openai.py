@@ -76,7 +76,7 @@ class OpenAIEncoder:
                 frames.append(self._other(event))
         return b"".join(frames)
 
-    def close(self, failure: LorError | None, *, request_id: str) -> bytes:
+    def close(self, failure: LorError | None, *, request_id: str, has_place: bool = True) -> bytes:
         if self._is_void:
             return b""
         if failure is None:

@@ -32,8 +32,12 @@ class StreamEncoder(Protocol):
         """All of it, for one write. Empty where the protocol has no word for any of it; or where there is none, which
         says where the answer's end stands."""
 
-    def close(self, failure: LorError | None, *, request_id: str) -> bytes:
-        """The last bytes: `failure` ended the answer; without one it is whole, or was stopped, as `ChatDone` said."""
+    def close(self, failure: LorError | None, *, request_id: str, has_place: bool = True) -> bytes:
+        """The last bytes: `failure` ended the answer; without one it is whole, or was stopped, as `ChatDone` said.
+
+        Args:
+            has_place: False where only this reader is cut off, and the error is no event of the answer.
+        """
 
 
 class EncoderFactory(Protocol):

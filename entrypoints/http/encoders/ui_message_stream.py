@@ -127,7 +127,7 @@ class UIMessageEncoder:
                 self._other(event, frames)
         return b"".join(frames)
 
-    def close(self, failure: LorError | None, *, request_id: str) -> bytes:
+    def close(self, failure: LorError | None, *, request_id: str, has_place: bool = True) -> bytes:
         if failure is None:
             return _DONE
         frames: list[bytes] = []

@@ -35,7 +35,7 @@ def test_a_run_ends_where_a_frame_is_another(texts: list[str], others: int) -> N
     frames = said + [frame("x", usage={})] * others
     whole = [json_text.parse(each)["choices"][0]["delta"]["content"] for each in said]
 
-    assert whole == learned().texts(frames, 0)
+    assert whole[:64] == learned().texts(frames, 0)
 
 
 @given(st.text())
@@ -98,3 +98,20 @@ def test_what_is_forgotten_is_not_learned_again() -> None:
     repeated.learn(frame("x"), "x")
 
     assert first(repeated, frame("x")) is None
+
+
+def test_a_text_that_stands_twice_teaches_nothing_either() -> None:
+    """The other one may be the answer, its field written with a blank."""
+    repeated = RepeatedFrame(b"content")
+    repeated.learn(b'{"choices":[{"delta":{"content": "Hi"}}],"echo":{"content":"Hi"}}', "Hi")
+
+    assert first(repeated, b'{"choices":[{"delta":{"content": "Hi"}}],"echo":{"content":"Yo"}}') is None
+
+
+def test_a_server_that_does_not_escape_is_given_up() -> None:
+    """Each of its frames would be looked at with all that follow."""
+    repeated = learned()
+    frames = [frame("x").replace(b"x", b"\\d")] * 100
+
+    assert [[]] * 5 == [repeated.texts(frames, 0) for _ in range(5)]
+    assert repeated.texts([frame("fine")], 0) == []

@@ -92,11 +92,11 @@ async def test_a_long_text_is_handed_out_in_pieces() -> None:
         portions.append(reader.take())
 
     assert [sum(len(e.text) for e in p.events if isinstance(e, Delta)) for p in portions] == [
-        PIECE - 64,
+        PIECE - 1,
         PIECE,
-        69,
+        6,
     ]
-    assert [p.begins for p in portions] == [0, PIECE - 63, 2 * PIECE - 63]
+    assert [p.begins for p in portions] == [0, PIECE, 2 * PIECE]
     assert reader.position == log.ends
 
 
@@ -285,3 +285,33 @@ async def test_many_short_events_are_taken_in_pieces() -> None:
     log.add([Delta("x")] * 1500)
 
     assert [512, 512, 476] == [len(reader.take().events) for _ in range(3)]
+
+
+async def test_arguments_of_tools_are_waited_for_and_counted_too() -> None:
+    """They are as long as any text, and have one place."""
+    log = AnswerLog()
+    reader = log.reader()
+    log.add([ToolCallGrew(index=0, arguments="x" * 10_000)] * 8)
+    sizes = []
+    was_ahead = log.is_ahead
+    while reader.has_more:
+        sizes.append(len(reader.take().events))
+
+    assert log.size == 8 * 10_001
+    assert was_ahead
+    assert sizes == [2, 2, 2, 2]
+    assert not log.is_ahead
+
+
+async def test_a_reader_that_moves_does_not_hide_the_wish_to_stop() -> None:
+    """Both may come in the same turn of the loop."""
+    log = AnswerLog()
+    reader = log.reader()
+    log.add([Delta("x" * 200_000)])
+    waiting = asyncio.create_task(log.room())
+    await asyncio.sleep(0)
+    reader.take()
+    reader.moved()
+    log.release()
+
+    await asyncio.wait_for(waiting, 1.0)

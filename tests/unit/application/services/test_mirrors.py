@@ -78,4 +78,4 @@ async def test_a_cut_tells_readers_and_stops_following() -> None:
     mirrors.cut(LorError("again"))
 
     assert hub.following(ADDRESS) == 0
-    assert reader.log.ending == Ending(error=because)
+    assert reader.log.ending == Ending(error=because, is_for_all=False)
