@@ -284,7 +284,8 @@ class _Resolver:
         if server.workers > 1 and redis.url is None:
             self.warnings.append(
                 f"server.workers is {server.workers} and redis.url is not set: chats of one thread that reach "
-                "different workers do not wait for one another; set redis.url"
+                "different workers do not wait for one another, and an answer under way can be resumed, stopped and shown "
+                "by a page that is loaded again in the worker that makes it alone (404 in others); set redis.url"
             )
 
     def _prices(self, catalogue: Catalogue) -> Mapping[str, Price]:

@@ -192,7 +192,10 @@ def test_workers_without_redis_are_warned_of(load: Load) -> None:
     assert ["server.workers is 4 and redis.url is not set"] == [
         each.partition(":")[0] for each in warned.warnings
     ]
-    assert "do not wait for one another; set redis.url" in warned.warnings[0]
+    assert (
+        "do not wait for one another, and an answer under way can be resumed, stopped" in warned.warnings[0]
+    )
+    assert warned.warnings[0].endswith("(404 in others); set redis.url")
     assert len(by_flag.warnings) == 1
     assert () == load(text, environ={"REDIS_URL": "redis://127.0.0.1:6379"}).warnings
     assert () == load(text, flags={"server.workers": 1}).warnings
