@@ -12,13 +12,16 @@ from domain.json_value import JSONValue
 from domain.message import ImagePart, Message, Part, Role, TextPart, ToolCall
 from entrypoints.http.checks import Boolean, Choice, Faults, ListOf, Text, TextOr, fault
 from entrypoints.http.records import Record, Tagged, given
-from entrypoints.http.tool_body import FUNCTION_NAME
+from entrypoints.http.tool_body import CALLED_NAME
 
 MAX_TEXT: Final = 1_000_000
 _MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MAX_URL: Final = 2048
 TEXT: Final = Text(max_length=MAX_TEXT, blank=False)
-CALL_ID: Final = Text(min_length=1, max_length=256)
+CALL_ID: Final = Text(min_length=1, max_length=MAX_TEXT)
+"""As long as a provider makes it: some servers keep in it what a model thought."""
+MAX_CALLS: Final = 1024
+"""In one turn; as many as an answer may hold."""
 _DETAIL: Final = Choice(("auto", "low", "high"))
 _DETAIL_DOC: Final = "How closely to look, where the provider lets one choose."
 _URL: Final = Text(
@@ -33,7 +36,9 @@ class TextPartBody:
     """A text."""
 
     type: Literal["text"] = given(Choice(("text",)), "Always `text`.", required=True)
-    text: str = given(TEXT, "The text.", required=True)
+    text: str = given(
+        Text(max_length=MAX_TEXT), "The text; not empty in a system's or a user's turn.", required=True
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +74,7 @@ class ImageURLPartBody:
 class CalledFunctionBody:
     """The function that was called."""
 
-    name: str = given(FUNCTION_NAME, "Its name.", required=True)
+    name: str = given(CALLED_NAME, "Its name, as the model wrote it.", required=True)
     arguments: str = given(
         Text(max_length=MAX_TEXT), "JSON text, exactly as the model wrote it.", required=True
     )
@@ -100,11 +105,12 @@ class MessageBody:
 
     role: Role = given(Choice(("system", "user", "assistant", "tool")), "Whose turn it is.", required=True)
     content: str | tuple[PartBody, ...] | None = given(
-        TextOr(text=Text(max_length=MAX_TEXT), other=ListOf(item=_PART, min_items=1, max_items=100)),
-        "A string, or a list of parts. May be left out where an assistant only called tools.",
+        TextOr(text=Text(max_length=MAX_TEXT), other=ListOf(item=_PART, max_items=100)),
+        "A string, or a list of parts. May be left out where an assistant only called tools, and empty in an "
+        "assistant's or a tool's turn.",
     )
     tool_calls: tuple[ToolCallBody, ...] | None = given(
-        ListOf(item=Record(ToolCallBody), max_items=128), "The calls of an assistant's turn."
+        ListOf(item=Record(ToolCallBody), max_items=MAX_CALLS), "The calls of an assistant's turn."
     )
     tool_call_id: str | None = given(CALL_ID, "In a tool's turn: which earlier call it answers.")
 
@@ -199,19 +205,25 @@ def _message(body: MessageBody, path: str, called: set[str], faults: Faults, *, 
 
 def _parts(body: MessageBody, path: str, faults: Faults) -> tuple[Part, ...]:
     content = body.content
-    if content is None or content == "":
-        if not body.tool_calls and body.role != "tool":
-            fault(faults, f"{path}.content", "is required" if content is None else "must not be empty")
-        # An empty tool result is a result: the function returned nothing.
+    asks = body.role in ("system", "user")
+    if not content:
+        if content is None and not body.tool_calls and body.role != "tool":
+            fault(faults, f"{path}.content", "is required")
+        elif content is not None and asks:
+            fault(faults, f"{path}.content", "must not be empty")
+        # An empty tool result is a result: the function returned nothing. An empty answer was one: the model said
+        # nothing, or was kept from it, and who keeps the history sends it back.
         return (TextPart(text=""),) if body.role == "tool" else ()
     if isinstance(content, str):
-        if not content.strip() and body.role in ("system", "user"):
+        if not content.strip() and asks:
             fault(faults, f"{path}.content", "must not be empty")
         return (TextPart(text=content),)
     parts: list[Part] = []
     for index, part in enumerate(content):
         where = f"{path}.content[{index}]"
         if isinstance(part, TextPartBody):
+            if asks and not part.text.strip():
+                fault(faults, f"{where}.text", "must not be empty")
             parts.append(TextPart(text=part.text))
             continue
         if body.role != "user":

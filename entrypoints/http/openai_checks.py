@@ -47,6 +47,17 @@ class Tolerated:
         return {}
 
 
+@attrs.frozen
+class LeftOut:
+    """A field of a turn that is sent back which no provider is sent; reads as whether it held anything."""
+
+    def read(self, value: JSONValue, path: str, faults: Faults) -> bool:
+        return value is not None
+
+    def schema(self, schemas: Schemas) -> JSONObject:
+        return {}
+
+
 @attrs.frozen(kw_only=True)
 class Exactly:
     """One value, which is also the default."""

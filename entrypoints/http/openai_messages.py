@@ -13,6 +13,7 @@ from domain.message import Message
 from entrypoints.http.checks import Choice, Faults, ListOf, Schemas, Text, TextOr, fault
 from entrypoints.http.message_body import (
     CALL_ID,
+    MAX_CALLS,
     MAX_TEXT,
     TEXT,
     CalledFunctionBody,
@@ -23,9 +24,9 @@ from entrypoints.http.message_body import (
     ToolCallBody,
     to_messages,
 )
-from entrypoints.http.openai_checks import Refused, Tolerated
-from entrypoints.http.records import Record, Tagged, given
-from entrypoints.http.tool_body import FUNCTION_NAME
+from entrypoints.http.openai_checks import LeftOut, Refused, Tolerated
+from entrypoints.http.records import Record, Tagged, given, notes_of
+from entrypoints.http.tool_body import CALLED_NAME
 
 OpenAIRole: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -47,6 +48,7 @@ _PART: Final[Tagged[OpenAIPart]] = Tagged(
         "refusal": Record(RefusalPartBody),
     },
 )
+_LEFT_OUT: Final = "Of an answer that is sent back. Not passed on; the answer's `lor3.warnings` say so."
 _FUNCTIONS: Final = "functions were replaced by tools; send `tools` and `tool_calls`"
 
 
@@ -72,11 +74,13 @@ class RoleName:
 class OpenAICalledFunction:
     """The function that was called."""
 
-    name: str = given(FUNCTION_NAME, "Its name.", required=True)
+    name: str = given(CALLED_NAME, "Its name, as the model wrote it.", required=True)
     arguments: str = given(
         Text(max_length=MAX_TEXT), "JSON text, exactly as the model wrote it.", required=True
     )
     parsed_arguments: None = given(Tolerated(), "The SDK's own; not passed on.")
+    strict: None = given(Tolerated(), "Of the tool, not of its call; not passed on.")
+    provider_specific_fields: bool | None = given(LeftOut(), _LEFT_OUT)
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +91,8 @@ class OpenAICall:
     type: Literal["function"] = given(Choice(("function",)), "Always `function`.", required=True)
     function: OpenAICalledFunction = given(Record(OpenAICalledFunction), "The function.", required=True)
     index: None = given(Tolerated(), "Of a streamed call; not passed on.")
+    extra_content: bool | None = given(LeftOut(), _LEFT_OUT)
+    provider_specific_fields: bool | None = given(LeftOut(), _LEFT_OUT)
 
 
 @attrs.frozen(kw_only=True)
@@ -95,15 +101,15 @@ class OpenAIMessage:
 
     role: OpenAIRole = given(RoleName(), "Whose turn it is; `developer` is `system`.", required=True)
     content: str | tuple[OpenAIPart, ...] | None = given(
-        TextOr(text=Text(max_length=MAX_TEXT), other=ListOf(item=_PART, min_items=1, max_items=100)),
+        TextOr(text=Text(max_length=MAX_TEXT), other=ListOf(item=_PART, max_items=100)),
         "A string, or a list of parts: `text`, `image_url` in a user's turn, `refusal` in an assistant's. "
-        "May be null where an assistant only called tools.",
+        "May be null where an assistant only called tools, and empty in an assistant's or a tool's turn.",
     )
     refusal: str | None = given(
         Text(max_length=MAX_TEXT), "Of an assistant: what it said in place of `content`."
     )
     tool_calls: tuple[OpenAICall, ...] | None = given(
-        ListOf(item=Record(OpenAICall), max_items=128), "The calls of an assistant's turn."
+        ListOf(item=Record(OpenAICall), max_items=MAX_CALLS), "The calls of an assistant's turn."
     )
     tool_call_id: str | None = given(CALL_ID, "In a tool's turn: which earlier call it answers.")
     name: str | None = given(
@@ -113,10 +119,20 @@ class OpenAIMessage:
     audio: None = given(Refused(why="lor3 carries no audio; send text"), "Refused: lor3 carries no audio.")
     annotations: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
     parsed: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
-    reasoning: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
-    reasoning_content: None = given(Tolerated(), "Of an answer that is sent back; not passed on.")
+    reasoning: bool | None = given(LeftOut(), _LEFT_OUT)
+    reasoning_content: bool | None = given(LeftOut(), _LEFT_OUT)
+    reasoning_details: bool | None = given(LeftOut(), _LEFT_OUT)
+    thinking_blocks: bool | None = given(LeftOut(), _LEFT_OUT)
+    provider_specific_fields: bool | None = given(LeftOut(), _LEFT_OUT)
 
 
+def _left_out(record: type[attrs.AttrsInstance]) -> tuple[str, ...]:
+    return tuple([name for name, note in notes_of(record).items() if isinstance(note.check, LeftOut)])
+
+
+_OF_A_MESSAGE: Final = _left_out(OpenAIMessage)
+_OF_A_CALL: Final = _left_out(OpenAICall)
+_OF_A_FUNCTION: Final = _left_out(OpenAICalledFunction)
 OPENAI_MESSAGE: Final = Record(OpenAIMessage)
 
 
@@ -131,8 +147,27 @@ def read_messages(
     """
     if any(body.name for body in bodies):
         warnings.append("the `name` of messages was not passed on: not every provider has a place for it")
+    left_out = _names_left_out(bodies)
+    if left_out:
+        names = ", ".join(f"`{name}`" for name in left_out)
+        warnings.append(f"fields of messages that were not passed on: {names}")
     own = tuple([_own(body, f"messages[{index}]", faults) for index, body in enumerate(bodies)])
     return to_messages(own, faults, continues=continues)
+
+
+def _names_left_out(bodies: tuple[OpenAIMessage, ...]) -> list[str]:
+    """Each once, in the order in which they stand."""
+    found = dict[str, None]()
+    for body in bodies:
+        found.update((name, None) for name in _OF_A_MESSAGE if getattr(body, name))
+        for call in body.tool_calls or ():
+            found.update((f"tool_calls.{name}", None) for name in _OF_A_CALL if getattr(call, name))
+            found.update(
+                (f"tool_calls.function.{name}", None)
+                for name in _OF_A_FUNCTION
+                if getattr(call.function, name)
+            )
+    return list(found)
 
 
 def _own(body: OpenAIMessage, path: str, faults: Faults) -> MessageBody:

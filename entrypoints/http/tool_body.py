@@ -13,6 +13,8 @@ from entrypoints.http.records import Record, given
 FUNCTION_NAME: Final = Text(
     max_length=64, pattern="[A-Za-z0-9_-]{1,64}", hint="1 to 64 letters, digits, `_` or `-`"
 )
+# Of a call that was made: models invent names that no tool has, and a history that holds one must not be lost.
+CALLED_NAME: Final = Text(min_length=1, max_length=1_000_000)
 _FUNCTION_TYPE: Final = Choice(("function",))
 
 

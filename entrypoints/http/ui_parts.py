@@ -17,15 +17,14 @@ from domain.message import Message, Part, TextPart, ToolCall
 from domain.suggestion import shown
 from entrypoints.http.chat_body import MAX_MESSAGES
 from entrypoints.http.checks import Choice, Faults, ListOf, Schemas, Text, fault, kind_of
-from entrypoints.http.message_body import MAX_TEXT, image_of_url
-from entrypoints.http.tool_body import FUNCTION_NAME
+from entrypoints.http.message_body import CALL_ID, MAX_TEXT, image_of_url
+from entrypoints.http.tool_body import CALLED_NAME
 
 _ROLE: Final = Choice(("system", "user", "assistant"))
 _ID: Final = Text(max_length=256)
 _TEXT: Final = Text(max_length=MAX_TEXT)
-_CALL_ID: Final = Text(min_length=1, max_length=256)
 _URL: Final = Text(min_length=1, max_length=64 * 1024 * 1024)
-_ANSWERED: Final = frozenset(("output-available", "output-error", "output-denied"))
+_ANSWERED: Final = ("output-available", "output-error", "output-denied")
 _SILENT: Final = ("data-", "reasoning", "step-start", "source-", "custom")
 """Beginnings of the types of parts that no model is told of."""
 _DENIED: Final = "the user did not allow this call"
@@ -142,7 +141,7 @@ class SentMessages:
     def results(self, index: int) -> tuple[Message, ...]:
         faults: Faults = []
         step = _steps(self.bodies[index])[-1]
-        answered = [each for each in step if _is_tool(each[1]) and each[1].get("state") in _ANSWERED]
+        answered = [each for each in step if _is_answered(each[1])]
         found = [_result(part, f"{self._path(index)}.parts[{at}]", faults) for at, part in answered]
         if faults:
             raise InvalidRequest.of(*faults)
@@ -208,9 +207,9 @@ def _said(step: _Step, path: str, faults: Faults) -> list[Message]:
         if kind == "text":
             texts.append(_TEXT.read(part.get("text"), f"{where}.text", faults) or "")
         elif _is_tool(part):
-            if part.get("state") in _ANSWERED:
+            if _is_answered(part):
                 result = _result(part, where, faults)
-                name = FUNCTION_NAME.read(_tool_name(part), where, faults)
+                name = CALLED_NAME.read(_tool_name(part), where, faults)
                 calls.append(
                     ToolCall(
                         id=result.tool_call_id or "",
@@ -229,7 +228,7 @@ def _said(step: _Step, path: str, faults: Faults) -> list[Message]:
 
 
 def _result(part: JSONObject, path: str, faults: Faults) -> Message:
-    call_id = _CALL_ID.read(part.get("toolCallId"), f"{path}.toolCallId", faults)
+    call_id = CALL_ID.read(part.get("toolCallId"), f"{path}.toolCallId", faults)
     state = part.get("state")
     if state == "output-available":
         said: JSONValue = part.get("output")
@@ -253,6 +252,11 @@ def _is_tool(part: JSONObject) -> bool:
     """Whether it is a call of a tool that the caller runs."""
     kind = str(part["type"])
     return (kind == "dynamic-tool" or kind.startswith("tool-")) and part.get("providerExecuted") is not True
+
+
+def _is_answered(part: JSONObject) -> bool:
+    """Whether it is such a call, with its result."""
+    return _is_tool(part) and part.get("state") in _ANSWERED
 
 
 def _is_provider_tool(part: JSONObject) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from adapters.providers import json_text
 from adapters.providers.anthropic.parameters import add_parameters
 from adapters.providers.anthropic.schema import supported_schema
+from adapters.providers.tool_names import accepted_id, accepted_name
 from application.ports.chat_provider import ProviderCall
 from domain.chat import Tool, ToolChoice
 from domain.message import ImagePart, Message, ToolCall
@@ -81,7 +82,10 @@ def _append(turns: list[dict[str, Any]], message: Message) -> None:
 
 def _blocks(message: Message) -> list[dict[str, Any]]:
     if message.role == "tool":
-        result: dict[str, Any] = {"type": "tool_result", "tool_use_id": message.tool_call_id}
+        result: dict[str, Any] = {
+            "type": "tool_result",
+            "tool_use_id": accepted_id(message.tool_call_id or ""),
+        }
         content = _parts(message)
         if content:
             result["content"] = content[0]["text"] if _is_one_text(content) else content
@@ -96,7 +100,7 @@ def _parts(message: Message) -> list[dict[str, Any]]:
     for part in message.parts:
         if isinstance(part, ImagePart):
             blocks.append(_image(part))
-        elif part.text:  # an empty text block is refused (400)
+        elif part.text.strip():  # an empty text block is refused (400), and so is one of white space alone
             blocks.append({"type": "text", "text": part.text})
     return blocks
 
@@ -135,7 +139,12 @@ def _tool_use(call: ToolCall) -> dict[str, Any]:
         # The wire wants an object; what the model wrote (cut short, NaN, bottomless, no object) is handed back as it
         # is, not repaired. Refusing it instead would end every thread that holds such a call.
         arguments = {"arguments": call.arguments}
-    return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
+    return {
+        "type": "tool_use",
+        "id": accepted_id(call.id),
+        "name": accepted_name(call.name),
+        "input": arguments,
+    }
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -7,21 +7,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.providers.openai.parameters import add_parameters
+from adapters.providers.tool_names import accepted_id, accepted_name
 from application.ports.chat_provider import ProviderCall
 from domain.chat import OutputConstraint, Tool, ToolChoice
 from domain.json_value import JSONValue
 from domain.message import ImagePart, Message, TextPart
 
 
-def chat_body(call: ProviderCall, *, stream_usage: bool) -> dict[str, Any]:
-    """The JSON object to send. What the model can't take (`spec.capabilities`) is left out."""
+def chat_body(call: ProviderCall, *, stream_usage: bool, any_call_id: bool = False) -> dict[str, Any]:
+    """The JSON object to send. What the model can't take (`spec.capabilities`) is left out.
+
+    Args:
+        any_call_id: the server takes ids of tool calls as it made them. Some keep more in them than a name, such as
+            what a model thought, and need all of it back.
+    """
     request, spec = call.request, call.spec
     messages: list[dict[str, Any]] = []
     if request.system:
         messages.append({"role": "system", "content": request.system})
     for turns in (request.prelude, request.history, request.messages):
         for message in turns:
-            messages.append(_turn(message))  # noqa: PERF401 - two loops read better than a chain
+            messages.append(_turn(message, any_call_id=any_call_id))  # noqa: PERF401 - two loops read better than a chain
     body: dict[str, Any] = {"model": spec.ref.model, "messages": messages}
     if request.max_tokens is not None:
         body[spec.token_limit_field] = request.max_tokens
@@ -51,18 +57,26 @@ def chat_body(call: ProviderCall, *, stream_usage: bool) -> dict[str, Any]:
     return body
 
 
-def _turn(message: Message) -> dict[str, Any]:
+def _turn(message: Message, *, any_call_id: bool) -> dict[str, Any]:
     turn: dict[str, Any] = {"role": message.role, "content": _content(message)}
     if message.role == "tool":
-        turn["tool_call_id"] = message.tool_call_id
+        turn["tool_call_id"] = _call_id(message.tool_call_id or "", any_call_id=any_call_id)
     if message.tool_calls:
         turn["tool_calls"] = [
-            {"id": each.id, "type": "function", "function": {"name": each.name, "arguments": each.arguments}}
+            {
+                "id": _call_id(each.id, any_call_id=any_call_id),
+                "type": "function",
+                "function": {"name": accepted_name(each.name), "arguments": each.arguments},
+            }
             for each in message.tool_calls
         ]
         if not message.parts:
             turn["content"] = None
     return turn
+
+
+def _call_id(call_id: str, *, any_call_id: bool) -> str:
+    return call_id if any_call_id else accepted_id(call_id)
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:

@@ -55,7 +55,8 @@ def create_compatible(config: ProviderConfig) -> HTTPProvider:
         )
     if faults or config.base_url is None:
         raise ConfigurationError.of(*faults)
-    return _provider(config, config.base_url, OpenAICodec(stream_usage=stream_usage), [], parameters=None)
+    codec = OpenAICodec(stream_usage=stream_usage, any_call_id=True)
+    return _provider(config, config.base_url, codec, [], parameters=None)
 
 
 def _provider(

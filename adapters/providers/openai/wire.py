@@ -48,8 +48,11 @@ class OpenAICodec:
     stream_usage: bool = True
     """Whether to ask for `stream_options`, which a few old compatible servers refuse."""
 
+    any_call_id: bool = False
+    """Whether ids of tool calls may have any form, which OpenAI itself refuses."""
+
     def encode(self, call: ProviderCall) -> bytes:
-        return json_text.dump(chat_body(call, stream_usage=self.stream_usage))
+        return json_text.dump(chat_body(call, stream_usage=self.stream_usage, any_call_id=self.any_call_id))
 
     def decode(self, body: bytes) -> list[ProviderEvent]:
         try:

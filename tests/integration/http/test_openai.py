@@ -174,6 +174,44 @@ async def test_an_answer_can_be_sent_back_as_it_came(tmp_path: Path) -> None:
             assert api.sent["messages"][1] == {"role": "assistant", "content": "Hello!"}
 
 
+@pytest.mark.parametrize("primary", ["openai:gpt-x", "anthropic:claude-x"])
+async def test_an_empty_answer_and_an_invented_tool_can_be_sent_back(primary: str, tmp_path: Path) -> None:
+    """On both surfaces; a provider is sent what it accepts."""
+    silent = openai_answer("")
+    silent["choices"][0]["finish_reason"] = "content_filter"
+    called = openai_answer(None)
+    invented = {**CALL, "id": "functions.get:0", "function": {"name": "functions.get", "arguments": "{}"}}
+    called["choices"][0] |= {
+        "finish_reason": "tool_calls",
+        "message": {"content": None, "tool_calls": [invented]},
+    }
+    said: list[Any] = []
+    async with openai_api(tmp_path) as api:
+        for reply in (silent, called):
+            api.upstream.reply = json_answer(reply)
+            answer = await api.client.chat.completions.create(model="openai:gpt-x", messages=HI, tools=TOOLS)
+            said.append(answer.choices[0].message)
+        result: Any = {"role": "tool", "tool_call_id": "functions.get:0", "content": "sunny"}
+        last = anthropic_answer("Sunny.") if primary.startswith("anthropic") else openai_answer("Sunny.")
+        api.upstream.reply = json_answer(last)
+        answer = await api.client.chat.completions.create(
+            model=primary, messages=[*HI, said[0], *HI, said[1], result]
+        )
+        sent = api.sent["messages"]
+        native = [*HI, {"role": "assistant", "content": ""}, *HI]
+        async with api.server.client.post("/chat", json={"messages": native, "model": primary}) as posted:
+            status = posted.status
+
+    assert (said[0].content, answer.choices[0].message.content, status) == ("", "Sunny.", 200)
+    if primary.startswith("anthropic"):
+        assert [each["role"] for each in sent] == ["user", "assistant", "user"]
+        assert sent[1]["content"][0]["name"] == "functions_get"
+        assert sent[1]["content"][0]["id"] == sent[2]["content"][0]["tool_use_id"]
+    else:
+        assert sent[1] == {"role": "assistant", "content": ""}
+        assert sent[3]["tool_calls"][0]["id"] == sent[4]["tool_call_id"] != "functions.get:0"
+
+
 async def test_a_thread_is_gone_on_with(tmp_path: Path) -> None:
     """Only the new turn is sent; the instructions are of the request alone, whichever answer gave the thread's id."""
     system: Any = {"role": "system", "content": "Be kind."}

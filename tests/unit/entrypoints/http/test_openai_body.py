@@ -110,6 +110,56 @@ def test_every_kind_of_message_is_read() -> None:
     assert ("c1", "9") == (messages[6].tool_call_id, messages[6].text)
 
 
+@pytest.mark.parametrize("content", ["", [], [{"type": "text", "text": ""}]])
+def test_an_empty_answer_is_a_turn(content: Any) -> None:
+    """Models give such answers, and clients keep them."""
+    messages = read(HI, {"role": "assistant", "content": content}, HI).command.messages
+
+    assert ("assistant", "") == (messages[1].role, messages[1].text)
+    assert "messages[0].content" in paths({"role": "user", "content": []})
+    assert "messages[0].content[0].text" in paths(
+        {"role": "user", "content": [{"type": "text", "text": " "}]}
+    )
+
+
+def test_calls_can_be_sent_back_as_a_model_made_them() -> None:
+    """Names that no tool has, and ids of any form and length."""
+    call: dict[str, Any] = {"id": "functions.get:" + "0" * 5000, "type": "function"}
+    call["function"] = {"name": "functions.get", "arguments": "{"}
+    messages = read(
+        HI,
+        {"role": "assistant", "content": None, "tool_calls": [call] * 200},
+        {"role": "tool", "tool_call_id": call["id"], "content": "9"},
+    ).command.messages
+
+    assert ("functions.get", call["id"]) == (messages[1].tool_calls[0].name, messages[2].tool_call_id)
+
+
+def test_what_other_servers_leave_in_a_turn_is_let_be() -> None:
+    """The answer names what was not passed on; null and what says nothing is not worth a word."""
+    call: dict[str, Any] = {**CALL, "extra_content": {"google": {"thought_signature": "…"}}}
+    call["function"] = {"name": "f", "arguments": "{}", "strict": None, "provider_specific_fields": None}
+    chat = read(
+        HI,
+        {
+            "role": "assistant",
+            "content": "Hm.",
+            "tool_calls": [call],
+            "reasoning": None,
+            "reasoning_content": "I think",
+            "reasoning_details": [{"type": "reasoning.text"}],
+            "thinking_blocks": [],
+            "provider_specific_fields": None,
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "9"},
+    )
+
+    assert chat.warnings == (
+        "fields of messages that were not passed on: `reasoning_content`, `reasoning_details`, `thinking_blocks`, "
+        "`tool_calls.extra_content`",
+    )
+
+
 def test_a_default_is_not_passed_on() -> None:
     """Clients send OpenAI's own unasked; no model is passed over for one."""
     command = read(frequency_penalty=0, presence_penalty=0.0, logit_bias={}, store=False).command
