@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from entrypoints.cli.output import print_json, printable, say, unsaid, warn
+from entrypoints.cli.wrapping import columns_of, prose
 
 if TYPE_CHECKING:
     from domain.answer import ChatAnswer
@@ -25,7 +26,7 @@ def close_line(shown: str) -> None:
 def print_output(answer: "ChatAnswer") -> None:
     if isinstance(answer.output, str):
         if answer.output:
-            write(answer.output)
+            write(prose(answer.output, columns_of(sys.stdout)))
             close_line(answer.output)
     else:
         print_json(answer.output)

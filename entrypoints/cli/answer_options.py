@@ -52,7 +52,11 @@ _OPTIONS: Final = (
     ),
     click.option("--max-tokens", type=click.IntRange(1), help="The longest answer, in tokens."),
     click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature."),
-    click.option("--stream/--no-stream", default=None, help="Print while it grows. [default: on a terminal]"),
+    click.option(
+        "--stream/--no-stream",
+        default=None,
+        help="Print while it grows; not with --json. [default: on a terminal]",
+    ),
 )
 """In the order of the help."""
 

@@ -1,6 +1,7 @@
 """A chat from the command line: sent, shown while it grows or when it is whole, and stored as the server would."""
 
 import asyncio
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final
@@ -9,10 +10,12 @@ import attrs
 
 from entrypoints.cli.answer import close_line, print_footer, print_output, print_tool_calls, write
 from entrypoints.cli.ask import Ask, chat_command, typed_variables, whole_thread
+from entrypoints.cli.flowing import Flow
 from entrypoints.cli.main import INTERRUPTED
 from entrypoints.cli.options import untold_files
 from entrypoints.cli.output import print_json, say
 from entrypoints.cli.prompt_store import tell_files
+from entrypoints.cli.wrapping import columns_of
 
 if TYPE_CHECKING:
     from application.use_cases.chat_command import SendChatCommand
@@ -133,7 +136,7 @@ async def _stream(application: "Application", command: "SendChatCommand", live: 
     from domain.answer import ChatAdmitted
     from domain.errors import LorError
 
-    shown = Shown()
+    shown = Shown(flow=Flow(columns_of(sys.stdout)))
     try:
         async with aclosing(application.send_chat.stream(command)) as steps:
             async for step in steps:
@@ -142,7 +145,10 @@ async def _stream(application: "Application", command: "SendChatCommand", live: 
                     if answer is not None:
                         return answer
     except LorError:
-        close_line(shown.text)  # what is said of it stands on a line of its own
+        shown.close()  # what is said of it stands on a line of its own
+        raise
+    except asyncio.CancelledError:
+        write(shown.flow.end())
         raise
     raise AssertionError("a stream of chat events ends with ChatDone or raises")
 
@@ -151,7 +157,17 @@ async def _stream(application: "Application", command: "SendChatCommand", live: 
 class Shown:
     """What stands on the terminal of the answer that grows."""
 
+    flow: Flow
     text: str = ""
+
+    def add(self, text: str) -> None:
+        self.text += text
+        write(self.flow.feed(text))
+
+    def close(self) -> None:
+        """Ends the text's last line."""
+        write(self.flow.end())
+        close_line(self.text)
 
 
 def _print_events(events: "Sequence[ChatEvent]", shown: Shown, live: Live) -> "ChatAnswer | None":
@@ -162,15 +178,14 @@ def _print_events(events: "Sequence[ChatEvent]", shown: Shown, live: Live) -> "C
         if isinstance(event, ChatStarted):
             live.thread = event.thread_id
         elif isinstance(event, Delta):
-            shown.text += event.text
-            write(event.text)
+            shown.add(event.text)
         elif isinstance(event, Reset):
-            close_line(shown.text)
-            shown.text = ""
+            shown.close()
+            shown.flow, shown.text = Flow(shown.flow.columns), ""
             say(f"— {event.from_model}: {event.reason}; {event.to_model} starts again —", dim=True)
         elif isinstance(event, ChatDone):
             if shown.text:
-                close_line(shown.text)
+                shown.close()
                 print_tool_calls(event.answer)
             else:
                 print_output(event.answer)

@@ -37,3 +37,17 @@ async def test_an_error_inside_the_answer_stands_on_a_line_of_its_own(
             await _stream(lor3, COMMAND, Live(thread=None))
 
     assert capsys.readouterr().out == "Once upon\n"
+
+
+async def test_lines_break_at_blanks_while_an_answer_grows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a terminal of that width; what is held back when a model breaks off is shown, too."""
+    monkeypatch.setattr("entrypoints.cli.sending.columns_of", lambda stream: 12)
+    broken = ScriptedProvider([[TextDelta("Start lor3 a"), LOST]])
+    pieces = [TextDelta(text) for text in ("Start lor3 a", "gain to g", "et it")]
+    whole = ScriptedProvider([[*pieces, AnswerFinished(reason="stop")]])
+    async with fake_application({"a": broken, "b": whole}, fallbacks=("b:y",)) as lor3:
+        await _stream(lor3, COMMAND, Live(thread=None))
+
+    assert capsys.readouterr().out == "Start lor3 a\nStart lor3\nagain to get\nit\n"
