@@ -42,6 +42,7 @@ from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.memory import context_use
 from domain.model import ModelRef
+from domain.output.cut import as_cut, is_all_of
 from domain.output.formatter import Formatted
 from domain.telemetry import ChatAnswered
 
@@ -307,7 +308,7 @@ class SendChat:
                     yield batch
             formatted = await self._second(progress, run)
         progress.formatted = formatted
-        if progress.assembly.formatter.wants_json and formatted.text.strip() != run.transcript.text.strip():
+        if progress.assembly.formatter.wants_json and not is_all_of(formatted, run.transcript.text):
             # What was shown is no JSON, it only holds some: whoever puts the pieces together could not read it.
             if not progress.command.may_reset:
                 around = attrs.evolve(formatted, problems=("there is text around the JSON",))
@@ -363,8 +364,12 @@ class SendChat:
         formatter = progress.assembly.formatter
         # A schema may ask for seconds of work whatever the length of the answer.
         if formatter.is_instant or (schema is None and len(text) <= SHORT_TEXT):
-            return formatter.format(text, schema=schema)
-        return await asyncio.to_thread(formatter.format, text, schema=schema)
+            formatted = formatter.format(text, schema=schema)
+        else:
+            formatted = await asyncio.to_thread(formatter.format, text, schema=schema)
+        if transcript.finish_reason == "length" and formatter.wants_json:
+            return as_cut(formatted, text)
+        return formatted
 
     async def _second(self, progress: Progress, run: Run) -> Formatted:
         """The second answer's form; there is no third."""
@@ -401,7 +406,7 @@ class SendChat:
             attempts=sent,
             fallbacks=run.fallbacks,
             context=context_use(assembly.memory, compiled.request.history),
-            warnings=(*assembly.warnings, *run.passed_over, *compiled.warnings),
+            warnings=(*assembly.warnings, *run.passed_over, *compiled.warnings, *formatted.warnings),
         )
         completes: KeyCompletion | None = None
         claim = progress.admitted.claim

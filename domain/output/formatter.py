@@ -15,6 +15,8 @@ class Formatted:
     text: str = ""
     """The text to store: what `output` was made from."""
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """For the caller, of an answer that is passed on."""
 
 
 class Formatter(Protocol):

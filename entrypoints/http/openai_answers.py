@@ -22,6 +22,8 @@ FINISH_REASONS: Final[Mapping[FinishReason, str]] = {
     "tool_calls": "tool_calls",
     "stopped": "stop",  # OpenAI has no word for an answer that its caller ended
 }
+_IN_WORDS: Final = frozenset(("content_filter", "length", "stopped"))
+"""Why an answer in JSON ended whose output is a string: that is its text then."""
 _LOR3: Final = (
     "message_id", "thread_id", "session_id", "prompt_version", "format", "cost_usd", "attempts", "context", "warnings",
 )  # fmt: skip
@@ -59,7 +61,7 @@ def content_of(answer: ChatAnswer) -> str:
     """The text of the answer; of a parsed value its JSON."""
     output = answer.output
     if isinstance(output, str) and (
-        answer.format != "json" or answer.tool_calls or answer.finish_reason in ("content_filter", "stopped")
+        answer.format != "json" or answer.tool_calls or answer.finish_reason in _IN_WORDS
     ):
         return output
     if output is None and answer.tool_calls:

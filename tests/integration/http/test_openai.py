@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pydantic
 import pytest
-from openai import omit
+from openai import APIError, LengthFinishReasonError, omit
 
 from tests.support.openai_api import HI, openai_api
 from tests.support.wire_upstream import (
@@ -210,6 +210,44 @@ async def test_an_empty_answer_and_an_invented_tool_can_be_sent_back(primary: st
     else:
         assert sent[1] == {"role": "assistant", "content": ""}
         assert sent[3]["tool_calls"][0]["id"] == sent[4]["tool_call_id"] != "functions.get:0"
+
+
+@pytest.mark.parametrize("said", ['```json\n{"a":1}\n```', 'Here you go: {"a":1} hope it helps'])
+async def test_json_that_is_streamed_is_json_or_an_error(said: str, tmp_path: Path) -> None:
+    """A reader who puts the pieces together can parse what ended well; a whole answer is cut to the JSON."""
+    pieces = [openai_chunk({"content": said[:9]}), openai_chunk({"content": said[9:]}, "stop")]
+    form: Any = {"type": "json_object"}
+    async with openai_api(tmp_path, reply=sse([*pieces, b"data: [DONE]\n\n"])) as api:
+        stream = await api.client.chat.completions.create(
+            model="openai:gpt-x", messages=HI, response_format=form, stream=True
+        )
+        with pytest.raises(APIError, match="around the JSON") as caught:
+            async for _ in stream:
+                pass
+        whole = await api.client.chat.completions.create(
+            model="openai:gpt-x", messages=HI, response_format=form
+        )
+
+    assert caught.value.code == "output_invalid"
+    assert whole.choices[0].message.content == '{"a":1}'
+
+
+async def test_json_that_was_cut_off_is_said_to_be(tmp_path: Path) -> None:
+    """As OpenAI says it, whose SDK raises for such an answer where it was to be parsed."""
+    cut = openai_answer('{"name":"Ro')
+    cut["choices"][0]["finish_reason"] = "length"
+    async with openai_api(tmp_path, reply=json_answer(cut)) as api:
+        plain = await api.client.chat.completions.create(
+            model="openai:gpt-x", messages=HI, max_tokens=3, response_format={"type": "json_object"}
+        )
+        with pytest.raises(LengthFinishReasonError):
+            await api.client.chat.completions.parse(
+                model="openai:gpt-x", messages=HI, max_tokens=3, response_format=City
+            )
+        asked = len(api.upstream.received)
+
+    choice = plain.choices[0]
+    assert (choice.message.content, choice.finish_reason, asked) == ('{"name":"Ro', "length", 2)
 
 
 async def test_a_thread_is_gone_on_with(tmp_path: Path) -> None:

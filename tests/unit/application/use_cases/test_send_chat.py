@@ -484,10 +484,13 @@ async def test_stream_of_json_with_words_around_it_is_told_again_without_them() 
     assert stored(store)[1].message.text == '{"ok": 1}'
 
 
-async def test_stream_of_json_with_words_around_it_fails_where_nothing_can_be_made_void() -> None:
-    """Its reader has words that are no JSON, and can't be told to forget them."""
+@pytest.mark.parametrize(
+    "said", ['So: {"ok": 1}', '```json\n{"ok": 1}\n```', '\xa0{"ok": 1}', '{"ok": 1}\u2028']
+)
+async def test_stream_of_json_with_words_around_it_fails_where_nothing_can_be_made_void(said: str) -> None:
+    """Its reader has words that are no JSON, and can't be told to forget them; blanks of other scripts are words."""
     store = InMemoryStore()
-    async with fake_application({"a": ScriptedProvider(['So: {"ok": 1}'])}, store=store) as lor3:
+    async with fake_application({"a": ScriptedProvider([said])}, store=store) as lor3:
         with pytest.raises(OutputInvalid, match="around the JSON"):
             async with streamed(lor3, ask(format="json", stream=True, may_reset=False)) as stream:
                 await drain(stream)
@@ -503,6 +506,37 @@ async def test_stream_of_json_is_left_as_it_is(said: str) -> None:
             events = await drain(stream)
 
     assert said == "".join(event.text for event in events if isinstance(event, Delta))
+
+
+def cut(*texts: str) -> list[ProviderEvent]:
+    return [*[TextDelta(each) for each in texts], AnswerFinished(reason="length")]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("said", ['{"a": [{"b": 1}, {"b"', '{"a": 1} and so', '"abc"'])
+async def test_json_that_was_cut_off_is_passed_on(said: str, stream: bool) -> None:
+    """A second ask would end at the same limit, and cost as much; nor is a part taken for the whole."""
+    asked = ScriptedProvider([cut(said)])
+    async with fake_application({"a": asked}) as lor3:
+        command = ask(format="json", stream=stream, may_reset=False)
+        if stream:
+            async with streamed(lor3, command) as events:
+                done = (await drain(events))[-1]
+            assert isinstance(done, ChatDone)
+            answer = done.answer
+        else:
+            answer = await lor3.send_chat.execute(command)
+
+    assert (answer.output, answer.finish_reason, len(answer.attempts)) == (said, "length", 1)
+    assert "raise max_tokens" in answer.warnings[0]
+
+
+async def test_json_that_is_whole_at_the_limit_is_json() -> None:
+    """It says so itself."""
+    async with fake_application({"a": ScriptedProvider([cut('{"a": 1}')])}) as lor3:
+        answer = await lor3.send_chat.execute(ask(format="json"))
+
+    assert (answer.output, answer.warnings) == ({"a": 1}, ())
 
 
 async def test_tool_calls_pass_through() -> None:
