@@ -102,6 +102,26 @@ async def test_page_that_is_loaded_again_resumes(place: Place, major: str) -> No
     assert 1 == len(place.upstream.asked(f"hold {name}"))
 
 
+@every_version
+async def test_page_that_is_loaded_again_amid_a_tools_answer_resumes(place: Place, major: str) -> None:
+    """It shows one message, with the call and its result; the tool was run once."""
+    name = f"callreload{major}"
+    found = await place.run("ui", major, "callAndReload", name)
+
+    assert 1 == len(found["runs"])
+    assert ("ready", None) == (found["after"]["status"], found["after"]["error"])
+    assert (
+        [("user", f"call hold {name}"), ("assistant", TEXT)] == _said(found["after"]) == _said(found["first"])
+    )
+    parts = [message["parts"] for message in (found["after"]["messages"][1], found["stored"][1])]
+    for each in parts:
+        assert ["step-start", "tool-weather", "step-start", "text"] == [part["type"] for part in each]
+        call = each[1]
+        assert ("output-available", {"sky": "rain"}) == (call["state"], call["output"])
+    assert parts[0][1]["input"] == parts[1][1]["input"]
+    assert found["after"]["messages"][1]["id"] == found["stored"][1]["id"]
+
+
 async def test_failover_begins_the_step_again(place: Place) -> None:
     """Version 7 is told to drop what the first model said, by `reset-step`."""
     chat = await place.run("ui", "7", "break", "failover7")

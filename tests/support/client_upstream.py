@@ -10,6 +10,7 @@
 | `limit` | 429 |
 | `fail` | 500, its hint being not to try again |
 | `call` | a call of the first tool; once its result is there, what it says |
+| `call hold NAME` | the same call; once its result is there, as `hold NAME` |
 | `json` | a JSON object |
 """
 
@@ -86,6 +87,8 @@ class ClientUpstream:
                 return await _broken(request, writer)
             case ["call", *_] if request.json["messages"][-1]["role"] != "tool":
                 return await _called(request, writer)
+            case ["call", "hold", name, *_]:
+                return await self._held(name, request, writer)
             case ["call", *_]:
                 return await _said(f"It says {request.json['messages'][-1]['content']}")(request, writer)
             case ["json", *_]:

@@ -28,6 +28,7 @@ from domain.json_value import JSONObject, JSONValue
 from domain.live_answer import Portion
 from domain.message import ToolCall
 from entrypoints.http.encoders.delta_texts import texts_in
+from entrypoints.http.encoders.ui_steps import chunks_of
 from entrypoints.http.problems import problem_json
 from entrypoints.rendering import answer_json, to_json
 
@@ -50,6 +51,8 @@ AI_SDK_7: Final = Dialect(has_finish_reason=True, has_input_error=True, has_rese
 
 SHOWN_AS: Final = web.RequestKey("shown_as", str)
 """Set where the answer goes on with a message that the client has: the id of that."""
+SHOWN_BEFORE: Final = web.RequestKey("shown_before", tuple[JSONValue, ...])
+"""The parts of that message up to here, for a client that begins it anew."""
 
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Type": "text/event-stream",
@@ -82,15 +85,21 @@ _DONE: Final = b"data: [DONE]\n\n"
 
 
 def create_for_5(request: web.Request) -> "UIMessageEncoder":
-    return UIMessageEncoder(dialect=AI_SDK_5, shown_as=request.get(SHOWN_AS))
+    return _create(AI_SDK_5, request)
 
 
 def create_for_6(request: web.Request) -> "UIMessageEncoder":
-    return UIMessageEncoder(dialect=AI_SDK_6, shown_as=request.get(SHOWN_AS))
+    return _create(AI_SDK_6, request)
 
 
 def create_for_7(request: web.Request) -> "UIMessageEncoder":
-    return UIMessageEncoder(dialect=AI_SDK_7, shown_as=request.get(SHOWN_AS))
+    return _create(AI_SDK_7, request)
+
+
+def _create(dialect: Dialect, request: web.Request) -> "UIMessageEncoder":
+    return UIMessageEncoder(
+        dialect=dialect, shown_as=request.get(SHOWN_AS), before=request.get(SHOWN_BEFORE, ())
+    )
 
 
 @attrs.define(kw_only=True)
@@ -98,6 +107,8 @@ class UIMessageEncoder:
     dialect: Dialect
     shown_as: str | None = None
     """The client's message that the answer goes on with. It would show two under another id."""
+    before: tuple[JSONValue, ...] = ()
+    """What stands in that message up to here, where the client is to be told of it."""
     headers: Mapping[str, str] = HEADERS
     keep_alive: bytes = b": keep-alive\n\n"
     _begun: bool = False
@@ -152,6 +163,7 @@ class UIMessageEncoder:
                         messageId=self.shown_as or event.message_id,
                         messageMetadata={"lor3": metadata},
                     ),
+                    *(_frame(chunk) for chunk in chunks_of(self.before)),
                     _part("start-step"),
                 )
                 self._begun = True
@@ -242,4 +254,8 @@ def _arguments(call: ToolCall) -> JSONObject | None:
 
 
 def _part(kind: str, **fields: JSONValue) -> bytes:
-    return b"data: %b\n\n" % to_json({"type": kind, **fields})
+    return _frame({"type": kind, **fields})
+
+
+def _frame(chunk: JSONObject) -> bytes:
+    return b"data: %b\n\n" % to_json(chunk)

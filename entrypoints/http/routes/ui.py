@@ -1,7 +1,8 @@
 """`/ui/chat`: the backend of Vercel's AI SDK, `useChat` above all."""
 
 from functools import partial
-from typing import Final
+from itertools import takewhile
+from typing import Any, Final, cast
 
 import attrs
 from aiohttp import web
@@ -11,14 +12,14 @@ from application.use_cases.read_client_chat import DEFAULT_MESSAGES, MAX_MESSAGE
 from domain.clean_text import clean
 from domain.client_chat import MAX_CHAT_ID, answer_name
 from domain.errors import InvalidRequest, NotFound
-from domain.ids import DEFAULT_TENANT
+from domain.ids import DEFAULT_TENANT, MessageId
 from domain.json_value import JSONObject
 from domain.suggestion import shown
 from entrypoints.http.checks import Faults, Text
 from entrypoints.http.codec import read_object
 from entrypoints.http.cursors import read_position_cursor, write_cursor
 from entrypoints.http.encoders.registry import encoder_for
-from entrypoints.http.encoders.ui_message_stream import SHOWN_AS
+from entrypoints.http.encoders.ui_message_stream import SHOWN_AS, SHOWN_BEFORE
 from entrypoints.http.event_stream import send_events, send_followed
 from entrypoints.http.idempotency import read_key
 from entrypoints.http.query import IntegerText, read_query, refuse_query
@@ -28,10 +29,11 @@ from entrypoints.http.routes.stream import STOP
 from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cut_at_the_end
 from entrypoints.http.ui_body import read_ui_chat, told_apart
 from entrypoints.http.ui_rendering import ui_messages_json
-from entrypoints.http.ui_version import NEWEST, protocol, protocol_of
+from entrypoints.http.ui_version import protocol_of
 from entrypoints.rendering import to_json
 
 _JSON: Final = "application/json"
+_FEW: Final = 20
 _CHAT_ID: Final = Text(min_length=1, max_length=MAX_CHAT_ID)
 
 
@@ -84,11 +86,10 @@ async def resume(request: web.Request) -> web.StreamResponse:
     if reader is None:
         return web.Response(status=204)
     try:
-        # A client of 7 begins an empty message when it resumes, one of 5 or 6 goes on with its last one.
-        if encoding != protocol(NEWEST):
-            goes_on = await state.application.resume_chat.continued(DEFAULT_TENANT, chat_id)
-            if goes_on is not None:
-                request[SHOWN_AS] = goes_on
+        begun = await _begun(state, chat_id, reader.log.message_id)
+        if begun is not None:
+            request[SHOWN_AS] = begun["id"]
+            request[SHOWN_BEFORE] = tuple(begun["parts"])
         encoder = encoder_for(request, protocol=encoding)
     except BaseException:
         reader.close()
@@ -142,6 +143,20 @@ async def list_messages(request: web.Request) -> web.StreamResponse:
         ),
         content_type=_JSON,
     )
+
+
+async def _begun(state: ServerState, chat_id: str, answer: MessageId | None) -> dict[str, Any] | None:
+    """The message that the answer goes on with: the last one, where tools' results are what it answers."""
+    read = state.application.read_client_chat
+    for limit in (_FEW, MAX_MESSAGES):
+        page = await read.execute(DEFAULT_TENANT, chat_id, limit=limit)
+        stored = list(takewhile(lambda each: each.id != answer, page.messages))
+        if not stored or stored[-1].message.role != "tool":
+            return None
+        items = ui_messages_json(stored)
+        if len(items) > 1 or page.next_position is None:
+            return cast("dict[str, Any]", items[-1])
+    return None  # it is longer than anybody reads
 
 
 async def _body(request: web.Request, state: ServerState) -> JSONObject:

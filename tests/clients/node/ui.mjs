@@ -108,6 +108,38 @@ const scenarios = {
     await until(() => chat.status === 'ready' && textOf(chat.lastMessage) !== '');
     return shown(chat);
   },
+
+  // The page is loaded again while the answer to its tool's result is made, and resumes: its tool is not run again.
+  async callAndReload() {
+    const sdk = await import(major === '7' ? 'ai' : `ai${major}`);
+    const body = { lor3: { tools: [{ type: 'function', function: { name: 'weather' } }] } };
+    const runs = [];
+    const make = messages => newChat(major, {
+      id,
+      body,
+      messages,
+      chat: {
+        sendAutomaticallyWhen: sdk.lastAssistantMessageIsCompleteWithToolCalls,
+        onToolCall: ({ toolCall }) => {
+          runs.push(toolCall.toolCallId);
+          first.addToolOutput({ tool: toolCall.toolName, toolCallId: toolCall.toolCallId, output: { sky: 'rain' } });
+        },
+      },
+    });
+    const first = await make([]);
+    const sent = first.sendMessage({ text: `call hold ${name}` });
+    await until(() => length(first) > 20);
+    const { items } = await (await fetch(`${url}/ui/chat/${id}/messages`)).json();
+    const chat = await make(items);
+    const resumed = chat.resumeStream();
+    await until(() => length(chat) > 20);
+    await open(name);
+    await resumed;
+    await sent;
+    await until(() => first.status === 'ready');
+    const stored = await (await fetch(`${url}/ui/chat/${id}/messages`)).json();
+    return { runs, first: shown(first), after: shown(chat), stored: stored.items };
+  },
 };
 
 print(await scenarios[scenario]());

@@ -261,7 +261,7 @@ async def test_a_second_message_waits_for_its_turn() -> None:
 
 
 async def test_the_answer_to_a_tool_is_resumed_in_the_message_that_called_it() -> None:
-    """By clients of 5 and 6, which go on with their last message; one of 7 begins a message."""
+    """Its client begins it anew when it resumes, so it is told of the call and its result, and asked to run nothing."""
     calls = (
         ToolCallDelta(index=0, id="c1", name="weather", arguments="{}"),
         AnswerFinished(reason="tool_calls"),
@@ -288,9 +288,19 @@ async def test_the_answer_to_a_tool_is_resumed_in_the_message_that_called_it() -
 
     assert ("output-available", "ok") == (items[1]["parts"][1]["state"], items[1]["parts"][1]["output"])
     assert called == items[1]["id"]
-    named = [each[0]["messageId"] for each in parts if each]
-    assert [called, called] == named[:2]
-    assert called != named[2]
+    for told in parts:
+        assert told is not None
+        assert called == told[0]["messageId"]
+        kinds = [each["type"] for each in told]
+        assert [
+            "start",
+            "start-step",
+            "tool-input-start",
+            "tool-input-delta",
+            "tool-output-available",
+        ] == kinds[:5]
+        assert ["finish-step", "start-step", "text-start", "text-delta"] == kinds[5:9]
+        assert "ok" == told[4]["output"]
 
 
 async def test_another_replica_resumes_and_stops_by_the_chats_id() -> None:
