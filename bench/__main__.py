@@ -146,18 +146,15 @@ class _Run:
             if wanted
             else []
         )
-        if self.options.gateway == "none":
-            store, config, lor3, cold, first = None, None, None, [], None
-        else:
-            store = self._database()
-            config = self._lor3(upstream, store)
+        store = None if self.options.gateway == "none" else self._database()
+        config = None if store is None else self._lor3(upstream, store)
+        first, cold, lor3 = None, [], None
+        if config is not None and self._wants("start"):
             with config.serve() as empty:
                 first = empty.started_in_s
-            cold = (
-                [self._cold_start(config, number) for number in range(_COLD_STARTS)]
-                if self._wants("start")
-                else []
-            )
+            starts = min(_COLD_STARTS, self.options.rounds)
+            cold = [self._cold_start(config, number, of=starts) for number in range(starts)]
+        if config is not None and wanted:
             lor3 = self.stack.enter_context(config.serve())
         outcomes = {}
         for each in wanted:
@@ -177,7 +174,7 @@ class _Run:
             for name, load in servers_of.items()
             if name in (LOR3, WITH_PROMPT)
         ]
-        answers = sum(each.answers for each in loads) + (2 + len(cold) if lor3 else 0)
+        answers = sum(each.answers for each in loads) + len(cold) + (first is not None) + (lor3 is not None)
         answers += sum(1 + each[LOR3].answers for each in streams.values() if LOR3 in each)
         rows = store.count_answers() if store else None
         if rows is not None and rows != answers:
@@ -265,9 +262,9 @@ class _Run:
             core=self.cores[0],
         )
 
-    def _cold_start(self, config: servers.Lor3, number: int) -> float:
+    def _cold_start(self, config: servers.Lor3, number: int, *, of: int) -> float:
         with config.serve() as server:
-            _progress(f"start {number + 1}/{_COLD_STARTS}  {server.started_in_s:.2f} s")
+            _progress(f"start {number + 1}/{of}  {server.started_in_s:.2f} s")
             return server.started_in_s
 
 
