@@ -101,7 +101,7 @@ class LiveAnswers:
             self._named.setdefault((command.tenant, name), answer)
         answer.task = asyncio.get_running_loop().create_task(self._make(answer, on_fault))
         self._tasks.add(answer.task)
-        answer.task.add_done_callback(self._tasks.discard)
+        answer.task.add_done_callback(partial(self._made, answer))
         return answer
 
     def find(self, tenant: Tenant, message_id: MessageId) -> AnswerLog | None:
@@ -167,12 +167,8 @@ class LiveAnswers:
         try:
             await self._play(answer)
         except asyncio.CancelledError:
-            if answer.stop.is_set and answer.address is None:
-                ending = Ending(error=AnswerStopped("the answer was stopped before it began"))
-            else:
-                ending = Ending(
-                    error=self._cut_by or AnswerInterrupted("the answer was cut off; send the request again")
-                )
+            ending = self._cut_off(answer)
+            if not isinstance(ending.error, AnswerStopped):
                 raise
         except LorError as error:
             ending = Ending(error=afresh(error))
@@ -182,6 +178,18 @@ class LiveAnswers:
                 on_fault(error)
         finally:
             self._end(answer, ending)
+
+    def _made(self, answer: LiveAnswer, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not answer.is_ended:  # it was cancelled before its first step
+            self._end(answer, self._cut_off(answer))
+
+    def _cut_off(self, answer: LiveAnswer) -> Ending:
+        if answer.stop.is_set and answer.address is None:
+            return Ending(error=AnswerStopped("the answer was stopped before it began"))
+        return Ending(
+            error=self._cut_by or AnswerInterrupted("the answer was cut off; send the request again")
+        )
 
     async def _play(self, answer: LiveAnswer) -> None:
         log, shared = answer.log, self._event_log.is_shared

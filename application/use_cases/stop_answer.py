@@ -1,6 +1,7 @@
 """End an answer that is being made, and keep what there is of it."""
 
 import asyncio
+import contextlib
 from typing import Final, Literal, TypeAlias
 
 import attrs
@@ -70,19 +71,30 @@ class StopAnswer:
         return await self._elsewhere(address)
 
     async def under_way(self, tenant: Tenant, name: str) -> UnderWay | None:
-        """What `by_name` would stop; it may have ended a moment ago."""
+        """What `by_name` would stop, as far as is known; it may have ended a moment ago."""
         live = self._live.named(tenant, name)
         if live is not None and live.address is not None:
             return UnderWay(live.address.message_id)
-        message_id = await self._event_log.find(tenant, name) if self._event_log.is_shared else None
+        message_id: MessageId | None = None
+        with contextlib.suppress(AnswerUnknown):
+            message_id = await self._find(tenant, name)
         return None if live is None and message_id is None else UnderWay(message_id)
 
     async def by_name(self, tenant: Tenant, name: str) -> Stopped | None:
         """As `execute`, of the answer that is being made under that name, else of the one that waits here for its turn;
-        None where there is neither."""
+        None where there is neither.
+
+        Raises:
+            AnswerUnknown: neither is here, and whoever else may make one can't be asked now.
+        """
         live = self._live.named(tenant, name)
         if live is None or live.address is None:
-            message_id = await self._event_log.find(tenant, name) if self._event_log.is_shared else None
+            message_id: MessageId | None = None
+            try:
+                message_id = await self._find(tenant, name)
+            except AnswerUnknown:
+                if self._live.named(tenant, name) is None:
+                    raise
             if message_id is not None and self._live.find(tenant, message_id) is None:
                 stopped = await self._elsewhere(AnswerAddress(tenant, message_id))
                 # The log keeps names for a while: what had ended is not what a caller means who waits here.
@@ -93,6 +105,9 @@ class StopAnswer:
                 return None
         self._live.stop(live)
         return await self._ended_here(live, live.address)
+
+    async def _find(self, tenant: Tenant, name: str) -> MessageId | None:
+        return await self._event_log.find(tenant, name) if self._event_log.is_shared else None
 
     async def _ended_here(self, live: LiveAnswer, address: AnswerAddress | None) -> Stopped:
         await asyncio.wait([live.task], timeout=WAIT_S)

@@ -227,6 +227,43 @@ async def test_what_is_not_there_and_what_is_no_answer_are_absent() -> None:
     assert [404] * 8 == [status for status, _ in (*absent, *stops)]
 
 
+async def test_a_turn_is_no_answer() -> None:
+    """Said as such to who may know that it is there: a deleted one is absent like any other."""
+    async with served({"a": ScriptedProvider(["Hi."])}) as server:
+        async with reading(server) as whole:
+            thread_id = (await whole.rest())[-1][2]["thread_id"]
+        async with server.client.get(f"/threads/{thread_id}/messages") as response:
+            turn = (await response.json())["items"][0]["id"]
+        told = [await server.resumed(turn), await server.stop(turn)]
+        await server.application.delete_thread.execute(DeleteThreadCommand(thread_id=ThreadId(thread_id)))
+        deleted = [await server.resumed(turn), await server.stop(turn)]
+
+    for (status, problem), (later, absent) in zip(told, deleted, strict=True):
+        assert isinstance(problem, dict)
+        assert isinstance(absent, dict)
+        assert (404, "not_found") == (status, problem["code"])
+        assert f"message {turn} is no answer of lor3's" in problem["detail"]
+        assert later == 404
+        assert f"there is no message {turn}" in absent["detail"]
+
+
+async def test_what_another_replica_may_be_making_is_not_given_up() -> None:
+    """The log is away: 503 with `Retry-After` for who reads and who stops, and 404 only where it knows nothing."""
+    nobody = "01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e01"
+    hub = EventHub(is_away=True)
+    async with served({"a": ScriptedProvider(["Hi."])}, hub=hub) as server:
+        async with server.client.get(f"/chat/{nobody}/stream") as response:
+            read = response.status, response.headers["Retry-After"], await response.json()
+        async with server.client.post(f"/chat/{nobody}/stop") as response:
+            stopped = response.status, response.headers["Retry-After"], await response.json()
+        hub.is_away = False
+        later = [await server.resumed(nobody), await server.stop(nobody)]
+
+    for status, wait, problem in (read, stopped):
+        assert (503, "2", "answer_unknown", True) == (status, wait, problem["code"], problem["retryable"])
+    assert [404, 404] == [status for status, _ in later]
+
+
 @pytest.mark.parametrize("given", ["", "x", "-1", "1.5", "1 2", "9" * 19, str(2**53 + 1), "١"])
 async def test_a_place_that_is_none_is_refused_by_name(given: str) -> None:
     """As a header and in the query, before anything is looked for."""

@@ -106,6 +106,20 @@ async def test_what_waits_for_its_turn_is_stopped_at_once() -> None:
     assert chat.ended == ["cancelled"]
 
 
+async def test_what_has_not_taken_its_first_step_is_stopped_too() -> None:
+    """Nobody waits for an end that no task would bring."""
+    answers, chat = live([60.0])
+    answer = answers.start(COMMAND, names=("chat:c",))
+    answers.stop(answer)
+    await asyncio.wait([answer.task])
+    await asyncio.sleep(0)
+
+    assert answer.log.ending is not None
+    assert isinstance(answer.log.ending.error, AnswerStopped)
+    assert answers.named(DEFAULT_TENANT, "chat:c") is None
+    assert not chat.commands
+
+
 @pytest.mark.parametrize("on_disconnect", ["finish", "cancel"])
 async def test_the_last_reader_decides(on_disconnect: Any) -> None:
     """Whichever it is; what goes on unread counts as load until it ends."""

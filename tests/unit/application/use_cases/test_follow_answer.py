@@ -1,14 +1,15 @@
 """FollowAnswer and StopAnswer, wired as in production on the shipped fakes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
+from application.services.answer_log import AnswerReader
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.stop_answer import Stopped
-from domain.errors import NotFound
+from domain.errors import AnswerUnknown, NotFound, StorageUnavailable
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
 from domain.message import Message
 from entrypoints.application import Application
@@ -100,6 +101,79 @@ async def test_an_answer_that_waits_for_its_turn_is_stopped_by_its_name() -> Non
     assert waiting.is_ended
     assert Stopped(message_id=None, status="cancelled", stopped=True) == stopped
     assert [len(turns) for turns in store.shelves.turns.values()] == [4]
+
+
+async def test_what_can_not_be_asked_is_not_taken_for_what_is_not_there() -> None:
+    """By its id and by its name: whoever asks is to ask again. What is stored, or made here, needs nobody's word."""
+    provider = saying("One ", "two")
+    async with replicas(provider) as (here, there):
+        message_id = await begun(here, provider)
+        hub = there.follow_answer._event_log.hub  # type: ignore[attr-defined]  # the fake
+        hub.is_away = True
+        asked: list[Callable[[Application], Awaitable[object]]] = [
+            lambda lor3: lor3.follow_answer.execute(DEFAULT_TENANT, message_id),
+            lambda lor3: lor3.follow_answer.by_name(DEFAULT_TENANT, NAME),
+            lambda lor3: lor3.resume_chat.execute(DEFAULT_TENANT, "c1"),
+            lambda lor3: lor3.stop_answer.execute(DEFAULT_TENANT, message_id),
+            lambda lor3: lor3.stop_answer.by_name(DEFAULT_TENANT, NAME),
+        ]
+        for each in asked:
+            with pytest.raises(AnswerUnknown) as caught:
+                await each(there)
+            assert (caught.value.retryable, caught.value.retry_after_s) == (True, 2.0)
+        for each in asked[:3]:
+            reader = await each(here)
+            assert isinstance(reader, AnswerReader)
+        assert await there.stop_answer.under_way(DEFAULT_TENANT, NAME) is None
+        provider.let()
+        await until(lambda: here.live_answers.is_idle)
+        reader = await there.follow_answer.execute(DEFAULT_TENANT, message_id)
+        stopped = await there.stop_answer.execute(DEFAULT_TENANT, message_id)
+
+    assert reader is not None
+    assert "One two" == text_of(list(reader.take().events))
+    assert Stopped(message_id=message_id, status="complete", stopped=False) == stopped
+
+
+async def test_an_answer_that_is_made_elsewhere_is_read_without_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one that is made here; one that has ended is left to the store."""
+
+    async def away(*_: object) -> None:
+        raise StorageUnavailable("the database is away")
+
+    provider = saying("One ", "two")
+    async with replicas(provider) as (here, there):
+        message_id = await begun(here, provider)
+        monkeypatch.setattr(type(there.follow_answer._retelling), "find", away)
+        reader = await there.follow_answer.execute(DEFAULT_TENANT, message_id)
+        provider.let()
+        assert reader is not None
+        assert await reader.log.over(within_s=5)
+        text = text_of(list(reader.take().events))
+        await until(lambda: here.live_answers.is_idle)
+        with pytest.raises(StorageUnavailable):
+            await there.follow_answer.execute(DEFAULT_TENANT, message_id)
+
+    assert "One two" == text
+
+
+async def test_an_answer_that_waits_here_is_stopped_though_nobody_else_can_be_asked() -> None:
+    """So is it read."""
+    provider = saying("One ", "two")
+    async with replicas(provider) as (here, there):
+        hub = there.follow_answer._event_log.hub  # type: ignore[attr-defined]  # the fake
+        hub.is_away = True
+        live = here.live_answers.start(ask(), names=(NAME,))
+        reader = await here.resume_chat.execute(DEFAULT_TENANT, "c1")
+        stopped = await here.stop_answer.by_name(DEFAULT_TENANT, NAME)
+
+    assert live.is_ended
+    assert reader is not None
+    assert reader.log is live.log
+    assert stopped is not None
+    assert stopped.stopped
 
 
 async def test_an_answer_whose_process_died_is_interrupted() -> None:
