@@ -16,7 +16,7 @@ from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 from entrypoints.http.chat_body import Names
 from entrypoints.http.checks import Faults, fault
-from entrypoints.http.openai_checks import look_over_name
+from entrypoints.http.elsewhere import look_over_parameter
 from entrypoints.http.openai_fields import FIELDS, OPENAI_CHAT, OpenAIChatBody
 from entrypoints.http.openai_messages import read_messages
 from entrypoints.http.openai_options import (
@@ -73,7 +73,7 @@ def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
         if name in _OWN_FIELDS:
             fault(faults, name, f'belongs in `lor3`: send {{"lor3": {{"{name}": …}}}}')
         else:
-            look_over_name(name, faults)
+            look_over_parameter(name, others[name], faults)
     if body is None:
         _look_further(value, faults)
         raise InvalidRequest.of(*faults)

@@ -1,23 +1,9 @@
 """What a field of OpenAI's may hold where lor3's own bodies have nothing like it."""
 
-import re
-from typing import Final
-
 import attrs
 
 from domain.json_value import JSONObject, JSONValue
-from domain.suggestion import shown
 from entrypoints.http.checks import Faults, Schemas, fault
-
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}")
-_ELSEWHERE: Final = frozenset(
-    (
-        "base", "callback", "callbacks", "endpoint", "endpoints", "header", "headers", "host", "hosts", "key", "keys",
-        "proxies", "proxy", "secret", "secrets", "uri", "uris", "url", "urls", "webhook", "webhooks",
-    )
-)  # fmt: skip
-"""Words of names by which servers let a caller say where they call, and with which credential."""
-_WORDS: Final = re.compile(r"[_.\-]")
 
 
 @attrs.frozen(kw_only=True)
@@ -74,16 +60,3 @@ class Exactly:
 
     def schema(self, schemas: Schemas) -> JSONObject:
         return {"const": self.value}
-
-
-def look_over_name(name: str, faults: Faults) -> None:
-    """Faults a further parameter whose name no provider could take, or by which a caller would choose where a call
-    goes: that is the configuration's alone."""
-    if _NAME.fullmatch(name) is None:
-        fault(faults, shown(name), "is no name that a parameter can have: letters, digits, `_`, `.` and `-`")
-    elif name[:2].lower() == "x-" or not _ELSEWHERE.isdisjoint(_WORDS.split(name.lower())):
-        fault(
-            faults,
-            name,
-            "where providers are and how they are called is configured, not asked for; leave it out",
-        )

@@ -319,11 +319,84 @@ def test_what_can_not_be_served_is_refused_by_name(fields: dict[str, Any], path:
 
 @pytest.mark.parametrize(
     "name",
-    ["api_base", "base_url", "callback_url", "api_key", "extra_headers", "x-target-host", "a b", "proxy", ""],
+    [
+        "api_base",
+        "base_url",
+        "callback_url",
+        "api_key",
+        "extra_headers",
+        "x-target-host",
+        "a b",
+        "proxy",
+        "",
+        "baseURL",
+        "BASE_URL",
+        "apiBase",
+        "apiKey",
+        "apikey",
+        "APIKey",
+        "api-key",
+        "api.base",
+        "extraHeaders",
+        "baseurls",
+        "authorization",
+        "Authorization",
+        "auth_token",
+        "accessToken",
+        "token",
+        "bearer",
+        "defaultHeaders",
+        "X-Host",
+        "azureEndpoint",
+        "URLs",
+        "extraheaders",
+        "password",
+        "vertex_credentials",
+        "baseUrl2",
+    ],
 )
 def test_nobody_chooses_where_a_call_goes(name: str) -> None:
     """Nor with which credential (security 8), whatever a provider would make of the field."""
     assert len(paths(**{name: "http://canary.example"})) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"extra_body": {"api_base": "x"}}, "extra_body.api_base"),
+        ({"litellm_params": {"a": {"apiBase": "x"}}}, "litellm_params.a.apiBase"),
+        ({"provider": {"base_url": "x"}}, "provider.base_url"),
+        ({"mcp_servers": [{"name": "m"}, {"url": "x"}]}, "mcp_servers[1].url"),
+        ({"kv_transfer_params": {"remote_host": "x"}}, "kv_transfer_params.remote_host"),
+        ({"guided_json": {"properties": {"url": "x"}}}, "guided_json.properties.url"),
+        ({"a": {"b": [[{"x-target": 1}]]}}, "a.b[0][0].x-target"),
+    ],
+)
+def test_nobody_chooses_it_further_inside(fields: dict[str, Any], path: str) -> None:
+    """Where some servers look for it as well."""
+    assert [path] == list(paths(**fields))
+
+
+def test_a_parameter_of_countless_names_is_refused() -> None:
+    """Nobody waits until they are all looked at."""
+    assert ["a"] == list(paths(a={str(number): number for number in range(20_000)}))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stop_token_ids": [1]},
+        {"allowed_token_ids": [1]},
+        {"skip_special_tokens": True},
+        {"hourly": 1, "your_language": "en", "author": "a", "monkey": 1, "ghost": 1, "based_on": 1},
+        {"guided_json": {"type": "object", "properties": {"url": {"type": "string"}, "key": True}}},
+        {"chat_template_kwargs": {"enable_thinking": False, "50256": 1, "": 0}},
+        {"provider": {"order": ["a"], "sort": "price"}},
+    ],
+)
+def test_other_names_are_passed_on(fields: dict[str, Any]) -> None:
+    """A schema may speak of whatever it likes."""
+    assert dict(read(**fields).command.parameters) == fields
 
 
 def test_further_fields_are_passed_on() -> None:
