@@ -50,6 +50,7 @@ def test_every_operation_with_a_body_can_be_tried(drawn: Any, described: dict[st
 
     assert set(tried) == {name for name, one in described.items() if "requestBody" in one}
     assert tried["stopAnswer"]["request"] == "{}"
+    assert "Nothing: what is to be stopped stands in the path." in tried["stopAnswer"]["text"]
     assert [each["path"] for each in tried.values() if "{" in (each["path"] or "")] == []
 
 

@@ -59,8 +59,10 @@ function limitsOf(schema) {
   return found.length ? el("span", { class: "limits" }, found.join(" · ")) : null;
 }
 
+const hasFields = (schema) => Object.keys(schema.properties || {}).length > 0;
+
 function fields(schema) {
-  if (!schema.properties) return el("p", {}, ...rich(schema.description || "Any JSON."));
+  if (!hasFields(schema)) return el("p", {}, ...rich(schema.description || "Any JSON."));
   const required = new Set(schema.required || []);
   const open = schema.additionalProperties !== false;
   return el("table", {},
@@ -88,7 +90,7 @@ function body(content, schemas) {
     const examples = media.examples ? Object.values(media.examples) : media.example !== undefined ? [{ summary: "Example", value: media.example }] : [];
     return el("div", {},
       el("h3", {}, el("code", {}, type), schema.$ref ? [" ", typeOf(schema)] : null),
-      full.properties ? fields(full) : el("p", {}, ...rich(full.description)),
+      hasFields(full) ? fields(full) : el("p", {}, ...rich(full.description)),
       media["x-events"] ? events(media["x-events"]) : null,
       examples.map((one) => el("div", {}, el("h3", {}, one.summary), el("pre", {}, typeof one.value === "string" ? one.value : pretty(one.value)))));
   });
@@ -193,7 +195,7 @@ function draw(api) {
     el("p", {}, "Every error is a ", el("a", { href: "#schema-Problem" }, "Problem"), " of type ", el("code", {}, "application/problem+json"), "; below `/v1` it has OpenAI's shape, with the same codes but for a few of OpenAI's own. `code` is stable; texts are for people.".split("`").map((piece, index) => (index % 2 ? el("code", {}, piece) : piece))),
     el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "Code"), el("th", {}, "Status"), el("th", {}, "Title"))),
       el("tbody", {}, api["x-problems"].map((one) => el("tr", {}, el("td", {}, el("code", {}, one.code)), el("td", {}, String(one.status)), el("td", {}, one.title)))))));
-  main.append(el("section", { id: "schemas" }, el("h2", {}, "Types"), Object.entries(schemas).map(([name, schema]) => el("div", { id: "schema-" + name }, el("h3", {}, name), schema.properties ? el("p", {}, ...rich(schema.description)) : null, fields(schema)))));
+  main.append(el("section", { id: "schemas" }, el("h2", {}, "Types"), Object.entries(schemas).map(([name, schema]) => el("div", { id: "schema-" + name }, el("h3", {}, name), hasFields(schema) ? el("p", {}, ...rich(schema.description)) : null, fields(schema)))));
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView({ behavior: "instant" });
 }
 
