@@ -10,7 +10,11 @@ _HEADERS: Final = (
     # OpenAI's SDK sends these on every request, from a browser too.
     "OpenAI-Organization, OpenAI-Project, X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang, "
     "X-Stainless-OS, X-Stainless-Package-Version, X-Stainless-Retry-Count, X-Stainless-Runtime, "
-    "X-Stainless-Runtime-Version, X-Stainless-Timeout"
+    "X-Stainless-Runtime-Version, X-Stainless-Timeout, "
+    # It and the AI SDK's providers name themselves, which Chromium alone leaves out by itself.
+    "User-Agent, X-Client-Request-Id, "
+    # Tracing in pages (W3C Trace Context and Baggage) adds these to every request that it may.
+    "traceparent, tracestate, baggage"
 )
 _EXPOSED: Final = (
     "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, "

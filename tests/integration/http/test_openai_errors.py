@@ -220,6 +220,7 @@ async def test_a_page_of_another_origin_may_use_the_sdk(tmp_path: Path) -> None:
         "x-stainless-async"  # of the SDK for Python alone
     }
     assert {"authorization", "x-stainless-retry-count", "x-stainless-timeout"} <= set(allowed)
+    assert {"user-agent", "x-client-request-id", "traceparent", "tracestate", "baggage"} <= set(allowed)
     assert {"x-should-retry", "retry-after", "x-request-id"} <= set(exposed)
 
 
