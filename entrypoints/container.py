@@ -317,7 +317,7 @@ class Container(containers.DeclarativeContainer):
         telemetry=telemetry,
     )
     live_answers = providers.Singleton(LiveAnswers, send_chat=send_chat, event_log=event_log)
-    mirrors = providers.Singleton(Mirrors, event_log=event_log)
+    mirrors = providers.Singleton(Mirrors, event_log=event_log, clock=clock)
     retelling = providers.Singleton(
         Retelling, unit_of_work=store.provided.unit_of_work, formatters=formatters
     )

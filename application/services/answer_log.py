@@ -101,6 +101,7 @@ class AnswerLog:
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
         for reader in self._readers:
+            reader._come_back(is_done=ending.error is None)  # noqa: SLF001 - as above
             reader._wake()  # noqa: SLF001 - as above
 
     def reader(self, seen: Position = 0) -> "AnswerReader":
@@ -323,6 +324,13 @@ class AnswerReader:
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+    def _come_back(self, *, is_done: bool) -> None:
+        """Whoever claims to have seen more than there is gets the end all the same."""
+        log = self._log
+        if self.position > log._ends:  # noqa: SLF001 - its log
+            last = 1 if is_done and log._events else 0  # noqa: SLF001 - as above
+            self._index, self.position = None, max(log._ends - last, log.begins)  # noqa: SLF001 - as above
 
     def _lost_place(self) -> None:
         self._index = 0 if self.position == self._log.begins else None

@@ -1,13 +1,22 @@
 """Answers that other processes make, as this one sees them grow: one copy of each, for all who read it here."""
 
 import asyncio
+import uuid
+from typing import Final
 
 import attrs
 
+from application.ports.clock import Clock
 from application.ports.event_log import AnswerAddress, EventLog, Following
 from application.services.answer_log import AnswerLog, AnswerReader
 from domain.errors import LorError
 from domain.live_answer import Ending, Position
+
+NEW_S: Final = 5.0
+"""How old an answer is at most that other processes may not have been told of yet, if their clocks differ somewhat."""
+LOOKS: Final = 10
+LOOK_AGAIN_S: Final = 0.05
+"""A log tells by and by: nobody waits for it who makes an answer."""
 
 
 @attrs.define(eq=False)
@@ -23,16 +32,44 @@ class Mirrors:
     """A mirror is fed while somebody reads it, and forgotten with its last reader: nobody finds it stale."""
 
     _event_log: EventLog
+    _clock: Clock
     _mirrors: dict[AnswerAddress, _Mirror] = attrs.field(factory=dict, init=False)
 
-    async def reader(self, address: AnswerAddress, *, seen: Position = 0) -> AnswerReader | None:
+    def is_new(self, address: AnswerAddress) -> bool:
+        """Whether the answer, if there is one, was begun just now, so that its process may not have told of it."""
+        if not self._event_log.is_shared:
+            return False
+        try:
+            message_id = uuid.UUID(address.message_id)
+        except ValueError:
+            return False
+        # RFC 9562, section 5.7: it begins with the time in ms.
+        age_s = self._clock.now().timestamp() - (message_id.int >> 80) / 1000
+        return message_id.version == 7 and abs(age_s) < NEW_S
+
+    async def reader(
+        self, address: AnswerAddress, *, seen: Position = 0, is_expected: bool = False
+    ) -> AnswerReader | None:
         """One that gets what comes after `seen`, to be closed; None where no process tells of the answer.
+
+        Args:
+            is_expected: whether nothing else is known of it: what is new is then looked for a few times.
 
         Raises:
             AnswerUnknown: it can't be found out now.
         """
         if not self._event_log.is_shared:
             return None
+        reader = await self._find(address, seen)
+        if is_expected and reader is None and self.is_new(address):
+            for _ in range(LOOKS):
+                await self._clock.sleep(LOOK_AGAIN_S)
+                reader = await self._find(address, seen)
+                if reader is not None:
+                    break
+        return reader
+
+    async def _find(self, address: AnswerAddress, seen: Position) -> AnswerReader | None:
         while True:
             mirror = self._mirrors.get(address)
             if mirror is None:

@@ -16,7 +16,7 @@ from domain.chat import FinishReason
 from domain.errors import AnswerInterrupted, AnswerStopped, ChatFailed, LorError
 from domain.ids import MessageId, SessionId, Tenant
 from domain.json_value import JSONValue
-from domain.live_answer import RUN, Ending, Position
+from domain.live_answer import RUN, Ending, Position, after
 from domain.model import ModelRef
 from domain.output.formatter import Formatter
 from domain.routing.policy import VERDICTS
@@ -42,12 +42,22 @@ class StoredAnswer:
     attempts: tuple[Attempt, ...]
     """Every one, those that were passed over included; none of a copy."""
     session_id: SessionId
+    wants_json: bool = False
+    """Whether its format did."""
 
     @property
     def resets(self) -> int:
-        """How often its stream began again, at most: every call that said something, but for the last, was void."""
+        """How often its stream began again, at most: every call that said something, but for the last, was void.
+
+        So was the last, perhaps, where it said all that it had to say: it may have been no valid answer, and whoever was
+        asked once more said nothing; or there was text around the JSON, which was taken away.
+        """
         said = [each for each in self.attempts if each.purpose == "answer" and _has_said(each)]
-        return max(0, len(said) - 1)
+        if not said:
+            return 0
+        is_kept = self.message.status == "complete" or self.message.message.parts or _calls(self)
+        is_void = said[-1].outcome == "ok" and (self.wants_json or not is_kept)
+        return len(said) - (not is_void)
 
     @property
     def error(self) -> LorError | None:
@@ -98,14 +108,20 @@ class Retelling:
             attempts = await work.messages.attempts(message_id)
         if thread is None:
             return None
-        return StoredAnswer(message=message, attempts=attempts, session_id=thread.session_id)
+        formatter = self._formatters.get(message.format or "raw")
+        return StoredAnswer(
+            message=message,
+            attempts=attempts,
+            session_id=thread.session_id,
+            wants_json=formatter is not None and formatter.wants_json,
+        )
 
     async def reader(self, stored: StoredAnswer, *, seen: Position) -> AnswerReader | None:
         """Of what comes after `seen`; None where nothing does.
 
         What was one text is continued inside it. Where the stream's positions are not known any more (it began again,
-        or called tools, whose pieces are not stored) a reader who has seen some of it is told to begin again, in a
-        run of its own, whose positions are known.
+        or called tools, whose pieces are not stored), or do not reach as far, a reader who has seen some of it is told
+        to begin again, in a run of its own, whose positions are known.
         """
         error = stored.error
         events: tuple[ChatEvent, ...] = ()
@@ -120,7 +136,15 @@ class Retelling:
         if events:
             log.add(events)
         log.end(Ending(error=error))
-        return what_is_left(log, seen)
+        return _left(log, seen)
+
+    async def rest(self, log: AnswerLog, stored: StoredAnswer, *, seen: Position) -> AnswerReader | None:
+        """As `reader`, of an answer that has ended and whose own events are still there. Where `seen` lies beyond them
+        it was told of a stored answer, by another process perhaps."""
+        assert log.ending is not None  # noqa: S101 - else more may come
+        if seen > log.ends + (log.ending.error is not None):
+            return await self.reader(stored, seen=seen)
+        return _left(log, seen)
 
     async def _answer(self, stored: StoredAnswer, model: ModelRef) -> ChatAnswer:
         message = stored.message
@@ -159,7 +183,7 @@ class Retelling:
         return text if formatted.problems or isinstance(formatted.output, str) else formatted.output
 
 
-def what_is_left(log: AnswerLog, seen: Position) -> AnswerReader | None:
+def _left(log: AnswerLog, seen: Position) -> AnswerReader | None:
     """A reader of an answer that has ended; None where `seen` is its end, that of its error included."""
     assert log.ending is not None  # noqa: S101 - else more may come
     if seen < log.ends or (seen == log.ends and log.ending.error is not None):
@@ -171,19 +195,22 @@ def _placed(
     stored: StoredAnswer, events: tuple[ChatEvent, ...], seen: Position
 ) -> tuple[Position, tuple[ChatEvent, ...]]:
     """Where its events begin for one who has seen up to `seen`, and which they are for that one."""
-    run, resets, called = seen // RUN, stored.resets, bool(_calls(stored))
-    model = stored.message.model
-    if not events or model is None:
-        return 0, events
+    run, resets = seen // RUN, stored.resets
     # Runs beyond those of its stream were told from here before.
-    if run and (run > resets or (run == resets and not called)):
-        return run * RUN, events[1:]
-    if not resets and not called:
-        return 0, events
+    if run > resets or (run == resets and not _calls(stored)):
+        begins, rest = run * RUN, events[1:] if run else events
+        ends = begins
+        for event in rest:
+            ends = after(ends, event)
+        if seen <= ends + (stored.error is not None):
+            return begins, rest
     if seen == 0:
-        return (resets + 1) * RUN - 1, events
-    again = Reset(reason="replayed", from_model=model, to_model=model)
-    return max(seen, resets * RUN), (again, *events[1:])
+        return ((resets + 1) * RUN - 1 if events else 0), events
+    begins = max(seen, resets * RUN)
+    model = stored.message.model or next((each.model for each in reversed(stored.attempts)), None)
+    if model is None:  # nobody has said anything that could be void
+        return (begins // RUN + 1) * RUN, events
+    return begins, (Reset(reason="replayed", from_model=model, to_model=model), *events[1:])
 
 
 def _has_said(attempt: Attempt) -> bool:

@@ -10,7 +10,7 @@ from application.services.absence import no_message
 from application.services.answer_log import AnswerReader
 from application.services.live_answers import LiveAnswers
 from application.services.mirrors import Mirrors
-from application.services.retelling import Retelling, StoredAnswer, what_is_left
+from application.services.retelling import Retelling, StoredAnswer
 from application.services.thread_lookup import canonical_id
 from domain.errors import AnswerInterrupted, AnswerUnknown, LorError, StorageUnavailable, afresh
 from domain.ids import MessageId, Tenant
@@ -56,11 +56,11 @@ class FollowAnswer:
         if live is not None and live.ending is not None:
             if stored is None:
                 raise afresh(live.ending.error or no_message(message_id))
-            return what_is_left(live, seen)
+            return await self._retelling.rest(live, stored, seen=seen)
         unknown: LorError | None = None
         mirrored: AnswerReader | None = None
         try:
-            mirrored = await self._mirrors.reader(address, seen=seen)
+            mirrored = await self._mirrors.reader(address, seen=seen, is_expected=stored is None)
         except AnswerUnknown as error:
             unknown = error
         if mirrored is None:
@@ -101,10 +101,14 @@ class FollowAnswer:
         await mirrored.log.over(within_s=_WHOLE_S)
         ending = mirrored.log.ending
         is_whole = ending is not None and not isinstance(ending.error, AnswerInterrupted | AnswerUnknown)
-        left = what_is_left(mirrored.log, seen) if is_whole else None
-        mirrored.close()
         # A log that breaks off says nothing of the answer, which is stored.
-        return left if is_whole else await self._retelling.reader(stored, seen=seen)
+        left = (
+            await self._retelling.rest(mirrored.log, stored, seen=seen)
+            if is_whole
+            else await self._retelling.reader(stored, seen=seen)
+        )
+        mirrored.close()
+        return left
 
     def cut(self, because: LorError) -> None:
         """Ends the reading of answers that other processes make: this one stops, others go on."""
@@ -126,4 +130,8 @@ class FollowAnswer:
         # A log keeps names for a while; what is stored has ended.
         if message_id is None or await self._retelling.find(tenant, message_id) is not None:
             return None
-        return await self._mirrors.reader(AnswerAddress(tenant, message_id), seen=seen)
+        mirrored = await self._mirrors.reader(AnswerAddress(tenant, message_id), seen=seen)
+        if mirrored is not None and mirrored.log.ending is not None:  # deleted since, or never stored
+            mirrored.close()
+            return None
+        return mirrored

@@ -14,6 +14,7 @@ from application.services.mirrors import Mirrors
 from application.services.retelling import Retelling
 from application.services.thread_lookup import canonical_id
 from domain.errors import AnswerInterrupted, AnswerStopped, AnswerUnknown, LorError, afresh
+from domain.idempotency import IdempotencyKey
 from domain.ids import MessageId, Tenant
 from domain.thread import MessageStatus
 
@@ -42,6 +43,8 @@ class Stopped:
 class UnderWay:
     message_id: MessageId | None
     """None before it was admitted."""
+    idempotency: IdempotencyKey | None = None
+    """Of the request that it answers, as far as it is known here."""
 
 
 @attrs.define(kw_only=True)
@@ -74,11 +77,13 @@ class StopAnswer:
         """What `by_name` would stop, as far as is known; it may have ended a moment ago."""
         live = self._live.named(tenant, name)
         if live is not None and live.address is not None:
-            return UnderWay(live.address.message_id)
+            return UnderWay(live.address.message_id, live.command.idempotency)
         message_id: MessageId | None = None
         with contextlib.suppress(AnswerUnknown):
             message_id = await self._find(tenant, name)
-        return None if live is None and message_id is None else UnderWay(message_id)
+        if live is None and message_id is None:
+            return None
+        return UnderWay(message_id, None if live is None else live.command.idempotency)
 
     async def by_name(self, tenant: Tenant, name: str) -> Stopped | None:
         """As `execute`, of the answer that is being made under that name, else of the one that waits here for its turn;
@@ -128,7 +133,9 @@ class StopAnswer:
         unknown: LorError | None = None
         reader: AnswerReader | None = None
         try:
-            reader = await self._mirrors.reader(address)
+            if self._mirrors.is_new(address):  # its process hears of it before others can read what it makes
+                await self._event_log.ask_to_stop(address)
+            reader = await self._mirrors.reader(address, is_expected=True)
         except AnswerUnknown as error:
             unknown = error
         if reader is None:  # it may have ended in between

@@ -38,6 +38,8 @@ class EventHub:
     listeners: list[Callable[[AnswerAddress], None]] = attrs.field(factory=list)
     is_deaf: bool = False
     """Whether words that ask to stop are lost."""
+    unheard: int = 0
+    """How often an answer is still looked for in vain: what is told comes by and by."""
     is_away: bool = False
     """Whether nobody can ask it."""
 
@@ -92,7 +94,8 @@ class SharedLog:
         if self.hub.is_away:
             raise AnswerUnknown("the hub is away")
         told = self.hub.told.get(address)
-        if told is None:
+        self.hub.unheard -= 1
+        if told is None or self.hub.unheard >= 0:
             return None
         for portion in told.portions:
             into.append(portion)
@@ -104,7 +107,7 @@ class SharedLog:
         return following
 
     async def ask_to_stop(self, address: AnswerAddress) -> None:
-        for listener in () if self.hub.is_deaf else self.hub.listeners:
+        for listener in () if self.hub.is_deaf or self.hub.is_away else self.hub.listeners:
             listener(address)
 
     def on_stop(self, asked: Callable[[AnswerAddress], None]) -> None:

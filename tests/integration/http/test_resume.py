@@ -94,12 +94,14 @@ async def test_a_stored_answer_continues_at_any_character() -> None:
             await whole.rest()
         forget(server)
         rests = [await events(server, message_id, seen) for seen in range(len(ALL) + 2)]
-        past = [await server.resumed(message_id, len(ALL) + 2 + more) for more in (0, 1, RUN)]
+        past = [await server.resumed(message_id, len(ALL) + 2 + more) for more in (0, RUN - 1)]
+        beyond = [await events(server, message_id, len(ALL) + 2 + more) for more in (1, RUN)]
 
     assert [text_of(rest) for rest in rests] == [ALL, *[ALL[seen:] for seen in range(len(ALL) + 1)]]
     assert {rest[-1][:2] for rest in rests} == {(len(ALL) + 2, "done")}
     assert ["start", *["delta"] * len(ALL), "done"] == [rest[0][1] for rest in rests]
-    assert [(204, None)] * 3 == past
+    assert [(204, None)] * 2 == past
+    assert [["reset", "delta", "done"]] * 2 == [names_of(each) for each in beyond]
 
 
 async def test_a_reader_of_an_answer_that_began_again_is_told_to_begin_again() -> None:
@@ -396,6 +398,26 @@ async def test_an_answer_that_the_server_cut_ends_with_its_error() -> None:
             problem["status"],
             problem["retryable"],
         )
+
+
+async def test_a_place_in_a_stored_answer_is_known_where_its_own_events_are_kept() -> None:
+    """Two replicas without a shared log: what one has told from the store is continued by the one that made it."""
+    first = Paced(lines=(TextDelta("Snow "), LOST))
+    first.let()
+    store = InMemoryStore()
+    async with (
+        served({"a": first, "b": ScriptedProvider([ALL])}, fallbacks=("b:y",), store=store) as here,
+        served({"a": ScriptedProvider()}, store=store) as there,
+    ):
+        async with reading(here) as whole:
+            message_id = whole.message_id
+            await whole.rest()
+        told = await events(there, message_id)
+        rests = [await events(each, message_id, told[0][0] + 4) for each in (here, there)]
+        ends = [await each.resumed(message_id, told[-1][0]) for each in (here, there)]
+
+    assert [ALL[4:]] * 2 == [text_of(each) for each in rests]
+    assert [(204, None)] * 2 == ends
 
 
 async def test_another_replica_reads_on_what_this_one_makes() -> None:

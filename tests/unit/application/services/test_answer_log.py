@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from application.services import answer_log
 from application.services.answer_log import LAG, MANY, PIECE, AnswerLog, AnswerReader
 from domain.answer import ChatDone, ChatEvent, Delta, Reset, ToolCalled, ToolCallGrew
+from domain.errors import LorError
 from domain.live_answer import RUN, Ending, Portion
 from domain.message import ToolCall
 from domain.model import ModelRef
@@ -224,6 +225,24 @@ async def test_a_reader_from_the_future_waits_until_it_is_there() -> None:
 
     assert not nothing.events
     assert taken(reader) == [Delta("fg")]
+
+
+@pytest.mark.parametrize("events", [(), (Delta("abc"),)])
+async def test_a_reader_from_beyond_the_end_gets_the_end(events: tuple[ChatEvent, ...]) -> None:
+    """Whatever it claims to have seen: its stream ends with `done`, or with the error."""
+    whole, failed = AnswerLog(), AnswerLog()
+    readers = [log.reader(seen=1000) for log in (whole, failed)]
+    for log in (whole, failed):
+        log.add([started(), *events])
+    done = ChatDone(an_answer())
+    whole.add([done])
+    before = [reader.has_more for reader in readers]
+    whole.end(Ending())
+    failed.end(Ending(error=LorError("it failed")))
+
+    assert [False, False] == before
+    assert [[done], []] == [taken(reader) for reader in readers]
+    assert [whole.ending, failed.ending] == [reader.ending for reader in readers]
 
 
 async def test_a_log_may_begin_in_a_later_run() -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 import attrs
 
+from adapters.system import SystemClock
 from application.ports.event_log import AnswerAddress, PortionSink
 from application.services.mirrors import Mirrors
 from domain.answer import Delta
@@ -35,7 +36,7 @@ async def test_all_readers_of_a_process_share_one_mirror() -> None:
     """Also those who come while it is being opened; it is closed with the last of them, and opened anew for the next."""
     hub = EventHub()
     told(hub, "abc")
-    mirrors = Mirrors(event_log=SlowLog(hub))
+    mirrors = Mirrors(event_log=SlowLog(hub), clock=SystemClock())
     one, two = await asyncio.gather(mirrors.reader(ADDRESS), mirrors.reader(ADDRESS, seen=2))
     assert one is not None
     assert two is not None
@@ -57,20 +58,20 @@ async def test_all_readers_of_a_process_share_one_mirror() -> None:
 async def test_what_nobody_knows_is_looked_for_each_time() -> None:
     """It may begin in the meantime. Where there are no other processes nobody is asked."""
     hub = EventHub()
-    mirrors = Mirrors(event_log=SlowLog(hub))
+    mirrors = Mirrors(event_log=SlowLog(hub), clock=SystemClock())
     both = list(await asyncio.gather(mirrors.reader(ADDRESS), mirrors.reader(ADDRESS)))
     told(hub, "abc")
 
     assert both == [None, None]
     assert await mirrors.reader(ADDRESS) is not None
-    assert await Mirrors(event_log=LocalEventLog()).reader(ADDRESS) is None
+    assert await Mirrors(event_log=LocalEventLog(), clock=SystemClock()).reader(ADDRESS) is None
 
 
 async def test_a_cut_tells_readers_and_stops_following() -> None:
     """What has ended by itself keeps its end."""
     hub = EventHub()
     told(hub, "abc")
-    mirrors = Mirrors(event_log=SharedLog(hub))
+    mirrors = Mirrors(event_log=SharedLog(hub), clock=SystemClock())
     reader = await mirrors.reader(ADDRESS)
     assert reader is not None
     because = LorError("stopping")

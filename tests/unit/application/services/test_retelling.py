@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.services.answer_log import AnswerReader
+from application.services.answer_log import AnswerLog, AnswerReader
 from application.services.retelling import Retelling, StoredAnswer
 from domain.answer import (
     UNKNOWN_CONTEXT,
@@ -24,10 +24,10 @@ from domain.answer import (
 )
 from domain.attempt import Attempt
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, ThreadId
-from domain.live_answer import RUN, Position
+from domain.live_answer import RUN, Ending, Position
 from domain.message import Message, TextPart, ToolCall
 from domain.model import ModelRef
-from domain.thread import StoredMessage
+from domain.thread import MessageStatus, StoredMessage
 from domain.usage import NO_USAGE, Usage
 from tests.support.positions import places, text_of, up_to
 
@@ -170,6 +170,99 @@ async def test_what_failed_before_it_said_anything_is_its_error_alone(
     assert (code, retryable) == (reader.ending.error.code, reader.ending.error.retryable)
 
 
+@pytest.mark.parametrize(
+    ("status", "wants_json", "attempts", "expected"),
+    [
+        ("failed", True, (attempt(), attempt(outcome="server_error", usage=NO_USAGE)), 1),
+        ("failed", True, (attempt(), attempt()), 2),
+        ("cancelled", True, (attempt(),), 1),
+        ("incomplete", True, (attempt(outcome="cancelled"),), 0),
+        ("incomplete", False, (attempt(), attempt(outcome="connection_lost")), 1),
+        ("complete", True, (attempt(),), 1),
+        ("complete", False, (attempt(),), 0),
+    ],
+)
+def test_a_whole_text_may_have_been_made_void(
+    status: MessageStatus, wants_json: bool, attempts: tuple[Attempt, ...], expected: int
+) -> None:
+    """It was no valid JSON, and who was asked once more said nothing; or it held JSON, which was shown again alone."""
+    stored = answer("", status=status)
+
+    assert expected == attrs.evolve(stored, attempts=attempts, wants_json=wants_json).resets
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+async def test_whoever_holds_text_that_was_void_is_told_so(status: MessageStatus) -> None:
+    """Of a second ask that failed, or was stopped, before it said anything: wherever its reader stands in the first, it
+    gets the reset and the end; and once it has that, nothing more."""
+    fields: dict[str, Any] = (
+        {"error_code": "upstream_server_error", "model": None, "finish_reason": None}
+        if status == "failed"
+        else {"finish_reason": "stopped"}
+    )
+    void = attempt(), attempt(outcome="server_error", usage=NO_USAGE)
+    stored = answer("", *void, status=status, **fields)
+    live: list[ChatEvent] = [
+        START,
+        Delta("no JSON"),
+        Reset(reason="output_invalid", from_model=A, to_model=A),
+    ]
+    for seen in places(live)[1:-1]:
+        told = await read(stored, seen)
+        assert told is not None
+        events, reader = told
+        assert "" == text_of([*up_to(live, seen), *events])
+        assert isinstance(events[0], Reset)
+        end = reader.position + (status == "failed")  # where its error stands
+        assert await read(stored, end) is None
+    last = await read(stored, RUN)
+    assert last is not None
+    assert not any(isinstance(event, Reset) for event in last[0])
+    assert await read(stored, RUN + 1) is None
+
+
+@pytest.mark.parametrize("beyond", [8, 9, 100, RUN - 2, RUN + 8, 7 * RUN + 9])
+async def test_whoever_claims_to_have_seen_more_than_there_is_is_told_all(beyond: Position) -> None:
+    """After a reset: nobody knows what that reader holds. The start and six characters are followed by the end."""
+    stored, failed = answer(), answer(status="incomplete", error_code="upstream_timeout")
+    ends = [await read(stored, 8), await read(failed, 8), await read(stored, RUN + 7)]
+    told = [await read(each, beyond + 1) for each in (stored, failed)]
+
+    assert [None] * 3 == ends
+    for each in told:
+        assert each is not None
+        assert isinstance(each[0][0], Reset)
+        assert text_of(each[0]) == "Hello."
+        assert each[1].position > beyond + 1
+
+
+async def test_what_was_never_begun_can_not_be_void() -> None:
+    """A failure of which nothing is known but that: no model said anything. It is told once, in a run of its own."""
+    stored = attrs.evolve(answer("", status="interrupted", model=None), attempts=())
+    told = await read(stored, 5)
+
+    assert told is not None
+    assert [] == told[0]
+    assert RUN == told[1].position
+    assert await read(stored, RUN + 1) is None
+
+
+async def test_a_place_that_the_store_told_of_is_not_one_of_an_own_log() -> None:
+    """Another process told this one's answer from the store, in runs of its own: its places lie beyond the log's."""
+    stored = answer("Hello.", attempt(outcome="connection_lost"), attempt())
+    log = AnswerLog()
+    log.add([START, Delta("Good"), Reset(reason="x", from_model=A, to_model=B), Delta("Hello.")])
+    log.end(Ending())
+    retelling = Retelling(unit_of_work=None, formatters={})  # type: ignore[arg-type]  # nothing is looked up
+    rest = await retelling.rest(log, stored, seen=2 * RUN + 2)
+    own = await retelling.rest(log, stored, seen=RUN + 2)
+
+    assert rest is not None
+    assert own is not None
+    assert "llo." == text_of(rest.take().events) == text_of(own.take().events)
+    assert await retelling.rest(log, stored, seen=RUN + 6) is None
+
+
 async def test_what_its_reader_left_or_stopped_is_done() -> None:
     """With what there is of it."""
     told = await read(answer("Half", status="incomplete", finish_reason=None))
@@ -181,6 +274,21 @@ async def test_what_its_reader_left_or_stopped_is_done() -> None:
     assert (events[-1].answer.finish_reason, events[-1].answer.output) == ("stopped", "Half")
     assert reader.ending is not None
     assert reader.ending.error is None
+
+
+async def test_what_was_stopped_before_a_model_answered_is_done() -> None:
+    """While the thread was summarised, say: it has a start and an end, as its own stream had."""
+    summary = attempt(outcome="cancelled", purpose="summary")
+    stored = answer("", summary, status="cancelled", finish_reason="stopped")
+    told = [await read(stored, seen) for seen in range(3)]
+
+    assert told[0] is not None
+    assert told[1] is not None
+    start, done = told[0][0]
+    assert isinstance(start, ChatStarted)
+    assert isinstance(done, ChatDone)
+    assert ([done], "stopped") == (told[1][0], done.answer.finish_reason)
+    assert told[2] is None
 
 
 async def test_what_is_not_stored_is_not_made_up() -> None:

@@ -1,13 +1,16 @@
 """FollowAnswer and StopAnswer, wired as in production on the shipped fakes."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
+from application.services import mirrors
 from application.services.answer_log import AnswerReader
 from application.use_cases.chat_command import SendChatCommand
+from application.use_cases.delete_thread import DeleteThreadCommand
 from application.use_cases.stop_answer import Stopped
 from domain.errors import AnswerUnknown, NotFound, StorageUnavailable
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
@@ -66,8 +69,9 @@ async def test_an_answer_is_found_by_its_name_while_it_is_made() -> None:
 
 
 @pytest.mark.parametrize("where", [0, 1])
-async def test_an_answer_is_stopped_by_its_name(where: int) -> None:
+async def test_an_answer_is_stopped_by_its_name(where: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here and on another replica; a foreign one is absent."""
+    monkeypatch.setattr(mirrors, "LOOK_AGAIN_S", 0.001)
     provider = saying("One ", "two")
     async with replicas(provider) as both:
         message_id = await begun(both[0], provider)
@@ -174,6 +178,43 @@ async def test_an_answer_that_waits_here_is_stopped_though_nobody_else_can_be_as
     assert reader.log is live.log
     assert stopped is not None
     assert stopped.stopped
+
+
+async def test_an_answer_is_read_and_stopped_elsewhere_as_soon_as_it_has_begun() -> None:
+    """Its id may be known before the log has it. An older one that nobody knows is not looked for again."""
+    provider = saying("One ", "two")
+    async with replicas(provider) as (here, there):
+        message_id = await begun(here, provider)
+        hub = there.follow_answer._event_log.hub  # type: ignore[attr-defined]  # the fake
+        hub.unheard = 2
+        reader = await there.follow_answer.execute(DEFAULT_TENANT, message_id)
+        hub.unheard = 2
+        stopped = await there.stop_answer.execute(DEFAULT_TENANT, message_id)
+        hub.unheard = 0
+        for nobody in ("01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e01", str(uuid.uuid4())):
+            with pytest.raises(NotFound):
+                await there.follow_answer.execute(DEFAULT_TENANT, MessageId(nobody))
+
+    assert reader is not None
+    assert Stopped(message_id=message_id, status="incomplete", stopped=True) == stopped
+    assert hub.unheard == -2
+
+
+async def test_what_was_deleted_is_not_told_by_its_name() -> None:
+    """A log keeps an answer and its names for a while after its end."""
+    provider = saying("One ", "two")
+    provider.let()
+    async with replicas(provider) as (here, there):
+        live = here.live_answers.start(ask(), names=(NAME,))
+        await live.task
+        assert live.asked is not None
+        await there.delete_thread.execute(DeleteThreadCommand(thread_id=live.asked.thread_id))
+        by_name = [await each.follow_answer.by_name(DEFAULT_TENANT, NAME) for each in (here, there)]
+        for each in (here, there):
+            with pytest.raises(NotFound):
+                await each.follow_answer.execute(DEFAULT_TENANT, live.asked.message_id)
+
+    assert [None, None] == by_name
 
 
 async def test_an_answer_whose_process_died_is_interrupted() -> None:
