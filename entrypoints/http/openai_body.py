@@ -118,7 +118,10 @@ def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
     return OpenAIChat(
         command=command,
         names=_places(
-            _is_prompt(body.model), body.response_format is not None, body.max_completion_tokens is not None
+            _is_prompt(body.model),
+            body.response_format is not None,
+            body.max_completion_tokens is not None,
+            body.user is None and body.safety_identifier is not None,
         ),
         include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
         warnings=tuple(warnings),
@@ -176,6 +179,7 @@ def places_in(value: JSONObject) -> Mapping[str, str]:
         _is_prompt(OPENAI_CHAT.field("model", value)),
         value.get("response_format") is not None,
         value.get("max_completion_tokens") is not None,
+        value.get("user") is None and value.get("safety_identifier") is not None,
     )
 
 
@@ -184,7 +188,7 @@ def _is_prompt(model: str | None) -> bool:
 
 
 @cache
-def _places(is_prompt: bool, is_formatted: bool, is_newer: bool) -> Mapping[str, str]:
+def _places(is_prompt: bool, is_formatted: bool, is_newer: bool, is_safety: bool) -> Mapping[str, str]:
     places = {name: f"lor3.{name}" for name in _OWN_FIELDS}
     if is_prompt:
         places["system_prompt"] = "model"
@@ -192,6 +196,8 @@ def _places(is_prompt: bool, is_formatted: bool, is_newer: bool) -> Mapping[str,
         places |= {"format": "response_format", "schema": "response_format.json_schema.schema"}
     if is_newer:
         places["max_tokens"] = "max_completion_tokens"
+    if is_safety:
+        places["user"] = "safety_identifier"
     return places
 
 

@@ -5,7 +5,7 @@ data that holds `error`. Data is one line of JSON, in which every control charac
 writes can start a line.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -51,6 +51,9 @@ class OpenAIEncoder:
     _grown: bool = False
     """Whether tool calls came in pieces: then they do not come whole."""
     _called: int = 0
+    _message_id: MessageId = MessageId("")
+    _has_told: bool = False
+    """Whether this reader was told any of the answer."""
     _is_void: bool = False
     """Whether an answer that was made for other protocols' readers began again: then this one's readers are done."""
 
@@ -61,14 +64,19 @@ class OpenAIEncoder:
         events = portion.events
         texts = iter(texts_in(events))
         before, after = self._before_text, self._after_text
+        has_told, self._has_told = self._has_told, self._has_told or bool(events)
         for index, event in enumerate(events):
             if type(event) is Delta:
                 frames.append(b"%b%b%b" % (before, next(texts), after))
             elif type(event) is ChatStarted:
                 self.begin(event.message_id, model=str(event.model))
                 before, after = self._before_text, self._after_text
-                calls = index + 1 < len(events) and isinstance(events[index + 1], ToolCalled | ToolCallGrew)
-                frames.append(self._chunk({"role": "assistant", "content": None if calls else ""}))
+                frames.append(self._first(events, index))
+            elif type(event) is Reset and event.reason == "replayed" and not has_told and index == 0:
+                # All of a stored answer follows, for a reader whose place in it is not known any more.
+                self.begin(self._message_id, model=str(event.to_model))
+                before, after = self._before_text, self._after_text
+                frames.append(self._first(events, index))
             elif type(event) is Reset:
                 frames.append(self._void())
                 break
@@ -91,12 +99,17 @@ class OpenAIEncoder:
 
     def begin(self, message_id: MessageId, *, model: str) -> None:
         """Makes ready for chunks of that answer."""
+        self._message_id = message_id
         head = _head(message_id, model)
         usage = b',"usage":null' if self._includes_usage else b""
         self._before = b'data: %b,"choices":[{"index":0,"delta":' % to_json(head)[:-1]
         self._after = b',"logprobs":null,"finish_reason":null}]%b}\n\n' % usage
         self._before_text = self._before + b'{"content":'
         self._after_text = b"}" + self._after
+
+    def _first(self, events: Sequence[ChatEvent], index: int) -> bytes:
+        calls = index + 1 < len(events) and isinstance(events[index + 1], ToolCalled | ToolCallGrew)
+        return self._chunk({"role": "assistant", "content": None if calls else ""})
 
     def _chunk(self, delta: JSONValue) -> bytes:
         return self._before + to_json(delta) + self._after
@@ -120,7 +133,9 @@ class OpenAIEncoder:
 
     def _void(self) -> bytes:
         """`may_reset` is False, so only an answer that another request began can come to this."""
-        again = AnswerInterrupted("the answer began again with another model; send the request again")
+        again = AnswerInterrupted(
+            "what was said of the answer is void, it began again; send the request again"
+        )
         last = self.close(again, request_id="")
         self._is_void = True
         return last

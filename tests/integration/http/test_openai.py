@@ -302,6 +302,23 @@ async def test_results_go_on_from_the_calls_of_a_thread(tmp_path: Path) -> None:
     ]
 
 
+async def test_stored_calls_can_be_read_as_chunks(tmp_path: Path) -> None:
+    """From their start, wherever a reader stood in their pieces."""
+    asked = openai_answer(None)
+    asked["choices"][0] |= {"finish_reason": "tool_calls", "message": {"content": "hm", "tool_calls": [CALL]}}
+    async with openai_api(tmp_path, reply=json_answer(asked)) as api:
+        called = await api.client.chat.completions.create(model="openai:gpt-x", messages=HI, tools=TOOLS)
+        headers = {"Accept": "text/event-stream; protocol=openai", "Last-Event-ID": "2"}
+        async with api.server.client.get(f"/chat/{called.id}/stream", headers=headers) as again:
+            told = await again.text()
+
+    assert "error" not in told
+    assert '"delta":{"role":"assistant"' in told.partition("\n")[0]
+    assert '"id":"call_9"' in told
+    assert '"finish_reason":"tool_calls"' in told
+    assert told.endswith("data: [DONE]\n\n")
+
+
 async def test_a_model_may_be_a_prompt_or_a_name_alone(tmp_path: Path) -> None:
     """The configured model answers a prompt; a listed model needs no provider before it."""
     async with openai_api(tmp_path, fallbacks=("anthropic:claude-x",)) as api:

@@ -424,8 +424,10 @@ def test_a_safety_identifier_stands_for_the_user(
     fields: dict[str, Any], user: str, parameters: dict[str, Any]
 ) -> None:
     """OpenAI's newer name of the field."""
-    command = read(**fields).command
+    chat = read(**fields)
+    command = chat.command
 
+    assert chat.names.get("user", "user") == ("user" if "user" in fields else "safety_identifier")
     assert (user, parameters) == (command.user, dict(command.parameters))
 
 

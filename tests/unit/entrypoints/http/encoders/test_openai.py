@@ -166,3 +166,17 @@ def test_an_answer_that_begins_again_ends_for_its_reader() -> None:
     assert len(first) == 4
     assert encoder.encode(Portion(begins=9, events=(Delta("c"), ChatDone(an_answer())))) == b""
     assert encoder.close(None, request_id="r") == b""
+
+
+def test_a_stored_answer_that_is_told_again_has_its_beginning() -> None:
+    """Its calls were stored without their pieces, so a reader who comes back amid them gets all of it."""
+    encoder = OpenAIEncoder()
+    encoder.begin(an_answer().message_id, model="")
+    again = Reset(reason="replayed", from_model=MODEL, to_model=MODEL)
+    done = ChatDone(an_answer(tool_calls=(CALL,), finish_reason="tool_calls"))
+    found = chunks(encoder.encode(Portion(begins=2, events=(again, Delta("hm"), ToolCalled(CALL), done))))
+
+    assert {(chunk["id"], chunk["model"]) for chunk in found} == {(an_answer().message_id, "demo:scripted")}
+    assert [each.get("role") for each in deltas(found)] == ["assistant", None, None, None]
+    assert deltas(found)[1] == {"content": "hm"}
+    assert deltas(found)[2]["tool_calls"][0]["id"] == "c1"
