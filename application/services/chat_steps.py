@@ -103,6 +103,7 @@ async def submitted(
         return Continuation(
             thread_id=thread.id, messages=results, own_history=True, shown_as=messages[last].id
         )
+    _demand_question(messages)
     named = command.message_id
     edited = next(
         (index for index in range(last + 1) if messages[index].id == named and named is not None), last
@@ -133,7 +134,7 @@ def everything(command: ContinueChatCommand) -> tuple[tuple[Message, ...], str |
     messages = command.messages
     last = len(messages) - 1
     if command.trigger == "regenerate-message":
-        asked = _last_of(messages, ("user", "system"))
+        asked = _last_of(messages, ("user",))
         if asked is None:
             raise InvalidRequest.of(
                 Fault(path="messages", message="the chat has no message yet that could be answered; send one")
@@ -143,6 +144,7 @@ def everything(command: ContinueChatCommand) -> tuple[tuple[Message, ...], str |
         if not messages.results(last):
             raise _nothing_to_answer(last)
         return messages.turns(0, last + 1), messages[last].id
+    _demand_question(messages)
     return messages.turns(0, last + 1), None
 
 
@@ -185,6 +187,17 @@ def _question(exchange: list[StoredMessage]) -> StoredMessage | None:
             break
         asked = each
     return asked
+
+
+def _demand_question(messages: ClientMessages) -> None:
+    last = len(messages) - 1
+    if messages[last].role != "user":
+        raise InvalidRequest.of(
+            Fault(
+                path=f"messages[{last}]",
+                message="is an instruction, which nothing answers: send a `user` message behind it",
+            )
+        )
 
 
 def _nothing_to_answer(index: int) -> InvalidRequest:

@@ -68,7 +68,8 @@ class LiveAnswers:
     unread: int = attrs.field(default=0, init=False)
     """Those under way whose readers have left: they still count as load."""
     _live: dict[AnswerAddress, LiveAnswer] = attrs.field(factory=dict, init=False)
-    _named: dict[tuple[Tenant, str], LiveAnswer] = attrs.field(factory=dict, init=False)
+    _named: dict[tuple[Tenant, str], list[LiveAnswer]] = attrs.field(factory=dict, init=False)
+    """The one that was admitted last, then those that wait, in their order."""
     _tasks: "set[asyncio.Task[None]]" = attrs.field(factory=set, init=False)
     _kept: "OrderedDict[AnswerAddress, AnswerLog]" = attrs.field(factory=OrderedDict, init=False)
     _kept_characters: int = attrs.field(default=0, init=False)
@@ -98,7 +99,7 @@ class LiveAnswers:
         answer.log.on_unread = partial(self._unread, answer)
         answer.log.on_read = partial(self._read_again, answer)
         for name in names:  # another one may be under way: only who is admitted takes its names
-            self._named.setdefault((command.tenant, name), answer)
+            self._named.setdefault((command.tenant, name), []).append(answer)
         answer.task = asyncio.get_running_loop().create_task(self._make(answer, on_fault))
         self._tasks.add(answer.task)
         answer.task.add_done_callback(partial(self._made, answer))
@@ -112,7 +113,8 @@ class LiveAnswers:
 
     def named(self, tenant: Tenant, name: str) -> LiveAnswer | None:
         """The one that is being made under that name."""
-        return self._named.get((tenant, name))
+        found = self._named.get((tenant, name))
+        return None if found is None else found[0]
 
     def stop(self, answer: LiveAnswer) -> None:
         """Ends it, with what there is. Returns at once; its log ends when that is stored."""
@@ -213,7 +215,9 @@ class LiveAnswers:
         answer.asked = step
         self._live[address] = answer
         for name in answer.names:
-            self._named[address.tenant, name] = answer
+            named = self._named[address.tenant, name]
+            named.remove(answer)
+            named.insert(0, answer)
         if self._event_log.is_shared:
             self._event_log.begin(address, names=answer.names, asked=step if answer.names else None)
 
@@ -222,7 +226,9 @@ class LiveAnswers:
         answer.log.on_unread = answer.log.on_read = None
         self.unread -= answer.is_left
         for name in answer.names:
-            if self._named.get((answer.command.tenant, name)) is answer:
+            named = self._named[answer.command.tenant, name]
+            named.remove(answer)
+            if not named:
                 del self._named[answer.command.tenant, name]
         address = answer.address
         if address is None:

@@ -23,7 +23,7 @@ from application.services.thread_forking import ThreadForking
 from application.services.thread_lookup import canonical_id
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.continue_chat_command import Continuation, ContinueChatCommand
-from application.use_cases.stop_answer import StopAnswer
+from application.use_cases.stop_answer import StopAnswer, UnderWay
 from domain.clean_text import clean
 from domain.client_chat import answer_name
 from domain.errors import Conflict, InvalidRequest, LorError
@@ -100,7 +100,7 @@ class ContinueChat:
         """Ends the answer that is being made, if the request would not be refused; why it ended is told elsewhere."""
         name = answer_name(command.chat_id)
         live = await self._stops.under_way(command.tenant, name)
-        if live is None or await self._is_sent_again(command):
+        if live is None or await self._is_sent_again(command, live):
             return
         try:
             step = await self._plan(command)
@@ -118,9 +118,11 @@ class ContinueChat:
         with contextlib.suppress(LorError):
             await self._stops.by_name(command.tenant, name)
 
-    async def _is_sent_again(self, command: ContinueChatCommand) -> bool:
+    async def _is_sent_again(self, command: ContinueChatCommand, live: UnderWay) -> bool:
         if command.idempotency is None:
             return False
+        if live.idempotency is not None and live.idempotency.key == command.idempotency.key:
+            return True  # it may not have taken its key yet
         async with self._unit_of_work(command.tenant) as work:
             return await self._was_sent(work, command.idempotency)
 

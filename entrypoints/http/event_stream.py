@@ -29,11 +29,13 @@ async def send_events(
     encoder: StreamEncoder,
     *,
     names: tuple[str, ...] = (),
+    is_again: bool = False,
 ) -> web.StreamResponse:
     """Answers with events. A request whose Idempotency-Key belongs to a stream under way gets that stream.
 
     Args:
         names: by which the answer can be found while it is made.
+        is_again: whether its key was another's a moment ago.
 
     Raises:
         LorError: what ended the chat before its first event; nothing was sent yet.
@@ -68,6 +70,8 @@ async def send_events(
             other = await application.follow_answer.by_name(command.tenant, key_name(key.key))
         if other is not None:
             return await send_followed(request, state, other, encoder)
+        if not is_again:  # that one may have ended in between: then it is there to be replayed
+            return await send_events(request, state, command, encoder, names=names[:-1], is_again=True)
     raise afresh(failure)
 
 

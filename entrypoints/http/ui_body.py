@@ -12,7 +12,7 @@ from application.use_cases.continue_chat_command import Continuation, ContinueCh
 from domain.chat import Tool, ToolChoice
 from domain.clean_text import clean
 from domain.client_chat import MAX_CHAT_ID
-from domain.errors import InvalidRequest
+from domain.errors import Fault, InvalidRequest
 from domain.idempotency import IdempotencyKey
 from domain.ids import SessionId
 from domain.json_value import JSONObject
@@ -172,16 +172,24 @@ def read_ui_chat(value: JSONObject, faults: Faults) -> UIChat:
     )
 
 
-def told_apart(error: InvalidRequest) -> InvalidRequest:
+def told_apart(error: InvalidRequest, sent: UIChat) -> InvalidRequest:
     """The same faults, with the paths that they have in this body."""
-    if not any(each.path.partition("[")[0].partition(".")[0] in _OPTIONS for each in error.faults):
+    faults = [_told_apart(each, sent) for each in error.faults]
+    if faults == list(error.faults):
         return error
-    faults = [
-        attrs.evolve(each, path=f"lor3.{each.path}")
-        if each.path.partition("[")[0].partition(".")[0] in _OPTIONS
-        else each
-        for each in error.faults
-    ]
     if type(error) is InvalidRequest:
         return InvalidRequest.of(*faults)
     return type(error)(error.detail, tuple(faults))
+
+
+def _told_apart(each: Fault, sent: UIChat) -> Fault:
+    if each.path.partition("[")[0].partition(".")[0] in _OPTIONS:
+        return attrs.evolve(each, path=f"lor3.{each.path}")
+    if each.path.endswith(".tool_call_id"):
+        last = "message" if sent.body.message is not None else f"messages[{len(sent.messages) - 1}]"
+        return Fault(
+            path=last,
+            message="gives the output of a call that the chat's last answer does not wait for: it was answered"
+            " already, or the chat went on; GET /ui/chat/{id}/messages has it as it is now",
+        )
+    return each

@@ -71,7 +71,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
         encoder = encoder_for(request, protocol=encoding)
         return await send_events(request, state, command, encoder, names=(name,))
     except InvalidRequest as error:
-        raise told_apart(error) from None
+        raise told_apart(error, sent) from None
 
 
 async def resume(request: web.Request) -> web.StreamResponse:

@@ -1,8 +1,12 @@
 """What `POST /ui/chat` refuses leaves the chat, and the answer that is being made in it, as they were."""
 
 import asyncio
+import copy
 from typing import Any
 
+import attrs
+
+from domain.chat import AnswerFinished, ToolCallDelta
 from domain.ids import DEFAULT_TENANT
 from lor3.testing import ScriptedProvider
 from tests.support.resuming import Served, saying, served, until
@@ -170,3 +174,51 @@ async def test_any_value_of_a_state_is_read() -> None:
         messages = [*chat.messages[:1], {"id": "x", "role": "assistant", "parts": [part]}, chat.messages[0]]
         async with server.client.post("/ui/chat", json={"id": "new", "messages": messages}) as response:
             assert response.status == 200, await response.read()
+
+
+async def test_an_instruction_alone_is_nothing_to_answer() -> None:
+    """In a new chat and in one that there is; before a question it is sent on."""
+    provider = ScriptedProvider(["hi", "ho"])
+    async with served({"a": provider}) as server:
+        told = {"id": "s", "role": "system", "parts": [{"type": "text", "text": "Be brief."}]}
+        asked = {"id": "u", "role": "user", "parts": [{"type": "text", "text": "one"}]}
+        found = []
+        for messages in ([told], [told, asked], [told, asked, told], [told, asked]):
+            body = {"id": "chat", "messages": messages}
+            async with server.client.post("/ui/chat", json=body) as response:
+                found.append(response.status)
+                paths = (
+                    [each["path"] for each in (await response.json()).get("errors", [])]
+                    if found[-1] == 400
+                    else []
+                )
+            assert paths in ([], [f"messages[{len(messages) - 1}]"])
+
+    assert [400, 200, 400, 200] == found
+
+
+async def test_outputs_that_nobody_waits_for_are_refused_in_the_bodys_words() -> None:
+    """Sent twice, or after the chat went on; nothing is asked or stored."""
+    calls = (
+        ToolCallDelta(index=0, id="c1", name="weather", arguments="{}"),
+        AnswerFinished(reason="tool_calls"),
+    )
+    async with served({"a": ScriptedProvider([calls, "Sun.", "Moon."])}) as server:
+        tools = [{"type": "function", "function": {"name": "weather"}}]
+        chat = UIClient(client=server.client, lor3={"tools": tools})
+        await chat.send("Look.")
+        called = copy.deepcopy(chat.messages)
+        assert await chat.give_outputs("ok") == 200
+        before = await state(chat)
+        problems = []
+        for text in (None, "And?"):
+            if text:
+                await chat.send(text)
+                before = await state(chat)
+            late = attrs.evolve(chat, messages=copy.deepcopy(called))
+            assert await late.give_outputs("late") == 400
+            problems += late.problem["errors"]
+        assert before == await state(chat)
+
+    assert ["messages[1]"] * 2 == [each["path"] for each in problems]
+    assert all("answered already" in each["message"] for each in problems)
