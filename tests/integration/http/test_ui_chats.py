@@ -341,6 +341,38 @@ async def test_the_same_key_is_one_answer_and_one_fork() -> None:
     assert stored == [("user", "one"), ("assistant", "answer 1"), ("user", "TWO"), ("assistant", "answer 3")]
 
 
+async def test_edits_at_once_with_one_key_are_one() -> None:
+    """All that get an answer get the same, in the same fork."""
+    provider = counting()
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        for text in ("one", "two"):
+            await chat.send(text)
+
+        async def edit(place: int) -> str | None:
+            body = chat.body(
+                "submit-message",
+                f"u{place + 1}",
+                messages=[*chat.messages[: 2 * place], user("AGAIN", f"u{place + 1}")],
+            )
+            headers = {"Idempotency-Key": f"k{place}"}
+            async with server.client.post("/ui/chat", json=body, headers=headers) as response:
+                if response.status == 409:  # it is being answered
+                    return None
+                return str(parts_of(await response.read())[0]["messageId"])
+
+        second = await asyncio.gather(*[edit(1) for _ in range(4)])
+        texts = [text for _, text in await shown(chat)]
+        first = await asyncio.gather(*[edit(0) for _ in range(4)])
+        async with server.client.get("/threads") as response:
+            threads = (await response.json())["items"]
+
+    assert [1, 1] == [len({*each} - {None}) for each in (first, second)]
+    assert 4 == len(provider.calls)
+    assert texts == ["one", "answer 1", "AGAIN", "answer 3"]
+    assert 3 == len(threads)
+
+
 async def test_a_long_chat_goes_on() -> None:
     """The client sends all of it; a new one begins with no more than any request may bring along."""
     async with served({"a": counting()}) as server:

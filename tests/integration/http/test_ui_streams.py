@@ -169,7 +169,7 @@ async def test_another_replica_shows_what_the_live_answer_is_made_for() -> None:
         ):
             async with both.making(asking):
                 found.append(await both.shown())
-            last = await both.shown()
+        last = await both.shown()
 
     assert found == [["one"], ["one", ALL, "two"], ["one", ALL, "two"], ["one", ALL, "TWO"], ["ONE"]]
     assert ["ONE", ALL] == last
