@@ -29,7 +29,7 @@ MAX_ANSWER_CHARACTERS: Final = 8 * 1024 * 1024
 """Of text and arguments in one streamed answer; an unstreamed one is limited by its bytes."""
 
 _TRAILER_S: Final = 0.5
-"""How long to wait for what may follow the finish reason (usage, `[DONE]`) before the answer counts as whole."""
+"""How long to wait, at most, for what may follow the finish reason (usage, `[DONE]`) before the answer counts as whole."""
 
 _UNWRITABLE: Final = (
     "the request holds something that JSON can't carry: NaN, or more than 200 levels of nesting"
@@ -149,10 +149,13 @@ class _Exchange:
                 listed = _Listed(codec.decode(await answer.read()))
                 answer.close()
                 return listed
-            events = _stream_events(answer, codec.decoder())
+            timeouts = provider.timeouts
+            # Shorter than the limits of whoever waits: they would take an answer that is whole for one that stalls.
+            trailer_s = min(_TRAILER_S, timeouts.idle_s / 2, timeouts.first_token_s / 2)
+            events = _stream_events(answer, codec.decoder(), trailer_s=trailer_s)
             if not self._call.stream:
                 # A stream that nobody asked for: the whole answer, as promised, before entering.
-                listed = _Listed(await _whole(events))
+                listed = await _whole(events)
                 answer.close()
                 return listed
         except BaseException:
@@ -175,21 +178,25 @@ class _Exchange:
 
 
 class _Listed:
-    """Events that are all there already."""
+    """Events that are all there already, and what cut them short."""
 
-    __slots__ = ("_events",)
+    __slots__ = ("_events", "_failure")
 
-    def __init__(self, events: list[ProviderEvent]) -> None:
+    def __init__(self, events: list[ProviderEvent], failure: ProviderFailure | None = None) -> None:
         self._events: list[ProviderEvent] | None = events
+        self._failure = failure
 
     def __aiter__(self) -> "_Listed":
         return self
 
     async def __anext__(self) -> Sequence[ProviderEvent]:
         events, self._events = self._events, None
-        if events is None:
-            raise StopAsyncIteration
-        return events
+        if events is not None:
+            return events
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        raise StopAsyncIteration
 
 
 def _is_stream(content_type: str | None, *, asked: bool) -> bool:
@@ -212,29 +219,56 @@ async def _error_body(answer: Answer) -> bytes:
         return b""
 
 
-async def _whole(batches: AsyncIterator[Sequence[ProviderEvent]]) -> list[ProviderEvent]:
-    """All events of a stream, neighbours that belong together in one: an event takes more room than its letters."""
+async def _whole(batches: AsyncIterator[Sequence[ProviderEvent]]) -> _Listed:
+    """All events of a stream, neighbours that belong together in one: an event takes more room than its letters.
+
+    What was said of one that was cut is handed on before the failure: it has been paid for.
+
+    Raises:
+        ProviderFailure: nothing was said, or too much for an answer: that is not even counted, as in any other body.
+    """
     listed: list[ProviderEvent] = []
+    failure: ProviderFailure | None = None
+    try:
+        await _gather(batches, listed)
+    except ProviderFailure as cut:
+        if cut.kind == "too_large" or not any(isinstance(each, TextDelta | ToolCallDelta) for each in listed):
+            raise
+        failure = cut
+    return _Listed(listed, failure)
+
+
+async def _gather(batches: AsyncIterator[Sequence[ProviderEvent]], listed: list[ProviderEvent]) -> None:
+    """Adds them to `listed`, up to what is raised."""
     pieces: list[str] = []
-    async for batch in batches:
-        for event in batch:
-            last = listed[-1] if listed else None
-            if type(event) is TextDelta and type(last) is TextDelta:
-                pieces.append(event.text)
-                continue
-            if (
-                type(event) is ToolCallDelta
-                and type(last) is ToolCallDelta
-                and event.index == last.index
-                and event.id is None
-                and event.name is None
-            ):
-                pieces.append(event.arguments)
-                continue
-            _join(listed, pieces)
-            listed.append(event)
-    _join(listed, pieces)
-    return listed
+    try:
+        async for batch in batches:
+            _add(batch, listed, pieces)
+    finally:
+        _join(listed, pieces)
+
+
+def _add(batch: Sequence[ProviderEvent], listed: list[ProviderEvent], pieces: list[str]) -> None:
+    """
+    Args:
+        pieces: what belongs to the last event of `listed`.
+    """
+    for event in batch:
+        last = listed[-1] if listed else None
+        if type(event) is TextDelta and type(last) is TextDelta:
+            pieces.append(event.text)
+            continue
+        if (
+            type(event) is ToolCallDelta
+            and type(last) is ToolCallDelta
+            and event.index == last.index
+            and event.id is None
+            and event.name is None
+        ):
+            pieces.append(event.arguments)
+            continue
+        _join(listed, pieces)
+        listed.append(event)
 
 
 def _join(listed: list[ProviderEvent], pieces: list[str]) -> None:
@@ -250,9 +284,13 @@ def _join(listed: list[ProviderEvent], pieces: list[str]) -> None:
 
 
 async def _stream_events(
-    answer: Answer, decoder: StreamDecoder
+    answer: Answer, decoder: StreamDecoder, *, trailer_s: float
 ) -> AsyncGenerator[Sequence[ProviderEvent], None]:
-    """A batch for each block that came, empty where nothing in it is news."""
+    """A batch for each block that came, empty where nothing in it is news.
+
+    Args:
+        trailer_s: how long to wait for what may follow the finish reason.
+    """
     parser = SSEParser()
     received = said = 0
     over_at: float | None = None
@@ -265,7 +303,7 @@ async def _stream_events(
                     block = await answer.block()
                 else:
                     now = asyncio.get_running_loop().time()
-                    over_at = over_at or now + _TRAILER_S
+                    over_at = over_at or now + trailer_s
                     if now >= over_at:
                         break
                     async with asyncio.timeout_at(over_at):

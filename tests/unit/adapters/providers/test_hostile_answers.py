@@ -280,3 +280,37 @@ def test_no_descriptor_left_is_not_the_providers_fault(number: int) -> None:
     assert no_connection(OSError(number, "too many")).kind == "exhausted"
     assert no_connection(wrapped).kind == "exhausted"
     assert no_connection(OSError(errno.ECONNREFUSED, "refused")).kind == "connect"
+
+
+@VENDORS
+@STREAMS
+async def test_what_a_cut_stream_said_comes_before_its_failure(vendor: Vendor, stream: bool) -> None:
+    """Also of one that nobody asked for: it has been paid for."""
+    frames = {"openai": wire.openai_frames, "anthropic": wire.anthropic_frames}[vendor]("abcdefgh")[:-3]
+    events: list[ProviderEvent] = []
+
+    async def read(provider: HTTPProvider) -> None:
+        async with provider.open(call(vendor, stream=stream)) as batches:
+            async for batch in batches:
+                events.extend(batch)
+
+    async with running(vendor, wire.sse(frames, then="cut")) as (provider, _):
+        with pytest.raises(ProviderFailure) as caught:
+            await read(provider)
+
+    said = "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert said
+    assert "abcdefgh".startswith(said)
+    assert caught.value.kind == "connection_lost"
+
+
+@VENDORS
+async def test_the_wait_for_a_trailer_is_shorter_than_the_limits(vendor: Vendor) -> None:
+    """Else whoever waits takes an answer without an end mark, which is whole, for one that stalls."""
+    frames = {"openai": wire.openai_frames, "anthropic": wire.anthropic_frames}[vendor]("Hi")[:-1]
+    async with running(vendor, wire.sse(frames, then="hang")) as (provider, _):
+        provider.timeouts = attrs.evolve(provider.timeouts, idle_s=0.1)
+        async with asyncio.timeout(0.4):
+            events = await events_of(provider, call(vendor, stream=True))
+
+    assert "Hi" == "".join(event.text for event in events if isinstance(event, TextDelta))
