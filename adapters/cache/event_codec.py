@@ -21,6 +21,7 @@ import orjson
 from adapters.cache.error_codec import decode_error, encode_error
 from domain.answer import ChatDone, ChatEvent, ChatStarted, Delta, Reset, ToolCalled, ToolCallGrew
 from domain.answer_codec import decode_answer, encode_answer
+from domain.errors import AnswerUnknown
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.live_answer import Ending, Portion
 from domain.message import ToolCall
@@ -99,8 +100,11 @@ def _encoded(event: ChatEvent) -> list[Any]:
 
 def _decoded(line: _Line) -> Portion | Ending:
     if isinstance(line, dict):
-        error = line["error"]
-        return Ending(error=None if error is None else decode_error(error))
+        if line["error"] is None:
+            return Ending()
+        error = decode_error(line["error"])
+        # The answer goes on where it is made: that it can't be read here is none of its events.
+        return Ending(error=error, is_for_all=not isinstance(error, AnswerUnknown))
     begins, *events = line
     if type(begins) is not int or begins < 0:
         raise ValueError("a position is a number")

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from adapters.cache import event_reader, event_writer, shared_answer
-from adapters.cache.live_answer_keys import KEPT_S, LEASE_S, name_key
+from adapters.cache.live_answer_keys import GONE_S, KEPT_S, LEASE_S, RENEW_S, name_key
 from adapters.in_memory.event_log import LocalEventLog
 from adapters.testing.event_log_suite import ADDRESS, EventLogSuite, GatheringSink, SharedEventLogSuite
 from application.ports.event_log import EventLog
@@ -51,6 +51,12 @@ async def test_everything_in_redis_has_an_end(redis_url: str) -> None:
     assert all(0 < left_ms <= LEASE_S * 1000 for left_ms in live)
     assert all(LEASE_S * 1000 < left_ms <= KEPT_S * 1000 for left_ms in ended)
     assert {KEY.encode(), name.encode()} == set(keys)
+
+
+def test_readers_of_a_process_that_died_are_told_in_time() -> None:
+    """Within the twelve seconds that docs/streaming.md names; and one that lives has time to tell what Redis lost."""
+    assert LEASE_S + GONE_S + event_reader._SLOW_S < 12
+    assert RENEW_S + event_writer._MAX_GATHER_S < GONE_S
 
 
 async def test_a_burst_is_one_entry(redis_url: str) -> None:

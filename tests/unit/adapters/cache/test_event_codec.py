@@ -16,7 +16,7 @@ from adapters.cache.event_codec import (
 )
 from domain import errors
 from domain.answer import ChatDone, ChatEvent, ChatStarted, Delta, Reset, ToolCalled, ToolCallGrew
-from domain.errors import ChatFailed, Fault, InvalidRequest, LorError
+from domain.errors import AnswerInterrupted, AnswerUnknown, ChatFailed, Fault, InvalidRequest, LorError
 from domain.live_answer import RUN, Ending, Portion
 from domain.message import ToolCall
 from domain.model import ModelRef
@@ -89,6 +89,14 @@ def test_errors_say_the_same_to_callers(error: LorError) -> None:
     assert encode_error(error) == encode_error(told)
     assert str(error) == str(told)
     assert isinstance(error, type(told))
+
+
+def test_what_is_not_shared_any_longer_has_no_end_there() -> None:
+    """Its readers come back to the place where they stood: the error has none."""
+    endings = [Ending(error=AnswerInterrupted("gone")), Ending(error=AnswerUnknown("too long")), Ending()]
+    told = [each for ending in endings for each in decode_entry(encode_ending(ending))]
+
+    assert [True, False, True] == [each.is_for_all for each in told if isinstance(each, Ending)]
 
 
 def test_what_an_error_is_told_as_is_its_own() -> None:
