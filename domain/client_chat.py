@@ -1,6 +1,7 @@
 """A chat as a client names it, and the thread that holds it."""
 
 import datetime
+import re
 from typing import Final
 
 import attrs
@@ -9,6 +10,7 @@ from domain.ids import Tenant, ThreadId
 
 MAX_CHAT_ID: Final = 128
 """Characters."""
+_THREAD_ID: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @attrs.frozen(kw_only=True)
@@ -26,5 +28,6 @@ class ClientChat:
 
 
 def answer_name(chat_id: str) -> str:
-    """The name by which the answer of a chat can be found while it is made."""
-    return f"chat:{chat_id}"
+    """The name by which the answer of a chat can be found while it is made. Of a thread's id it is one, in whatever case
+    it is written, since the chats of that name are that thread's."""
+    return f"chat:{chat_id.lower() if _THREAD_ID.fullmatch(chat_id) else chat_id}"

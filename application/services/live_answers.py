@@ -11,6 +11,7 @@ import attrs
 
 from application.ports.event_log import AnswerAddress, EventLog
 from application.services.answer_log import AnswerLog
+from application.services.arrivals import Arrivals
 from application.services.stop_signal import StopSignal
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAdmitted, ChatStarted, ChatSteps
@@ -65,6 +66,7 @@ class LiveAnswers:
 
     _send_chat: Streaming
     _event_log: EventLog
+    arrivals: Arrivals = attrs.field(factory=Arrivals, init=False)
     unread: int = attrs.field(default=0, init=False)
     """Those under way whose readers have left: they still count as load."""
     _live: dict[AnswerAddress, LiveAnswer] = attrs.field(factory=dict, init=False)

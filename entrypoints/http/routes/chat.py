@@ -7,6 +7,7 @@ from aiohttp import web
 
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer
+from domain.client_chat import answer_name
 from domain.errors import InvalidRequest
 from domain.ids import MessageId
 from domain.json_value import JSONObject
@@ -49,7 +50,9 @@ async def regenerate(request: web.Request) -> web.StreamResponse:
 
 async def _answer(request: web.Request, state: ServerState, command: SendChatCommand) -> web.StreamResponse:
     if command.stream:
-        return await send_events(request, state, command, accepted_encoder(request))
+        # A thread is a chat of `/ui` under its own id.
+        names = () if command.thread_id is None else (answer_name(command.thread_id),)
+        return await send_events(request, state, command, accepted_encoder(request), names=names)
     answer = await execute(request, state, command)
     headers = answer_headers(answer)
     headers["Content-Type"] = _JSON

@@ -34,6 +34,8 @@ from entrypoints.rendering import to_json
 
 _JSON: Final = "application/json"
 _FEW: Final = 20
+_COMES_S: Final = 2.0
+"""How long a stop waits for the answer of a request that has just come."""
 _CHAT_ID: Final = Text(min_length=1, max_length=MAX_CHAT_ID)
 
 
@@ -64,7 +66,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
     application = state.application
     try:
         sends = partial(sent.sends, key=key, request_id=request[REQUEST_ID])
-        with cut_at_the_end(state):
+        with application.live_answers.arrivals.of(DEFAULT_TENANT, name), cut_at_the_end(state):
             continuation = await application.continue_chat.execute(sent.continues(key), sends=sends)
         _show_as(request, continuation)
         command = sends(continuation)
@@ -108,7 +110,10 @@ async def stop(request: web.Request) -> web.StreamResponse:
     if faults:
         raise InvalidRequest.of(*faults)
     application = state.application
-    stopped = await application.stop_answer.by_name(DEFAULT_TENANT, answer_name(chat_id))
+    name, live = answer_name(chat_id), application.live_answers
+    if live.named(DEFAULT_TENANT, name) is None:
+        await live.arrivals.over(DEFAULT_TENANT, name, within_s=_COMES_S)
+    stopped = await application.stop_answer.by_name(DEFAULT_TENANT, name)
     if stopped is not None:
         return _outcome(stopped.message_id, stopped.status, is_stopped=stopped.stopped)
     page = await application.read_client_chat.execute(DEFAULT_TENANT, chat_id, limit=1)

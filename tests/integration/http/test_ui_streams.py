@@ -344,3 +344,53 @@ async def test_a_stream_that_waits_is_kept_open_by_comments(monkeypatch: pytest.
     assert ALL == text_of(message_of(parts_of(raw)))
     assert "v1" == response.headers["x-vercel-ai-ui-message-stream"]
     assert "text/event-stream" == response.headers["Content-Type"]
+
+
+async def test_a_stop_waits_for_the_request_that_has_just_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may overtake it while that is judged; then the answer ends all the same."""
+    provider = saying(*WORDS)
+    async with served({"a": provider}) as server:
+        chat = UIClient(client=server.client)
+        continuing = server.application.continue_chat
+        come, go_on = asyncio.Event(), asyncio.Event()
+        begin = type(continuing).execute
+
+        async def slowly(self: Any, *given: Any, **named: Any) -> Any:
+            come.set()
+            await go_on.wait()
+            return await begin(self, *given, **named)
+
+        monkeypatch.setattr(type(continuing), "execute", slowly)
+        sending = asyncio.ensure_future(chat.send("Say it."))
+        await come.wait()
+        stopping = asyncio.ensure_future(chat.stop())
+        await asyncio.sleep(0.02)
+        go_on.set()
+        status, stopped = await stopping
+        sent = await sending
+
+    assert (200, "cancelled") == (status, stopped["status"])
+    assert (sent, chat.problem["code"]) == (409, "answer_stopped") or sent == 200
+
+
+async def test_an_answer_of_another_surface_is_that_of_the_threads_chat() -> None:
+    """By the thread's id, in whatever case it is written."""
+    provider = saying(*WORDS)
+    async with served({"a": provider}) as server:
+        provider.let()
+        async with server.client.post("/chat", json={"prompt": "one"}) as response:
+            thread_id = (await response.json())["thread_id"]
+        provider.allowed = asyncio.Semaphore(0)
+        asked = {"prompt": "two", "thread_id": thread_id, "stream": True}
+        provider.let(1)
+        async with server.client.post("/chat", json=asked) as response:
+            chat = UIClient(client=server.client, id=thread_id)
+            resumed = asyncio.ensure_future(chat.resumed())
+            await asyncio.sleep(0.02)
+            status, stopped = await attrs.evolve(chat, id=thread_id.upper()).stop()
+            parts = await resumed
+            await response.read()
+
+    assert (200, True) == (status, stopped["stopped"])
+    assert parts is not None
+    assert WORDS[0] == text_of(message_of(parts))
