@@ -25,7 +25,7 @@ class ImagePart:
     data: str | None = None
     """Base64, without a `data:` prefix."""
     media_type: str | None = None
-    """For inline data, such as `image/png`."""
+    """Such as `image/png`: of inline data; beside a `url` what the caller said of it, for itself alone."""
     detail: Literal["auto", "low", "high"] | None = None
 
 

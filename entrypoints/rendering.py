@@ -241,6 +241,8 @@ def _part(part: "Part") -> dict[str, JSONValue]:
 
 def _image(part: "ImagePart") -> dict[str, JSONValue]:
     given = attrs.asdict(part, filter=lambda _attribute, value: value is not None)
+    if part.url is not None:
+        given.pop("media_type", None)  # what a caller sends back has it beside `data` alone
     return {"type": "image", **given}
 
 

@@ -5,6 +5,7 @@ Fields that are not read here are let be: each release adds some.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Final, cast
 
@@ -27,6 +28,8 @@ _URL: Final = Text(min_length=1, max_length=64 * 1024 * 1024)
 _ANSWERED: Final = ("output-available", "output-error", "output-denied")
 _SILENT: Final = ("data-", "reasoning", "step-start", "source-", "custom")
 """Beginnings of the types of parts that no model is told of."""
+_IMAGE_TYPE: Final = re.compile("image/[a-zA-Z0-9.+-]{1,64}")
+"""One that is worth keeping: no range."""
 _DENIED: Final = "the user did not allow this call"
 
 
@@ -194,7 +197,10 @@ def _image(part: JSONObject, path: str, faults: Faults) -> Part | None:
         fault(faults, f"{path}.mediaType", f"only images can be sent to a model; it is {given}")
         return None
     url = _URL.read(part.get("url"), f"{path}.url", faults)
-    return None if url is None else image_of_url(url, None, f"{path}.url", faults)
+    image = None if url is None else image_of_url(url, None, f"{path}.url", faults)
+    if image is not None and image.url is not None and _IMAGE_TYPE.fullmatch(media_type):
+        return attrs.evolve(image, media_type=media_type)
+    return image
 
 
 def _said(step: _Step, path: str, faults: Faults) -> list[Message]:

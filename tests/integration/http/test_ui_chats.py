@@ -125,7 +125,8 @@ async def test_images_go_to_the_model() -> None:
         inline = {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,aGk="}
         linked = {"type": "file", "mediaType": "image/*", "url": "https://example.test/a.png"}
         body = chat.body("submit-message", None)
-        body["messages"] = [{"id": "u", "role": "user", "parts": [inline, linked]}]
+        named = {"type": "file", "mediaType": "image/webp", "url": "https://example.test/a.webp"}
+        body["messages"] = [{"id": "u", "role": "user", "parts": [inline, linked, named]}]
         async with server.client.post("/ui/chat", json=body) as response:
             assert response.status == 200
         document = {"type": "file", "mediaType": "application/pdf", "url": "data:application/pdf;base64,aGk="}
@@ -134,9 +135,13 @@ async def test_images_go_to_the_model() -> None:
             problem = await response.json()
         stored = await chat.stored()
 
-    images = (ImagePart(data="aGk=", media_type="image/png"), ImagePart(url="https://example.test/a.png"))
+    images = (
+        ImagePart(data="aGk=", media_type="image/png"),
+        ImagePart(url="https://example.test/a.png"),
+        ImagePart(url="https://example.test/a.webp", media_type="image/webp"),
+    )
     assert images == provider.calls[0].request.messages[-1].parts
-    assert [inline, linked] == stored["items"][0]["parts"]
+    assert [inline, linked, named] == stored["items"][0]["parts"]
     assert ["messages[0].parts[0].mediaType", "messages[0].parts[1].type"] == [
         each["path"] for each in problem["errors"]
     ]
