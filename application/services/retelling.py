@@ -18,6 +18,7 @@ from domain.ids import MessageId, SessionId, Tenant
 from domain.json_value import JSONValue
 from domain.live_answer import RUN, Ending, Position, after
 from domain.model import ModelRef
+from domain.output.cut import as_cut
 from domain.output.formatter import Formatter
 from domain.routing.policy import VERDICTS
 from domain.thread import StoredMessage
@@ -180,6 +181,8 @@ class Retelling:
             formatted = formatter.format(text, schema=None)
         else:
             formatted = await asyncio.to_thread(formatter.format, text, schema=None)
+        if stored.finish_reason == "length" and stored.wants_json:
+            formatted = as_cut(formatted, text)
         return text if formatted.problems or isinstance(formatted.output, str) else formatted.output
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.formatters.json import JSONFormatter
 from application.services.answer_log import AnswerLog, AnswerReader
 from application.services.retelling import Retelling, StoredAnswer
 from domain.answer import (
@@ -23,6 +24,7 @@ from domain.answer import (
     ToolCallGrew,
 )
 from domain.attempt import Attempt
+from domain.chat import FinishReason
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, ThreadId
 from domain.live_answer import RUN, Ending, Position
 from domain.message import Message, TextPart, ToolCall
@@ -299,3 +301,19 @@ async def test_what_is_not_stored_is_not_made_up() -> None:
     done = told[0][-1]
     assert isinstance(done, ChatDone)
     assert done.answer.context is UNKNOWN_CONTEXT
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "output"), [("length", '{"a": [{"b": 1}, {"b"'), ("stop", {"b": 1})]
+)
+async def test_json_that_was_cut_off_stays_a_text(finish_reason: FinishReason, output: Any) -> None:
+    """As it was when it was made: no part of it is taken for the whole."""
+    text = '{"a": [{"b": 1}, {"b"'
+    stored = attrs.evolve(answer(text, format="json", finish_reason=finish_reason), wants_json=True)
+    retelling = Retelling(unit_of_work=None, formatters={"json": JSONFormatter()})  # type: ignore[arg-type]  # nothing is looked up
+    reader = await retelling.reader(stored, seen=0)
+
+    assert reader is not None
+    done = reader.take().events[-1]
+    assert isinstance(done, ChatDone)
+    assert done.answer.output == output
