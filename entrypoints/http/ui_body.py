@@ -183,6 +183,9 @@ def told_apart(error: InvalidRequest, sent: UIChat) -> InvalidRequest:
 
 
 def _told_apart(each: Fault, sent: UIChat) -> Fault:
+    if each.path == "user" and "`thread_id`" in each.message:
+        message = "the chat is not this user's; leave `user` out, or begin one of theirs under another `id`"
+        return Fault(path="lor3.user", message=message)
     if each.path.partition("[")[0].partition(".")[0] in _OPTIONS:
         return attrs.evolve(each, path=f"lor3.{each.path}")
     if each.path.endswith(".tool_call_id"):

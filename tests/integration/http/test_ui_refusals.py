@@ -84,6 +84,7 @@ async def test_only_a_chats_user_gets_another_answer() -> None:
         chat.lor3 = {"user": "bob"}
         assert await chat.regenerate() == 400
         assert ["lor3.user"] == [each["path"] for each in chat.problem["errors"]]
+        assert "under another `id`" in chat.problem["errors"][0]["message"]
         chat.messages, chat.lor3 = list(kept), {"user": "alice"}
         assert await chat.regenerate() == 200
         chat.lor3 = {}
