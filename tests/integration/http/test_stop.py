@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from application.ports.chat_provider import ChatProvider
 from application.use_cases import stop_answer
 from domain.chat import AnswerFinished, TextDelta
-from lor3.testing import InMemoryStore, ScriptedProvider
-from tests.support.resuming import Paced, Served, names_of, reading, saying, served, text_of, until
+from domain.chat_defaults import ChatDefaults
+from lor3.testing import InMemoryStore, ScriptedProvider, fake_settings
+from tests.support.resuming import Paced, Served, Told, names_of, reading, saying, served, text_of, until
 from tests.support.shared_events import EventHub
 
 
@@ -158,3 +160,40 @@ async def test_a_stopped_answer_leaves_its_thread_free() -> None:
 
     assert answer["output"] == "One two"
     assert [message.text for message in provider.calls[-1].request.history] == []
+
+
+async def test_an_answer_is_stopped_while_its_thread_is_summarised() -> None:
+    """Its own stream, the one that is told from the store, and the row say the same: it has a start and an end."""
+    summarising = saying("Much.")
+    defaults = ChatDefaults(primary="a:x", context_depth=2, memory="summary", summary_model="s:y")
+    providers: dict[str, ChatProvider] = {"a": ScriptedProvider(["Hi."] * 9), "s": summarising}
+    settings = fake_settings(providers, primary="a:x", defaults=defaults)
+    async with served(providers, settings=settings) as server:
+        async with server.client.post("/chat", json={"prompt": "1"}) as response:
+            thread_id = (await response.json())["thread_id"]
+        turn = asyncio.ensure_future(read_all(server, thread_id))
+        while not summarising.calls:
+            if turn.done():
+                turn = asyncio.ensure_future(read_all(server, thread_id))
+            await asyncio.sleep(0.005)
+        [live] = server.application.live_answers._live.values()
+        assert live.address is not None
+        message_id = live.address.message_id
+        _, stopped = await server.stop(message_id)
+        told = await turn
+        server.application.live_answers._kept.clear()
+        _, retold = await server.resumed(message_id)
+        _, rest = await server.resumed(message_id, 1)
+        end, _ = await server.resumed(message_id, 2)
+
+    assert ("cancelled", True) == (stopped["status"], stopped["stopped"])
+    assert isinstance(retold, list)
+    assert [(1, "start"), (2, "done")] == [each[:2] for each in told] == [each[:2] for each in retold]
+    assert "stopped" == told[-1][2]["finish_reason"] == retold[-1][2]["finish_reason"]
+    assert retold[1:] == rest
+    assert end == 204
+
+
+async def read_all(server: Served, thread_id: str) -> Told:
+    async with reading(server, thread_id=thread_id) as turn:
+        return await turn.rest()
