@@ -74,7 +74,7 @@ from application.use_cases.resume_chat import ResumeChat
 from application.use_cases.send_chat import SendChat
 from application.use_cases.stop_answer import StopAnswer
 from application.use_cases.version_prompt import VersionPrompt
-from domain.errors import Fault
+from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONObject
 from domain.model import ModelRef
 from domain.thread_queue import ThreadQueuePolicy
@@ -109,9 +109,14 @@ def _price_book(settings: Settings) -> GenaiPriceBook:
 
 def _default_models(settings: Settings) -> frozenset[ModelRef]:
     chat = settings.chat
-    names = (chat.primary, *chat.fallbacks, chat.summary_model or chat.primary)
     as_written = datetime.date.min  # no model is retired yet, so none is served by another
-    return frozenset(settings.catalogue.resolve(name, today=as_written).ref for name in names)
+    found: set[ModelRef] = set()
+    for name in (chat.primary, *chat.fallbacks, chat.summary_model or chat.primary):
+        try:
+            found.add(settings.catalogue.resolve(name, today=as_written).ref)
+        except InvalidRequest:
+            continue  # whoever needs it says so: a chat by an error, a summary by a warning
+    return frozenset(found)
 
 
 def _known_models(settings: Settings) -> frozenset[ModelRef]:

@@ -258,7 +258,8 @@ class SendChat:
                 async with aclosing(self._said(progress)) as said:
                     async for batch in said:
                         yield batch
-                        progress.stop.arm()
+                        if not progress.is_retold:  # then it is whole, and a wish to stop comes too late
+                            progress.stop.arm()
                 progress.stop.disarm()
             except StoppedByCaller:
                 answer = await self._settlement.stopped(progress)

@@ -27,7 +27,7 @@ class Toy:
     def encode(self, portion):
         return b"".join(b"> " + event.text.encode() + b"\\n" for event in portion.events if isinstance(event, Delta))
 
-    def close(self, failure, *, request_id):
+    def close(self, failure, *, request_id, has_place=True):
         return b"end\\n" if failure is None else b"failed\\n"
 '''
 

@@ -236,7 +236,8 @@ async def test_breaker_opens_and_spares_a_sick_provider() -> None:
 
     assert len(primary.calls) == 5
     assert [each.outcome for each in answer.attempts] == ["ok"]
-    assert lor3.describe_service.execute().models == ()
+    models = {str(each.spec.ref): each.health for each in lor3.describe_service.execute().models}
+    assert models == {"a:x": "down", "b:y": "ok"}
 
 
 async def test_silent_provider_is_given_up_at_the_first_token_limit() -> None:
