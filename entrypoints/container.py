@@ -30,6 +30,7 @@ from application.services.accounting import Accounting
 from application.services.admission import Admission
 from application.services.background import Background
 from application.services.compilation import Compilation
+from application.services.completion import Completion
 from application.services.failover import Failover
 from application.services.idempotency_guard import IdempotencyGuard
 from application.services.live_answers import LiveAnswers
@@ -307,6 +308,15 @@ class Container(containers.DeclarativeContainer):
         background=background,
         clock=clock,
     )
+    completion = providers.Singleton(
+        Completion,
+        settlement=settlement,
+        pins=providers.Singleton(PinCarrier, unit_of_work=store.provided.unit_of_work),
+        background=background,
+        journal=store.provided.journal,
+        clock=clock,
+        telemetry=telemetry,
+    )
     send_chat = providers.Singleton(
         SendChat,
         admission=admission,
@@ -314,12 +324,11 @@ class Container(containers.DeclarativeContainer):
         compilation=compilation,
         failover=failover,
         settlement=settlement,
-        pins=providers.Singleton(PinCarrier, unit_of_work=store.provided.unit_of_work),
+        completion=completion,
         background=background,
         journal=store.provided.journal,
         clock=clock,
         ids=ids,
-        telemetry=telemetry,
     )
     live_answers = providers.Singleton(LiveAnswers, send_chat=send_chat, event_log=event_log)
     mirrors = providers.Singleton(Mirrors, event_log=event_log, clock=clock)

@@ -10,6 +10,7 @@ from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.absence import no_answer
 from application.services.answer_log import AnswerLog, AnswerReader
 from application.services.chat_events import told_again
+from application.services.completion import SHORT_TEXT
 from domain.answer import UNKNOWN_CONTEXT, ChatAnswer, ChatEvent, Reset
 from domain.attempt import Attempt
 from domain.chat import FinishReason
@@ -23,9 +24,6 @@ from domain.output.formatter import Formatter
 from domain.routing.policy import VERDICTS
 from domain.thread import StoredMessage
 from domain.usage import NO_USAGE
-
-SHORT_TEXT: Final = 512
-"""Characters that any formatter is done with in about a millisecond."""
 
 _RETRYABLE: Final = frozenset(
     (

@@ -10,14 +10,13 @@ import attrs
 from application.ports.chat_journal import ChatJournal
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
-from application.ports.telemetry import Telemetry
 from application.services.admission import Admission, Admitted
 from application.services.background import Background
 from application.services.chat_events import replayed
-from application.services.chat_record import ChatIds, chat_record, spoken
+from application.services.chat_record import ChatIds
 from application.services.compilation import Compilation
+from application.services.completion import STORE_ON_LEAVING_S, Completion, invalid
 from application.services.failover import Failover
-from application.services.pinning import PinCarrier
 from application.services.request_assembly import RequestAssembly
 from application.services.run import Run
 from application.services.second_ask import asking_again
@@ -36,21 +35,11 @@ from domain.answer import (
     ToolCalled,
 )
 from domain.chat import ChatRequest
-from domain.errors import Fault, LorError, OutputInvalid, StorageUnavailable
-from domain.idempotency import KeyCompletion
+from domain.errors import Fault, LorError, StorageUnavailable
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
-from domain.memory import context_use
 from domain.model import ModelRef
-from domain.output.cut import as_cut, is_all_of
-from domain.output.formatter import Formatted
-from domain.telemetry import ChatAnswered
-
-STORE_ON_LEAVING_S = 10.0
-"""How long a caller who leaves may hold up the storing of what there is."""
-
-SHORT_TEXT = 512
-"""Characters that any formatter is done with in about a millisecond; longer texts would hold up other requests."""
+from domain.output.cut import is_all_of
 
 
 @attrs.define(kw_only=True)
@@ -62,12 +51,11 @@ class SendChat:
     _compilation: Compilation
     _failover: Failover
     _settlement: Settlement
-    _pins: PinCarrier
+    _completion: Completion
     _background: Background
     _journal: ChatJournal
     _clock: Clock
     _ids: IdGenerator
-    _telemetry: Telemetry
 
     async def execute(self, command: SendChatCommand) -> ChatAnswer:
         """The whole answer, once it is durable. Nothing is shown before, so every retry is free.
@@ -206,12 +194,12 @@ class SendChat:
             await self._remember(progress)
             run = self._start(progress, progress.assembly.request)
             await self._failover.whole(run)
-            formatted = await self._format(progress, run)
+            formatted = await self._completion.format(progress, run)
             if formatted.problems:
                 run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
                 await self._failover.whole(run)
-                formatted = await self._second(progress, run)
-            return await self._commit(progress, run, formatted)
+                formatted = await self._completion.second(progress, run)
+            return await self._completion.commit(progress, run, formatted)
         except LorError as error:
             await self._settlement.failed(progress, error)
             raise
@@ -269,7 +257,7 @@ class SendChat:
                 answer = await self._settlement.stopped(progress)
             else:
                 assert progress.formatted is not None  # noqa: S101 - `_said` ends with it
-                answer = await self._commit(progress, progress.runs[-1], progress.formatted)
+                answer = await self._completion.commit(progress, progress.runs[-1], progress.formatted)
             finished = True
             before: tuple[ChatEvent, ...] = tuple([ToolCalled(call) for call in answer.tool_calls])
             if not progress.announced:
@@ -296,24 +284,24 @@ class SendChat:
         async with aclosing(self._run(progress, run)) as content:
             async for batch in content:
                 yield batch
-        formatted = await self._format(progress, run)
+        formatted = await self._completion.format(progress, run)
         if formatted.problems:
             if progress.announced:
                 if not progress.command.may_reset:
-                    raise _invalid(progress, run, formatted, "answered")
+                    raise invalid(progress, run, formatted, "answered")
                 stop.disarm()
                 yield (_void(run, "output_invalid"),)
             run = self._start(progress, asking_again(progress.assembly.request, run, formatted))
             async with aclosing(self._run(progress, run)) as content:
                 async for batch in content:
                     yield batch
-            formatted = await self._second(progress, run)
+            formatted = await self._completion.second(progress, run)
         progress.formatted = formatted
         if progress.assembly.formatter.wants_json and not is_all_of(formatted, run.transcript.text):
             # What was shown is no JSON, it only holds some: whoever puts the pieces together could not read it.
             if not progress.command.may_reset:
                 around = attrs.evolve(formatted, problems=("there is text around the JSON",))
-                raise _invalid(progress, run, around, "answered")
+                raise invalid(progress, run, around, "answered")
             progress.is_retold = True
             stop.disarm()
             yield (_void(run, "output_extracted"), Delta(formatted.text))
@@ -355,123 +343,6 @@ class SendChat:
             model=model,
             prompt_version=progress.assembly.prompt_version,
         )
-
-    async def _format(self, progress: Progress, run: Run) -> Formatted:
-        transcript = run.transcript
-        text, schema = transcript.text, progress.assembly.request.schema
-        if transcript.tool_calls or transcript.finish_reason == "content_filter":
-            # A call or a refusal is not the answer that the format speaks of.
-            return Formatted(output=text, text=text)
-        formatter = progress.assembly.formatter
-        # A schema may ask for seconds of work whatever the length of the answer.
-        if formatter.is_instant or (schema is None and len(text) <= SHORT_TEXT):
-            formatted = formatter.format(text, schema=schema)
-        else:
-            formatted = await asyncio.to_thread(formatter.format, text, schema=schema)
-        if transcript.finish_reason == "length" and formatter.wants_json:
-            return as_cut(formatted, text)
-        return formatted
-
-    async def _second(self, progress: Progress, run: Run) -> Formatted:
-        """The second answer's form; there is no third."""
-        formatted = await self._format(progress, run)
-        if formatted.problems:
-            raise _invalid(progress, run, formatted, "answered twice")
-        return formatted
-
-    async def _commit(self, progress: Progress, run: Run, formatted: Formatted) -> ChatAnswer:
-        spec, compiled = run.asked
-        command, ids, assembly = progress.command, progress.ids, progress.assembly
-        charge = await self._settlement.charge(progress)
-        bill, finish_reason = charge.bill, run.transcript.finish_reason
-        assert bill is not None and finish_reason is not None  # noqa: S101, PT018 - a finished run has said something
-        now = self._clock.now()
-        duration_s = self._clock.monotonic() - progress.started
-        # Streamed text has been seen: what is stored is that, byte for byte.
-        is_as_shown = progress.stream and not progress.is_retold
-        text = run.transcript.text if is_as_shown else formatted.text
-        sent = tuple([each for each in charge.attempts if each.was_sent])
-        made = partial(
-            ChatAnswer,
-            message_id=ids.message,
-            thread_id=ids.thread,
-            session_id=ids.session,
-            output=text if is_as_shown and isinstance(formatted.output, str) else formatted.output,
-            format=assembly.request.format,
-            model=spec.ref,
-            prompt_version=assembly.prompt_version,
-            finish_reason=finish_reason,
-            tool_calls=run.transcript.tool_calls,
-            usage=bill.usage,
-            cost_usd=bill.cost_usd,
-            attempts=sent,
-            fallbacks=run.fallbacks,
-            context=context_use(assembly.memory, compiled.request.history),
-            warnings=(*assembly.warnings, *run.passed_over, *compiled.warnings, *formatted.warnings),
-        )
-        completes: KeyCompletion | None = None
-        claim = progress.admitted.claim
-        if claim is not None:
-            answer = made(overhead_s=max(0.0, duration_s - progress.waited_s))
-            completes = KeyCompletion(claim=claim, answer=answer)
-        record = chat_record(
-            command,
-            assembly,
-            ids,
-            answer=attrs.evolve(spoken(text), tool_calls=run.transcript.tool_calls),
-            status="complete",
-            attempts=charge.attempts,
-            model=spec.ref,
-            finish_reason=finish_reason,
-            bill=bill,
-            token_count=charge.answer_tokens,
-            latency_ms=round(duration_s * 1000),
-            now=now,
-            completes=completes,
-        )
-        await self._journal.commit(record)
-        progress.admitted.is_complete = True
-        late_warnings = await self._carry_pin(progress)
-        duration_s = self._clock.monotonic() - progress.started
-        overhead_s = max(0.0, duration_s - progress.waited_s)
-        self._telemetry.emit(
-            ChatAnswered(
-                request_id=command.request_id,
-                tenant=command.tenant,
-                message_id=ids.message,
-                thread_id=ids.thread,
-                model=spec.ref,
-                prompt_version=assembly.prompt_version,
-                usage=bill.usage,
-                cost_usd=bill.cost_usd,
-                duration_s=duration_s,
-                overhead_s=overhead_s,
-                attempts=len(sent),
-                stream=progress.stream,
-            )
-        )
-        answer = made(overhead_s=overhead_s)
-        return attrs.evolve(answer, warnings=answer.warnings + late_warnings) if late_warnings else answer
-
-    async def _carry_pin(self, progress: Progress) -> tuple[str, ...]:
-        """Of an answer that was added to a stored exchange, while the thread still waits for this chat."""
-        parent, warnings = progress.assembly.parent, list[str]()
-        if parent is None:
-            return ()
-
-        async def carry() -> None:
-            command, answer = progress.command, progress.ids.message
-            warnings.extend(await self._pins.carry(command.tenant, answer, parent=parent))
-
-        await self._background.finish(carry(), within_s=STORE_ON_LEAVING_S)
-        return tuple(warnings)
-
-
-def _invalid(progress: Progress, run: Run, formatted: Formatted, what: str) -> OutputInvalid:
-    return OutputInvalid(
-        f"{run.asked[0].ref} {what} with something that is not valid "
-        f"{progress.assembly.request.format}: " + "; ".join(formatted.problems[:5])
-    )
 
 
 def _void(run: Run, reason: str) -> Reset:
