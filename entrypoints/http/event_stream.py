@@ -11,9 +11,11 @@ from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatDone
 from domain.errors import AnswerUnknown, KeyInFlight, StorageUnavailable, afresh
 from domain.live_answer import Portion
+from entrypoints.http.breaking_off import break_off
 from entrypoints.http.encoders.protocol import StreamEncoder
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.paced_writing import write
+from entrypoints.http.problems import internal_error
 from entrypoints.http.response_headers import MESSAGE_ID, REPLAYED, decorate
 from entrypoints.http.state import REQUEST_ID, ROUTE, ServerState, cancel_when_lost
 
@@ -121,6 +123,9 @@ async def write_answer(
     except (ConnectionError, TimeoutError):
         if request.transport is not None:
             request.transport.abort()
+    except Exception as fault:  # an encoder's: it is too late for another answer, whatever has gone out
+        log_unexpected(fault, request_id=request[REQUEST_ID], route=request[ROUTE])
+        break_off(request, internal_error())
     return response
 
 

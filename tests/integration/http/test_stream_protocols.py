@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from entrypoints import plugins
@@ -25,6 +26,8 @@ class Toy:
     may_reset = False
 
     def encode(self, portion):
+        if any(isinstance(event, Delta) and "boom" in event.text for event in portion.events):
+            raise ValueError("a bug")
         return b"".join(b"> " + event.text.encode() + b"\\n" for event in portion.events if isinstance(event, Delta))
 
     def close(self, failure, *, request_id, has_place=True):
@@ -63,6 +66,22 @@ async def test_a_further_protocol_is_one_file(toy: None) -> None:
     assert b"> Hi.\nend\n" == first == second
     assert rest == b"> i.\nend\n"
     assert again.headers["Content-Type"] == "text/x-toy"
+
+
+async def test_a_protocol_that_fails_costs_its_reader_the_connection_alone(toy: None) -> None:
+    """Nothing else is sent in its place; the answer is finished and stored."""
+    accept = {"Accept": "text/event-stream; protocol=toy"}
+    async with served({"a": ScriptedProvider(["boom"])}) as server:
+        with pytest.raises(aiohttp.ClientError):
+            async with server.client.post("/chat", json={"prompt": "x"}, headers=accept) as response:
+                await response.read()
+        async with server.client.post("/chat", json={"prompt": "x"}) as response:
+            fine = await response.json()
+        async with server.client.get("/threads") as response:
+            threads = await response.json()
+
+    assert fine["output"] == "boom"
+    assert len(threads["items"]) == 2
 
 
 @pytest.mark.parametrize(
