@@ -127,11 +127,11 @@ def prose(text: str, columns: int | None) -> str:
     fence = ""
     for line in text.split("\n"):
         body = line.lstrip(" ")
-        mark = body[:3]
+        mark, was_fenced = body[:3], fence != ""
         if mark in {"```", "~~~"} and fence in {"", mark}:
             fence = "" if fence else mark
         indent = len(line) - len(body)
-        if fence or indent > 3 or body.startswith(("\t", "|")) or cell_len(line) <= columns:
+        if was_fenced or fence or indent > 3 or body.startswith(("\t", "|")) or cell_len(line) <= columns:
             lines.append(line)
             continue
         found = _BULLET.match(body)

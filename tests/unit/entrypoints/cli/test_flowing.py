@@ -1,7 +1,7 @@
 """Lines that are broken while they come."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entrypoints.cli.flowing import Flow
@@ -21,6 +21,7 @@ def flowed(pieces: list[str], columns: int | None) -> str:
 
 
 @given(_TEXTS, st.integers(1, 5), st.integers(8, 30))
+@example("```\n```    one", 1, 8)
 def test_any_pieces_are_broken_where_the_whole_text_would_be(text: str, size: int, columns: int) -> None:
     """However the pieces are cut."""
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
