@@ -85,7 +85,7 @@ class Flow:
         """Looks at a line's indent and first word."""
         mark = self._word[:3]
         fenced = self._fence != ""
-        if mark in _FENCES and self._fence in ("", mark):
+        if mark in _FENCES and self._fence in ("", mark) and not self._blank.strip(" "):
             self._fence = "" if fenced else mark
         self._is_kept = (
             fenced
