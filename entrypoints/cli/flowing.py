@@ -61,6 +61,10 @@ class Flow:
             self._width += _cells(piece)
             return piece
         self._word += piece
+        if self._hanging is None and any(
+            mark.startswith(self._word) and mark != self._word for mark in _FENCES
+        ):
+            return ""  # it may become a fence yet
         return self._place() if self._is_kept or self._is_too_wide() else ""
 
     def _place(self) -> str:

@@ -22,6 +22,7 @@ def flowed(pieces: list[str], columns: int | None) -> str:
 
 @given(_TEXTS, st.integers(1, 5), st.integers(8, 30))
 @example("```\n```    one", 1, 8)
+@example("        ```\none    one", 1, 8)
 @example("\n\t```\nwonderfully one", 1, 8)
 def test_any_pieces_are_broken_where_the_whole_text_would_be(text: str, size: int, columns: int) -> None:
     """However the pieces are cut."""
