@@ -8,7 +8,6 @@ import asyncio
 import json
 import math
 import re
-import subprocess
 import sys
 import time
 from array import array
@@ -19,7 +18,7 @@ import attrs
 import uvloop
 
 from bench.payloads import ANSWER, Dialect, answer_in, request
-from bench.processes import ROOT, BenchFailure, core_busy_s, cpu_s, environment, pinned
+from bench.processes import core_busy_s, cpu_s, run_apart
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
@@ -223,17 +222,7 @@ def put(load: Load, *, core: int) -> Measured:
     Raises:
         BenchFailure: any request failed or was answered wrongly.
     """
-    command = [sys.executable, "-m", "bench.load", json.dumps(attrs.asdict(load))]
-    done = subprocess.run(
-        command, env=environment({}), cwd=ROOT, capture_output=True, check=False, preexec_fn=pinned(core)
-    )
-    if done.returncode != 0:
-        raise BenchFailure(f"the load generator ended with {done.returncode}:\n{done.stderr.decode()}")
-    fields = json.loads(done.stdout)
-    measured = Measured(**{**fields, "faults": tuple(fields["faults"])})
-    if measured.faults:
-        raise BenchFailure("; ".join(measured.faults))
-    return measured
+    return Measured(**run_apart("bench.load", attrs.asdict(load), core=core, what="the load generator"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Child processes of the benchmark: started on one core, measured through /proc, ended by their own handle. Linux only."""
 
 import contextlib
+import json
 import os
 import resource
 import socket
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -111,6 +113,29 @@ def wait_for_200(
         time.sleep(0.005)
     state = "is still running" if process.poll() is None else f"ended with {process.returncode}"
     raise BenchFailure(f"no 200 from port {port} within {within_s:.0f} s; the process {state}\n{tail(log)}")
+
+
+def run_apart(module: str, given: object, *, core: int, what: str) -> dict[str, Any]:
+    """What `python -m MODULE GIVEN`, in a process of its own on `core`, prints as JSON.
+
+    Raises:
+        BenchFailure: it failed, or names faults.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", module, json.dumps(given)],
+        env=environment({}),
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        preexec_fn=pinned(core),
+    )
+    if done.returncode != 0:
+        raise BenchFailure(f"{what} ended with {done.returncode}:\n{done.stderr.decode()}")
+    fields: dict[str, Any] = json.loads(done.stdout)
+    fields["faults"] = tuple(fields["faults"])
+    if fields["faults"]:
+        raise BenchFailure("; ".join(fields["faults"]))
+    return fields
 
 
 def tail(log: Path) -> str:

@@ -9,7 +9,6 @@ import json
 import re
 import socket
 import statistics
-import subprocess
 import sys
 import time
 from array import array
@@ -21,7 +20,7 @@ import uvloop
 from bench.load import body_of, percentile
 from bench.payloads import Dialect, answer_in, request
 from bench.play import STAMP, Plan, now_us
-from bench.processes import ROOT, BenchFailure, core_busy_s, cpu_s, environment, pinned, rss_mb
+from bench.processes import core_busy_s, cpu_s, rss_mb, run_apart
 
 _HEAD_END: Final = b"\r\n\r\n"
 _BODY_END: Final = b"\r\n0\r\n\r\n"
@@ -370,17 +369,9 @@ def put(load: StreamLoad, *, core: int) -> StreamsMeasured:
     Raises:
         BenchFailure: any stream failed or was wrong.
     """
-    command = [sys.executable, "-m", "bench.stream_load", json.dumps(attrs.asdict(load))]
-    done = subprocess.run(
-        command, env=environment({}), cwd=ROOT, capture_output=True, check=False, preexec_fn=pinned(core)
+    return StreamsMeasured(
+        **run_apart("bench.stream_load", attrs.asdict(load), core=core, what="the load of streams")
     )
-    if done.returncode != 0:
-        raise BenchFailure(f"the load of streams ended with {done.returncode}:\n{done.stderr.decode()}")
-    fields = json.loads(done.stdout)
-    measured = StreamsMeasured(**{**fields, "faults": tuple(fields["faults"])})
-    if measured.faults:
-        raise BenchFailure("; ".join(measured.faults))
-    return measured
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from domain.errors import AnswerUnknown
 from domain.ids import DEFAULT_TENANT, MessageId
 from domain.live_answer import Ending, Portion
 from tests.support.event_logs import KEY, inspected, logs, reading, redis_log, say
+from tests.support.nonsense import redis_that_says
 from tests.support.prompt_caches import eventually
 from tests.support.proxies import SlowProxy
 from tests.support.servers import RedisServer, free_port
@@ -323,19 +324,7 @@ async def test_answers_that_nobody_can_be_told_of_are_forgotten() -> None:
 )
 async def test_a_redis_that_talks_nonsense_costs_no_answer(reply: bytes) -> None:
     """Fault 76: anything to anything."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await reader.read(4096):
-                writer.write(reply * 8)
-        except ConnectionError:
-            pass  # the log hung up
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    async with redis_that_says(reply * 8) as url:
         async with logs(url, 1, timeout_s=_LIMIT_S) as (log,), asyncio.timeout(5):
             sink = GatheringSink()
             for _ in range(6):

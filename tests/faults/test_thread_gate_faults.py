@@ -9,6 +9,7 @@ import pytest
 import redis.asyncio
 
 from domain.ids import DEFAULT_TENANT, ThreadId
+from tests.support.nonsense import redis_that_says
 from tests.support.prompt_caches import eventually
 from tests.support.proxies import SlowProxy
 from tests.support.servers import RedisServer, free_port
@@ -146,19 +147,7 @@ async def test_a_redis_without_memory_costs_no_chat(redis_url: str) -> None:
 )
 async def test_a_redis_that_talks_nonsense_costs_no_chat(reply: bytes) -> None:
     """Fault 76: anything to anything."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await reader.read(4096):
-                writer.write(reply)
-        except ConnectionError:
-            pass  # the gate hung up
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    async with redis_that_says(reply) as url:
         chats = Chats()
         async with gates(url, 1, timeout_s=_LIMIT_S) as (one,), asyncio.timeout(3):
             await chats.run_all([one], 10)
