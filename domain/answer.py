@@ -10,6 +10,7 @@ from domain.attempt import Attempt
 from domain.chat import FinishReason, TextDelta, ToolCallDelta
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONValue
+from domain.limits.budget import BudgetState
 from domain.message import Message, ToolCall
 from domain.model import ModelRef
 from domain.usage import Usage
@@ -79,6 +80,8 @@ class ChatAnswer:
     warnings: tuple[str, ...]
     overhead_s: float
     """Time not spent waiting for a provider."""
+    budget: tuple[BudgetState, ...] = ()
+    """Where the caller's budgets stand after it; not stored with it."""
     is_replay: bool = False
     """True where it was given before: the request came again with its Idempotency-Key."""
 

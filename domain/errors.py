@@ -5,6 +5,10 @@ LorError
 │   ├── ContextTooLong          context_length_exceeded
 │   ├── ContentFiltered         content_filtered
 │   └── NoCapableModel          no_capable_model
+├── Unauthenticated             unauthenticated            no key, or none that is known here
+├── Forbidden                   forbidden                  the key is known and may not do this
+├── BudgetExceeded              budget_exceeded            a hard budget is used up
+├── RateLimited                 rate_limited               the caller asks too much at a time
 ├── NotFound                    not_found
 │   └── Absent                  not_found                  a session, a thread or a message
 ├── Conflict                    conflict                   the thing is in a state that does not allow it
@@ -34,6 +38,8 @@ LorError
 from typing import Final, Literal, TypeAlias, TypeVar
 
 import attrs
+
+from domain.limits.budget import BudgetState
 
 
 @attrs.frozen(kw_only=True)
@@ -108,6 +114,51 @@ class NoCapableModel(InvalidRequest):
     """No candidate can do what the request needs."""
 
     code = "no_capable_model"
+
+
+class Unauthenticated(LorError):
+    """The credential is missing, unknown, expired or revoked: all of these look the same."""
+
+    code = "unauthenticated"
+
+    def __init__(
+        self, detail: str = "send a valid key as `Authorization: Bearer …`; `lor3 key create` makes one"
+    ) -> None:
+        super().__init__(detail)
+
+
+class Forbidden(LorError):
+    """The caller is known, and may not do this; says what is lacking."""
+
+    code = "forbidden"
+
+
+class BudgetExceeded(LorError):
+    """A hard budget does not hold what this chat may cost; says which, and what is left. Nothing was asked."""
+
+    code = "budget_exceeded"
+
+    def __init__(self, detail: str, *, budget: BudgetState, retry_after_s: float | None = None) -> None:
+        """
+        Args:
+            budget: the one that is in the way.
+            retry_after_s: where money is merely reserved for other chats, which may leave some of it.
+        """
+        super().__init__(detail)
+        self.budget = budget
+        self.retryable = retry_after_s is not None
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(LorError):
+    """The caller's own limit; providers' are `ProviderFailure`s. Nothing was asked."""
+
+    code = "rate_limited"
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s: float | None = retry_after_s
 
 
 class NotFound(LorError):

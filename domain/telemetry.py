@@ -47,6 +47,9 @@ class ChatAnswered:
     """Time not spent waiting for a provider."""
     attempts: int
     stream: bool
+    key_id: str | None = None
+    first_token_s: float | None = None
+    """From the chat's arrival to the first content; None where it was not streamed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -70,6 +73,7 @@ class ChatRefused:
     code: str
     duration_s: float
     attempts: int
+    key_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -137,6 +141,107 @@ class RequestServed:
     duration_s: float
 
 
+@attrs.frozen(kw_only=True)
+class KeyRefused:
+    """A request without a credential that lets it in, or without the scope that its route asks for."""
+
+    request_id: str
+    route: str
+    code: str
+    """`unauthenticated` or `forbidden`."""
+
+
+@attrs.frozen(kw_only=True)
+class RateRefused:
+    request_id: str
+    tenant: str
+    key_id: str | None
+    subject: str
+    """Whose limit it was: `key`, `user` or `address`."""
+    limit: str
+    """`requests`, `tokens` or `concurrency`."""
+    retry_after_s: float
+
+
+@attrs.frozen(kw_only=True)
+class BudgetRefused:
+    request_id: str
+    tenant: str
+    key_id: str | None
+    subject: str
+    """`key`, `tenant`, `user` or `thread`."""
+    period: str
+    limit_usd: Decimal
+    spent_usd: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class BudgetPassed:
+    """A soft budget is used up: for the first time in its period, as far as this process knows."""
+
+    tenant: str
+    key_id: str | None
+    subject: str
+    period: str
+    limit_usd: Decimal
+    spent_usd: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class AnomalySeen:
+    """Tokens or cost of answers left what is usual for their model, prompt version or key."""
+
+    tenant: str
+    dimension: str
+    """`model`, `prompt_version` or `key`."""
+    name: str
+    """Which model, version or key id."""
+    measure: str
+    """`tokens` or `cost_usd`."""
+    value: float
+    usual: float
+    """The baseline's middle."""
+    score: float
+    """How many robust standard deviations it is away."""
+    request_id: str | None = None
+    message_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PassRan:
+    """One compiler pass has run for one candidate. Only emitted where a sink wants spans."""
+
+    request_id: str
+    name: str
+    model: ModelRef
+    started_s: float
+    """The monotonic clock's."""
+    duration_s: float
+
+
+@attrs.frozen(kw_only=True)
+class CommitEnded:
+    """The answer's commit, as its chat waited for it. Only emitted where a sink wants spans."""
+
+    request_id: str
+    started_s: float
+    """The monotonic clock's."""
+    duration_s: float
+    outcome: str
+    """`ok` or an error's code."""
+
+
+@attrs.frozen(kw_only=True)
+class ConfigReloaded:
+    """The configuration was read again while the server ran."""
+
+    ok: bool
+    """False: it is faulty, and the old one stays."""
+    faults: int
+    needs_restart: tuple[str, ...] = ()
+    """Paths of what has changed and counts only from the next start on."""
+
+
 Event: TypeAlias = (
     AttemptEnded
     | FallbackTaken
@@ -149,4 +254,12 @@ Event: TypeAlias = (
     | PromptFilesRead
     | StorePruned
     | RequestServed
+    | KeyRefused
+    | RateRefused
+    | BudgetRefused
+    | BudgetPassed
+    | AnomalySeen
+    | PassRan
+    | CommitEnded
+    | ConfigReloaded
 )

@@ -11,6 +11,7 @@ from domain.chat import FinishReason
 from domain.feedback import Feedback
 from domain.idempotency import KeyCompletion
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
+from domain.limits.budget import Spend
 from domain.message import Message
 from domain.model import ModelRef
 from domain.usage import Usage
@@ -92,6 +93,8 @@ class StoredMessage:
     """None where the price is unknown."""
     latency_ms: int | None = None
     """From the request's arrival to the answer's end."""
+    key_id: str | None = None
+    """The account of the API key that asked for it; see `ApiKey.account_id`."""
     metadata: tuple[tuple[str, str], ...] = ()
     created_at: datetime.datetime
 
@@ -138,5 +141,7 @@ class ChatRecord:
     """In order: the caller's new turns, then the answer (or the failure)."""
     attempts: tuple[Attempt, ...]
     """Belong to the last message."""
+    spends: tuple[Spend, ...] = ()
+    """What it adds to the counters of budgets."""
     completes: KeyCompletion | None = None
     """The idempotency key that this chat was sent with, and the answer that it replays from now on."""

@@ -10,6 +10,7 @@ from application.ports.id_generator import IdGenerator
 from application.ports.prompt_texts import PromptTexts
 from application.ports.store import Store
 from application.ports.telemetry import Telemetry
+from application.services.key_ring import KeyRing
 from application.services.live_answers import LiveAnswers
 from application.use_cases.change_thread import ChangeThread
 from application.use_cases.continue_chat import ContinueChat
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @attrs.frozen(kw_only=True)
 class Application:
     settings: Settings
+    key_ring: KeyRing
     send_chat: SendChat
     live_answers: LiveAnswers
     follow_answer: FollowAnswer

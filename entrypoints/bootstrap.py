@@ -87,12 +87,16 @@ async def running(
         idempotency = container.idempotency()
         stack.push_async_callback(idempotency.aclose)
         await idempotency.start()
+        key_ring = container.key_ring()
+        stack.push_async_callback(key_ring.aclose)
+        await key_ring.start()
         housekeeper = container.housekeeper()
         stack.push_async_callback(housekeeper.aclose)
         background = container.background()
         stack.push_async_callback(background.drain, within_s=DRAIN_S)
         yield Application(
             settings=settings,
+            key_ring=key_ring,
             send_chat=container.send_chat(),
             live_answers=container.live_answers(),
             follow_answer=container.follow_answer(),

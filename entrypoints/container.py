@@ -33,6 +33,7 @@ from application.services.compilation import Compilation
 from application.services.completion import Completion
 from application.services.failover import Failover
 from application.services.idempotency_guard import IdempotencyGuard
+from application.services.key_ring import KeyRing
 from application.services.live_answers import LiveAnswers
 from application.services.mirrors import Mirrors
 from application.services.pinning import PinCarrier
@@ -40,6 +41,7 @@ from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import PromptWriting
+from application.services.purse import UNLIMITED, Budgets
 from application.services.request_assembly import RequestAssembly
 from application.services.retelling import Retelling
 from application.services.route_health import RouteHealth
@@ -220,6 +222,7 @@ class Container(containers.DeclarativeContainer):
     thread_gate = providers.Singleton(_thread_gate, redis_link, randomness, settings)
     event_log: providers.Singleton[EventLog] = providers.Singleton(_event_log, redis_link)
 
+    key_ring = providers.Singleton(KeyRing)
     health = providers.Singleton(
         RouteHealth,
         policy=settings.provided.routing,
@@ -317,8 +320,10 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         telemetry=telemetry,
     )
+    budgets: providers.Provider[Budgets] = providers.Object(UNLIMITED)
     send_chat = providers.Singleton(
         SendChat,
+        budgets=budgets,
         admission=admission,
         assembly=assembly,
         compilation=compilation,

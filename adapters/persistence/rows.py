@@ -77,6 +77,7 @@ def message_row(stored: StoredMessage, *, position: int) -> Row:
         "rating": None,
         "feedback": None,
         "created_at": stored.created_at,
+        "key_id": stored.key_id,
     }
     feedback = stored.feedback
     if feedback is not None:
@@ -173,6 +174,7 @@ def message_of(row: Mapping[str, Any]) -> StoredMessage:
         ),
         cost_usd=row["cost_usd"],
         latency_ms=row["latency_ms"],
+        key_id=row["key_id"],
         # jsonb keeps no order of keys, so the order is made one: by key.
         metadata=tuple(sorted(metadata.items())) if metadata else (),
         created_at=row["created_at"],

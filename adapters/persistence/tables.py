@@ -115,6 +115,8 @@ MESSAGES = sa.Table(
     # The rest of the newest feedback: comment, tags, user, given_at.
     sa.Column("feedback", JSONDocument),
     sa.Column("created_at", Timestamp, nullable=False),
+    # The account of the API key; no foreign key, as keys are few and messages many.
+    sa.Column("key_id", Identifier),
     sa.PrimaryKeyConstraint("id", "tenant"),
     # Also the index that the tail of a thread is read from.
     sa.UniqueConstraint("thread_id", "tenant", "position").ddl_if(dialect="sqlite"),
@@ -287,4 +289,32 @@ CLIENT_CHATS = sa.Table(
     sa.PrimaryKeyConstraint("id", "tenant"),
     _belongs_to("threads", "thread_id"),
     sa.Index(None, "thread_id", "tenant"),
+)
+
+# Of all tenants' keys: only the hash tells whose one is, so it is found without a tenant.
+API_KEYS = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("id", Identifier, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    # SHA-256 in hexadecimal digits.
+    sa.Column("hash", sa.Text, nullable=False),
+    # Ed25519, base64url.
+    sa.Column("public_key", sa.Text, nullable=False),
+    sa.Column("hint", sa.Text, nullable=False),
+    sa.Column("scopes", JSONDocument, nullable=False),
+    sa.Column("models", JSONDocument, nullable=False),
+    sa.Column("limits", JSONDocument, nullable=False),
+    sa.Column("budgets", JSONDocument, nullable=False),
+    sa.Column("account", Identifier, nullable=False),
+    sa.Column("replaces", Identifier),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("changed_at", Timestamp, nullable=False),
+    sa.Column("expires_at", Timestamp),
+    sa.Column("revoked_at", Timestamp),
+    sa.PrimaryKeyConstraint("id", "tenant"),
+    sa.UniqueConstraint("hash"),
+    sa.Index(None, "changed_at"),
+    sa.Index(None, "tenant", "name"),
 )

@@ -12,6 +12,7 @@ from domain.attempt import Attempt
 from domain.chat import FinishReason
 from domain.idempotency import KeyCompletion
 from domain.ids import MessageId, SessionId, ThreadId
+from domain.limits.budget import Spend
 from domain.message import Message
 from domain.model import ModelRef
 from domain.thread import ChatRecord, MessageStatus, Session, StoredMessage, Thread
@@ -44,6 +45,7 @@ def chat_record(
     finish_reason: FinishReason | None = None,
     error_code: str | None = None,
     completes: KeyCompletion | None = None,
+    spends: tuple[Spend, ...] = (),
 ) -> ChatRecord:
     """The caller's new turns and the answer, or what there is of it; without a bill nothing was paid for.
 
@@ -82,6 +84,7 @@ def chat_record(
         usage=usage,
         cost_usd=Decimal(0) if bill is None else bill.cost_usd,
         latency_ms=latency_ms,
+        key_id=command.caller.key_id,
         metadata=command.metadata,
         created_at=now,
     )
@@ -94,6 +97,7 @@ def chat_record(
         messages=(*turns, reply),
         attempts=attempts,
         completes=completes,
+        spends=spends,
     )
 
 

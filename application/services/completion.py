@@ -100,7 +100,13 @@ class Completion:
             attempts=sent,
             fallbacks=run.fallbacks,
             context=context_use(assembly.memory, compiled.request.history),
-            warnings=(*assembly.warnings, *run.passed_over, *compiled.warnings, *formatted.warnings),
+            warnings=(
+                *assembly.warnings,
+                *run.passed_over,
+                *compiled.warnings,
+                *formatted.warnings,
+                *(() if progress.purse is None else progress.purse.warnings),
+            ),
         )
         completes: KeyCompletion | None = None
         claim = progress.admitted.claim
@@ -121,9 +127,11 @@ class Completion:
             latency_ms=round(duration_s * 1000),
             now=now,
             completes=completes,
+            spends=progress.spends(bill),
         )
         await self._journal.commit(record)
         progress.admitted.is_complete = True
+        progress.settle(bill)
         late_warnings = await self._carry_pin(progress)
         duration_s = self._clock.monotonic() - progress.started
         overhead_s = max(0.0, duration_s - progress.waited_s)
@@ -141,9 +149,11 @@ class Completion:
                 overhead_s=overhead_s,
                 attempts=len(sent),
                 stream=progress.stream,
+                key_id=command.caller.key_id,
+                first_token_s=progress.first_token_s,
             )
         )
-        answer = made(overhead_s=overhead_s)
+        answer = made(overhead_s=overhead_s, budget=progress.budget_states())
         return attrs.evolve(answer, warnings=answer.warnings + late_warnings) if late_warnings else answer
 
     async def _carry_pin(self, progress: Progress) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from application.ports.randomness import Randomness
 from application.ports.telemetry import Telemetry
 from application.services.failure_report import final_error
 from application.services.provider_call import LiveCall
+from application.services.purse import Purse
 from application.services.route_health import RouteHealth
 from application.services.run import Compile, RoutedEvent, Run, Said
 from domain.answer import Reset
@@ -45,6 +46,7 @@ class Failover:
         may_reset: bool = True,
         purpose: Purpose = "answer",
         deadline_s: float | None = None,
+        purse: Purse | None = None,
     ) -> Run:
         self._health.retry_budget.request_arrived()
         return Run(
@@ -56,6 +58,7 @@ class Failover:
             started_at=self._clock.monotonic(),
             purpose=purpose,
             deadline_s=deadline_s,
+            purse=purse,
         )
 
     async def judge(self, candidates: tuple[Candidate, ...], compile_for: Compile) -> None:
@@ -135,6 +138,8 @@ class Failover:
             if run.spec is None:
                 await self._next_candidate(run)
             spec, compiled = run.asked
+            if run.purse is not None:
+                compiled = await self._covered(run, run.purse)
             is_probe = self._health.breaker(spec.ref).is_probing
             call = self._call(run, spec, compiled)
             run.transcript = call.transcript
@@ -155,6 +160,8 @@ class Failover:
             if failure.stale_connection and not run.forgave_stale:
                 run.forgave_stale = True
                 run.sent -= 1
+                if run.purse is not None:
+                    run.purse.unsaid()
                 continue
             self._end(run, call, failure.kind, failure)
             delay_s = self._retry_delay_s(run, spec, failure, is_probe=is_probe)
@@ -217,6 +224,8 @@ class Failover:
             run.left = (spec.ref, closed.kind)
             return False
         try:
+            if run.purse is not None:
+                run.purse.demand_price(spec)
             run.compiled = await run.compile(spec)
         except InvalidRequest as refusal:
             run.refusals.append((spec.ref, refusal))
@@ -242,6 +251,18 @@ class Failover:
             started_at=self._clock.now(),
             started=now,
         )
+
+    async def _covered(self, run: Run, purse: Purse) -> Compiled:
+        """The compiled request, once its budgets hold it."""
+        spec, compiled = run.asked
+        try:
+            request = await purse.cover(spec, compiled.request)
+        except BaseException:
+            self._health.breaker(spec.ref).abandoned()
+            raise
+        if request is not compiled.request:
+            compiled = run.compiled = attrs.evolve(compiled, request=request)
+        return compiled
 
     def _retry_delay_s(
         self, run: Run, spec: ModelSpec, failure: ProviderFailure, *, is_probe: bool
@@ -281,6 +302,8 @@ class Failover:
         if outcome == "ok" or call.transcript.has_content:
             said = Said(transcript=call.transcript, spec=spec, request=compiled.request)
             run.said[len(run.attempts) - 1] = said
+        elif run.purse is not None:
+            run.purse.unsaid()
         self._health.pacing(spec.ref, self._providers[spec.ref.provider].timeouts).answered(duration_s, now)
         if failure is not None:
             run.failures.append((spec.ref, failure))

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import attrs
 
+from application.services.purse import Purse
 from application.services.transcript import Transcript
 from domain.answer import Reset
 from domain.attempt import Attempt, Purpose
@@ -42,6 +43,8 @@ class Run:
     """Whether what was shown may be made void."""
     started_at: float
     purpose: Purpose = "answer"
+    purse: Purse | None = None
+    """Pays for its calls; None where there is no budget."""
     deadline_s: float | None = None
     """For all of it, where the policy's own would be too long."""
     attempts: list[Attempt] = attrs.field(factory=list)

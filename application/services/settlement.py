@@ -10,6 +10,7 @@ from application.ports.telemetry import Telemetry
 from application.services.accounting import Accounting, Bill, add_bills
 from application.services.admission import Admitted
 from application.services.chat_record import ChatIds, chat_record, spoken
+from application.services.purse import Purse
 from application.services.request_assembly import Assembly
 from application.services.run import Run
 from application.services.stop_signal import StopSignal
@@ -19,6 +20,7 @@ from domain.answer import ChatAnswer
 from domain.attempt import Attempt
 from domain.chat import FinishReason
 from domain.errors import ChatFailed, InvalidRequest, KeyTakenOver, LorError, NotFound, StorageUnavailable
+from domain.limits.budget import BudgetState, Spend
 from domain.memory import context_use
 from domain.output.formatter import Formatted
 from domain.telemetry import ChatLost, ChatRefused
@@ -36,9 +38,13 @@ class Progress:
     started: float
     stream: bool
     admitted: Admitted
+    purse: Purse | None = None
+    """Pays for it; None where there is no budget."""
     runs_before: list[Run] = attrs.field(factory=list)
     """What was asked before the request was whole: a summary of the thread, for one."""
     stop: StopSignal = attrs.field(factory=StopSignal)
+    first_token_s: float | None = None
+    """From its arrival to the first content of a stream."""
     announced: bool = False
     """Whether a reader was told that somebody answers."""
     formatted: Formatted | None = None
@@ -62,10 +68,40 @@ class Progress:
         said = run.shown or run.transcript
         return said if said.has_content else None
 
+    def spends(self, bill: Bill | None) -> tuple[Spend, ...]:
+        """What its record is to add to the counters of budgets."""
+        return () if self.purse is None else self.purse.spends(_cost(bill))
+
+    def settle(self, bill: Bill | None) -> None:
+        """Its record is stored."""
+        if self.purse is not None:
+            self.purse.settle(_cost(bill))
+
+    def end(self, bill: Bill | None) -> None:
+        """What it took is known for good, stored or not."""
+        allowance = self.command.allowance
+        if allowance is not None:
+            allowance.settle(0 if bill is None else bill.usage.input_tokens + bill.usage.output_tokens)
+
+    def close(self) -> None:
+        """It is over: what it held is free."""
+        if self.purse is not None:
+            self.purse.close()
+        if self.command.allowance is not None:
+            self.command.allowance.end()
+
     @property
     def waited_s(self) -> float:
         """For providers, and for its turn in its thread."""
         return self.admitted.queued_s + sum(run.waited_s for run in self.paid_runs)
+
+    def pay_before(self, run: Run) -> None:
+        """Takes a run that is asked before the request is whole."""
+        run.purse = self.purse
+        self.runs_before.append(run)
+
+    def budget_states(self) -> tuple[BudgetState, ...]:
+        return () if self.purse is None else self.purse.states()
 
     @property
     def calls(self) -> int:
@@ -156,11 +192,15 @@ class Settlement:
                 progress.assembly.memory,
                 () if run is None or run.compiled is None else run.compiled.request.history,
             ),
-            warnings=progress.assembly.warnings,
+            warnings=(
+                *progress.assembly.warnings,
+                *(() if progress.purse is None else progress.purse.warnings),
+            ),
             overhead_s=max(0.0, self.clock.monotonic() - progress.started - progress.waited_s),
         )
         await self.journal.commit(record)
-        return answer
+        progress.settle(bill)
+        return attrs.evolve(answer, budget=progress.budget_states())
 
     def refused(self, command: SendChatCommand, error: LorError, started: float, *, attempts: int) -> None:
         self.telemetry.emit(
@@ -170,6 +210,7 @@ class Settlement:
                 code=error.code,
                 duration_s=self.clock.monotonic() - started,
                 attempts=attempts,
+                key_id=command.caller.key_id,
             )
         )
 
@@ -183,6 +224,7 @@ class Settlement:
             answer_tokens = 0 if bill is None else bill.usage.output_tokens
             if bill is not None:
                 total = bill if total is None else add_bills(total, bill)
+        progress.end(total)
         return Charge(attempts=attempts, bill=total, answer_tokens=answer_tokens)
 
     async def _store(
@@ -202,6 +244,8 @@ class Settlement:
         except (StorageUnavailable, NotFound) as lost:
             # The caller is told of the first error; that its record is lost must be seen all the same.
             self._lost(progress, lost, charge)
+        else:
+            progress.settle(charge.bill)
 
     def _record(
         self,
@@ -236,10 +280,13 @@ class Settlement:
             token_count=charge.answer_tokens if run is not None else 0,
             latency_ms=round((self.clock.monotonic() - progress.started) * 1000),
             now=self.clock.now(),
+            spends=progress.spends(charge.bill),
         )
 
     def _lost(self, progress: Progress, error: LorError, charge: Charge) -> None:
         bill = charge.bill
+        if progress.purse is not None:
+            progress.purse.lose(_cost(bill))
         self.telemetry.emit(
             ChatLost(
                 request_id=progress.command.request_id,
@@ -251,3 +298,8 @@ class Settlement:
                 attempts=progress.calls,
             )
         )
+
+
+def _cost(bill: Bill | None) -> Decimal | None:
+    """None where a price is unknown; nothing that was said costs nothing."""
+    return Decimal(0) if bill is None else bill.cost_usd

@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 import attrs
 
+from application.ports.rate_limiter import Allowance
+from domain.access import ANYBODY, Caller
 from domain.chat import NO_PARAMETERS, Tool, ToolChoice
 from domain.chat_defaults import MemoryMode
 from domain.idempotency import IdempotencyKey
@@ -21,6 +23,10 @@ class SendChatCommand:
 
     request_id: str
     tenant: Tenant = DEFAULT_TENANT
+    caller: Caller = ANYBODY
+    """Whose `tenant` it is. A caller who is bound to a user is `user`, too: whoever makes the command sees to it."""
+    allowance: Allowance | None = None
+    """What the caller's rate limits have let through; the chat settles it. None where there is no limit."""
     messages: tuple[Message, ...] = ()
     """A single user turn (`prompt`), perhaps behind system turns that are for this answer alone; or the caller's own
     history ending in the turn to answer."""

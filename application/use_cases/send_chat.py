@@ -10,6 +10,7 @@ import attrs
 from application.ports.chat_journal import ChatJournal
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
+from application.ports.rate_limiter import Allowance
 from application.services.admission import Admission, Admitted
 from application.services.background import Background
 from application.services.chat_events import replayed
@@ -17,6 +18,7 @@ from application.services.chat_record import ChatIds
 from application.services.compilation import Compilation
 from application.services.completion import STORE_ON_LEAVING_S, Completion, invalid
 from application.services.failover import Failover
+from application.services.purse import Budgets
 from application.services.request_assembly import RequestAssembly
 from application.services.run import Run
 from application.services.second_ask import asking_again
@@ -50,6 +52,7 @@ class SendChat:
     _assembly: RequestAssembly
     _compilation: Compilation
     _failover: Failover
+    _budgets: Budgets
     _settlement: Settlement
     _completion: Completion
     _background: Background
@@ -70,12 +73,16 @@ class SendChat:
             OutputInvalid: the answer does not fit `format` or `schema`, twice; stored as failed.
             StorageUnavailable: nothing is stored, and nothing was asked if that was known before.
         """
-        if _is_free(command):
-            return await self._whole(await self._begin(command, Admitted(), stop=None))
-        async with self._admitted(command) as admitted:
-            if admitted.replay is not None:
-                return admitted.replay
-            return await self._whole(await self._begin(command, admitted, stop=None))
+        try:
+            if _is_free(command):
+                return await self._whole(await self._begin(command, Admitted(), stop=None))
+            async with self._admitted(command) as admitted:
+                if admitted.replay is not None:
+                    return admitted.replay
+                return await self._whole(await self._begin(command, admitted, stop=None))
+        finally:
+            if command.allowance is not None:
+                command.allowance.end()
 
     def stream(
         self, command: SendChatCommand, *, stop: StopSignal | None = None
@@ -89,11 +96,9 @@ class SendChat:
             stop: ends it early, as the caller wishes; then `ChatDone` holds what there is, stored in the same way.
         """
         stop = stop or StopSignal()
-        return (
-            self._steps(command, Admitted(), stop)
-            if _is_free(command)
-            else self._admitted_steps(command, stop)
-        )
+        free = _is_free(command)
+        steps = self._steps(command, Admitted(), stop) if free else self._admitted_steps(command, stop)
+        return steps if command.allowance is None else _ending(command.allowance, steps)
 
     async def judge(self, command: SendChatCommand) -> None:
         """Whether the chat would be begun, as far as it can be told without asking or storing anything: for callers who
@@ -175,6 +180,7 @@ class SendChat:
             session=assembly.session.id if assembly.session else SessionId(self._ids.new()),
             turns=turns,
         )
+        user = assembly.session.user if assembly.session else command.user
         return Progress(
             command=command,
             assembly=assembly,
@@ -183,6 +189,7 @@ class SendChat:
             stream=stop is not None,
             stop=stop or StopSignal(),
             admitted=admitted,
+            purse=self._budgets.open(command, ids.thread, user=user),
         )
 
     def _demand_journal(self) -> None:
@@ -190,6 +197,7 @@ class SendChat:
             raise StorageUnavailable(f"nothing was asked: {self._journal.reason or 'the database is away'}")
 
     async def _whole(self, progress: Progress) -> ChatAnswer:
+        is_left = False
         try:
             await self._remember(progress)
             run = self._start(progress, progress.assembly.request)
@@ -204,12 +212,23 @@ class SendChat:
             await self._settlement.failed(progress, error)
             raise
         except asyncio.CancelledError:
-            await self._background.finish(self._settlement.left(progress), within_s=STORE_ON_LEAVING_S)
+            is_left = True
+            await self._background.finish(self._left(progress), within_s=STORE_ON_LEAVING_S)
             raise
         except Exception:
             # A fault of ours or a plugin's: the provider may have been paid, so it must be in the books.
             await self._settlement.failed(progress, LorError("an unexpected fault"))
             raise
+        finally:
+            if not is_left:
+                progress.close()
+
+    async def _left(self, progress: Progress) -> None:
+        """May end after the caller: its purse is open until all is stored."""
+        try:
+            await self._settlement.left(progress)
+        finally:
+            progress.close()
 
     async def _admitted_steps(
         self, command: SendChatCommand, stop: StopSignal
@@ -272,8 +291,10 @@ class SendChat:
             await self._settlement.failed(progress, LorError("an unexpected fault"))
             raise
         finally:
-            if not finished:
-                await self._background.finish(self._settlement.left(progress), within_s=STORE_ON_LEAVING_S)
+            if finished:
+                progress.close()
+            else:
+                await self._background.finish(self._left(progress), within_s=STORE_ON_LEAVING_S)
 
     async def _said(self, progress: Progress) -> AsyncGenerator[Sequence[ChatEvent], None]:
         """What is said, up to its form. The caller's wish to stop is heard wherever this waits."""
@@ -315,12 +336,13 @@ class SendChat:
                     yield batch
                 else:
                     progress.announced = True
+                    progress.first_token_s = self._clock.monotonic() - progress.started
                     yield (self._chat_started(progress, run.asked[0].ref), *batch)
 
     async def _remember(self, progress: Progress) -> None:
         if progress.assembly.due is not None:
             progress.assembly = await self._assembly.remember(
-                progress.assembly, request_id=progress.command.request_id, paid=progress.runs_before.append
+                progress.assembly, request_id=progress.command.request_id, paid=progress.pay_before
             )
 
     def _start(self, progress: Progress, request: ChatRequest) -> Run:
@@ -330,6 +352,7 @@ class SendChat:
             compile_for=partial(self._compilation.compile_for, request),
             stream=progress.stream,
             may_reset=progress.command.may_reset,
+            purse=progress.purse,
         )
         progress.runs.append(run)
         return run
@@ -343,6 +366,17 @@ class SendChat:
             model=model,
             prompt_version=progress.assembly.prompt_version,
         )
+
+
+async def _ending(
+    allowance: Allowance, steps: AsyncGenerator[ChatSteps, None]
+) -> AsyncGenerator[ChatSteps, None]:
+    try:
+        async with aclosing(steps):
+            async for step in steps:
+                yield step
+    finally:
+        allowance.end()
 
 
 def _void(run: Run, reason: str) -> Reset:

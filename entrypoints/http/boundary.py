@@ -9,8 +9,9 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from domain.errors import LorError, NotFound, Overloaded
-from domain.telemetry import RequestServed
+from domain.access import Scope
+from domain.errors import Forbidden, LorError, NotFound, Overloaded, Unauthenticated
+from domain.telemetry import KeyRefused, RequestServed
 from entrypoints.http.breaking_off import CLIENT_GONE
 from entrypoints.http.error_formats import ErrorFormat, problem
 from entrypoints.http.fault_log import log_unexpected
@@ -24,8 +25,8 @@ from entrypoints.http.problems import (
     shutting_down,
 )
 from entrypoints.http.response_headers import decorate
-from entrypoints.http.routes.table import POLICIES, TAKE_KEYS, error_format
-from entrypoints.http.state import BROKEN_OFF, REQUEST_ID, ROUTE, ServerState
+from entrypoints.http.routes.table import POLICIES, SCOPE_OF, TAKE_KEYS, error_format
+from entrypoints.http.state import BROKEN_OFF, CALLER, REQUEST_ID, ROUTE, ServerState
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -43,6 +44,7 @@ def boundary(state: ServerState) -> Middleware:
     monotonic = application.clock.monotonic
     emit = application.telemetry.emit
     answers = application.live_answers
+    recall, authenticate = application.key_ring.recall, application.key_ring.authenticate
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -67,12 +69,21 @@ def boundary(state: ServerState) -> Middleware:
             elif "Idempotency-Key" in request.headers and writes(request) and route not in TAKE_KEYS:
                 raise idempotency_unsupported()
             else:
+                scope = SCOPE_OF.get(route)
+                if scope is not None:
+                    given_key = request.headers.get("Authorization")
+                    caller = recall(given_key) or await authenticate(given_key, address=request.remote)
+                    if scope not in caller.scopes:
+                        raise lacks_scope(scope)
+                    request[CALLER] = caller
                 response = await handler(request)
             status = request.get(BROKEN_OFF, response.status)
         except Exception as exc:  # the last place before aiohttp's own page: everything becomes a problem
             if request.writer.output_size > 0:  # too late for another answer: the connection has to end
                 log_unexpected(exc, request_id=request_id, route=route)
                 raise ConnectionResetError("the answer had begun") from None
+            if isinstance(exc, Unauthenticated | Forbidden):
+                emit(KeyRefused(request_id=request_id, route=route, code=exc.code))
             errors = error_format(route, request.path)
             response = problem_response(exc, request_id=request_id, route=route, errors=errors)
             status = response.status
@@ -96,6 +107,10 @@ def boundary(state: ServerState) -> Middleware:
     return guard
 
 
+def lacks_scope(scope: Scope) -> Forbidden:
+    return Forbidden(f"this key lacks the scope `{scope}`: use one that has it, or make one with `--scopes`")
+
+
 def writes(request: web.Request) -> bool:
     """Whether it came to a route, and by a method that may change something."""
     return request.method in _WRITING and request.match_info.http_exception is None
@@ -114,6 +129,8 @@ def problem_response(
     wait = retry_after(error)
     if wait is not None:
         headers["Retry-After"] = wait
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(exc, web.HTTPMethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(exc.allowed_methods))
     response = web.Response(

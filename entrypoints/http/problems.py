@@ -25,6 +25,9 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "no_capable_model": ProblemType(400, "No model can do what the request needs"),
     "idempotency_unsupported": ProblemType(400, "The route keeps no idempotency keys"),
     "malformed_request": ProblemType(400, "The HTTP request is malformed"),
+    "unauthenticated": ProblemType(401, "A valid key is needed"),
+    "budget_exceeded": ProblemType(402, "The budget is used up"),
+    "forbidden": ProblemType(403, "The key may not do this"),
     "not_found": ProblemType(404, "Not found"),
     "model_not_found": ProblemType(404, "There is no such model"),
     "method_not_allowed": ProblemType(405, "The method is not allowed here"),
@@ -41,6 +44,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "precondition_failed": ProblemType(412, "It was changed in the meantime"),
     "body_too_large": ProblemType(413, "The request body is too large"),
     "unsupported_media_type": ProblemType(415, "The request body's type is not supported"),
+    "rate_limited": ProblemType(429, "The rate limit is reached"),
     "expectation_failed": ProblemType(417, "The expectation can't be met"),
     # The providers.
     "not_configured": ProblemType(503, "No model that was asked for is configured"),

@@ -8,6 +8,7 @@ from typing import Any, Final
 import attrs
 from aiohttp import web
 
+from domain.access import Caller
 from entrypoints.application import Application
 from entrypoints.http.cors import CORSPolicy
 from entrypoints.http.problems import shutting_down
@@ -76,3 +77,5 @@ ROUTE: Final = web.RequestKey("route", str)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 BROKEN_OFF: Final = web.RequestKey("broken_off", int)
 """Set where an answer that had begun was cut: the status that it counts as."""
+CALLER: Final = web.RequestKey("caller", Caller)
+"""Set on the routes that ask for a key."""

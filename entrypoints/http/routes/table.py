@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 from aiohttp.typedefs import Handler
 
+from domain.access import Scope
 from entrypoints.http.error_formats import ErrorFormat, problem
 from entrypoints.http.openai_errors import openai_error
 from entrypoints.http.routes import (
@@ -29,10 +30,10 @@ from entrypoints.http.routes import (
     usage,
 )
 
-Policy: TypeAlias = Literal["public", "chat", "threads", "feedback", "usage", "prompts", "ops"]
+Policy: TypeAlias = Scope | Literal["public", "ops"]
 """`public`: anybody, even where keys exist. `chat`: whoever may send chats. `threads`: whoever may read, change
 and delete conversations. `feedback`: whoever may rate answers and read ratings. `usage`: whoever may see what was
-used. `prompts`: whoever may read and write prompts. `ops`: probes and scrapers; never shed."""
+used. `prompts`: whoever may read and write prompts. `tokens`: whoever may make tokens for browsers. `ops`: probes and scrapers; never shed."""
 
 
 @attrs.frozen
@@ -115,6 +116,10 @@ ROUTES: Final = (
 )
 
 POLICIES: Final[Mapping[str, Policy]] = {entry.path: entry.policy for entry in ROUTES}
+SCOPE_OF: Final[Mapping[str, Scope]] = {
+    entry.path: entry.policy for entry in ROUTES if entry.policy != "public" and entry.policy != "ops"
+}
+"""Of the routes that ask for a key, where keys exist."""
 TAKE_KEYS: Final = frozenset(entry.path for entry in ROUTES if entry.takes_key)
 ERRORS: Final[Mapping[str, ErrorFormat]] = {entry.path: entry.errors for entry in ROUTES}
 _ERRORS_BELOW: Final[tuple[tuple[str, ErrorFormat], ...]] = (("/v1/", openai_error),)

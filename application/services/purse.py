@@ -1,0 +1,91 @@
+"""The money that one chat may spend."""
+
+from decimal import Decimal
+from typing import Final, Protocol
+
+import attrs
+
+from application.use_cases.chat_command import SendChatCommand
+from domain.chat import ChatRequest
+from domain.ids import ThreadId
+from domain.limits.budget import BudgetState, Spend
+from domain.model import ModelSpec
+
+
+class Purse(Protocol):
+    """Covers each call to a provider before it is made, for the most that it can cost.
+
+    Not for concurrent use: a chat makes one call after the other.
+    """
+
+    def demand_price(self, spec: ModelSpec) -> None:
+        """
+        Raises:
+            InvalidRequest: what the model costs is unknown, and a hard budget applies.
+        """
+
+    async def cover(self, spec: ModelSpec, request: ChatRequest) -> ChatRequest:
+        """Reserves what the call may cost; the request, perhaps with fewer `max_tokens` where nobody had asked for so
+        many.
+
+        Args:
+            request: as compiled for `spec`.
+
+        Raises:
+            BudgetExceeded: a hard budget does not hold it.
+        """
+
+    def unsaid(self) -> None:
+        """The call that was covered last said nothing, so it cost nothing: the next one may have its cover."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Such as that a soft budget is used up, or that the answer was kept short."""
+
+    def spends(self, cost_usd: Decimal | None) -> tuple[Spend, ...]:
+        """What the record of the chat is to say.
+
+        Args:
+            cost_usd: of all its calls together; None where a price is unknown.
+        """
+
+    def settle(self, cost_usd: Decimal | None) -> None:
+        """The record is stored with its `spends`. What is left over is free at once."""
+
+    def lose(self, cost_usd: Decimal | None) -> None:
+        """It was paid for and could not be stored: it counts all the same, as soon as the database takes it."""
+
+    def close(self) -> None:
+        """Gives back what was neither settled nor lost. Any number of times."""
+
+    def states(self) -> tuple[BudgetState, ...]:
+        """Where the budgets that apply stand now, those of the tenant left out where the caller is a user's browser."""
+
+
+class Budgets(Protocol):
+    """Opens purses."""
+
+    def open(self, command: SendChatCommand, thread_id: ThreadId, *, user: str | None) -> Purse | None:
+        """None where no budget applies. No I/O.
+
+        Args:
+            thread_id: which may be new.
+            user: whose session it is.
+        """
+
+    async def states(self, tenant: str, *, key_id: str | None, user: str | None) -> tuple[BudgetState, ...]:
+        """For `GET /config`."""
+
+
+@attrs.frozen
+class Unlimited:
+    """No budgets at all."""
+
+    def open(self, command: SendChatCommand, thread_id: ThreadId, *, user: str | None) -> Purse | None:
+        return None
+
+    async def states(self, tenant: str, *, key_id: str | None, user: str | None) -> tuple[BudgetState, ...]:
+        return ()
+
+
+UNLIMITED: Final = Unlimited()
