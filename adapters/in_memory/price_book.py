@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import attrs
 
-from application.ports.price_book import Price
+from application.ports.price_book import Ceiling, Price
+from domain.chat import NO_PARAMETERS
+from domain.json_value import JSONValue
 from domain.model import ModelRef
 from domain.usage import Usage
 
@@ -35,3 +37,17 @@ class FixedPriceBook:
 
     def price(self, model: ModelRef, *, at: datetime.datetime) -> Price | None:
         return self.prices.get(model)
+
+    def ceiling(
+        self,
+        model: ModelRef,
+        prompt_tokens: int,
+        *,
+        at: datetime.datetime,
+        parameters: Mapping[str, JSONValue] = NO_PARAMETERS,
+    ) -> Ceiling | None:
+        price = self.price(model, at=at)
+        if price is None or price.input_per_mtok is None or price.output_per_mtok is None:
+            return None
+        highest = max(price.input_per_mtok, price.cached_input_per_mtok or price.input_per_mtok)
+        return Ceiling(input_per_mtok=highest, output_per_mtok=price.output_per_mtok)

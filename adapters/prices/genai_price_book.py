@@ -9,14 +9,17 @@ from typing import Final
 import attrs
 
 from adapters.prices import genai_package
-from adapters.prices.rates import Rates, at_length
+from adapters.prices.rates import Rates, at_length, highest
 from adapters.prices.snapshot import Snapshot
-from application.ports.price_book import Price
+from application.ports.price_book import Ceiling, Price
+from domain.chat import NO_PARAMETERS
+from domain.json_value import JSONValue
 from domain.model import ModelRef
 from domain.usage import Usage
 
 _MILLION: Final = Decimal(1_000_000)
 _FREE: Final = Price(input_per_mtok=Decimal(0), output_per_mtok=Decimal(0), cached_input_per_mtok=Decimal(0))
+_A_DAY: Final = datetime.timedelta(days=1)
 _MAX_CACHED: Final = 4096
 
 
@@ -73,6 +76,29 @@ class GenaiPriceBook:
             input_per_mtok=at_length(rates.input, 0),
             output_per_mtok=at_length(rates.output, 0),
             cached_input_per_mtok=at_length(rates.cached, 0),
+        )
+
+    def ceiling(
+        self,
+        model: ModelRef,
+        prompt_tokens: int,
+        *,
+        at: datetime.datetime,
+        parameters: Mapping[str, JSONValue] = NO_PARAMETERS,
+    ) -> Ceiling | None:
+        found = [
+            self._rates(model, day) for day in (at, at + _A_DAY)
+        ]  # a call may outlast the day it begins on
+        known = [rates for rates in found if rates is not None]
+        if len(known) < len(found):
+            return None
+        return Ceiling(
+            input_per_mtok=max(
+                highest(rate, prompt_tokens)
+                for rates in known
+                for rate in (rates.input, rates.cached, rates.written)
+            ),
+            output_per_mtok=max(highest(rates.output, prompt_tokens) for rates in known),
         )
 
     def _rates(self, model: ModelRef, at: datetime.datetime) -> Rates | None:

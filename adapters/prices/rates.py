@@ -38,3 +38,10 @@ def at_length(rate: Rate, prompt_tokens: int) -> Decimal:
         if prompt_tokens > above:
             applicable = price
     return applicable
+
+
+def highest(rate: Rate, prompt_tokens: int) -> Decimal:
+    """The most that a token costs in a prompt of at most that length."""
+    if isinstance(rate, Decimal):
+        return rate
+    return max(rate.base, *(price for above, price in rate.tiers if prompt_tokens > above), Decimal(0))

@@ -52,3 +52,20 @@ class PriceBookSuite(ABC):
         exponent = cost.as_tuple().exponent
         assert isinstance(exponent, int)
         assert exponent >= -12
+
+    def test_no_call_costs_more_than_the_ceiling(self) -> None:
+        """Budgets reserve it before the call."""
+        book = self.make({_MODEL: _PRICE})
+        ceiling = book.ceiling(_MODEL, 1000, at=_AT)
+        cost = book.cost(_MODEL, Usage(input_tokens=1000, output_tokens=100, cached_input_tokens=400), at=_AT)
+
+        assert ceiling is not None
+        assert cost is not None
+        assert cost <= (1000 * ceiling.input_per_mtok + 100 * ceiling.output_per_mtok) / 1_000_000
+
+    def test_what_has_no_price_has_no_ceiling(self) -> None:
+        """Nobody can promise what it costs."""
+        book = self.make({_MODEL: Price(input_per_mtok=Decimal(1))})
+
+        assert book.ceiling(_MODEL, 1, at=_AT) is None
+        assert book.ceiling(ModelRef("acme", "other"), 1, at=_AT) is None

@@ -1,11 +1,14 @@
 """What tokens cost."""
 
 import datetime
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
 
 import attrs
 
+from domain.chat import NO_PARAMETERS
+from domain.json_value import JSONValue
 from domain.model import ModelRef
 from domain.usage import Usage
 
@@ -19,6 +22,15 @@ class Price:
     cached_input_per_mtok: Decimal | None = None
 
 
+@attrs.frozen(kw_only=True)
+class Ceiling:
+    """The most that a token can cost in one call, in USD for a million."""
+
+    input_per_mtok: Decimal
+    """Of the prompt, whatever kind of token it turns out to be: read, cached, written to a cache, of an image."""
+    output_per_mtok: Decimal
+
+
 class PriceBook(Protocol):
     """In memory, no I/O, a few microseconds a look-up."""
 
@@ -26,3 +38,21 @@ class PriceBook(Protocol):
         """USD, exact, at most 12 decimals. None where the price is unknown, never 0 for "don't know"."""
 
     def price(self, model: ModelRef, *, at: datetime.datetime) -> Price | None: ...
+
+    def ceiling(
+        self,
+        model: ModelRef,
+        prompt_tokens: int,
+        *,
+        at: datetime.datetime,
+        parameters: Mapping[str, JSONValue] = NO_PARAMETERS,
+    ) -> Ceiling | None:
+        """What no call costs more than: with a prompt of at most that length, begun at `at`, a day long at most.
+
+        Args:
+            parameters: of the request (`ChatRequest.parameters`): a faster tier costs more, and so does a cache that
+                keeps the prompt for an hour.
+
+        Returns:
+            None where `cost` is None.
+        """
