@@ -7,12 +7,16 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-UsageGroup: TypeAlias = Literal["model", "provider", "prompt", "prompt_version", "label", "user", "day"]
+UsageGroup: TypeAlias = Literal[
+    "model", "provider", "prompt", "prompt_version", "label", "user", "key", "day", "hour"
+]
 """`prompt` is a prompt's name, `prompt_version` a version (`name:v3`), `label` the prompt's label it was chosen by
-(`name@production`), `day` a UTC day."""
+(`name@production`), `key` the account of an API key, `day` a UTC day (`2026-11-30`), `hour` one of its hours
+(`2026-11-30T17`)."""
 GROUPS: Final[tuple[UsageGroup, ...]] = (
-    "model", "provider", "prompt", "prompt_version", "label", "user", "day",
+    "model", "provider", "prompt", "prompt_version", "label", "user", "key", "day", "hour",
 )  # fmt: skip
+Grain: TypeAlias = Literal["hour", "day"]
 Z_95: Final = 1.959963984540054
 """The standard normal quantile that leaves 2.5 % on each side."""
 
@@ -24,6 +28,8 @@ class UsageQuery:
     """Exclusive."""
     group_by: UsageGroup | None = None
     """None gives one row for all."""
+    is_open: bool = False
+    """True where `until` is now: the whole hour that it lies in counts, since nothing is behind it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +66,112 @@ class UsageRow:
     latency_p50_ms: float | None
     latency_p95_ms: float | None
     ratings: RatingStatistics = RatingStatistics()
+    name: str | None = None
+    """What `group` is called, where that is known of a key."""
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: int = 0
+    """How many answers have tokens that lor3 counted by itself."""
+    latency_p99_ms: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PromptRow:
+    """What the answers of one version of a prompt were like, as it was chosen by one label."""
+
+    prompt_version: str | None
+    """`support:v3`; None for chats without a prompt."""
+    prompt_label: str | None
+    """None where the version was named by number, or is the latest."""
+    figures: UsageRow
+    """Its `group` is the version."""
+
+
+@attrs.frozen(kw_only=True)
+class ProviderRow:
+    """What became of the calls to one model, each try counted; summaries of threads included."""
+
+    provider: str
+    model: str
+    requests: int
+    """Calls that were made."""
+    errors: int
+    """Of those, the ones that failed; cancelled ones are no failures."""
+    skipped: int
+    """How often it was passed over without a call, because its breaker was open or its time was up."""
+    failovers: int
+    """How often another model was asked in its place, after a failure or a skip."""
+    outcomes: tuple[tuple[str, int], ...]
+    """Each outcome (`domain/attempt.py`) with its count, the most frequent first."""
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal
+    unpriced: int
+    latency_mean_ms: float | None
+    """Of calls that went well, as are the percentiles."""
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    latency_p99_ms: float | None
+    last_error_at: datetime.datetime | None
+
+    @property
+    def error_rate(self) -> float | None:
+        """From 0 to 1; None where no call was made."""
+        return self.errors / self.requests if self.requests else None
+
+
+ErrorSource: TypeAlias = Literal["chat", "attempt", "refusal"]
+"""`chat`: it was stored as failed. `attempt`: one call to a provider failed, another one may have answered. `refusal`:
+a request that lor3 turned away, of which nothing is stored."""
+
+
+@attrs.frozen(kw_only=True)
+class ErrorRow:
+    """One kind of failure, counted."""
+
+    source: ErrorSource
+    code: str
+    """An error code (`upstream_error`), or the outcome of an attempt (`rate_limited`)."""
+    provider: str | None
+    model: str | None
+    count: int
+    last_at: datetime.datetime
+
+
+SeriesOf: TypeAlias = Literal["answers", "attempts"]
+
+
+@attrs.frozen(kw_only=True)
+class SeriesPoint:
+    """What happened in one hour or one UTC day. Times in which nothing did have no point."""
+
+    group: str | None
+    start: datetime.datetime
+    requests: int
+    errors: int
+    tokens: int
+    """In and out."""
+    cost_usd: Decimal
+
+
+_HOUR: Final = datetime.timedelta(hours=1)
+
+
+def whole_hours(query: UsageQuery) -> UsageQuery:
+    """From the beginning of the hour in which it begins to the end of the one in which it ends."""
+    since = hour_of(query.since)
+    until = hour_of(query.until)
+    if until < query.until:
+        until = until + _HOUR if until < _LAST_HOUR else query.until
+    return attrs.evolve(query, since=since, until=until)
+
+
+def hour_of(moment: datetime.datetime) -> datetime.datetime:
+    """Its beginning, in UTC."""
+    return moment.astimezone(datetime.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+_LAST_HOUR: Final = hour_of(datetime.datetime.max.replace(tzinfo=datetime.UTC))
 
 
 @attrs.frozen(kw_only=True)

@@ -12,12 +12,27 @@ from domain.feedback import Feedback, FeedbackChange, RatedMessage
 from domain.idempotency import Claimed, ClaimOutcome, IdempotencyKey
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.thread import Session, StoredMessage, Thread, ThreadOrder, ThreadSummary
-from domain.usage_report import UsageQuery, UsageRow
+from domain.usage_report import (
+    ErrorRow,
+    Grain,
+    PromptRow,
+    ProviderRow,
+    SeriesOf,
+    SeriesPoint,
+    UsageQuery,
+    UsageRow,
+)
 
 
 class SessionRepository(Protocol):
     async def get(self, session_id: SessionId) -> Session | None:
         """None where it is absent or another tenant's."""
+
+    async def of_thread(self, thread_id: ThreadId) -> Session | None:
+        """That of a thread, in one query; None where the thread is absent, deleted or another tenant's."""
+
+    async def of_message(self, message_id: MessageId) -> Session | None:
+        """That of a message's thread. As `of_thread`."""
 
     async def add(self, session: Session) -> None: ...
 
@@ -151,8 +166,29 @@ class FeedbackRepository(Protocol):
 
 
 class UsageReader(Protocol):
+    """What chats left behind, added up; of every time since the store is kept, whether their messages are or not.
+
+    `report` is exact to the moment, as long as the messages are there of the hours in which it begins and ends. All
+    others count whole hours: those that `since` and `until` lie in are theirs (`whole_hours`), and the query's
+    `group_by` is nothing to them but to `series`.
+    """
+
     async def report(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         """One row a group, by the group's name; of messages that are copies their ratings count, and nothing else."""
+
+    async def prompts(self, query: UsageQuery) -> tuple[PromptRow, ...]:
+        """By version and label, each one without last."""
+
+    async def providers(self, query: UsageQuery) -> tuple[ProviderRow, ...]:
+        """By provider and model."""
+
+    async def errors(self, query: UsageQuery) -> tuple[ErrorRow, ...]:
+        """The most frequent first."""
+
+    async def series(
+        self, query: UsageQuery, *, every: Grain, of: SeriesOf = "answers"
+    ) -> tuple[SeriesPoint, ...]:
+        """By group and time; groups of attempts can be `provider`, `model` and None."""
 
 
 class IdempotencyRepository(Protocol):
