@@ -2,17 +2,21 @@
 
 import datetime
 from collections.abc import Callable
+from decimal import Decimal
+from typing import TypeAlias
 
 import attrs
 
 from adapters.in_memory.locks import Locks
 from adapters.in_memory.prompt_shelf import PromptShelf
+from domain.access import ApiKey
 from domain.answer import ChatAnswer
 from domain.attempt import Attempt
 from domain.client_chat import ClientChat
 from domain.errors import StorageUnavailable
 from domain.feedback import FeedbackChange
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
+from domain.limits.budget import Period, Subject
 from domain.thread import Session, StoredMessage, Thread, ThreadSummary
 
 
@@ -29,6 +33,10 @@ class StoredKey:
     """Set once it is completed."""
     is_interrupted: bool = False
     """Set where its owner was found silent."""
+
+
+Counter: TypeAlias = tuple[Tenant, Subject, Period, datetime.datetime]
+"""One period of what budgets of one subject have spent."""
 
 
 def _now() -> datetime.datetime:
@@ -52,7 +60,11 @@ class Shelves:
     changes: dict[tuple[Tenant, MessageId], tuple[FeedbackChange, ...]] = attrs.field(factory=dict)
     """The history of each message's feedback, oldest first."""
     keys: dict[tuple[Tenant, str], StoredKey] = attrs.field(factory=dict)
+    api_keys: dict[str, ApiKey] = attrs.field(factory=dict)
     client_chats: dict[tuple[Tenant, str], ClientChat] = attrs.field(factory=dict)
+    spent_usd: dict[Counter, Decimal] = attrs.field(factory=dict)
+    holds: dict[Counter, dict[str, tuple[Decimal, datetime.datetime]]] = attrs.field(factory=dict)
+    """What each holder has reserved of a counter, and until when."""
     prompts: PromptShelf = attrs.field(factory=PromptShelf)
     locks: Locks = attrs.field(factory=Locks)
     now: Callable[[], datetime.datetime] = _now

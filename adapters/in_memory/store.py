@@ -2,13 +2,17 @@
 
 import attrs
 
+from adapters.in_memory.budget_ledger import InMemoryBudgetLedger
 from adapters.in_memory.chat_journal import InMemoryChatJournal
 from adapters.in_memory.conversation_reader import InMemoryConversationReader
+from adapters.in_memory.key_store import InMemoryKeyStore
 from adapters.in_memory.maintenance import InMemoryMaintenance
 from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.unit_of_work import unit_of_work_factory
+from application.ports.budget_ledger import BudgetLedger
 from application.ports.chat_journal import ChatJournal
 from application.ports.conversation_reader import ConversationReader
+from application.ports.key_store import KeyStore
 from application.ports.maintenance import Maintenance
 from application.ports.store import SchemaState, Store, StoreConfig, UpgradePlan
 from application.ports.unit_of_work import UnitOfWorkFactory
@@ -35,8 +39,16 @@ class InMemoryStore:
         return InMemoryConversationReader(shelves=self.shelves)
 
     @property
+    def budgets(self) -> BudgetLedger:
+        return InMemoryBudgetLedger(shelves=self.shelves)
+
+    @property
     def maintenance(self) -> Maintenance:
         return InMemoryMaintenance(shelves=self.shelves)
+
+    @property
+    def keys(self) -> KeyStore:
+        return InMemoryKeyStore(shelves=self.shelves)
 
     async def start(self) -> None:
         """There is nothing to open."""

@@ -13,11 +13,13 @@ from adapters.persistence.batch_writer import BatchFailure, BatchWriter, SchemaB
 from adapters.persistence.commit_queue import CommitQueue
 from adapters.persistence.departures import Departures
 from adapters.persistence.engine import Database
+from adapters.persistence.key_store import SQLKeyStore
 from adapters.persistence.maintenance import SQLMaintenance
 from adapters.persistence.readiness import Readiness
 from adapters.persistence.unit_of_work import unit_of_work_factory
 from application.ports.chat_journal import ChatJournal
 from application.ports.conversation_reader import ConversationReader
+from application.ports.key_store import KeyStore
 from application.ports.maintenance import Maintenance
 from application.ports.store import SchemaState, Store, StoreConfig, UpgradePlan
 from application.ports.unit_of_work import UnitOfWorkFactory
@@ -95,6 +97,10 @@ class SQLStore:
     @property
     def maintenance(self) -> Maintenance:
         return self._maintenance
+
+    @property
+    def keys(self) -> KeyStore:
+        return SQLKeyStore(database=self._database, engine=self._pool, departures=self._departures)
 
     @property
     def unit_of_work(self) -> UnitOfWorkFactory:

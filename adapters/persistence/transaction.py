@@ -1,4 +1,4 @@
-"""One transaction of one tenant.
+"""One transaction of one tenant, or of all.
 
 On PostgreSQL it begins with the first statement and says whose rows it is about, which the server then holds it
 to. SQLite has no such thing: there each read commits by itself, until a write or a lock begins the transaction.
@@ -77,8 +77,11 @@ class Transaction:
             with self._limited():
                 return await self._connection.execute(statement, parameters)
 
-    async def see(self, tenant: Tenant) -> None:
+    async def see(self, tenant: Tenant | None) -> None:
         """From here on statements see the rows of this tenant, and on PostgreSQL no others.
+
+        Args:
+            tenant: None is all of them, for what is asked before it is known whose it is.
 
         Raises:
             StorageUnavailable: as for `execute`.
@@ -87,7 +90,7 @@ class Transaction:
         if self.database == "postgresql" and (not self._is_open or self._is_spoilt):
             await self._begin(tenant)
 
-    async def begin(self, tenant: Tenant) -> None:
+    async def begin(self, tenant: Tenant | None) -> None:
         """As `see`, and from here on nothing counts before `commit`. A second call does nothing.
 
         Raises:
@@ -104,13 +107,14 @@ class Transaction:
         """A read failed, and nothing was written: the transaction is of no use, and another will do."""
         return self._is_broken and not self._is_lost and not self._is_for_writing
 
-    async def _begin(self, tenant: Tenant) -> None:
+    async def _begin(self, tenant: Tenant | None) -> None:
         begin = _BEGIN[self.database]
         if self._is_open:
             begin, self._is_broken = f"ROLLBACK; {begin}", False
         if self.database == "postgresql":
             # One message of the simple protocol: whose rows it is about costs no round trip.
-            begin = f"{begin}; {tenancy.set_local(tenancy.setting((tenant,)))}"
+            whose = tenancy.ALL if tenant is None else tenancy.setting((tenant,))
+            begin = f"{begin}; {tenancy.set_local(whose)}"
         self._is_open = True  # before it is: whether a cancelled BEGIN reached the server is unknown
         with self._breaking():
             await self._command(begin)

@@ -26,6 +26,7 @@ from adapters.testing.client_chat_suite import ClientChatSuite
 from adapters.testing.conversation_reader_suite import ConversationReaderSuite
 from adapters.testing.feedback_suite import FeedbackSuite
 from adapters.testing.idempotency_suite import IdempotencySuite
+from adapters.testing.key_store_suite import KeyStoreSuite
 from adapters.testing.message_copy_suite import MessageCopySuite
 from adapters.testing.message_suite import MessageSuite
 from adapters.testing.prompt_locking_suite import PromptLockingSuite
@@ -49,6 +50,7 @@ class StoreSuite(
     FeedbackSuite,
     UsageSuite,
     ClientChatSuite,
+    KeyStoreSuite,
 ):
     """The journal here, all else in the files of the others."""
 

@@ -5,8 +5,10 @@ from typing import Final, Protocol
 
 import attrs
 
+from application.ports.budget_ledger import BudgetLedger
 from application.ports.chat_journal import ChatJournal
 from application.ports.conversation_reader import ConversationReader
+from application.ports.key_store import KeyStore
 from application.ports.maintenance import Maintenance
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.secret import Secret
@@ -87,7 +89,13 @@ class Store(Protocol):
     def conversations(self) -> ConversationReader: ...
 
     @property
+    def budgets(self) -> BudgetLedger: ...
+
+    @property
     def maintenance(self) -> Maintenance: ...
+
+    @property
+    def keys(self) -> KeyStore: ...
 
     async def start(self) -> None:
         """Opens the pool, migrates where that is allowed and starts the commit queue.
