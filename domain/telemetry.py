@@ -20,6 +20,17 @@ class AttemptEnded:
     status: int | None = None
     retry: bool = False
     """True where the same model had been called before for this request."""
+    stream: bool = False
+    """Whether the provider was asked for a stream."""
+    first_chunk_s: float | None = None
+    """From sending to the first content of a stream; None where none came."""
+    response_id: str | None = None
+    """The provider's."""
+    finish_reason: str | None = None
+    input_tokens: int | None = None
+    """As the provider reported them; None where it did not."""
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +61,21 @@ class ChatAnswered:
     key_id: str | None = None
     first_token_s: float | None = None
     """From the chat's arrival to the first content; None where it was not streamed."""
+
+
+@attrs.frozen(kw_only=True)
+class ChatSaid:
+    """What was asked and answered. Only emitted where the operator has switched on that contents are told; whoever
+    writes it anywhere redacts it first."""
+
+    request_id: str
+    tenant: str
+    key_id: str | None
+    message_id: str
+    model: ModelRef
+    prompt: tuple[tuple[str, str], ...] = attrs.field(repr=False)
+    """Role and text of each turn as it was sent, oldest first; images and the like are left out."""
+    answer: str = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -246,6 +272,7 @@ Event: TypeAlias = (
     AttemptEnded
     | FallbackTaken
     | ChatAnswered
+    | ChatSaid
     | ChatReplayed
     | ChatRefused
     | ChatLost

@@ -1,7 +1,7 @@
 """The settings, as frozen values. How they are read is in `entrypoints/configuration/`."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
@@ -68,10 +68,29 @@ class RetentionSettings:
     """How long a deleted thread can still be brought back by an operator."""
 
 
+ChatRight: TypeAlias = Literal["system", "system_prompt", "variables", "tools", "parameters", "explain"]
+"""What of a chat is the operator's, unless the configuration leaves it to callers. `system`: messages of that role.
+`system_prompt`, `variables`: which prompt, and what is filled into it. `tools`: tools and their results. `parameters`: the
+provider's own, which lor3 only passes on. `explain`: to be shown the prompt as it is composed."""
+CHAT_RIGHTS: Final[tuple[ChatRight, ...]] = get_args(ChatRight)
+
+
 @attrs.frozen(kw_only=True)
 class AuthSettings:
     disabled: bool = False
     """Must be written out to bind to anything but loopback while there are no keys."""
+    keys_may: tuple[ChatRight, ...] = CHAT_RIGHTS
+    """What whoever has a key, or needs none, may choose in a chat."""
+    users_may: tuple[ChatRight, ...] = ()
+    """What a user's browser may: nothing by which it would speak in the operator's place."""
+
+
+@attrs.frozen(kw_only=True)
+class LogFileSettings:
+    path: str
+    max_bytes: int = 100 * 1024 * 1024
+    keep: int = 5
+    """Older files beside it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +98,34 @@ class LogSettings:
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
     """`auto` is text on a terminal and JSON elsewhere."""
+    to: Literal["stdout", "stderr", "none"] = "stdout"
+    """Where `lor3 serve` logs. What other commands print on stdout is their result: they log to stderr, or nowhere."""
+    file: LogFileSettings | None = None
+    """Of `lor3 serve` alone."""
+    areas: Mapping[str, str] = attrs.field(factory=dict)
+    """Levels by area, where they differ from `level`."""
+    content: bool = False
+    """Whether prompts and answers are logged, redacted."""
+
+
+@attrs.frozen(kw_only=True)
+class OTLPSettings:
+    endpoint: str
+    """Where a collector takes OTLP over HTTP, without `/v1/traces`."""
+    headers: Mapping[str, Secret] = attrs.field(factory=dict)
+    sample_ratio: float = 1.0
+    """Of requests whose caller has not decided it."""
+    timeout_s: float = 10.0
+    content: bool = False
+    """Whether spans hold prompts and answers, redacted."""
+
+
+@attrs.frozen(kw_only=True)
+class TelemetrySettings:
+    metrics_port: int | None = None
+    """None answers `/metrics` on the server's own port."""
+    metrics_host: str = "127.0.0.1"
+    otlp: OTLPSettings | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -104,6 +151,7 @@ class Settings:
     retention: RetentionSettings = RetentionSettings()
     auth: AuthSettings = AuthSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     warnings: tuple[str, ...] = ()
     """Such as a default model that has been switched off."""
     unavailable: Mapping[str, str] = attrs.field(factory=dict)

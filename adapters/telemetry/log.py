@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -14,51 +14,32 @@ from typing import Any, Final, Literal
 import attrs
 
 from adapters.telemetry.drop_count import LOG_DROPS
-from adapters.telemetry.log_line import json_line, text_line
+from adapters.telemetry.log_areas import AREAS, LEVELS, area_of, kind_of
+from adapters.telemetry.log_line import LongText, json_line, text_line
+from adapters.telemetry.log_sinks import DescriptorSink, RotatingFile
 from adapters.telemetry.log_writer import LogWriter
-from domain.telemetry import (
-    AttemptEnded,
-    BreakerMoved,
-    ChatAnswered,
-    ChatLost,
-    ChatRefused,
-    ChatReplayed,
-    Event,
-    FallbackTaken,
-    ModelMisconfigured,
-    PromptFilesRead,
-    RequestServed,
-    StorePruned,
-)
+from application.services.request_scope import RequestScope, current
+from domain.redaction import redact
+from domain.telemetry import ChatSaid, Event
 
-_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_EVENTS: Final[Mapping[type, tuple[str, str]]] = {
-    AttemptEnded: ("debug", "attempt ended"),
-    FallbackTaken: ("warning", "fell back"),
-    ChatAnswered: ("info", "chat answered"),
-    ChatReplayed: ("info", "chat replayed"),
-    ChatRefused: ("warning", "chat refused"),
-    ChatLost: ("error", "paid chat not stored"),
-    BreakerMoved: ("warning", "breaker moved"),
-    ModelMisconfigured: ("error", "provider needs attention"),
-    PromptFilesRead: ("info", "prompt files read"),
-    StorePruned: ("info", "store pruned"),
-    RequestServed: ("info", "request served"),
-}
 _QUOTES_REQUESTS: Final = ("aiohttp.server", "aiohttp.access", "aiohttp.web")
 """Loggers that quote what a client sent, credentials included: only their message's template is logged."""
 _NAMES: Final[dict[type, tuple[str, ...]]] = {}
 """Of each event's fields."""
 _CLOSE_WITHIN_S: Final = 2.0
 _MAX_FRAMES: Final = 20
+_EXTRAS: Final = ("request_id", "route", "tenant", "key_id")
+"""What our own code may give a record as `extra`."""
 
 
 class LogTelemetry:
-    """One line an event on standard error: JSON, or text where a person reads along.
+    """One line an event, on a stream, in files, or both: JSON, or text where a person reads along; files hold JSON.
 
-    Holds what the events hold: ids, numbers, names of models; never a prompt, an answer or a key. Making one also
-    sends the standard library's logging through it, in the same shape; of an exception there come its type and
-    its frames, not its message, which may quote anything. `aclose` undoes that and flushes.
+    Holds what the events hold: ids, numbers, names of models; never a key, and a prompt or an answer only where
+    contents were switched on, redacted. A line that belongs to a request has its id, and the tenant and the key's id
+    where they are known. Making one also sends the standard library's logging through it, in the same shape; of an
+    exception there come its type and its frames, not its message, which may quote anything. `aclose` undoes that and
+    flushes.
     """
 
     def __init__(
@@ -67,42 +48,87 @@ class LogTelemetry:
         format: Literal["auto", "json", "text"] = "auto",  # noqa: A002 - named as in the settings
         *,
         fd: int | None = None,
+        to: Literal["stdout", "stderr", "none"] = "stderr",
+        areas: Mapping[str, str] | None = None,
+        file: RotatingFile | None = None,
+        may_write: Callable[[], bool] | None = None,
     ) -> None:
-        fd = _standard_error() if fd is None else fd
-        self._threshold = _LEVELS[level]
-        self._line = text_line if format == "text" or (format == "auto" and os.isatty(fd)) else json_line
-        self._writer = LogWriter(fd)
+        """
+        Args:
+            fd: in place of the stream that `to` names.
+            areas: levels that differ from `level`, by the names of `log_areas.AREAS`.
+            may_write: holds the stream's first line back until it says so, half a minute at most.
+        """
+        self._thresholds = {area: LEVELS[(areas or {}).get(area, level)] for area in AREAS}
+        # Libraries tell of their every step at `info` (alembic), and quote bodies at `debug`.
+        self._library_thresholds = {
+            area: logging.INFO if least <= logging.DEBUG else max(least, logging.WARNING)
+            for area, least in self._thresholds.items()
+        }
+        self._stream: LogWriter | None = None
+        self._line = json_line
+        if fd is not None or to != "none":
+            fd = _standard(to) if fd is None else fd
+            self._line = text_line if is_text(format, fd) else json_line
+            self._stream = LogWriter(DescriptorSink(fd), may_write)
+        self._file = None if file is None else LogWriter(file)
         self._handler = _Handler(self)
         root = logging.getLogger()
         self._level_before = root.level
         root.addHandler(self._handler)
-        # Libraries tell of their every step at `info` (alembic), and quote bodies at `debug`.
-        root.setLevel(logging.INFO if level == "debug" else max(self._threshold, logging.WARNING))
+        root.setLevel(min(self._library_thresholds.values()))
 
     def emit(self, event: Event) -> None:
-        level, message = _EVENTS.get(type(event), ("info", type(event).__name__))
-        if isinstance(event, AttemptEnded) and event.outcome != "ok":
-            level = "warning"
-        elif isinstance(event, RequestServed) and event.route == "/chat" and event.status < 400:
-            level = "debug"  # "chat answered" has said it, with more
-        elif isinstance(event, PromptFilesRead) and (event.broken or event.diverged):
-            level = "warning"
-        if _LEVELS[level] >= self._threshold:
-            at = time.time()
-            self._writer.put(lambda: self._line(at, level, message, _fields(event)))
+        kind = kind_of(event)
+        if kind is None or LEVELS[kind.level] < self._thresholds[kind.area]:
+            return
+        at, scope = time.time(), current()
+        self._put(
+            at,
+            kind.level,
+            kind.message,
+            kind.area,
+            lambda: _fields(event, scope),
+            is_long=isinstance(event, ChatSaid),
+        )
 
     def write(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
-        """A line that is no event."""
-        if _LEVELS[level] >= self._threshold:
-            at = time.time()
-            self._writer.put(lambda: self._line(at, level, message, fields))
+        """A line that is no event: `fields` name its `logger`."""
+        area = area_of(str(fields.get("logger", "")))
+        if LEVELS[level] >= self._thresholds[area]:
+            at, scope = time.time(), current()
+            self._put(at, level, message, area, lambda: _scoped(fields, scope))
+
+    def wants(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= self._library_thresholds[area_of(record.name)]
 
     async def aclose(self) -> None:
         """Writes what is queued, for two seconds at most, and gives the standard library's logging back."""
         root = logging.getLogger()
         root.removeHandler(self._handler)
         root.setLevel(self._level_before)
-        await asyncio.to_thread(self._writer.close, _CLOSE_WITHIN_S)
+        writers = [writer for writer in (self._stream, self._file) if writer is not None]
+        await asyncio.gather(*(asyncio.to_thread(each.close, _CLOSE_WITHIN_S) for each in writers))
+
+    def _put(
+        self,
+        at: float,
+        level: str,
+        message: str,
+        area: str,
+        fields: Callable[[], Mapping[str, Any]],
+        *,
+        is_long: bool = False,
+    ) -> None:
+        def in_json() -> bytes:
+            return json_line(at, level, message, {"area": area, **fields()})
+
+        if self._stream is not None:
+            is_json = self._line is json_line
+            line = in_json if is_json else lambda: text_line(at, level, message, fields())
+            self._stream.put(line, is_long=is_long)
+        if self._file is not None:
+            self._file.put(in_json, is_long=is_long)
 
 
 class _Handler(logging.Handler):
@@ -112,9 +138,14 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
+            if not self._log.wants(record):
+                return
             quotes = record.name.startswith(_QUOTES_REQUESTS)
             message = str(record.msg) if quotes else record.getMessage()
             fields: dict[str, Any] = {"logger": record.name}
+            for name in _EXTRAS:
+                if name in record.__dict__:
+                    fields[name] = record.__dict__[name]
             if record.exc_info and record.exc_info[0] is not None:
                 fields["error"] = record.exc_info[0].__name__
                 fields["frames"] = _frames(record.exc_info[2])
@@ -125,11 +156,17 @@ class _Handler(logging.Handler):
             LOG_DROPS.add()
 
 
-def _standard_error() -> int:
+def _standard(to: str) -> int:
+    stream, usual = (sys.stdout, 1) if to == "stdout" else (sys.stderr, 2)
     try:
-        return sys.stderr.fileno()
+        return stream.fileno()
     except (AttributeError, OSError, ValueError):  # replaced by something without a descriptor
-        return 2
+        return usual
+
+
+def is_text(format: str, fd: int) -> bool:  # noqa: A002 - as above
+    """Whether a person reads what is written there."""
+    return format == "text" or (format == "auto" and os.isatty(fd))
 
 
 def _level(number: int) -> str:
@@ -147,7 +184,9 @@ def _frames(trace: TracebackType | None) -> str:
     )
 
 
-def _fields(event: Event) -> dict[str, Any]:
+def _fields(event: Event, scope: RequestScope | None) -> Mapping[str, Any]:
+    if isinstance(event, ChatSaid):
+        return _said(event)
     fields: dict[str, Any] = {}
     kind = type(event)
     names = _NAMES.get(kind)
@@ -159,6 +198,29 @@ def _fields(event: Event) -> dict[str, Any]:
             fields["input_tokens"] = value.input_tokens
             fields["output_tokens"] = value.output_tokens
             fields["estimated"] = value.estimated or None
+        elif isinstance(value, tuple):
+            fields[name] = ", ".join(map(str, value)) or None
         else:
             fields[name] = value
-    return fields
+    return _scoped(fields, scope)
+
+
+def _scoped(fields: Mapping[str, Any], scope: RequestScope | None) -> Mapping[str, Any]:
+    """`fields` with what is known of the request that they belong to."""
+    if scope is None or fields.get("request_id") not in (None, scope.request_id):
+        return fields
+    known = {"request_id": scope.request_id, "tenant": scope.tenant, "key_id": scope.key_id}
+    return {**fields, **{name: value for name, value in known.items() if fields.get(name) is None}}
+
+
+def _said(event: ChatSaid) -> Mapping[str, Any]:
+    turns = "\n\n".join(f"{role}: {redact(text)}" for role, text in event.prompt)
+    return {
+        "request_id": event.request_id,
+        "tenant": event.tenant,
+        "key_id": event.key_id,
+        "message_id": event.message_id,
+        "model": event.model,
+        "prompt": LongText(turns),
+        "answer": LongText(redact(event.answer)),
+    }

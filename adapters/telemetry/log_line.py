@@ -20,8 +20,16 @@ _LEVEL_WIDTH: Final = 7
 _INDENT: Final = " " * 4
 MAX_VALUE: Final = 2000
 """Characters of one value."""
+MAX_LONG_VALUE: Final = 50_000
+"""Of one that is a `LongText`."""
 # `json.dumps` with arguments makes an encoder for every call.
 _encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+
+class LongText(str):
+    """A value that may take some room in its line."""
+
+    __slots__ = ()
 
 
 def json_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
@@ -58,7 +66,7 @@ def _value(value: Any) -> Any:
         return value
     if isinstance(value, Decimal):
         return format(value, "f")
-    return str(value)[:MAX_VALUE]
+    return str(value)[: MAX_LONG_VALUE if isinstance(value, LongText) else MAX_VALUE]
 
 
 def _escaped(text: str) -> str:

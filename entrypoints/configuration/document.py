@@ -13,6 +13,7 @@ import attrs
 
 from domain.json_value import JSONValue
 from domain.model import Capability
+from entrypoints.settings import ChatRight
 
 
 @attrs.frozen(kw_only=True)
@@ -186,12 +187,78 @@ class RetentionDocument:
 @attrs.frozen(kw_only=True)
 class AuthDocument:
     disabled: bool | None = _field("Allows listening beyond this machine without API keys.")
+    keys_may: tuple[ChatRight, ...] | None = _field(
+        "What of the operator's a caller with a key may choose in a chat; all of it by default."
+    )
+    users_may: tuple[ChatRight, ...] | None = _field(
+        "The same for the browser of a user, whose token is bound to it; nothing by default."
+    )
+
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+
+@attrs.frozen(kw_only=True)
+class LogAreasDocument:
+    http: LogLevel | None = _field("Requests, and what the HTTP server says.")
+    chats: LogLevel | None = _field("Answers, refusals, replays.")
+    providers: LogLevel | None = _field("Calls to providers, fallbacks, circuit breakers.")
+    prompts: LogLevel | None = _field("Prompt files and versions.")
+    storage: LogLevel | None = _field("The database: commits, migrations, pruning.")
+    cache: LogLevel | None = _field("Redis.")
+    limits: LogLevel | None = _field("Refusals by rate limits and budgets.")
+    keys: LogLevel | None = _field("Requests without a key that lets them in.")
+    anomalies: LogLevel | None = _field("Tokens or cost out of the usual.")
+    server: LogLevel | None = _field("Everything else: start, stop, configuration.")
+
+
+@attrs.frozen(kw_only=True)
+class LogFileDocument:
+    path: Annotated[str, Length(minimum=1, maximum=4096)] | None = _field(
+        "The file, from the working directory; of several workers each has its own, such as `lor3.0.log`."
+    )
+    max_bytes: Annotated[int, Range(minimum=4096, maximum=1 << 40)] | None = _field(
+        "It is set aside as `path.1` before it grows larger."
+    )
+    keep: Annotated[int, Range(minimum=0, maximum=1000)] | None = _field("How many are kept beside it.")
 
 
 @attrs.frozen(kw_only=True)
 class LogDocument:
-    level: Literal["debug", "info", "warning", "error"] | None = _field("The least that is logged.")
+    level: LogLevel | None = _field("The least that is logged.")
     format: Literal["auto", "json", "text"] | None = _field("`auto` is text on a terminal, JSON elsewhere.")
+    to: Literal["stdout", "stderr", "none"] | None = _field(
+        "Where `lor3 serve` logs. Other commands log to stderr, or nowhere where this says `none`."
+    )
+    file: LogFileDocument | None = _field("Files of `lor3 serve` that take turns, beside `to`; always JSON.")
+    areas: LogAreasDocument | None = _field("Levels by area, where they differ from `level`.")
+    content: bool | None = _field("Log prompts and answers too, redacted.")
+
+
+@attrs.frozen(kw_only=True)
+class OTLPDocument:
+    endpoint: Name | None = _field(
+        "A collector's URL for OTLP over HTTP, without /v1/traces: http://localhost:4318."
+    )
+    headers: Mapping[Name, Name] | None = _field(
+        "Headers of each export, their values by reference: ${NAME}."
+    )
+    sample_ratio: Annotated[float, Range(minimum=0, maximum=1)] | None = _field(
+        "The fraction of requests that are traced where their caller has not decided it."
+    )
+    timeout_s: Seconds | None = _field("Limit of one export.")
+    content: bool | None = _field("Put prompts and answers into spans, redacted.")
+
+
+@attrs.frozen(kw_only=True)
+class TelemetryDocument:
+    metrics_port: Annotated[int, Range(minimum=1, maximum=65_535)] | None = _field(
+        "A port for /metrics alone, which the server's own port then answers with 404."
+    )
+    metrics_host: Name | None = _field("The address that port listens on.")
+    otlp: OTLPDocument | None = _field(
+        "Traces and metrics to an OpenTelemetry collector; needs `lor3[otel]`."
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -239,3 +306,4 @@ class Document:
     retention: RetentionDocument | None = _field("How long things are kept.")
     auth: AuthDocument | None = _field("Who may call.")
     log: LogDocument | None = _field("Logging.")
+    telemetry: TelemetryDocument | None = _field("Metrics and traces.")

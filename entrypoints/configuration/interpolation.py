@@ -74,7 +74,12 @@ def _clear_text_secret(text: str, path: Path) -> str | None:
     """What is wrong where `text`, as written in a file, holds a secret; never quotes it."""
     written = _REFERENCE.sub(lambda match: match["default"] or _FROM_ENVIRONMENT, text)
     name = next((step for step in reversed(path) if isinstance(step, str)), "")
-    if path and path[0] == "providers" and is_secret_key(name) and written.strip(_FROM_ENVIRONMENT):
+    if (
+        path
+        and path[0] in ("providers", "telemetry")
+        and is_secret_key(name)
+        and written.strip(_FROM_ENVIRONMENT)
+    ):
         # `Authorization: Bearer ${TOKEN}` is a scheme and a reference, which is fine.
         if not (
             _FROM_ENVIRONMENT in written

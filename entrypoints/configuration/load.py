@@ -1,6 +1,7 @@
 """Reads the settings: defaults < file < environment < flags, resolved and checked as a whole."""
 
 import datetime
+import importlib.util
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path as FilePath
@@ -28,12 +29,15 @@ from entrypoints.configuration.urls import check_cors_origin, database_url, redi
 from entrypoints.settings import (
     AuthSettings,
     DatabaseSettings,
+    LogFileSettings,
     LogSettings,
+    OTLPSettings,
     PromptSettings,
     RedisSettings,
     RetentionSettings,
     ServerSettings,
     Settings,
+    TelemetrySettings,
     ThreadSettings,
 )
 
@@ -51,6 +55,9 @@ _T = TypeVar(
     RetentionSettings,
     AuthSettings,
     LogSettings,
+    LogFileSettings,
+    OTLPSettings,
+    TelemetrySettings,
 )
 
 
@@ -173,7 +180,8 @@ class _Resolver:
             threads=given(ThreadSettings(), document.threads),
             retention=given(RetentionSettings(), document.retention),
             auth=auth,
-            log=given(LogSettings(), document.log),
+            log=self._log(),
+            telemetry=self._telemetry(server),
             warnings=tuple(self.warnings),
             source=source,
             unavailable=providers.unavailable,
@@ -303,6 +311,44 @@ class _Resolver:
                 ("routing", "breaker", "max_open_s"), f"must be at least open_s ({breaker.open_s:g})"
             )
         return attrs.evolve(given(RoutingPolicy(), attrs.evolve(document, breaker=None)), breaker=breaker)
+
+    def _log(self) -> LogSettings:
+        document = self.document.log
+        if document is None:
+            return LogSettings()
+        settings = given(LogSettings(), attrs.evolve(document, file=None, areas=None))
+        areas = (
+            {} if document.areas is None else attrs.asdict(document.areas, filter=lambda _, v: v is not None)
+        )
+        file: LogFileSettings | None = None
+        if document.file is not None:
+            if document.file.path is None:
+                self.findings.add(
+                    ("log", "file"), "needs a `path`; write `file: {path: lor3.log}`, for example"
+                )
+            file = given(LogFileSettings(path=str(self.cwd / "lor3.log")), document.file)
+            file = attrs.evolve(file, path=str(self.cwd / file.path))
+        return attrs.evolve(settings, areas=areas, file=file)
+
+    def _telemetry(self, server: ServerSettings) -> TelemetrySettings:
+        document, path = self.document.telemetry, ("telemetry", "otlp", "endpoint")
+        if document is None:
+            return TelemetrySettings()
+        settings = given(TelemetrySettings(), attrs.evolve(document, otlp=None))
+        if settings.metrics_port is not None and settings.metrics_port == server.port:
+            self.findings.add(("telemetry", "metrics_port"), "is the server's own port; choose another one")
+        if document.otlp is None:
+            return settings
+        endpoint = document.otlp.endpoint
+        if endpoint is None:
+            self.findings.add(path, "is needed; write http://localhost:4318, for example")
+        elif not endpoint.startswith(("http://", "https://")):
+            self.findings.add(path, "must be a URL of OTLP over HTTP, such as http://localhost:4318")
+        elif importlib.util.find_spec("opentelemetry.exporter") is None:
+            self.findings.add(path, "needs packages that are not installed; run pip install 'lor3[otel]'")
+        otlp = given(OTLPSettings(endpoint=""), attrs.evolve(document.otlp, headers=None))
+        headers = {name: Secret(value) for name, value in (document.otlp.headers or {}).items()}
+        return attrs.evolve(settings, otlp=attrs.evolve(otlp, headers=headers))
 
     def _database(self) -> DatabaseSettings:
         document = self.document.database

@@ -20,7 +20,9 @@ from entrypoints.configuration.document import (
     Document,
     Length,
     LogDocument,
+    LogFileDocument,
     ModelDocument,
+    OTLPDocument,
     PromptDocument,
     ProviderDocument,
     Range,
@@ -28,16 +30,20 @@ from entrypoints.configuration.document import (
     RetentionDocument,
     RoutingDocument,
     ServerDocument,
+    TelemetryDocument,
     ThreadDocument,
 )
 from entrypoints.settings import (
     AuthSettings,
     DatabaseSettings,
+    LogFileSettings,
     LogSettings,
+    OTLPSettings,
     PromptSettings,
     RedisSettings,
     RetentionSettings,
     ServerSettings,
+    TelemetrySettings,
     ThreadSettings,
 )
 
@@ -54,6 +60,9 @@ _DEFAULTS: Final[Mapping[type, tuple[type, ...]]] = {
     RetentionDocument: (RetentionSettings,),
     AuthDocument: (AuthSettings,),
     LogDocument: (LogSettings,),
+    LogFileDocument: (LogFileSettings,),
+    TelemetryDocument: (TelemetrySettings,),
+    OTLPDocument: (OTLPSettings,),
     ModelDocument: (ModelSpec,),
 }
 _REFERENCE: Final = {"type": "string", "pattern": r"\$\{"}

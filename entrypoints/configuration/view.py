@@ -11,7 +11,7 @@ from application.ports.chat_provider import ProviderConfig
 from domain.secret import Secret
 from entrypoints.configuration.findings import Path, render_path
 from entrypoints.configuration.interpolation import is_secret_key
-from entrypoints.settings import Settings
+from entrypoints.settings import OTLPSettings, Settings
 
 MASK: Final = "****"
 _PASSWORD: Final = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]*@")
@@ -49,6 +49,10 @@ def settings_view(settings: Settings) -> dict[str, Any]:
         "retention": _plain(attrs.asdict(settings.retention)),
         "auth": _plain(attrs.asdict(settings.auth)),
         "log": _plain(attrs.asdict(settings.log)),
+        "telemetry": {
+            **_plain(attrs.asdict(settings.telemetry)),
+            "otlp": None if settings.telemetry.otlp is None else _otlp(settings.telemetry.otlp),
+        },
     }
 
 
@@ -83,6 +87,10 @@ def _provider(config: ProviderConfig) -> dict[str, Any]:
         **attrs.asdict(config.timeouts),
         **{name: _option(name, value) for name, value in config.options.items()},
     }
+
+
+def _otlp(settings: OTLPSettings) -> dict[str, Any]:
+    return {**_plain(attrs.asdict(settings)), "endpoint": mask_url(settings.endpoint)}
 
 
 def _option(name: str, value: Any) -> Any:

@@ -72,6 +72,7 @@ async def test_a_replay_has_a_line_of_its_own(tmp_path: Path) -> None:
     assert line == {
         "level": "info",
         "event": "chat replayed",
+        "area": "chats",
         "request_id": "req-2",
         "tenant": "default",
         "message_id": "m",
@@ -177,7 +178,7 @@ async def test_a_blocked_sink_drops_and_counts_and_never_blocks() -> None:
     await log.aclose()
     assert time.perf_counter() - started < 6
     os.close(reader)  # ends the thread's write
-    log._writer.close(5)
+    log._stream.close(5)
     os.close(writer)
 
 
