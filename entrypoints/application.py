@@ -10,6 +10,7 @@ from application.ports.id_generator import IdGenerator
 from application.ports.prompt_texts import PromptTexts
 from application.ports.store import Store
 from application.ports.telemetry import Telemetry
+from application.services.background import Background
 from application.services.key_ring import KeyRing
 from application.services.live_answers import LiveAnswers
 from application.use_cases.change_thread import ChangeThread
@@ -46,6 +47,7 @@ from entrypoints.settings import Settings
 if TYPE_CHECKING:
     from entrypoints.prompt_transfer import PromptTransfer
 
+    from entrypoints.reload import ConfigReloader
 
 @attrs.frozen(kw_only=True)
 class Application:
@@ -91,6 +93,10 @@ class Application:
     prompt_reloader: PromptReloader
     housekeeper: Housekeeper
     """Rests until a server starts it."""
+    config_reloader: "ConfigReloader"
+    """Reads the configuration again, and the prompt files with it."""
+    background: Background
+    """What goes on though nobody waits for it."""
     default_prompt_fault: Callable[[], Awaitable[str | None]]
     """Why the configured prompt can't be used; None where it can be, or nobody knows."""
     metrics: Callable[[], bytes]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from entrypoints.application import Application
     from entrypoints.container import Container
     from entrypoints.reading import Reading
+    from entrypoints.reload import ConfigReloader
 
 DRAIN_S = 10.0
 
@@ -45,10 +46,10 @@ async def running(
         ConfigurationError: a plugin is missing or refuses its settings. That the database or Redis is away
             is no error here: readiness says so.
     """
-    from entrypoints.application import Application
     from entrypoints.container import (
         Container,
     )  # all there is, and a third of a second: not for who only reads
+    from entrypoints.lineage import Lineage
 
     container = container or Container()
     async with AsyncExitStack() as stack:
@@ -56,13 +57,20 @@ async def running(
             store = open_store(settings)
         if chat_providers is None:
             chat_providers = _open_providers(settings)
-        for provider in chat_providers.values():
-            stack.push_async_callback(provider.aclose)
         container.settings.override(settings)
         container.store.override(store)
         container.chat_providers.override(dict(chat_providers))
         container.passes.override(_load_passes(settings))
         container.formatters.override(_load_formatters())
+        lineage = Lineage(
+            container=container,
+            make=Container,
+            open_providers=_open_providers,
+            load_passes=_load_passes,
+            load_formatters=_load_formatters,
+            wire=_application,
+        )
+        stack.push_async_callback(lineage.close_providers)
         stack.push_async_callback(container.log().aclose)
         stack.push_async_callback(store.aclose)
         await store.start()

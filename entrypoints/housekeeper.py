@@ -41,6 +41,10 @@ class Housekeeper:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._work(), name="housekeeping")
 
+    def use(self, prune_store: PruneStore) -> None:
+        """From now on prunes by this one."""
+        self._prune_store = prune_store
+
     async def aclose(self) -> None:
         """Ends what is under way after the portion that it is at."""
         if self._task is not None:

@@ -69,6 +69,16 @@ class PromptReloader:
             self._worker = asyncio.get_running_loop().create_task(self._work(), name="prompt import")
         self._asked.set()
 
+    def use(
+        self,
+        *,
+        files: PromptFiles,
+        import_files: ImportPromptFiles,
+        default_fault: Callable[[], Awaitable[str | None]],
+    ) -> None:
+        """From the next import on it is of these."""
+        self._files, self._import_files, self._default_fault = files, import_files, default_fault
+
     def watch(self) -> None:
         """From now on asks for an import whenever a file changes; within about a second."""
         if self._watcher is None:

@@ -26,6 +26,10 @@ class Background:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def under_way(self) -> "frozenset[asyncio.Task[None]]":
+        """The tasks of now."""
+        return frozenset(self._tasks)
+
     async def drain(self, *, within_s: float) -> None:
         """Waits for what is under way and cancels what is not done in time."""
         if not self._tasks:

@@ -85,6 +85,14 @@ class LiveAnswers:
         return not self._tasks
 
     def start(
+    def use(self, send_chat: Streaming) -> None:
+        """From now on answers are made by this one; those under way end with the one that began them."""
+        self._send_chat = send_chat
+
+    def under_way(self) -> "frozenset[asyncio.Task[None]]":
+        """The tasks that make answers now."""
+        return frozenset(self._tasks)
+
         self,
         command: SendChatCommand,
         *,

@@ -1,4 +1,4 @@
-"""SIGHUP and `--watch`: how a server that runs comes to read its prompt files again."""
+"""SIGHUP and `--watch`: how a server that runs comes to read its configuration and its prompt files again."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 if TYPE_CHECKING:
-    from entrypoints.prompt_reloader import PromptReloader
+    from entrypoints.application import Application
 
 _SIGHUP: Final = getattr(signal, "SIGHUP", None)  # there is none on Windows
 _LOOK_S: Final = 0.25
@@ -88,9 +88,9 @@ def _has_terminal() -> bool:
 
 
 @contextmanager
-def reloading(prompts: "PromptReloader", hang_up: HangUp, *, watch: bool) -> Iterator[None]:
-    """Reads the prompt files again at SIGHUP, and with `watch` whenever one of them changes."""
+def reloading(application: "Application", hang_up: HangUp, *, watch: bool) -> Iterator[None]:
+    """Reads configuration and prompt files again at SIGHUP, and with `watch` the files whenever one changes."""
     if watch:
-        prompts.watch()
-    with hang_up.handled(prompts.reload):
+        application.prompt_reloader.watch()
+    with hang_up.handled(application.config_reloader.reload):
         yield

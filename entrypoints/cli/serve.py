@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +33,7 @@ _POLL_S: Final = 0.02
 @click.command(
     help="""Serve the HTTP API until SIGTERM or Ctrl-C, then finish what is under way.
 
-Without API keys lor3 listens to this machine only. SIGHUP reads the prompt files again.
+Without API keys lor3 listens to this machine only. SIGHUP reads the configuration and the prompt files again.
 
 \b
 Examples:
@@ -73,9 +74,10 @@ def serve(
         "server.workers": workers,
         "prompts.watch": watch or None,
     }
-    settings = settings_from(config_path, flags)
+    read = partial(settings_from, config_path, flags)
+    settings = read()
     if worker is not None:
-        return _run(_serve_while_parent_lives(settings, worker, meeting_place, hang_up))
+        return _run(_serve_while_parent_lives(settings, read, worker, meeting_place, hang_up))
     warn(settings.warnings)
     with _claim(settings.server.host, settings.server.port) as claimed:
         port = claimed.getsockname()[1]
@@ -90,7 +92,7 @@ def serve(
                     announce=_announce_when_up(settings, port, as_json=as_json),
                     hang_up=hang_up,
                 )
-    return _run(_serve_announced(settings, port, hang_up, as_json=as_json))
+    return _run(_serve_announced(settings, read, port, hang_up, as_json=as_json))
 
 
 def _collect_rarely() -> None:
@@ -197,11 +199,14 @@ def _worker_arguments(
     return ["serve", *address, *config, *place, *watch, "--worker"]
 
 
-async def _serve_announced(settings: "Settings", port: int, hang_up: HangUp, *, as_json: bool) -> None:
+async def _serve_announced(
+    settings: "Settings", read: "Callable[[], Settings]", port: int, hang_up: HangUp, *, as_json: bool
+) -> None:
     announcing = asyncio.create_task(_announce_when_up(settings, port, as_json=as_json))
     try:
         async with _started(settings) as application:
-            with reloading(application.prompt_reloader, hang_up, watch=settings.prompts.watch):
+            application.config_reloader.reads(read)
+            with reloading(application, hang_up, watch=settings.prompts.watch):
                 await _listen(application, port, reuse_port=False)
     finally:
         announcing.cancel()
@@ -209,7 +214,11 @@ async def _serve_announced(settings: "Settings", port: int, hang_up: HangUp, *, 
 
 
 async def _serve_while_parent_lives(
-    settings: "Settings", number: int, folder: Path | None, hang_up: HangUp
+    settings: "Settings",
+    read: "Callable[[], Settings]",
+    number: int,
+    folder: Path | None,
+    hang_up: HangUp,
 ) -> None:
     """Serves; where the parent dies without a word, its end of our stdin closes and we drain and stop."""
     line = ParentLine()
@@ -224,9 +233,9 @@ async def _serve_while_parent_lives(
             )
             await stack.enter_async_context(metrics.shared())
             application = attrs.evolve(application, scrape=metrics.scrape)
-        prompts = application.prompt_reloader
-        line.listen(prompts.reload)
-        with reloading(prompts, hang_up, watch=settings.prompts.watch):
+        application.config_reloader.reads(read)
+        line.listen(application.config_reloader.reload)
+        with reloading(application, hang_up, watch=settings.prompts.watch):
             await _listen(application, settings.server.port, reuse_port=True)
 
 

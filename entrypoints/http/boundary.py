@@ -37,10 +37,9 @@ _WRITING: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
 def boundary(state: ServerState) -> Middleware:
-    """The middleware around all handlers."""
+    """The middleware around all handlers. Only what outlives a reload is taken from the application at once."""
     application = state.application
-    cors = state.cors
-    max_in_flight = application.settings.server.max_in_flight
+    new_id = application.ids.new
     monotonic = application.clock.monotonic
     emit = application.telemetry.emit
     answers = application.live_answers
@@ -50,7 +49,7 @@ def boundary(state: ServerState) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = monotonic()
         given = request.headers.get("X-Request-ID")
-        request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else application.ids.new()
+        request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else new_id()
         request[REQUEST_ID] = request_id
         resource = request.match_info.route.resource
         route = UNMATCHED if resource is None else resource.canonical
@@ -58,13 +57,17 @@ def boundary(state: ServerState) -> Middleware:
         counts = POLICIES.get(route) != "ops"
         status = CLIENT_GONE
         if counts:
+        generation, cors = state.generation, state.cors
             state.in_flight += 1
         try:
+            generation.in_flight += 1
             if cors.enabled and "Origin" in request.headers and (preflight := cors.preflight(request, route)):
                 response: web.StreamResponse = preflight
             elif counts and state.draining:
                 raise shutting_down()
-            elif counts and state.in_flight + answers.unread > max_in_flight:
+            elif counts and state.in_flight + answers.unread > (
+                max_in_flight := state.application.settings.server.max_in_flight
+            ):
                 raise Overloaded(f"{max_in_flight} requests are being answered already; try again shortly")
             elif "Idempotency-Key" in request.headers and writes(request) and route not in TAKE_KEYS:
                 raise idempotency_unsupported()
@@ -94,6 +97,7 @@ def boundary(state: ServerState) -> Middleware:
             emit(
                 RequestServed(
                     request_id=request_id,
+                generation.in_flight -= 1
                     route=route,
                     method=method,
                     status=status,

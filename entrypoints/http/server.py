@@ -56,6 +56,7 @@ async def serve(application: Application, *, host: str, port: int, reuse_port: b
         )
     app = create_app(application)
     state = app[STATE]
+    application.config_reloader.serves(state)
     stop, hurry = asyncio.Event(), asyncio.Event()
 
     def signalled() -> None:
@@ -74,7 +75,7 @@ async def serve(application: Application, *, host: str, port: int, reuse_port: b
         await stop.wait()
         state.draining = True
         runner.stop_lingering()
-        await _drained(state, hurry, within_s=settings.server.drain_s)
+        await _drained(state, hurry, within_s=state.application.settings.server.drain_s)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
@@ -133,7 +134,6 @@ class _Server(web.Server):
 
     def __init__(self, made: web.Server, state: ServerState) -> None:
         self._state = state
-        self._settings: ServerSettings = state.application.settings.server
         self._inner = made.request_handler
         super().__init__(
             self._answer,
@@ -142,7 +142,7 @@ class _Server(web.Server):
         )
 
     def __call__(self) -> RequestHandler:
-        return _Connection(self, self._state, self._settings)
+        return _Connection(self, self._state, self._state.application.settings.server)
 
     async def _answer(self, request: BaseRequest) -> web.StreamResponse:
         try:

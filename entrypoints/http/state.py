@@ -1,23 +1,35 @@
 """What handlers share: the application, and what the server knows of itself."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
 from aiohttp import web
 
+from application.ports.clock import Clock
 from domain.access import Caller
 from entrypoints.application import Application
 from entrypoints.http.cors import CORSPolicy
 from entrypoints.http.problems import shutting_down
 
+_LOOK_S: Final = 0.05
+
+
+@attrs.define
+class Generation:
+    """The requests that came while one application was served."""
+
+    in_flight: int = 0
+
 
 @attrs.define(kw_only=True)
 class ServerState:
     application: Application
+    """The one that new requests are for. Ask for it anew in each request: it changes when the configuration does."""
     cors: CORSPolicy
+    generation: Generation = attrs.field(factory=Generation)
     in_flight: int = 0
     """Requests being answered, those of operations aside."""
     draining: bool = False
@@ -27,11 +39,31 @@ class ServerState:
     is_cut: bool = False
     """True once the drain is over: what ends now is told `shutting_down`."""
 
+    def install(self, application: Application) -> Coroutine[None, None, None]:
+        """From now on serves this one.
+
+        Returns:
+            What ends with the last request, answer and background task that began before.
+        """
+        ending, self.generation = self.generation, Generation()
+        # How several processes are scraped is the command's own addition.
+        self.application = attrs.evolve(application, scrape=self.application.scrape)
+        self.cors = CORSPolicy(application.settings.server.cors_origins)
+        tasks = application.live_answers.under_way() | application.background.under_way()
+        return _ended(ending, tasks, application.clock)
+
     def cut(self) -> None:
         """Cancels the chats that were not done in time; they store what they have."""
         self.is_cut = True
         for chat in self.chats:
             chat.cancel()
+
+
+async def _ended(generation: Generation, tasks: frozenset["asyncio.Task[None]"], clock: Clock) -> None:
+    while generation.in_flight:
+        await clock.sleep(_LOOK_S)
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 @contextmanager
