@@ -102,49 +102,61 @@ async def running(
         stack.push_async_callback(housekeeper.aclose)
         background = container.background()
         stack.push_async_callback(background.drain, within_s=DRAIN_S)
-        yield Application(
-            settings=settings,
-            key_ring=key_ring,
-            send_chat=container.send_chat(),
-            live_answers=container.live_answers(),
-            follow_answer=container.follow_answer(),
-            stop_answer=container.stop_answer(),
-            continue_chat=container.continue_chat(),
-            resume_chat=container.resume_chat(),
-            read_client_chat=container.read_client_chat(),
-            explain_chat=container.explain_chat(),
-            describe_service=container.describe_service(),
-            read_prompts=container.read_prompts(),
-            version_prompt=container.version_prompt(),
-            label_prompt=container.label_prompt(),
-            delete_prompt_version=container.delete_prompt_version(),
-            render_prompt=container.render_prompt(),
-            read_threads=container.read_threads(),
-            open_session=container.open_session(),
-            open_thread=container.open_thread(),
-            change_thread=container.change_thread(),
-            fork_thread=container.fork_thread(),
-            delete_thread=container.delete_thread(),
-            export_thread=container.export_thread(),
-            pin_message=container.pin_message(),
-            inject_memory=container.inject_memory(),
-            rate_message=container.rate_message(),
-            read_feedback=container.read_feedback(),
-            export_rated=container.export_rated(),
-            report_usage=container.report_usage(),
-            import_prompt_files=container.import_prompt_files(),
-            prompt_transfer=container.prompt_transfer,
-            prompt_texts=container.prompt_texts(),
-            store=store,
-            telemetry=container.telemetry(),
-            clock=container.clock(),
-            ids=container.ids(),
-            prompt_report=lambda: prompt_reloader.report,
-            prompt_reloader=prompt_reloader,
-            housekeeper=housekeeper,
-            default_prompt_fault=container.prompts().default_fault,
-            metrics=container.prometheus().exposition,
-        )
+        reloader = lineage.reloader(settings)
+        stack.push_async_callback(reloader.aclose)
+        yield lineage.application()
+
+
+def _application(container: "Container", reloader: "ConfigReloader") -> "Application":
+    """What a container holds for the entrypoints."""
+    from entrypoints.application import Application
+
+    prompts = container.prompt_reloader()
+    return Application(
+        settings=container.settings(),
+        key_ring=container.key_ring(),
+        send_chat=container.send_chat(),
+        live_answers=container.live_answers(),
+        follow_answer=container.follow_answer(),
+        stop_answer=container.stop_answer(),
+        continue_chat=container.continue_chat(),
+        resume_chat=container.resume_chat(),
+        read_client_chat=container.read_client_chat(),
+        explain_chat=container.explain_chat(),
+        describe_service=container.describe_service(),
+        read_prompts=container.read_prompts(),
+        version_prompt=container.version_prompt(),
+        label_prompt=container.label_prompt(),
+        delete_prompt_version=container.delete_prompt_version(),
+        render_prompt=container.render_prompt(),
+        read_threads=container.read_threads(),
+        open_session=container.open_session(),
+        open_thread=container.open_thread(),
+        change_thread=container.change_thread(),
+        fork_thread=container.fork_thread(),
+        delete_thread=container.delete_thread(),
+        export_thread=container.export_thread(),
+        pin_message=container.pin_message(),
+        inject_memory=container.inject_memory(),
+        rate_message=container.rate_message(),
+        read_feedback=container.read_feedback(),
+        export_rated=container.export_rated(),
+        report_usage=container.report_usage(),
+        import_prompt_files=container.import_prompt_files(),
+        prompt_transfer=container.prompt_transfer,
+        prompt_texts=container.prompt_texts(),
+        store=container.store(),
+        telemetry=container.telemetry(),
+        clock=container.clock(),
+        ids=container.ids(),
+        prompt_report=lambda: prompts.report,
+        prompt_reloader=prompts,
+        config_reloader=reloader,
+        background=container.background(),
+        housekeeper=container.housekeeper(),
+        default_prompt_fault=container.prompts().default_fault,
+        metrics=container.prometheus().exposition,
+    )
 
 
 @asynccontextmanager
