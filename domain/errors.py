@@ -40,6 +40,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 import attrs
 
 from domain.limits.budget import BudgetState
+from domain.limits.rate import RateRefusal
 
 
 @attrs.frozen(kw_only=True)
@@ -156,9 +157,14 @@ class RateLimited(LorError):
     code = "rate_limited"
     retryable = True
 
-    def __init__(self, detail: str, *, retry_after_s: float) -> None:
+    def __init__(self, detail: str, *, retry_after_s: float, refusal: RateRefusal | None = None) -> None:
+        """
+        Args:
+            refusal: which limit it is, and where the caller stands; None where it is none that is told of.
+        """
         super().__init__(detail)
         self.retry_after_s: float | None = retry_after_s
+        self.refusal = refusal
 
 
 class NotFound(LorError):
