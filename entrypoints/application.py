@@ -46,8 +46,8 @@ from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     from entrypoints.prompt_transfer import PromptTransfer
-
     from entrypoints.reload import ConfigReloader
+
 
 @attrs.frozen(kw_only=True)
 class Application:
@@ -91,12 +91,12 @@ class Application:
     prompt_report: Callable[[], ImportReport | None]
     """What the last import of the prompt files found; None where there was none yet."""
     prompt_reloader: PromptReloader
-    housekeeper: Housekeeper
-    """Rests until a server starts it."""
     config_reloader: "ConfigReloader"
     """Reads the configuration again, and the prompt files with it."""
     background: Background
     """What goes on though nobody waits for it."""
+    housekeeper: Housekeeper
+    """Rests until a server starts it."""
     default_prompt_fault: Callable[[], Awaitable[str | None]]
     """Why the configured prompt can't be used; None where it can be, or nobody knows."""
     metrics: Callable[[], bytes]

@@ -56,11 +56,11 @@ def boundary(state: ServerState) -> Middleware:
         request[ROUTE] = route
         counts = POLICIES.get(route) != "ops"
         status = CLIENT_GONE
-        if counts:
         generation, cors = state.generation, state.cors
+        if counts:
             state.in_flight += 1
-        try:
             generation.in_flight += 1
+        try:
             if cors.enabled and "Origin" in request.headers and (preflight := cors.preflight(request, route)):
                 response: web.StreamResponse = preflight
             elif counts and state.draining:
@@ -93,11 +93,11 @@ def boundary(state: ServerState) -> Middleware:
         finally:
             if counts:
                 state.in_flight -= 1
+                generation.in_flight -= 1
             method = request.method if request.method in _METHODS else "OTHER"
             emit(
                 RequestServed(
                     request_id=request_id,
-                generation.in_flight -= 1
                     route=route,
                     method=method,
                     status=status,
