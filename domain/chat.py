@@ -9,6 +9,7 @@ from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 from domain.model import ModelRef
 from domain.prompt.compiled import RenderedPrompt
+from domain.usage import AT_LIST_PRICE, PricedApart
 
 if TYPE_CHECKING:
     from domain.memory import Memory  # which needs the vocabulary of this module
@@ -170,6 +171,7 @@ class UsageReported:
     cached_input_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    apart: PricedApart = AT_LIST_PRICE
 
 
 @attrs.frozen(kw_only=True)

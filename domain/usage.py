@@ -1,6 +1,10 @@
 """What an answer took: tokens, as the provider reported them or as we estimated."""
 
+from typing import Final
+
 import attrs
+
+STANDARD_TIER: Final = "standard"
 
 
 @attrs.frozen(kw_only=True)
@@ -18,4 +22,23 @@ class Usage:
     """True where the provider reported no usable number and lor3 counted by itself."""
 
 
+@attrs.frozen(kw_only=True)
+class PricedApart:
+    """What a provider says of an answer, beside its counts, that changes what they cost.
+
+    Kinds of tokens are all among those that `Usage` counts. Not stored: it is used once, for the cost.
+    """
+
+    cache_write_1h_tokens: int = 0
+    """Of the cache writes, those that are kept for an hour."""
+    input_image_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    tier: str = STANDARD_TIER
+    """How the provider processed it, in its own word: `priority`, `flex`, `fast`, ..."""
+    region: str | None = None
+    """Where it ran, if that has its price: Anthropic's `us`."""
+
+
+AT_LIST_PRICE: Final = PricedApart()
 NO_USAGE = Usage(input_tokens=0, output_tokens=0)

@@ -1,7 +1,8 @@
 """What a model's tokens cost: the shape that every source of prices is brought to."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -21,12 +22,40 @@ Rate: TypeAlias = Decimal | Tiered
 
 @attrs.frozen(kw_only=True)
 class Rates:
-    """One model's prices for each kind of token at one time."""
+    """One model's prices for each kind of token at one time, in one tier."""
 
     input: Rate
     output: Rate
     cached: Rate
     written: Rate
+    """Into a cache; for Anthropic, into the one that keeps it for five minutes."""
+    written_1h: Rate
+    image: Rate
+    """Prompt tokens of images."""
+    audio: Rate
+    """Prompt tokens of sound."""
+    audio_out: Rate
+
+
+FALLBACK: Final[Mapping[str, str]] = {
+    "cached": "input",
+    "written": "input",
+    "written_1h": "written",
+    "image": "input",
+    "audio": "input",
+    "audio_out": "output",
+}
+"""What a kind costs that has no price of its own. In an order in which each stands behind what it needs."""
+
+
+def rates_of(known: Mapping[str, Rate | None]) -> Rates | None:
+    """Prices by kind, with what is missing filled in; None where input or output is: half a price is none."""
+    whole = {kind: rate for kind, rate in known.items() if rate is not None}
+    if "input" not in whole or "output" not in whole:
+        return None
+    for kind, other in FALLBACK.items():
+        whole.setdefault(kind, whole[other])
+    return Rates(**whole)
 
 
 def at_length(rate: Rate, prompt_tokens: int) -> Decimal:

@@ -6,7 +6,8 @@
 
 The first model counts of which one clause matches. Of its prices the last counts whose day `from` (UTC) has come,
 else the first. A period without an input price has no price. A rate is USD for a million tokens, or
-`{"base": "3", "tiers": [[200000, "6"]]}`.
+`{"base": "3", "tiers": [[200000, "6"]]}`. Kinds are those of `rates.Rates`; one that is left out costs what
+`rates.FALLBACK` says. `tiers` of a model holds its prices in each tier that has its own, such as `priority`.
 """
 
 import datetime
@@ -20,7 +21,8 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from adapters.prices.rates import Rate, Rates, Tiered
+from adapters.prices.rates import Rate, Rates, Tiered, rates_of
+from domain.usage import STANDARD_TIER
 
 _MATCHES: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "equals": lambda name, text: name == text,
@@ -51,13 +53,16 @@ class Snapshot:
     def lists(self, vendor: str) -> bool:
         return vendor in self._vendors
 
-    def find(self, vendor: str, model: str, at: datetime.datetime) -> Rates | None:
-        """The price of a vendor's model at a time; None where there is none for text."""
+    def find(self, vendor: str, model: str, at: datetime.datetime, tier: str = STANDARD_TIER) -> Rates | None:
+        """The price of a vendor's model at a time; None where there is none for text, or not in that tier."""
         name = model.lower()
         found = self._match(vendor, name)
         if found is None and (dashed := _with_dashed_date(name)) != name:
             found = self._match(vendor, dashed)
-        return None if found is None else _rates(_period(found["prices"], at))
+        if found is None:
+            return None
+        prices = found["prices"] if tier == STANDARD_TIER else found.get("tiers", {}).get(tier)
+        return None if prices is None else _rates(_period(prices, at))
 
     def _match(self, vendor: str, name: str) -> Any:
         for model in self._vendors[vendor]:
@@ -89,7 +94,7 @@ def _period(prices: Sequence[Any], at: datetime.datetime) -> Any:
 def _rates(period: Any) -> Rates | None:
     if not period or "input" not in period:
         return None
-    return Rates(**{name: _rate(period[name]) for name in ("input", "output", "cached", "written")})
+    return rates_of({kind: _rate(rate) for kind, rate in period.items() if kind != "from"})
 
 
 def _rate(written: Any) -> Rate:

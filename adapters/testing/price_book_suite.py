@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from application.ports.price_book import Price, PriceBook
 from domain.model import ModelRef
-from domain.usage import NO_USAGE, Usage
+from domain.usage import NO_USAGE, PricedApart, Usage
 
 _MODEL = ModelRef("acme", "large")
 _PRICE = Price(
@@ -62,6 +62,21 @@ class PriceBookSuite(ABC):
         assert ceiling is not None
         assert cost is not None
         assert cost <= (1000 * ceiling.input_per_mtok + 100 * ceiling.output_per_mtok) / 1_000_000
+
+    def test_what_is_written_to_a_cache_has_its_price(self) -> None:
+        """One for what is kept shortly, one for what is kept for an hour: 300 x 1 + 200 x 3.125 + 500 x 5."""
+        price = Price(
+            input_per_mtok=Decimal(1),
+            output_per_mtok=Decimal(2),
+            cache_write_per_mtok=Decimal("3.125"),
+            cache_write_1h_per_mtok=Decimal(5),
+        )
+        usage = Usage(input_tokens=1000, output_tokens=0, cache_write_tokens=700)
+        cost = self.make({_MODEL: price}).cost(
+            _MODEL, usage, at=_AT, apart=PricedApart(cache_write_1h_tokens=500)
+        )
+
+        assert cost == Decimal("0.003425")
 
     def test_what_has_no_price_has_no_ceiling(self) -> None:
         """Nobody can promise what it costs."""

@@ -10,7 +10,7 @@ import attrs
 from domain.chat import NO_PARAMETERS
 from domain.json_value import JSONValue
 from domain.model import ModelRef
-from domain.usage import Usage
+from domain.usage import AT_LIST_PRICE, PricedApart, Usage
 
 
 @attrs.frozen(kw_only=True)
@@ -20,6 +20,15 @@ class Price:
     input_per_mtok: Decimal | None = None
     output_per_mtok: Decimal | None = None
     cached_input_per_mtok: Decimal | None = None
+    cache_write_per_mtok: Decimal | None = None
+    """Of prompt tokens that a cache takes in; for Anthropic, into the one that keeps them for five minutes."""
+    cache_write_1h_per_mtok: Decimal | None = None
+    """Into Anthropic's cache that keeps them for an hour."""
+    image_input_per_mtok: Decimal | None = None
+    audio_input_per_mtok: Decimal | None = None
+    audio_output_per_mtok: Decimal | None = None
+    starts_on: datetime.date | None = None
+    """The first day (UTC) on which it holds; None has held ever since."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,10 +43,21 @@ class Ceiling:
 class PriceBook(Protocol):
     """In memory, no I/O, a few microseconds a look-up."""
 
-    def cost(self, model: ModelRef, usage: Usage, *, at: datetime.datetime) -> Decimal | None:
-        """USD, exact, at most 12 decimals. None where the price is unknown, never 0 for "don't know"."""
+    def cost(
+        self, model: ModelRef, usage: Usage, *, at: datetime.datetime, apart: PricedApart = AT_LIST_PRICE
+    ) -> Decimal | None:
+        """USD, exact, at most 12 decimals. None where the price is unknown, never 0 for "don't know".
 
-    def price(self, model: ModelRef, *, at: datetime.datetime) -> Price | None: ...
+        Args:
+            apart: what the provider said beside its counts. A kind of token that the book has no price of its own for
+                costs what input, or output, costs; a tier that it does not list has no price.
+        """
+
+    def price(self, model: ModelRef, *, at: datetime.datetime) -> Price | None:
+        """What holds at that time, for a short prompt and no special tier."""
+
+    def coming(self, model: ModelRef, *, after: datetime.datetime) -> tuple[Price, ...]:
+        """Prices that are known today and begin on a later day, the next one first."""
 
     def ceiling(
         self,

@@ -14,7 +14,7 @@ from domain.chat import ChatRequest
 from domain.model import ModelSpec
 from domain.passes.compiler_pass import TokenMeter
 from domain.passes.prompt_size import count_prompt
-from domain.usage import Usage
+from domain.usage import AT_LIST_PRICE, Usage
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +44,8 @@ class Accounting:
             )
         else:
             usage = await asyncio.to_thread(self._estimate, request, spec, transcript)
-        return Bill(usage=usage, cost_usd=self.prices.cost(spec.ref, usage, at=at))
+        apart = AT_LIST_PRICE if reported is None else reported.apart
+        return Bill(usage=usage, cost_usd=self.prices.cost(spec.ref, usage, at=at, apart=apart))
 
     def _estimate(self, request: ChatRequest, spec: ModelSpec, transcript: Transcript) -> Usage:
         reported = transcript.reported
@@ -55,7 +56,15 @@ class Accounting:
         if output_tokens is None:
             said = transcript.text + "".join(call.name + call.arguments for call in transcript.tool_calls)
             output_tokens = self.meter.count_text(said, spec).tokens
-        return Usage(input_tokens=input_tokens, output_tokens=output_tokens, estimated=True)
+        return Usage(
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            # The provider's word for the half that it did report.
+            cached_input_tokens=0 if reported is None else reported.cached_input_tokens,
+            cache_write_tokens=0 if reported is None else reported.cache_write_tokens,
+            reasoning_tokens=0 if reported is None else reported.reasoning_tokens,
+            estimated=True,
+        )
 
     async def charge(self, run: Run, *, at: datetime.datetime) -> tuple[tuple[Attempt, ...], Bill | None]:
         """The run's attempts with what each took, and all of it together; None where nothing was said."""

@@ -31,12 +31,14 @@ def test_the_snapshot_is_what_the_package_says() -> None:
 
 @pytest.mark.parametrize("vendor", genai_package.SNAPSHOT_VENDORS)
 def test_the_snapshot_answers_as_the_package_does(vendor: str) -> None:
-    """For every model of every vendor, exact, dated, misspelt and in capitals; today, in the past and the future."""
+    """For every model of every vendor, exact, dated, misspelt and in capitals; today, in the past and the future;
+    in each tier."""
     wrong = [
-        (name, day)
+        (name, day, tier)
         for name in sorted(set(_names()))
         for day in _DAYS
-        if _snapshot().find(vendor, name, day) != genai_package.find(vendor, name, day)
+        for tier in ("standard", "priority", "fast", "flex", "scale")
+        if _snapshot().find(vendor, name, day, tier) != genai_package.find(vendor, name, day, tier)
     ]
 
     assert wrong == []

@@ -11,7 +11,7 @@ import attrs
 from adapters.providers import json_text
 from adapters.providers.anthropic import errors
 from adapters.providers.anthropic.encode import messages_body
-from adapters.providers.counts import token_count
+from adapters.providers.counts import detail, tier_of, token_count
 from adapters.providers.hints import HeaderLookup
 from adapters.providers.http_provider import made_up_id, not_an_answer
 from adapters.providers.repeated_frame import RepeatedFrame
@@ -26,6 +26,7 @@ from domain.chat import (
     UsageReported,
 )
 from domain.errors import ProviderFailure
+from domain.usage import AT_LIST_PRICE, STANDARD_TIER, PricedApart
 
 _STOP: Final[dict[str, FinishReason]] = {
     "end_turn": "stop",
@@ -216,17 +217,31 @@ def usage_of(usage: Any) -> UsageReported | None:
     fresh, written = token_count(usage.get("input_tokens")), token_count(usage.get("output_tokens"))
     if fresh is None and written is None:
         return None
-    read = token_count(usage.get("cache_read_input_tokens")) or 0
-    stored = token_count(usage.get("cache_creation_input_tokens")) or 0
-    details = usage.get("output_tokens_details")
-    reasoning = token_count(details.get("thinking_tokens")) if type(details) is dict else None
+    read = detail(usage, "cache_read_input_tokens")
+    parts = usage.get("cache_creation")
+    for_an_hour = detail(parts, "ephemeral_1h_input_tokens")
+    stored = token_count(usage.get("cache_creation_input_tokens"))
+    if stored is None:
+        stored = detail(parts, "ephemeral_5m_input_tokens") + for_an_hour
+    # Of a stream the parts come once, at its start, and the sum again at its end.
+    for_an_hour = min(for_an_hour, stored)
+    tier, region = _tier(usage), "us" if usage.get("inference_geo") == "us" else None
     return UsageReported(
         input_tokens=None if fresh is None else fresh + read + stored,
         output_tokens=written,
         cached_input_tokens=read,
         cache_write_tokens=stored,
-        reasoning_tokens=reasoning or 0,
+        reasoning_tokens=detail(usage.get("output_tokens_details"), "thinking_tokens"),
+        apart=PricedApart(cache_write_1h_tokens=for_an_hour, tier=tier, region=region)
+        if for_an_hour or region or tier != STANDARD_TIER
+        else AT_LIST_PRICE,
     )
+
+
+def _tier(usage: dict[str, Any]) -> str:
+    """`speed: fast` has a price of its own; `service_tier: priority` is capacity that was paid for before."""
+    speed = tier_of(usage.get("speed"))
+    return speed if speed != STANDARD_TIER else tier_of(usage.get("service_tier"))
 
 
 def _started(message: dict[str, Any]) -> AnswerStarted:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.providers import json_text
-from adapters.providers.counts import token_count
+from adapters.providers.counts import detail, tier_of, token_count
 from adapters.providers.hints import HeaderLookup
 from adapters.providers.http_provider import made_up_id, not_an_answer
 from adapters.providers.openai import errors
@@ -26,6 +26,7 @@ from domain.chat import (
     UsageReported,
 )
 from domain.errors import ProviderFailure
+from domain.usage import AT_LIST_PRICE, STANDARD_TIER, PricedApart
 
 _FINISH: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -88,7 +89,7 @@ class OpenAICodec:
                         raise not_an_answer()
                     events.append(delta if delta.id else attrs.evolve(delta, id=made_up_id(number)))
                     number += 1
-        usage = usage_of(answer.get("usage"))
+        usage = usage_of(answer.get("usage"), answer.get("service_tier"))
         if usage is not None:
             events.append(usage)
         events.append(AnswerFinished(reason=_reason(finish, refused=bool(refusal), called=bool(calls))))
@@ -120,6 +121,7 @@ class OpenAIStream:
     _named: set[int] = attrs.field(factory=set)
     """The calls whose name has come."""
     _usage: UsageReported | None = None
+    _tier: Any = None
     repeated: RepeatedFrame = attrs.field(factory=lambda: RepeatedFrame(b"content"), kw_only=True)
 
     @property
@@ -142,10 +144,12 @@ class OpenAIStream:
             raise errors.failure_in_answer(chunk["error"])
         if not self._started:
             self._started = True
+            self._tier = chunk.get("service_tier")
             events.append(_started(chunk))
         usage = chunk.get("usage")
         if usage is not None:
-            self._usage = usage_of(usage) or self._usage
+            self._tier = chunk.get("service_tier") or self._tier
+            self._usage = usage_of(usage, self._tier) or self._usage
         choices = chunk.get("choices")
         if type(choices) is list:
             for choice in choices:
@@ -248,25 +252,34 @@ class OpenAIStream:
         return events
 
 
-def usage_of(usage: Any) -> UsageReported | None:
-    """The counts of a `usage` object; None where there is none, or nothing in it can be believed."""
+def usage_of(usage: Any, service_tier: Any = None) -> UsageReported | None:
+    """The counts of a `usage` object; None where there is none, or nothing in it can be believed.
+
+    Every count of the details is of tokens that `prompt_tokens` or `completion_tokens` holds already.
+
+    Args:
+        service_tier: the answer's own field: how it was processed, whatever was asked for.
+    """
     if type(usage) is not dict:
         return None
     sent, written = token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens"))
     if sent is None and written is None:
         return None
-    cached = reasoning = None
-    details = usage.get("prompt_tokens_details")
-    if type(details) is dict:
-        cached = token_count(details.get("cached_tokens"))
-    details = usage.get("completion_tokens_details")
-    if type(details) is dict:
-        reasoning = token_count(details.get("reasoning_tokens"))
+    of_prompt, of_answer = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    images = detail(of_prompt, "image_tokens")
+    sound, spoken = detail(of_prompt, "audio_tokens"), detail(of_answer, "audio_tokens")
+    tier = tier_of(service_tier)
     return UsageReported(
         input_tokens=sent,
         output_tokens=written,
-        cached_input_tokens=cached or 0,
-        reasoning_tokens=reasoning or 0,
+        cached_input_tokens=detail(of_prompt, "cached_tokens"),
+        cache_write_tokens=detail(of_prompt, "cache_write_tokens"),
+        reasoning_tokens=detail(of_answer, "reasoning_tokens"),
+        apart=PricedApart(
+            input_image_tokens=images, input_audio_tokens=sound, output_audio_tokens=spoken, tier=tier
+        )
+        if images or sound or spoken or tier != STANDARD_TIER
+        else AT_LIST_PRICE,
     )
 
 

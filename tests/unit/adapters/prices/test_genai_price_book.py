@@ -5,16 +5,17 @@ import json
 import subprocess
 import sys
 import timeit
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from adapters.prices.genai_price_book import GenaiPriceBook
-from application.ports.price_book import Price
+from application.ports.price_book import Ceiling, Price
+from domain.json_value import JSONValue
 from domain.model import ModelRef
-from domain.usage import Usage
+from domain.usage import PricedApart, Usage
 from entrypoints.resources import resource
 
 AT = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
@@ -26,7 +27,9 @@ SNAPSHOT = resource("config/prices.json")
 from_both = pytest.mark.parametrize("snapshot", [SNAPSHOT, None], ids=["snapshot", "package"])
 
 
-def _book(snapshot: Path | None = SNAPSHOT, overrides: Mapping[str, Price] | None = None) -> GenaiPriceBook:
+def _book(
+    snapshot: Path | None = SNAPSHOT, overrides: Mapping[str, Price | Sequence[Price]] | None = None
+) -> GenaiPriceBook:
     return GenaiPriceBook(
         vendors=VENDORS,
         overrides={ModelRef.parse(name): price for name, price in (overrides or {}).items()},
@@ -108,8 +111,155 @@ def test_half_an_override_is_no_price() -> None:
 def test_list_prices(snapshot: Path | None) -> None:
     """The first tier."""
     assert _book(snapshot).price(ModelRef("anthropic", "claude-sonnet-4-5"), at=AT) == Price(
-        input_per_mtok=Decimal(3), output_per_mtok=Decimal(15), cached_input_per_mtok=Decimal("0.3")
+        input_per_mtok=Decimal(3),
+        output_per_mtok=Decimal(15),
+        cached_input_per_mtok=Decimal("0.3"),
+        cache_write_per_mtok=Decimal("3.75"),
+        cache_write_1h_per_mtok=Decimal(6),
     )
+
+
+_GPT_5 = ModelRef("openai", "gpt-5")
+
+
+def _noon(day: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(f"{day}T12:00:00+00:00")
+
+
+def _dated(day: str | None, rate: int) -> Price:
+    return Price(
+        input_per_mtok=Decimal(rate),
+        output_per_mtok=Decimal(rate),
+        starts_on=None if day is None else datetime.date.fromisoformat(day),
+    )
+
+
+@pytest.mark.parametrize(
+    ("at", "cost"),
+    [
+        ("2026-11-30T23:59:59.999999+00:00", "0.00000125"),  # the list price, until the first of them begins
+        ("2026-12-01T00:00:00+00:00", "0.000003"),
+        ("2026-12-31T23:59:59+00:00", "0.000003"),
+        ("2027-01-01T00:59:59+01:00", "0.000003"),  # it is still December in UTC
+        ("2027-01-01T00:00:00+00:00", "0.000007"),
+        ("2030-01-01T00:00:00+00:00", "0.000007"),
+    ],
+)
+def test_dated_overrides_hold_from_their_day_on(at: str, cost: str) -> None:
+    """A UTC day; in whichever order they are given."""
+    book = _book(overrides={"openai:gpt-5": [_dated("2027-01-01", 7), _dated("2026-12-01", 3)]})
+
+    assert Decimal(cost) == book.cost(_GPT_5, _usage(1, 0), at=datetime.datetime.fromisoformat(at))
+
+
+def test_the_price_and_what_comes() -> None:
+    """The one of today is no news; the next one stands first."""
+    now, soon, later = _dated(None, 1), _dated("2026-12-01", 3), _dated("2027-01-01", 7)
+    book = _book(overrides={"openai:gpt-5": [later, now, soon]})
+
+    assert now == book.price(_GPT_5, at=_noon("2026-11-30"))
+    assert (soon, later) == book.coming(_GPT_5, after=_noon("2026-11-30"))
+    assert soon == book.price(_GPT_5, at=_noon("2026-12-01"))
+    assert (later,) == book.coming(_GPT_5, after=_noon("2026-12-01"))
+    assert () == book.coming(_GPT_5, after=_noon("2027-01-01"))
+
+
+def test_overrides_hold_in_every_tier_and_region() -> None:
+    """Whoever sets a price knows what is paid."""
+    apart = PricedApart(tier="scale", region="us")
+    book = _book(overrides={"anthropic:claude-opus-5-5": _dated(None, 1)})
+
+    assert Decimal("0.000001") == book.cost(
+        ModelRef("anthropic", "claude-opus-5-5"), _usage(1, 0), at=AT, apart=apart
+    )
+
+
+def test_each_kind_of_token_has_its_override() -> None:
+    """One digit each: fresh, cached, written for 5 minutes and an hour, image, sound, answer, spoken answer."""
+    names = [
+        "input_per_mtok", "cached_input_per_mtok", "cache_write_per_mtok", "cache_write_1h_per_mtok",
+        "image_input_per_mtok", "audio_input_per_mtok", "output_per_mtok", "audio_output_per_mtok",
+    ]  # fmt: skip
+    price = Price(**{name: Decimal(10) ** place for place, name in enumerate(names)})  # type: ignore[arg-type]  # no day
+    apart = PricedApart(
+        cache_write_1h_tokens=4, input_image_tokens=5, input_audio_tokens=6, output_audio_tokens=8
+    )
+    usage = Usage(
+        input_tokens=1 + 2 + 3 + 4 + 5 + 6,
+        output_tokens=7 + 8,
+        cached_input_tokens=2,
+        cache_write_tokens=3 + 4,
+    )
+
+    cost = _book(overrides={"vllm:llama": price}).cost(ModelRef("vllm", "llama"), usage, at=AT, apart=apart)
+
+    assert Decimal("87.654321") == cost
+
+
+@pytest.mark.parametrize(
+    ("apart", "cost"),
+    [
+        (PricedApart(input_audio_tokens=99), "0.00032"),  # all ten of the prompt at 32
+        (PricedApart(input_image_tokens=99, input_audio_tokens=4), "0.000143"),  # 4 x 32 + 6 x 2.5
+        (PricedApart(cache_write_1h_tokens=99), "0.000025"),  # nothing was written
+    ],
+)
+def test_parts_are_never_more_than_the_whole(apart: PricedApart, cost: str) -> None:
+    """A garbled report can't make an answer dearer than its tokens."""
+    assert Decimal(cost) == _book().cost(ModelRef("openai", "gpt-audio"), _usage(10, 0), at=AT, apart=apart)
+
+
+@from_both
+@pytest.mark.parametrize(
+    ("model", "prompt", "parameters", "ceiling"),
+    [
+        ("openai:gpt-4o", 1000, {}, ("2.5", "10")),
+        ("openai:gpt-6-sol", 1000, {}, ("2.5", "10")),  # what is written to the cache costs more than input
+        ("openai:gpt-6-sol", 272_001, {}, ("5", "15")),
+        ("openai:gpt-5", 1000, {"service_tier": "priority"}, ("2.5", "20")),
+        ("openai:gpt-5", 1000, {"service_tier": "fast"}, ("2.5", "20")),
+        (
+            "openai:gpt-5",
+            1000,
+            {"service_tier": "flex"},
+            ("1.25", "10"),
+        ),  # the provider may not have it just now
+        ("openai:gpt-5", 1000, {"service_tier": "auto"}, ("1.25", "10")),
+        ("openai:gpt-5", 1000, {"service_tier": "scale"}, None),
+        ("anthropic:claude-opus-5-5", 1000, {}, ("4", "20")),
+        ("anthropic:claude-opus-5-5", 1000, {"cache_control": {"type": "ephemeral"}}, ("8", "20")),
+        ("anthropic:claude-opus-5-5", 1000, {"speed": "fast"}, ("8", "40")),
+        ("anthropic:claude-opus-5-5", 1000, {"inference_geo": "us"}, ("4.4", "22")),
+        ("anthropic:claude-opus-5-5", 1000, {"service_tier": "standard_only"}, ("4", "20")),
+        ("anthropic:claude-sonnet-4-5", 200_001, {}, ("6", "22.5")),
+        ("demo:demo", 1000, {}, ("0", "0")),
+        ("vllm:llama", 1000, {}, None),
+    ],
+)
+def test_ceilings(
+    model: str,
+    prompt: int,
+    parameters: Mapping[str, JSONValue],
+    ceiling: tuple[str, str] | None,
+    snapshot: Path | None,
+) -> None:
+    """The dearest that a prompt's token can be, and an answer's."""
+    found = _book(snapshot).ceiling(ModelRef.parse(model), prompt, at=AT, parameters=parameters)
+
+    assert found == (
+        None
+        if ceiling is None
+        else Ceiling(input_per_mtok=Decimal(ceiling[0]), output_per_mtok=Decimal(ceiling[1]))
+    )
+
+
+def test_a_call_may_outlast_its_day() -> None:
+    """What begins before midnight can end in a dearer month."""
+    book = _book(overrides={"openai:gpt-5": [_dated(None, 1), _dated("2026-12-01", 3)]})
+
+    for day, rate in (("2026-11-29", 1), ("2026-11-30", 3)):
+        ceiling = book.ceiling(_GPT_5, 1, at=_noon(day))
+        assert ceiling == Ceiling(input_per_mtok=Decimal(rate), output_per_mtok=Decimal(rate))
 
 
 def test_the_hot_path_costs_microseconds() -> None:
@@ -143,6 +293,7 @@ def test_chats_with_known_vendors_are_priced_without_the_package() -> None:
     code = """
 import datetime, sys
 from adapters.prices.genai_price_book import GenaiPriceBook
+from domain.json_value import JSONValue
 from domain.model import ModelRef
 from entrypoints.resources import resource
 
