@@ -122,6 +122,10 @@ MESSAGES = sa.Table(
     sa.UniqueConstraint("thread_id", "tenant", "position").ddl_if(dialect="sqlite"),
     sa.Index(None, "thread_id", "tenant", "position").ddl_if(dialect="postgresql"),
     _belongs_to("threads", "thread_id"),
+    # Which hour they are of: rows lie in the order of their time, so a few bytes for each megabyte tell.
+    sa.Index(None, "created_at", postgresql_using="brin", postgresql_with={"autosummarize": "true"}).ddl_if(
+        dialect="postgresql"
+    ),
 )
 _partial_index("ix_messages_pinned", MESSAGES, ("thread_id", "tenant", "position"), "pinned")
 _partial_index("ix_messages_rated", MESSAGES, ("thread_id", "tenant", "position"), "rating IS NOT NULL")
@@ -317,4 +321,76 @@ API_KEYS = sa.Table(
     sa.UniqueConstraint("hash"),
     sa.Index(None, "changed_at"),
     sa.Index(None, "tenant", "name"),
+)
+
+# What budgets have spent, a row for each period of each subject.
+BUDGET_COUNTERS = sa.Table(
+    "budget_counters",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    # `key`, `tenant`, `user`, `thread`.
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("subject_id", sa.Text, nullable=False),
+    # `day`, `month`, `total`.
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("starts_at", Timestamp, nullable=False),
+    sa.Column("spent_usd", Money, nullable=False),
+    sa.PrimaryKeyConstraint("subject_id", "tenant", "subject", "period", "starts_at"),
+    sa.Index(None, "starts_at"),
+)
+
+# What each process has reserved of a counter. Whoever writes one has locked the counter's row.
+BUDGET_HOLDS = sa.Table(
+    "budget_holds",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("subject_id", sa.Text, nullable=False),
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("starts_at", Timestamp, nullable=False),
+    sa.Column("holder", Identifier, nullable=False),
+    sa.Column("amount_usd", Money, nullable=False),
+    sa.Column("lease_until", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("subject_id", "tenant", "subject", "period", "starts_at", "holder"),
+    sa.Index(None, "lease_until"),
+)
+
+_USE_DIMENSIONS = (
+    "provider", "model", "prompt_version", "prompt_label", "key_id", "user", "outcome", "purpose",
+)  # fmt: skip
+_USE_SUMS = (
+    "requests", "errors", "failovers", "input_tokens", "output_tokens", "cached_input_tokens",
+    "cache_write_tokens", "reasoning_tokens", "unpriced", "estimated", "latency_ms",
+    "thumbs_up", "thumbs_down", "stars", "stars_total",
+)  # fmt: skip
+
+
+def _use(*, of: str, time: str) -> list[sa.Column[object]]:
+    """What was used, in a row: of what, then how much. Text that says nothing is empty, as keys hold no null."""
+    return [
+        sa.Column("tenant", sa.Text, nullable=False),
+        # `answer`, `attempt`, `refusal`; `user` is answers once more, by nothing but the user.
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column(time, Timestamp, nullable=False),
+        *[sa.Column(name, sa.Text, nullable=False) for name in _USE_DIMENSIONS],
+        # Of `domain/latency.py`; -1 where there is none that counts.
+        sa.Column("latency_bucket", sa.Integer, nullable=False),
+        *[sa.Column(name, sa.BigInteger, nullable=False) for name in _USE_SUMS],
+        sa.Column("latency_low_ms", sa.BigInteger, nullable=False),
+        sa.Column("latency_high_ms", sa.BigInteger, nullable=False),
+        sa.Column("cost_usd", Money, nullable=False),
+        *([] if of == "log" else [sa.Column("last_at", Timestamp, nullable=False)]),
+    ]
+
+
+# What the last chats used, until it is added to the hours and the days. Nothing finds a row here, so nothing makes a
+# transaction wait for another one's: it has no key.
+USAGE_LOG = sa.Table("usage_log", METADATA, *_use(of="log", time="at"))
+
+_USE_KEY = ("tenant", "kind", "start", *_USE_DIMENSIONS, "latency_bucket")
+USAGE_HOURS = sa.Table(
+    "usage_hours", METADATA, *_use(of="sums", time="start"), sa.PrimaryKeyConstraint(*_USE_KEY)
+)
+USAGE_DAYS = sa.Table(
+    "usage_days", METADATA, *_use(of="sums", time="start"), sa.PrimaryKeyConstraint(*_USE_KEY)
 )

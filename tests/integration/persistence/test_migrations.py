@@ -160,7 +160,7 @@ async def test_revision_that_breaks_older_replicas_is_said_before(
     await migrating.aclose()
 
     assert [None, None] == [plan.warning for plan in plans[:2]]
-    assert ["0004"] == list(plans[2].breaks_older)
+    assert ["0004", "0008"] == list(plans[2].breaks_older)
     said = plans[2].warning or ""
     assert "revision 0004: replicas of a lor3 from before" in said
     assert "stop them first, migrate, then start the new ones" in said
