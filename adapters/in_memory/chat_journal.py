@@ -2,6 +2,7 @@
 
 import attrs
 
+from adapters.in_memory.budget_ledger import count
 from adapters.in_memory.conversations import storable
 from adapters.in_memory.idempotency import complete
 from adapters.in_memory.shelves import Shelves
@@ -58,6 +59,8 @@ class InMemoryChatJournal:
                 thread, length=0, updated_at=thread.updated_at or thread.created_at
             )
         self._add_turns(record, tenant, key)
+        for spend in record.spends:
+            count(shelves, (tenant, spend.subject, spend.period, spend.starts_at), spend.amount_usd)
 
     def _add_turns(self, record: ChatRecord, tenant: Tenant, key: tuple[Tenant, ThreadId]) -> None:
         if not record.messages:

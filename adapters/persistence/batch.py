@@ -28,6 +28,9 @@ class Batch:
     completions: list[Row] = attrs.field(factory=list)
     """Of idempotency keys: each must find its claim, or nothing of the batch is stored."""
 
+    spends: list[Row] = attrs.field(factory=list)
+    """What its chats add to the counters of budgets, one by one."""
+
     @classmethod
     def of(cls, records: Sequence[ChatRecord]) -> "Batch":
         batch = cls()
@@ -45,6 +48,7 @@ class Batch:
             attempts=[row for row in self.attempts if (row["tenant"], row["thread_id"]) not in missing],
             growth={key: row for key, row in self.growth.items() if key not in missing},
             completions=[row for row in self.completions if (row["tenant"], row["thread_id"]) not in missing],
+            spends=[row for row in self.spends if (row["tenant"], row["thread_id"]) not in missing],
         )
 
     def _add(self, record: ChatRecord, new: dict[ThreadKey, Row]) -> None:
@@ -78,6 +82,19 @@ class Batch:
                 row["thread_id"] = thread.id
                 row["continues"] = continues
                 self.attempts.append(row)
+        for spend in record.spends:
+            self.spends.append(
+                {
+                    "tenant": thread.tenant,
+                    "subject": spend.subject.kind,
+                    "subject_id": spend.subject.id,
+                    "period": spend.period,
+                    "starts_at": spend.starts_at,
+                    "spent_usd": spend.amount_usd,
+                    "thread_id": thread.id,
+                    "continues": continues,
+                }
+            )
         completion = record.completes
         if completion is not None:
             self.completions.append(

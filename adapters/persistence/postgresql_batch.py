@@ -16,7 +16,14 @@ from adapters.persistence.batch import Batch
 from adapters.persistence.json_codec import encode_json_bytes
 from adapters.persistence.postgresql_exchange import Statement
 from adapters.persistence.rows import Row
-from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS
+from adapters.persistence.tables import (
+    ATTEMPTS,
+    BUDGET_COUNTERS,
+    IDEMPOTENCY_KEYS,
+    MESSAGES,
+    SESSIONS,
+    THREADS,
+)
 
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
 
@@ -63,6 +70,21 @@ def _completed(stored: str) -> str:
     )
 
 
+def _spent(stored: str) -> str:
+    """Adds to the counters of budgets, each once and in their order, as whoever reserves of them locks them."""
+    key = ("tenant", "subject", "subject_id", "period", "starts_at")
+    names = ", ".join(key)
+    columns = [BUDGET_COUNTERS.c[name] for name in (*key, "spent_usd")]
+    return (
+        f", spent AS (INSERT INTO budget_counters AS c ({names}, spent_usd) "
+        f"SELECT {names}, sum(x.spent_usd) "
+        f"FROM {_recordset('spends', columns, ', thread_id uuid, continues boolean')} WHERE {stored} "
+        f"GROUP BY {names} ORDER BY subject_id, tenant, subject, period, starts_at "
+        f"ON CONFLICT (subject_id, tenant, subject, period, starts_at) "
+        f"DO UPDATE SET spent_usd = c.spent_usd + excluded.spent_usd)"
+    )
+
+
 # A division by zero rolls all of it back: `failures.py` knows its code.
 _ALL_COMPLETED: Final = "1 / ((SELECT count(*) FROM completed) = (SELECT count(*) FROM due))::int"
 
@@ -71,7 +93,7 @@ _IS_STORED: Final = (
 )
 
 
-def _new_threads_only(*, completing: bool = False) -> str:
+def _new_threads_only(*, completing: bool = False, spending: bool = False) -> str:
     attempts = (
         f"INSERT INTO attempts ({_names(ATTEMPTS.columns)}) "
         f"SELECT {_names(ATTEMPTS.columns)} FROM {_recordset('attempts', ATTEMPTS.columns)}"
@@ -79,14 +101,14 @@ def _new_threads_only(*, completing: bool = False) -> str:
     if completing:
         attempts = f"new_attempts AS ({attempts}), {_completed('true')} SELECT {_ALL_COMPLETED}"
     return (
-        f"WITH {_parents()}, "
+        f"WITH {_parents()}{_spent('true') if spending else ''}, "
         f"new_messages AS (INSERT INTO messages ({_names(MESSAGES.columns)}) "
         f"SELECT {_names(MESSAGES.columns)} FROM {_recordset('messages', MESSAGES.columns)})"
         f"{', ' if completing else ' '}{attempts}"
     )
 
 
-def _with_growth(*, completing: bool = False) -> str:
+def _with_growth(*, completing: bool = False, spending: bool = False) -> str:
     messages = ", ".join(
         'x."position" + coalesce(l.next_position, 0)' if column.name == "position" else f'x."{column.name}"'
         for column in MESSAGES.columns
@@ -105,7 +127,7 @@ def _with_growth(*, completing: bool = False) -> str:
         f"updated_at = greatest(t.updated_at, g.updated_at) FROM locked l "
         f"JOIN growth g ON g.tenant = l.tenant AND g.id = l.id "
         f"WHERE t.tenant = l.tenant AND t.id = l.id), "
-        f"{_parents()}, "
+        f"{_parents()}{_spent(_IS_STORED) if spending else ''}, "
         f"new_messages AS (INSERT INTO messages ({_names(MESSAGES.columns)}) SELECT {messages} "
         f"FROM {_recordset('messages', MESSAGES.columns, ', continues boolean')} "
         f"LEFT JOIN locked l ON x.continues AND l.tenant = x.tenant AND l.id = x.thread_id "
@@ -123,7 +145,7 @@ def _with_growth(*, completing: bool = False) -> str:
     )
 
 
-_ROWS: Final = ("sessions", "threads", "messages", "attempts")
+_ROWS: Final[tuple[str, ...]] = ("sessions", "threads", "messages", "attempts")
 _GROWTH: Final = ("growth", "ids")
 _COMPLETIONS: Final = ("completions", "keys")
 
@@ -134,26 +156,37 @@ def _statement(name: str, text: str, parameters: Sequence[str]) -> Statement:
     return Statement(name=name.encode(), text=text.encode())
 
 
-# Made of the tables' own names and types, nothing else. By whether threads grow, and whether keys are completed.
+def _variant(*, growing: bool, completing: bool, spending: bool) -> Statement:
+    made = _with_growth if growing else _new_threads_only
+    name = "lor3_growth" if growing else "lor3_new_threads"
+    parameters = _ROWS
+    if growing or completing:
+        parameters += ("tenants",)
+    for is_used, suffix, more in ((growing, "", _GROWTH), (completing, "_keys", _COMPLETIONS)):
+        if is_used:
+            name, parameters = name + suffix, parameters + more
+    if spending:
+        name, parameters = f"{name}_spends", (*parameters, "spends")
+    return _statement(name, made(completing=completing, spending=spending), parameters)
+
+
+# Made of the tables' own names and types, nothing else. By whether threads grow, keys are completed and budgets spent
+# of: what a batch does not have it does not pay for.
 _WRITE: Final = {
-    (False, False): _statement("lor3_new_threads", _new_threads_only(), _ROWS),
-    (True, False): _statement("lor3_growth", _with_growth(), (*_ROWS, "tenants", *_GROWTH)),
-    (False, True): _statement(
-        "lor3_new_threads_keys", _new_threads_only(completing=True), (*_ROWS, "tenants", *_COMPLETIONS)
-    ),
-    (True, True): _statement(
-        "lor3_growth_keys", _with_growth(completing=True), (*_ROWS, "tenants", *_GROWTH, *_COMPLETIONS)
-    ),
+    (growing, completing, spending): _variant(growing=growing, completing=completing, spending=spending)
+    for growing in (False, True)
+    for completing in (False, True)
+    for spending in (False, True)
 }
 
 
-NOTHING: Final = (_WRITE[True, True], [b"[]"] * 4 + [b"{}", b"[]", b"{}", b"[]", b"{}"])
+NOTHING: Final = (_WRITE[True, True, True], [b"[]"] * 4 + [b"{}", b"[]", b"{}", b"[]", b"{}", b"[]"])
 """The statement that does everything, and its parameters where there is nothing to do."""
 
 
 def statement_for(batch: Batch) -> Statement:
     """Of no rows; where threads grow, of the tenant and id of each that was found."""
-    return _WRITE[bool(batch.growth), bool(batch.completions)]
+    return _WRITE[bool(batch.growth), bool(batch.completions), bool(batch.spends)]
 
 
 def _json(rows: Sequence[Row]) -> bytes:
@@ -190,4 +223,6 @@ def parameters_of(batch: Batch) -> list[bytes]:
     if completions:
         parameters.append(_json(completions))
         parameters.append(array(row["key"] for row in completions))
+    if batch.spends:
+        parameters.append(_json(batch.spends))
     return parameters

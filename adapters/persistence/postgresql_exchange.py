@@ -64,6 +64,7 @@ async def execute(
     *,
     tenants: str,
     limit_s: float,
+    before: Sequence[tuple[Statement, Sequence[bytes | None]]] = (),
 ) -> PGresult:
     """Runs a statement in a transaction of its own that sees these tenants; prepares it where that is needed.
 
@@ -72,6 +73,7 @@ async def execute(
     Args:
         parameters: in text form, of which none may hold a zero byte; None is NULL
         tenants: as `tenancy.setting` makes it
+        before: go ahead of it in the same transaction, each with its parameters; what comes later sees what they did
 
     Raises:
         psycopg.Error: the server refused it, and nothing was done; or the connection ended.
@@ -80,27 +82,26 @@ async def execute(
     known = _KNOWN.get(connection)
     if known is None:
         known = _KNOWN[connection] = _Known()
+    steps = ((_SET, (tenants.encode(),)), *before, (statement, parameters))
     try:
-        return await _exchange(connection.pgconn, known, statement, parameters, tenants.encode(), limit_s)
+        return await _exchange(connection.pgconn, known, steps, limit_s)
     except (InvalidSqlStatementName, DuplicatePreparedStatement):
         # Rolled back. Somebody in between (PgBouncer with `max_prepared_statements = 0`) changes connections.
         known.names.clear()
         known.keeps_names = False
-        return await _exchange(connection.pgconn, known, statement, parameters, tenants.encode(), limit_s)
+        return await _exchange(connection.pgconn, known, steps, limit_s)
 
 
 async def _exchange(
     pgconn: PGconn,
     known: _Known,
-    statement: Statement,
-    parameters: Sequence[bytes | None],
-    tenants: bytes,
+    steps: Sequence[tuple[Statement, Sequence[bytes | None]]],
     limit_s: float,
 ) -> PGresult:
     sent: list[bytes | None] = []
     """For each command the name that it makes known."""
     pgconn.enter_pipeline_mode()
-    for each, values in ((_SET, (tenants,)), (statement, parameters)):
+    for each, values in steps:
         if not known.keeps_names:
             pgconn.send_query_params(each.text, values)
             continue

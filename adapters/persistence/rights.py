@@ -14,6 +14,7 @@ _FOR_CHATS: Final = {
     "messages": ("SELECT", "INSERT"),
     "attempts": ("INSERT",),
     "idempotency_keys": ("SELECT", "INSERT", "UPDATE"),
+    "budget_counters": ("SELECT", "INSERT", "UPDATE"),
 }
 _FOR_ALL: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _ROLE: Final = sa.text("SELECT quote_ident(current_user)")

@@ -15,6 +15,7 @@ from adapters.persistence.batch import Batch, ThreadKey
 from adapters.persistence.batch_writer import ClaimLost
 from adapters.persistence.column_types import Timestamp
 from adapters.persistence.rows import Row
+from adapters.persistence.sqlite_counters import COUNTER_KEY, count
 from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS
 from adapters.persistence.trial import trial_record
 from domain.clean_text import clean
@@ -118,6 +119,8 @@ class SQLiteWriter:
                 connection.execute(statement, [_storable(row, surplus) for row in rows])
         for row in batch.completions:
             _complete(connection, row)
+        for row in batch.spends:
+            count(connection, {name: clean(row[name]) for name in COUNTER_KEY}, row["spent_usd"])
         return missing
 
     def _try_to_write(self) -> None:

@@ -17,6 +17,7 @@ from adapters.persistence.key_store import SQLKeyStore
 from adapters.persistence.maintenance import SQLMaintenance
 from adapters.persistence.readiness import Readiness
 from adapters.persistence.unit_of_work import unit_of_work_factory
+from application.ports.budget_ledger import BudgetLedger
 from application.ports.chat_journal import ChatJournal
 from application.ports.conversation_reader import ConversationReader
 from application.ports.key_store import KeyStore
@@ -26,7 +27,9 @@ from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.errors import StorageUnavailable
 
 if TYPE_CHECKING:
+    from adapters.persistence.postgresql_budget_ledger import PostgreSQLBudgetLedger
     from adapters.persistence.postgresql_conversation_reader import PostgreSQLConversationReader
+    from adapters.persistence.sqlite_budget_ledger import SQLiteBudgetLedger
     from adapters.persistence.sqlite_conversation_reader import SQLiteConversationReader
 
 _LOGGER: Final = logging.getLogger("lor3.store")
@@ -70,6 +73,7 @@ class SQLStore:
     _unit_of_work: UnitOfWorkFactory = attrs.field(init=False)
     _maintenance: SQLMaintenance = attrs.field(init=False)
     _conversations: "PostgreSQLConversationReader | SQLiteConversationReader" = attrs.field(init=False)
+    _budgets: "PostgreSQLBudgetLedger | SQLiteBudgetLedger" = attrs.field(init=False)
     _checks: "set[asyncio.Task[SchemaState]]" = attrs.field(factory=set)
 
     def __attrs_post_init__(self) -> None:
@@ -85,6 +89,7 @@ class SQLStore:
         )
         self._maintenance = SQLMaintenance(database=self._database)
         self._conversations = self._reader()
+        self._budgets = self._ledger()
 
     @property
     def journal(self) -> ChatJournal:
@@ -93,6 +98,10 @@ class SQLStore:
     @property
     def conversations(self) -> ConversationReader:
         return self._conversations
+
+    @property
+    def budgets(self) -> BudgetLedger:
+        return self._budgets
 
     @property
     def maintenance(self) -> Maintenance:
@@ -172,6 +181,7 @@ class SQLStore:
         await asyncio.gather(*self._checks, return_exceptions=True)
         await self._departures.aclose()
         await self._conversations.aclose()
+        await self._budgets.aclose()
         if self._engine is not None:
             await self._engine.dispose()
 
@@ -236,6 +246,16 @@ class SQLStore:
 
         limit_s = self._database.config.statement_timeout_s + _ROUND_TRIP_S
         return PostgreSQLConversationReader(engine=self._pool, limit_s=limit_s)
+
+    def _ledger(self) -> "PostgreSQLBudgetLedger | SQLiteBudgetLedger":
+        if self._database.kind == "sqlite":
+            from adapters.persistence.sqlite_budget_ledger import SQLiteBudgetLedger
+
+            return SQLiteBudgetLedger(open=self._database.open_for_writing)
+        from adapters.persistence.postgresql_budget_ledger import PostgreSQLBudgetLedger
+
+        limit_s = self._database.config.statement_timeout_s + _ROUND_TRIP_S
+        return PostgreSQLBudgetLedger(engine=self._pool, limit_s=limit_s)
 
     def _writers(self) -> tuple[BatchWriter, ...]:
         # Only the writer of this database is imported: each brings its dialect, 1 to 3 MB.

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 import attrs
 
+from adapters.testing.budget_ledger_suite import BudgetLedgerSuite
 from adapters.testing.chats_to_store import (
     first_chat,
     further_chat,
@@ -51,6 +52,7 @@ class StoreSuite(
     UsageSuite,
     ClientChatSuite,
     KeyStoreSuite,
+    BudgetLedgerSuite,
 ):
     """The journal here, all else in the files of the others."""
 

@@ -40,7 +40,8 @@ class AppliedBudget:
 class Spend:
     """What a chat has cost in one period of one subject; stored in the transaction that stores the chat.
 
-    Which day or month that is says the database's clock, when it is stored.
+    It counts in the period in which it was covered, as the database's clock had it then: that is where the money is
+    reserved.
     """
 
     subject: Subject
@@ -66,3 +67,21 @@ class BudgetState:
 
 
 EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def period_start(period: Period, at: datetime.datetime) -> datetime.datetime:
+    """When the period began that holds `at`; the epoch for `total`."""
+    if period == "total":
+        return EPOCH
+    midnight = at.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight if period == "day" else midnight.replace(day=1)
+
+
+def period_end(period: Period, starts_at: datetime.datetime) -> datetime.datetime | None:
+    """When the next one begins; None for `total`."""
+    if period == "total":
+        return None
+    if period == "day":
+        return starts_at + datetime.timedelta(days=1)
+    year, month = divmod(starts_at.year * 12 + starts_at.month, 12)
+    return starts_at.replace(year=year, month=month + 1)
