@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from application.ports.store import Store, StoreConfig
 from domain.errors import StorageUnavailable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from entrypoints.container import Container
     from entrypoints.reading import Reading
     from entrypoints.reload import ConfigReloader
+    from entrypoints.serving import Serving
 
 DRAIN_S = 10.0
 
@@ -33,6 +34,7 @@ async def running(
     chat_providers: "Mapping[str, ChatProvider] | None" = None,
     container: "Container | None" = None,
     import_files: bool = True,
+    serving: "Serving | None" = None,
 ) -> "AsyncIterator[Application]":
     """lor3, wired and started; leaving stores what is under way and closes every connection.
 
@@ -41,6 +43,7 @@ async def running(
         chat_providers: in place of the ones that `settings.providers` names, by name.
         container: one with overrides of its own.
         import_files: False leaves the folder of prompt files unread, for whoever decides about each file itself.
+        serving: of `lor3 serve`: then the log goes where the settings say, in place of stderr.
 
     Raises:
         ConfigurationError: a plugin is missing or refuses its settings. That the database or Redis is away
@@ -58,6 +61,8 @@ async def running(
         if chat_providers is None:
             chat_providers = _open_providers(settings)
         container.settings.override(settings)
+        if serving is not None:
+            container.serving.override(serving)
         container.store.override(store)
         container.chat_providers.override(dict(chat_providers))
         container.passes.override(_load_passes(settings))
@@ -115,6 +120,7 @@ def _application(container: "Container", reloader: "ConfigReloader") -> "Applica
     return Application(
         settings=container.settings(),
         key_ring=container.key_ring(),
+        ownership=container.ownership(),
         send_chat=container.send_chat(),
         live_answers=container.live_answers(),
         follow_answer=container.follow_answer(),
@@ -173,7 +179,8 @@ async def reading(settings: Settings) -> "AsyncIterator[Reading]":
 
     async with AsyncExitStack() as stack:
         store = open_store(settings)
-        log = LogTelemetry(settings.log.level, settings.log.format)
+        to: Literal["none", "stderr"] = "none" if settings.log.to == "none" else "stderr"
+        log = LogTelemetry(settings.log.level, settings.log.format, to=to, areas=settings.log.areas)
         stack.push_async_callback(log.aclose)
         stack.push_async_callback(store.aclose)
         url = settings.database.url.reveal()

@@ -5,7 +5,8 @@ their own store or chat providers.
 """
 
 import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.event_log import LocalEventLog
@@ -14,9 +15,11 @@ from adapters.in_memory.thread_gate import LocalThreadGate
 from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.prompts.files import FolderPromptFiles
 from adapters.prompts.texts import DocumentTexts
+from adapters.signing.ed25519 import Ed25519Signer
 from adapters.system import SystemClock, SystemRandomness, UUID7Generator
 from adapters.telemetry.fan_out import FanOutTelemetry
 from adapters.telemetry.log import LogTelemetry
+from adapters.telemetry.log_sinks import RotatingFile, of_worker
 from adapters.telemetry.prometheus import PrometheusTelemetry
 from adapters.tokens.tiktoken_meter import TiktokenMeter
 from application.ports.cooldown_board import CooldownBoard
@@ -36,6 +39,7 @@ from application.services.idempotency_guard import IdempotencyGuard
 from application.services.key_ring import KeyRing
 from application.services.live_answers import LiveAnswers
 from application.services.mirrors import Mirrors
+from application.services.ownership import Ownership
 from application.services.pinning import PinCarrier
 from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
@@ -85,6 +89,7 @@ from entrypoints.housekeeper import Housekeeper
 from entrypoints.injection import containers, providers
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.resources import resource
+from entrypoints.serving import Serving
 from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,6 +125,18 @@ def _default_models(settings: Settings) -> frozenset[ModelRef]:
         except InvalidRequest:
             continue  # whoever needs it says so: a chat by an error, a summary by a warning
     return frozenset(found)
+
+
+def _log(settings: Settings, serving: Serving | None) -> LogTelemetry:
+    log = settings.log
+    if serving is None:  # a command: stdout is for its result, and the files are the server's
+        to: Literal["none", "stderr"] = "none" if log.to == "none" else "stderr"
+        return LogTelemetry(log.level, log.format, to=to, areas=log.areas)
+    file: RotatingFile | None = None
+    if log.file is not None:
+        file = RotatingFile(of_worker(Path(log.file.path), serving.worker), log.file.max_bytes, log.file.keep)
+    may_write = serving.may_log if log.to == "stdout" else None
+    return LogTelemetry(log.level, log.format, to=log.to, areas=log.areas, file=file, may_write=may_write)
 
 
 def _known_models(settings: Settings) -> frozenset[ModelRef]:
@@ -214,7 +231,8 @@ class Container(containers.DeclarativeContainer):
     meter = providers.Singleton(TiktokenMeter)
     prices = providers.Singleton(_price_book, settings)
     prometheus = providers.Singleton(PrometheusTelemetry, providers.Callable(_known_models, settings))
-    log = providers.Singleton(LogTelemetry, settings.provided.log.level, settings.provided.log.format)
+    serving: providers.Provider[Serving | None] = providers.Object(None)
+    log = providers.Singleton(_log, settings, serving)
     telemetry = providers.Singleton(FanOutTelemetry, providers.List(prometheus, log))
     redis_link = providers.Singleton(_redis_link, settings, clock)
     cooldowns = providers.Singleton(_cooldowns, redis_link, clock)
@@ -222,7 +240,16 @@ class Container(containers.DeclarativeContainer):
     thread_gate = providers.Singleton(_thread_gate, redis_link, randomness, settings)
     event_log: providers.Singleton[EventLog] = providers.Singleton(_event_log, redis_link)
 
-    key_ring = providers.Singleton(KeyRing)
+    signer = providers.Singleton(Ed25519Signer)
+    key_ring = providers.Singleton(
+        KeyRing,
+        store=store.provided.keys,
+        clock=clock,
+        signer=signer,
+        is_disabled=settings.provided.auth.disabled,
+        opens_without_keys=settings.provided.opens_without_keys,
+        failed_per_minute=settings.provided.auth.failed_per_minute,
+    )
     health = providers.Singleton(
         RouteHealth,
         policy=settings.provided.routing,
@@ -337,6 +364,14 @@ class Container(containers.DeclarativeContainer):
     )
     live_answers = providers.Singleton(LiveAnswers, send_chat=send_chat, event_log=event_log)
     mirrors = providers.Singleton(Mirrors, event_log=event_log, clock=clock)
+    ownership = providers.Singleton(
+        Ownership,
+        unit_of_work=store.provided.unit_of_work,
+        live=live_answers,
+        event_log=event_log,
+        mirrors=mirrors,
+        clock=clock,
+    )
     retelling = providers.Singleton(
         Retelling, unit_of_work=store.provided.unit_of_work, formatters=formatters
     )

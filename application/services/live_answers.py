@@ -12,12 +12,14 @@ import attrs
 from application.ports.event_log import AnswerAddress, EventLog
 from application.services.answer_log import AnswerLog
 from application.services.arrivals import Arrivals
+from application.services.request_scope import RequestScope, current, enter
 from application.services.stop_signal import StopSignal
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAdmitted, ChatStarted, ChatSteps
+from domain.clean_text import clean
 from domain.errors import AnswerInterrupted, AnswerStopped, LorError, afresh
 from domain.ids import MessageId, Tenant
-from domain.live_answer import Ending
+from domain.live_answer import Ending, name_of_user
 
 KEPT: Final = 256
 """Answers whose events are kept after their end, for readers who come back at once; later ones read the store."""
@@ -84,7 +86,6 @@ class LiveAnswers:
     def is_idle(self) -> bool:
         return not self._tasks
 
-    def start(
     def use(self, send_chat: Streaming) -> None:
         """From now on answers are made by this one; those under way end with the one that began them."""
         self._send_chat = send_chat
@@ -93,6 +94,7 @@ class LiveAnswers:
         """The tasks that make answers now."""
         return frozenset(self._tasks)
 
+    def start(
         self,
         command: SendChatCommand,
         *,
@@ -176,6 +178,7 @@ class LiveAnswers:
 
     async def _make(self, answer: LiveAnswer, on_fault: Callable[[Exception], None] | None) -> None:
         ending = Ending()
+        scope = self._enter_scope(answer.command)
         try:
             await self._play(answer)
         except asyncio.CancelledError:
@@ -190,6 +193,20 @@ class LiveAnswers:
                 on_fault(error)
         finally:
             self._end(answer, ending)
+            scope.ended = True
+
+    @staticmethod
+    def _enter_scope(command: SendChatCommand) -> RequestScope:
+        """Of its own: the answer may outlive the request that began it, whose scope ends with it."""
+        begun_in, caller = current(), command.caller
+        scope = RequestScope(
+            request_id=command.request_id,
+            tenant=command.tenant,
+            key_id=caller.key_id,
+            traceparent=None if begun_in is None else begun_in.traceparent,
+        )
+        enter(scope)
+        return scope
 
     def _made(self, answer: LiveAnswer, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -222,6 +239,7 @@ class LiveAnswers:
     def _admitted(self, answer: LiveAnswer, step: ChatAdmitted) -> None:
         address = answer.address = AnswerAddress(answer.command.tenant, step.message_id)
         answer.log.message_id = step.message_id
+        answer.log.user = step.user
         answer.asked = step
         self._live[address] = answer
         for name in answer.names:
@@ -229,7 +247,10 @@ class LiveAnswers:
             named.remove(answer)
             named.insert(0, answer)
         if self._event_log.is_shared:
-            self._event_log.begin(address, names=answer.names, asked=step if answer.names else None)
+            names = answer.names
+            if step.user is not None:
+                names = (*names, name_of_user(clean(step.user), step.message_id))
+            self._event_log.begin(address, names=names, asked=step if answer.names else None)
 
     def _end(self, answer: LiveAnswer, ending: Ending) -> None:
         answer.log.end(ending)

@@ -32,7 +32,7 @@ def quiet(settings: "Settings") -> "Settings":
 
     if "log.level" in settings.origins:
         return settings
-    return attrs.evolve(settings, log=attrs.evolve(settings.log, level="error"))
+    return attrs.evolve(settings, log=attrs.evolve(settings.log, level="error", areas={}))
 
 
 @contextmanager

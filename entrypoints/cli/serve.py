@@ -1,6 +1,7 @@
 """`lor3 serve`: the HTTP API, in one process or several that share a port."""
 
 import asyncio
+import datetime
 import errno
 import gc
 import json
@@ -9,7 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,12 +23,15 @@ from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import say, warn
 from entrypoints.cli.reloading import HangUp, reloading
 from entrypoints.cli.worker_metrics import WorkerMetrics
+from entrypoints.serving import Serving
 
 if TYPE_CHECKING:
     from entrypoints.application import Application
     from entrypoints.settings import Settings
 
 _POLL_S: Final = 0.02
+_ANNOUNCED: Final = "announced"
+"""A file in the workers' folder: the supervisor has said where lor3 listens."""
 
 
 @click.command(
@@ -73,6 +77,7 @@ def serve(
         "server.port": port,
         "server.workers": workers,
         "prompts.watch": watch or None,
+        "log.format": "json" if as_json else None,
     }
     read = partial(settings_from, config_path, flags)
     settings = read()
@@ -86,10 +91,10 @@ def serve(
 
             with _meeting_place() as folder:
                 return supervise(
-                    arguments=_worker_arguments(settings, port, config_path, folder),
+                    arguments=_worker_arguments(settings, port, config_path, folder, as_json=as_json),
                     workers=settings.server.workers,
                     grace_s=settings.server.drain_s + 15.0,
-                    announce=_announce_when_up(settings, port, as_json=as_json),
+                    announce=_announce_when_up(settings, port, partial(_note_announced, folder), as_json=as_json),
                     hang_up=hang_up,
                 )
     return _run(_serve_announced(settings, read, port, hang_up, as_json=as_json))
@@ -144,8 +149,16 @@ def _answers(family: int, address: object) -> bool:
     return False
 
 
-async def _announce_when_up(settings: "Settings", port: int, *, as_json: bool) -> None:
-    """Once the port answers, one line with the URL on stdout; on stderr how to get more than the demo."""
+async def _announce_when_up(
+    settings: "Settings", port: int, announced: Callable[[], object], *, as_json: bool
+) -> None:
+    """Once the port answers, one line with the URL on stdout; on stderr how to get more than the demo.
+
+    Where the log is JSON on stdout too, the line is an object like the log's.
+
+    Args:
+        announced: called once the line is written, from a thread.
+    """
     host = settings.server.host.strip("[]")
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     while True:
@@ -158,21 +171,40 @@ async def _announce_when_up(settings: "Settings", port: int, *, as_json: bool) -
             break
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     workers = settings.server.workers
-    if as_json:
-        line = json.dumps({"url": url, "workers": workers})
+    log = settings.log
+    if as_json or (log.to == "stdout" and (log.format == "json" or (log.format == "auto" and not os.isatty(1)))):
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        said = {"time": now, "level": "info", "event": "listening", "area": "server"}
+        line = json.dumps({**said, "url": url, "workers": workers})
     else:
         line = f"lor3 listens on {url}" + (f" with {workers} workers" if workers > 1 else "")
-    _write_aside(f"{line}\n".encode())
+    _write_aside(f"{line}\n".encode(), announced)
     if set(settings.providers) == {"demo"}:
         say("only the demo answers; set OPENAI_API_KEY or ANTHROPIC_API_KEY for real answers")
 
 
-def _write_aside(line: bytes) -> None:
+def _write_aside(line: bytes, written: Callable[[], object]) -> None:
     """Writes to stdout without waiting: a pipe that nobody empties must not hold up the server (fault 81).
 
     A daemon thread, which nothing waits for at the end, and `os.write`, which takes no lock of a stream.
     """
-    threading.Thread(target=os.write, args=(1, line), name="lor3-announce", daemon=True).start()
+
+    def write() -> None:
+        try:
+            os.write(1, line)
+        except OSError as error:
+            say(f"the address can't be written to stdout: {error.strerror or error}")
+        finally:
+            written()
+
+    threading.Thread(target=write, name="lor3-announce", daemon=True).start()
+
+
+def _note_announced(folder: str | None) -> None:
+    """Lets the workers log."""
+    if folder is not None:
+        with suppress(OSError):  # the folder is gone with the supervisor's end; workers wait half a minute at most
+            (Path(folder) / _ANNOUNCED).touch()
 
 
 @contextmanager
@@ -188,7 +220,7 @@ def _meeting_place() -> Iterator[str | None]:
 
 
 def _worker_arguments(
-    settings: "Settings", port: int, config_path: Path | None, folder: str | None
+    settings: "Settings", port: int, config_path: Path | None, folder: str | None, *, as_json: bool
 ) -> list[str]:
     """What a worker is started with; its number follows."""
     server = settings.server
@@ -196,15 +228,17 @@ def _worker_arguments(
     config = ["--config", str(config_path)] if config_path else []
     place = ["--meeting-place", folder] if folder else []
     watch = ["--watch"] if settings.prompts.watch else []
-    return ["serve", *address, *config, *place, *watch, "--worker"]
+    said = ["--json"] if as_json else []
+    return ["serve", *address, *config, *place, *watch, *said, "--worker"]
 
 
 async def _serve_announced(
     settings: "Settings", read: "Callable[[], Settings]", port: int, hang_up: HangUp, *, as_json: bool
 ) -> None:
-    announcing = asyncio.create_task(_announce_when_up(settings, port, as_json=as_json))
+    announced = threading.Event()
+    announcing = asyncio.create_task(_announce_when_up(settings, port, announced.set, as_json=as_json))
     try:
-        async with _started(settings) as application:
+        async with _started(settings, Serving(may_log=announced.is_set)) as application:
             application.config_reloader.reads(read)
             with reloading(application, hang_up, watch=settings.prompts.watch):
                 await _listen(application, port, reuse_port=False)
@@ -223,7 +257,9 @@ async def _serve_while_parent_lives(
     """Serves; where the parent dies without a word, its end of our stdin closes and we drain and stop."""
     line = ParentLine()
     asyncio.get_running_loop().add_reader(0, line.read)
-    async with _started(settings) as application, AsyncExitStack() as stack:
+    may_log = None if folder is None else (folder / _ANNOUNCED).exists
+    serving = Serving(worker=number, may_log=may_log)
+    async with _started(settings, serving) as application, AsyncExitStack() as stack:
         if folder is not None:
             metrics = WorkerMetrics(
                 folder=folder,
@@ -266,10 +302,10 @@ class ParentLine:
 
 
 @asynccontextmanager
-async def _started(settings: "Settings") -> "AsyncIterator[Application]":
+async def _started(settings: "Settings", serving: Serving) -> "AsyncIterator[Application]":
     from entrypoints.bootstrap import running
 
-    async with running(settings) as application:
+    async with running(settings, serving=serving) as application:
         # What start-up made stays as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()

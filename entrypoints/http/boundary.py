@@ -9,10 +9,12 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from application.services.request_scope import RequestScope, enter
 from domain.access import Scope
 from domain.errors import Forbidden, LorError, NotFound, Overloaded, Unauthenticated
 from domain.telemetry import KeyRefused, RequestServed
 from entrypoints.http.breaking_off import CLIENT_GONE
+from entrypoints.http.callers import demand_own
 from entrypoints.http.error_formats import ErrorFormat, problem
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.problems import (
@@ -25,7 +27,7 @@ from entrypoints.http.problems import (
     shutting_down,
 )
 from entrypoints.http.response_headers import decorate
-from entrypoints.http.routes.table import POLICIES, SCOPE_OF, TAKE_KEYS, error_format
+from entrypoints.http.routes.table import OWNED, POLICIES, SCOPE_OF, TAKE_KEYS, error_format
 from entrypoints.http.state import BROKEN_OFF, CALLER, REQUEST_ID, ROUTE, ServerState
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -54,6 +56,8 @@ def boundary(state: ServerState) -> Middleware:
         resource = request.match_info.route.resource
         route = UNMATCHED if resource is None else resource.canonical
         request[ROUTE] = route
+        whose = RequestScope(request_id=request_id, traceparent=request.headers.get("traceparent"))
+        enter(whose)
         counts = POLICIES.get(route) != "ops"
         status = CLIENT_GONE
         generation, cors = state.generation, state.cors
@@ -79,6 +83,10 @@ def boundary(state: ServerState) -> Middleware:
                     if scope not in caller.scopes:
                         raise lacks_scope(scope)
                     request[CALLER] = caller
+                    whose.tenant, whose.key_id = caller.tenant, caller.key_id
+                    if caller.user is not None:
+                        method = "GET" if request.method == "HEAD" else request.method
+                        await demand_own(state.application, request, caller, scope, OWNED.get((method, route)))
                 response = await handler(request)
             status = request.get(BROKEN_OFF, response.status)
         except Exception as exc:  # the last place before aiohttp's own page: everything becomes a problem
@@ -104,6 +112,7 @@ def boundary(state: ServerState) -> Middleware:
                     duration_s=monotonic() - started,
                 )
             )
+            whose.ended = True
         if not response.prepared:
             decorate(request, response, state)
         return response
