@@ -20,6 +20,7 @@ _EXPECTED: Final = frozenset(
         (409, "idempotency_key_taken_over"),
         (409, "thread_busy"),
         (502, "upstream_error"),
+        (503, "answer_interrupted"),  # to who followed an answer of the same key: its maker was killed
         (503, "overloaded"),
         (503, "shutting_down"),
         (503, "storage_unavailable"),
