@@ -13,7 +13,7 @@ from aiohttp.web_request import BaseRequest
 from domain.errors import ConfigurationError, Fault, LorError
 from domain.telemetry import RequestServed
 from entrypoints.application import Application
-from entrypoints.configuration.load import is_loopback
+from entrypoints.exposure import demand_keys
 from entrypoints.http.app import create_app
 from entrypoints.http.boundary import UNMATCHED, problem_response
 from entrypoints.http.fault_log import log_unexpected
@@ -46,14 +46,8 @@ async def serve(application: Application, *, host: str, port: int, reuse_port: b
     """
     settings = application.settings
     check_parser()
-    if not settings.auth.disabled and not is_loopback(host):
-        raise ConfigurationError.of(
-            Fault(
-                path="server.host",
-                message=f"`{host}` is reachable from outside and there are no API keys; listen on 127.0.0.1, "
-                "or set `auth.disabled: true` to serve everybody",
-            )
-        )
+    await demand_keys(settings, application.store.keys)
+    await application.key_ring.start()
     app = create_app(application)
     state = app[STATE]
     application.config_reloader.serves(state)
