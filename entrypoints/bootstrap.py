@@ -101,8 +101,7 @@ async def running(
         stack.push_async_callback(idempotency.aclose)
         await idempotency.start()
         key_ring = container.key_ring()
-        stack.push_async_callback(key_ring.aclose)
-        await key_ring.start()
+        stack.push_async_callback(key_ring.aclose)  # a server starts it, or the first request
         housekeeper = container.housekeeper()
         stack.push_async_callback(housekeeper.aclose)
         background = container.background()

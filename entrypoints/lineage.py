@@ -97,6 +97,12 @@ class Lineage:
         self._container = new
         new.live_answers().use(new.send_chat())
         new.housekeeper().use(new.prune_store())
+        settings = new.settings()
+        new.key_ring().use(
+            is_disabled=settings.auth.disabled,
+            opens_without_keys=settings.opens_without_keys,
+            failed_per_minute=settings.auth.failed_per_minute,
+        )
         new.prompt_reloader().use(
             files=new.prompt_files(),
             import_files=new.import_prompt_files(),

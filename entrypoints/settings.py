@@ -1,5 +1,6 @@
 """The settings, as frozen values. How they are read is in `entrypoints/configuration/`."""
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -78,7 +79,9 @@ CHAT_RIGHTS: Final[tuple[ChatRight, ...]] = get_args(ChatRight)
 @attrs.frozen(kw_only=True)
 class AuthSettings:
     disabled: bool = False
-    """Must be written out to bind to anything but loopback while there are no keys."""
+    """Whoever brings no key is let in, on whatever address lor3 listens."""
+    failed_per_minute: int = 60
+    """Requests without a valid key, of one address; further ones get a 429."""
     keys_may: tuple[ChatRight, ...] = CHAT_RIGHTS
     """What whoever has a key, or needs none, may choose in a chat."""
     users_may: tuple[ChatRight, ...] = ()
@@ -139,8 +142,8 @@ class Settings:
     """The user's own, as written; `catalogue` holds them resolved, beside those that ship with lor3."""
     models: Mapping[str, Mapping[str, JSONValue]] = attrs.field(factory=dict)
     """The user's own additions and corrections, as written; `catalogue` holds them applied."""
-    prices: Mapping[str, Price] = attrs.field(factory=dict)
-    """Overrides by `provider:model`."""
+    prices: Mapping[str, Price | tuple[Price, ...]] = attrs.field(factory=dict)
+    """Overrides by `provider:model`; several where they begin on different days."""
     routing: RoutingPolicy = RoutingPolicy()
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -165,3 +168,18 @@ class Settings:
     """Where each value that is no default came from, by its path: a file and line, a variable, a flag."""
     source: str | None = None
     """The file these came from."""
+
+    @property
+    def opens_without_keys(self) -> bool:
+        """Whether anybody may call as long as there is no key: where nobody but this machine can."""
+        return self.auth.disabled or is_loopback(self.server.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`; a name other than `localhost` may be reached by anyone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

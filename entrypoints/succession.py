@@ -24,6 +24,7 @@ KEPT: Final = frozenset(
         "prompt_cache",
         "thread_gate",  # who waits
         "event_log",
+        "key_ring",  # a task, its keys, and who failed
         "idempotency",  # the claims of requests under way
         "live_answers",  # answers under way
         "housekeeper",  # a task, and so are the next

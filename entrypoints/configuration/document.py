@@ -33,15 +33,25 @@ class Length:
     maximum: int
 
 
+@attrs.frozen
+class OneOrMore:
+    """A tuple that is written as a list, or, where it has one item, as that item."""
+
+
 Seconds: TypeAlias = Annotated[float, Range(above=0, maximum=86_400)]
 Count: TypeAlias = Annotated[int, Range(minimum=1)]
 Name: TypeAlias = Annotated[str, Length(minimum=1, maximum=256)]
 USD: TypeAlias = Annotated[Decimal, Range(minimum=0)]
 
 
-def _field(doc: str) -> Any:
-    """An optional setting with its description."""
-    return attrs.field(default=None, metadata={"doc": doc})
+def _field(doc: str, *, name: str | None = None) -> Any:
+    """An optional setting with its description; `name` where Python keeps its own for itself."""
+    return attrs.field(default=None, metadata={"doc": doc} if name is None else {"doc": doc, "name": name})
+
+
+def written_name(field: "attrs.Attribute[Any]") -> str:
+    """What a field is called in a file."""
+    return str(field.metadata.get("name", field.name))
 
 
 @attrs.frozen(kw_only=True)
@@ -79,9 +89,17 @@ class ModelDocument:
 
 @attrs.frozen(kw_only=True)
 class PriceDocument:
+    from_: datetime.date | None = _field(
+        "The first day (UTC) on which this price holds; without it, it has held ever since.", name="from"
+    )
     input_per_mtok: USD | None = _field("USD for a million prompt tokens.")
     output_per_mtok: USD | None = _field("USD for a million answer tokens.")
     cached_input_per_mtok: USD | None = _field("USD for a million cached prompt tokens.")
+    cache_write_per_mtok: USD | None = _field("USD for a million prompt tokens that a cache takes in.")
+    cache_write_1h_per_mtok: USD | None = _field("USD for a million that a cache takes in for an hour.")
+    image_input_per_mtok: USD | None = _field("USD for a million prompt tokens of images.")
+    audio_input_per_mtok: USD | None = _field("USD for a million prompt tokens of sound.")
+    audio_output_per_mtok: USD | None = _field("USD for a million answer tokens of sound.")
 
 
 @attrs.frozen(kw_only=True)
@@ -186,7 +204,12 @@ class RetentionDocument:
 
 @attrs.frozen(kw_only=True)
 class AuthDocument:
-    disabled: bool | None = _field("Allows listening beyond this machine without API keys.")
+    disabled: bool | None = _field(
+        "Lets in whoever brings no API key, also beyond this machine; a key that is brought is checked."
+    )
+    failed_per_minute: Annotated[int, Range(minimum=1, maximum=100_000)] | None = _field(
+        "Requests of one address without a valid key; further ones get a 429."
+    )
     keys_may: tuple[ChatRight, ...] | None = _field(
         "What of the operator's a caller with a key may choose in a chat; all of it by default."
     )
@@ -293,7 +316,9 @@ class Document:
     reroute_retired: bool | None = _field("Answer by a switched-off model's replacement.")
     aliases: Mapping[Name, Name] | None = _field("Names of your own for models.")
     models: Mapping[Name, ModelDocument] | None = _field("Models to add or correct, by `provider:model`.")
-    prices: Mapping[Name, PriceDocument] | None = _field("Prices of your own, by `provider:model`.")
+    prices: Mapping[Name, Annotated[tuple[PriceDocument, ...], OneOrMore(), Length(minimum=1, maximum=100)]] | None = (
+        _field("Prices of your own, by `provider:model`; a list where they change on a day.")
+    )
     providers: Mapping[Name, ProviderDocument] | None = _field(
         "The providers, each under a name of your choice."
     )

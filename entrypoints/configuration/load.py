@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.util
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any, Final, TypeVar
@@ -16,7 +15,7 @@ from domain.errors import InvalidRequest
 from domain.prompt.reference import PromptReference
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
 from domain.secret import Secret
-from entrypoints.configuration import environment, file
+from entrypoints.configuration import environment, file, prices
 from entrypoints.configuration.catalogue import as_written, build_catalogue, resolve, shipped
 from entrypoints.configuration.document import Document, RoutingDocument
 from entrypoints.configuration.findings import Findings, Path, did_you_mean, flatten_origins
@@ -155,12 +154,6 @@ class _Resolver:
         self._warn_of_keys(catalogue, chat, providers)
         auth = given(AuthSettings(), document.auth)
         server = given(ServerSettings(), document.server)
-        if not (auth.disabled or is_loopback(server.host) or findings.has(("server", "host"))):
-            findings.add(
-                ("server", "host"),
-                "listening beyond this machine without API keys is refused; use 127.0.0.1, or write"
-                " `auth: {disabled: true}` where something else in front of lor3 checks who calls",
-            )
         for index, origin in enumerate(server.cors_origins):
             check_cors_origin(origin, ("server", "cors_origins", index), findings)
         redis = self._redis()
@@ -296,13 +289,14 @@ class _Resolver:
                 "by a page that is loaded again in the worker that makes it alone (404 in others); set redis.url"
             )
 
-    def _prices(self, catalogue: Catalogue) -> Mapping[str, Price]:
-        prices = {}
-        for name, entry in (self.document.prices or {}).items():
+    def _prices(self, catalogue: Catalogue) -> Mapping[str, Price | tuple[Price, ...]]:
+        found: dict[str, Price | tuple[Price, ...]] = {}
+        for name, entries in (self.document.prices or {}).items():
             ref = resolve(catalogue, name, ("prices", name), self.today, self.findings)
             if ref is not None:
-                prices[str(ref)] = Price(**attrs.asdict(entry))
-        return prices
+                listed = prices.overrides(name, entries, self.findings, self.warnings)
+                found[str(ref)] = listed[0] if len(listed) == 1 else listed
+        return found
 
     def _routing(self, document: RoutingDocument) -> RoutingPolicy:
         breaker = given(BreakerPolicy(), document.breaker)
@@ -400,13 +394,3 @@ def given(defaults: _T, document: Any) -> _T:
     return attrs.evolve(
         defaults, **attrs.asdict(document, filter=lambda _, value: value is not None, recurse=False)
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`; a name other than `localhost` may be reached by anyone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
