@@ -72,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--redis", action="store_true", help="run lor3 with a Redis")
     parser.add_argument(
+        "--guarded",
+        action="store_true",
+        help="run lor3 with a Redis, a key, limits and budgets that are never reached",
+    )
+    parser.add_argument(
         "--out", type=Path, default=ROOT / "bench" / "out", help="folder of the JSON (default bench/out)"
     )
     parser.add_argument("--url", help="seed, memory: the database to fill; one that was filled before")
@@ -251,7 +256,7 @@ class _Run:
     def _lor3(self, upstream: servers.Server, store: database.Database) -> servers.Lor3:
         redis_url = (
             self.stack.enter_context(servers.redis(self.folder, core=self.cores[1]))
-            if self.options.redis
+            if self.options.redis or self.options.guarded
             else None
         )
         return servers.Lor3(
@@ -260,6 +265,7 @@ class _Run:
             redis_url=redis_url,
             folder=self.folder,
             core=self.cores[0],
+            guarded=self.options.guarded,
         )
 
     def _cold_start(self, config: servers.Lor3, number: int, *, of: int) -> float:

@@ -40,6 +40,7 @@ class Load:
     gateway_pid: int
     gateway_core: int
     other_core: int
+    key: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +65,7 @@ class Measured:
 class Recorder:
     def __init__(self, load: Load) -> None:
         self.load = load
-        self.request = request(load.dialect, stream=load.stream, port=load.port)
+        self.request = request(load.dialect, stream=load.stream, port=load.port, key=load.key)
         self.latencies_s = array("d")
         self.answers = 0
         self.faults: dict[str, int] = {}

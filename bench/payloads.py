@@ -22,6 +22,7 @@ ANSWER = (
     "to the card you paid with. Tell us which you prefer."
 )
 STREAM_CHUNKS = 50
+_BREAK = "\r\n"
 
 
 def _pieces() -> list[str]:
@@ -119,7 +120,7 @@ def path(dialect: Dialect) -> str:
     return "/v1/chat/completions" if dialect == "openai" else "/chat"
 
 
-def request(dialect: Dialect, *, stream: bool, port: int, ask: str = PROMPT) -> bytes:
+def request(dialect: Dialect, *, stream: bool, port: int, ask: str = PROMPT, key: str | None = None) -> bytes:
     """The whole HTTP request a client sends, head and body."""
     body: dict[str, object]
     if dialect == "openai":
@@ -135,6 +136,7 @@ def request(dialect: Dialect, *, stream: bool, port: int, ask: str = PROMPT) -> 
         "User-Agent: bench\r\n"
         "Accept: */*\r\n"
         "Content-Type: application/json\r\n"
+        f"{f'Authorization: Bearer {key}{_BREAK}' if key else ''}"
         f"Content-Length: {len(payload)}\r\n"
         "\r\n"
     )

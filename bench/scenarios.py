@@ -102,6 +102,7 @@ class Bench:
         load = Load(
             port=server.port,
             dialect=server.dialect,
+            key=server.key,
             stream=scenario.stream,
             connections=scenario.connections,
             seconds=self.seconds,

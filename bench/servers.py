@@ -3,6 +3,7 @@
 import contextlib
 import json
 import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import attrs
 from bench import composed
 from bench.database import Database
 from bench.payloads import MODEL, Dialect, request
-from bench.processes import BenchFailure, free_port, pinned, running, tail, wait_for_200
+from bench.processes import BenchFailure, environment, free_port, pinned, running, tail, wait_for_200
 
 
 @attrs.frozen(kw_only=True)
@@ -27,6 +28,8 @@ class Server:
     log: Path
     started_in_s: float
     """From the spawn of the process to its first 200."""
+    key: str | None = attrs.field(default=None, repr=False)
+    """What a client has to send."""
 
 
 @contextlib.contextmanager
@@ -38,14 +41,22 @@ def started(
     port: int,
     core: int,
     folder: Path,
-    environment: dict[str, str] | None = None,
+    extra: dict[str, str] | None = None,
+    key: str | None = None,
 ) -> Iterator[Server]:
     log = folder / f"{name.replace(' ', '-')}.log"
     spawned_at = time.perf_counter()
-    with running(arguments, core=core, log=log, extra=environment, cwd=folder) as process:
-        first = wait_for_200(process, request(dialect, stream=False, port=port), port=port, log=log)
+    with running(arguments, core=core, log=log, extra=extra, cwd=folder) as process:
+        asked = request(dialect, stream=False, port=port, key=key)
+        first = wait_for_200(process, asked, port=port, log=log)
         yield Server(
-            name=name, dialect=dialect, port=port, pid=process.pid, log=log, started_in_s=first - spawned_at
+            name=name,
+            dialect=dialect,
+            port=port,
+            pid=process.pid,
+            log=log,
+            started_in_s=first - spawned_at,
+            key=key,
         )
         if process.poll() is not None:
             raise BenchFailure(f"{name} ended with {process.returncode} while under load\n{tail(log)}")
@@ -66,6 +77,10 @@ def bare_proxy(
     return started(f"bare proxy {loop}", "openai", arguments, port=port, core=core, folder=folder)
 
 
+_NEVER = 1_000_000_000
+"""A limit that no run reaches."""
+
+
 @attrs.frozen(kw_only=True)
 class Lor3:
     """How lor3 is configured: both big providers on `direct`, everything stored, default telemetry."""
@@ -75,6 +90,8 @@ class Lor3:
     redis_url: str | None
     folder: Path
     core: int
+    guarded: bool = False
+    """Whether a key is needed, which has limits and budgets that are never reached."""
 
     def arguments(self, port: int) -> list[str]:
         """Writes the configuration file and returns what comes after `python -m`."""
@@ -103,6 +120,9 @@ class Lor3:
             "server": {"host": "127.0.0.1", "port": port, "max_in_flight": 8192},
             "prompts": {"directory": str(self.folder / "prompts")},
         }
+        if self.guarded:
+            settings["limits"] = {"user": {"rpm": _NEVER}, "address": {"rpm": _NEVER}}
+            settings["budgets"] = {"tenant": [f"{_NEVER}/month"]}
         if self.redis_url:
             settings["redis"] = {"url": self.redis_url}
         composed.write(self.folder / "prompts")
@@ -115,15 +135,39 @@ class Lor3:
     ) -> contextlib.AbstractContextManager[Server]:
         """`python -m lor3 serve`, ready."""
         port = free_port()
+        arguments = self.arguments(port)
+        key = self._key(arguments[-1]) if self.guarded else None
         return started(
             "lor3",
             "lor3",
-            ["-m", module, *self.arguments(port)],
+            ["-m", module, *arguments],
+            key=key,
             port=port,
             core=self.core,
             folder=self.folder,
-            environment={"BENCH_DATABASE_URL": self.database.url} | (extra or {}),
+            extra={"BENCH_DATABASE_URL": self.database.url} | (extra or {}),
         )
+
+    def _key(self, config: str) -> str:
+        """One that never meets its limits."""
+        many = str(_NEVER)
+        self._run(config, "db", "upgrade", "--yes")
+        limits = ("--rpm", many, "--tpm", many, "--concurrency", many)
+        budgets = ("--budget", f"{many}/day", "--budget", f"{many}/total")
+        name = f"bench-{time.monotonic_ns()}"
+        made = self._run(config, "key", "create", "--name", name, *limits, *budgets, "--json")
+        return str(json.loads(made)["key"])
+
+    def _run(self, config: str, *arguments: str) -> str:
+        done = subprocess.run(
+            (sys.executable, "-m", "lor3", *arguments, "--config", config),
+            env=environment({"BENCH_DATABASE_URL": self.database.url}),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise BenchFailure(f"lor3 {' '.join(arguments[:2])} failed: {done.stderr}")
+        return done.stdout
 
 
 @contextlib.contextmanager

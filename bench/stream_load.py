@@ -57,6 +57,7 @@ class StreamLoad:
     gateway_pid: int
     gateway_core: int
     other_core: int
+    key: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +89,7 @@ class StreamsMeasured:
 class Recorder:
     def __init__(self, load: StreamLoad) -> None:
         self.load = load
-        self.request = request(load.dialect, stream=True, port=load.port, ask=load.plan.asked())
+        self.request = request(load.dialect, stream=True, port=load.port, ask=load.plan.asked(), key=load.key)
         self.first_bytes_s = array("d")
         self.late_us: list[array[int]] = []
         self.pieces = 0

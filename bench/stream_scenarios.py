@@ -161,6 +161,7 @@ class StreamBench:
         load = StreamLoad(
             port=server.port,
             dialect=server.dialect,
+            key=server.key,
             plan=scenario.plan,
             streams=scenario.streams,
             ramp_s=scenario.ramp_s,
