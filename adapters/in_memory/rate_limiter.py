@@ -1,11 +1,12 @@
 """Limits that one process keeps by itself: for a server without Redis, and for tests."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import attrs
 
 from application.ports.clock import Clock
-from application.services.rate_grant import RateGrant, rate_limited
+from application.services.rate_grant import Dropped, RateGrant, give_back, rate_limited
 from domain.limits.meters import Meters
 from domain.limits.rate import RateDemand
 
@@ -16,12 +17,15 @@ class LocalRateLimiter:
 
     _clock: Clock
     _meters: Meters = attrs.field(factory=Meters)
+    dropped: deque[Dropped] = attrs.field(factory=deque, init=False)
 
     @property
     def known_subjects(self) -> int:
         return len(self._meters)
 
     async def take(self, demands: Sequence[RateDemand], *, tokens: int, requests: int = 1) -> RateGrant:
+        if self.dropped:
+            give_back(self)
         taken = tuple(demands)
         is_let, levels = self._meters.take(
             taken, tokens=tokens, requests=requests, now=self._clock.monotonic()

@@ -1,7 +1,8 @@
 """What a limiter has let through, and what becomes of it."""
 
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from domain.errors import RateLimited
 from domain.limits.rate import RateDemand, RateLevel, RateState, cost_s, refusal, states
@@ -15,6 +16,14 @@ class GrantKeeper(Protocol):
 
     def leave(self, subject: str) -> None:
         """One of its places is free."""
+
+    @property
+    def dropped(self) -> "deque[Dropped]":
+        """What nobody ended; to be given back (`give_back`) before anything else is taken."""
+
+
+Dropped: TypeAlias = tuple[tuple[RateDemand, ...], int]
+"""A grant's demands, and the tokens that it was charged with and never settled."""
 
 
 class RateGrant:
@@ -52,33 +61,46 @@ class RateGrant:
     def settle(self, tokens: int) -> None:
         if not self._is_settled:
             self._is_settled = True
-            self._charge(tokens)
+            held, self._held = self._held, tokens
+            _charge(self._keeper, self._demands, held, tokens)
 
     def end(self) -> None:
         if self._is_over:
             return
         self._is_over = True
-        if not self._is_settled:
-            self._charge(0)
-        for demand in self._demands:
-            if demand.limits.concurrency is not None:
-                self._keeper.leave(demand.subject)
+        unsettled = 0 if self._is_settled else self._held
+        self._held -= unsettled
+        _release(self._keeper, self._demands, unsettled)
 
     def __del__(self) -> None:
-        # Whoever took it failed before there was a chat to end it. Nothing here can fail for want of a loop.
+        # Whoever took it failed before there was a chat to end it. Any thread may come here, at any moment.
         if not self._is_over:
-            self.end()
+            self._keeper.dropped.append((self._demands, 0 if self._is_settled else self._held))
 
-    def _charge(self, tokens: int) -> None:
-        held, self._held = self._held, tokens
-        if tokens == held:
-            return
-        for demand in self._demands:
-            limit = demand.limits.tokens_per_minute
-            if limit is not None:
-                difference = cost_s(tokens, limit) - cost_s(held, limit)
-                if difference:
-                    self._keeper.correct(demand.subject, difference)
+
+def give_back(keeper: GrantKeeper) -> None:
+    """Frees what dropped grants held."""
+    while keeper.dropped:
+        demands, tokens = keeper.dropped.popleft()
+        _release(keeper, demands, tokens)
+
+
+def _release(keeper: GrantKeeper, demands: tuple[RateDemand, ...], tokens: int) -> None:
+    if tokens:
+        _charge(keeper, demands, tokens, 0)
+    for demand in demands:
+        if demand.limits.concurrency is not None:
+            keeper.leave(demand.subject)
+
+
+def _charge(keeper: GrantKeeper, demands: tuple[RateDemand, ...], held: int, tokens: int) -> None:
+    """Corrects what was charged from `held` to `tokens`."""
+    for demand in demands:
+        limit = demand.limits.tokens_per_minute
+        if limit is not None:
+            difference = cost_s(tokens, limit) - cost_s(held, limit)
+            if difference:
+                keeper.correct(demand.subject, difference)
 
 
 def rate_limited(

@@ -1,0 +1,47 @@
+"""Rate limiters, each as in a process of its own."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from adapters.cache.rate_script import LEASE_S, RENEW_S
+from adapters.cache.redis_link import RedisLink
+from adapters.cache.redis_rate_limiter import RedisRateLimiter
+from adapters.system import SystemClock
+from application.ports.rate_limiter import RateLimiter
+from domain.secret import Secret
+
+
+def redis_limiter(
+    url: str, *, timeout_s: float = 0.5, lease_s: float = LEASE_S, renew_s: float = RENEW_S
+) -> RedisRateLimiter:
+    clock = SystemClock()
+    link = RedisLink(url=Secret(url), clock=clock, timeout_s=timeout_s)
+    return RedisRateLimiter(link=link, clock=clock, lease_s=lease_s, renew_s=renew_s)
+
+
+@contextlib.asynccontextmanager
+async def started(limiter: RateLimiter) -> AsyncIterator[RateLimiter]:
+    await limiter.start()
+    try:
+        yield limiter
+    finally:
+        await limiter.aclose()
+
+
+@contextlib.asynccontextmanager
+async def limiters(
+    url: str,
+    count: int = 2,
+    *,
+    timeout_s: float = 0.5,
+    lease_s: float = LEASE_S,
+    renew_s: float = RENEW_S,
+) -> AsyncIterator[list[RedisRateLimiter]]:
+    async with contextlib.AsyncExitStack() as stack:
+        opened = [
+            redis_limiter(url, timeout_s=timeout_s, lease_s=lease_s, renew_s=renew_s) for _ in range(count)
+        ]
+        for limiter in opened:
+            stack.push_async_callback(limiter.aclose)
+            await limiter.start()
+        yield opened
