@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import attrs
 
 from adapters.persistence.rows import Row, attempt_row, message_row, session_row, thread_row
+from adapters.persistence.usage_log import log_rows
 from domain.answer_codec import encode_answer
 from domain.ids import Tenant, ThreadId
 from domain.thread import ChatRecord
@@ -24,6 +25,8 @@ class Batch:
     threads: list[Row] = attrs.field(factory=list)
     messages: list[Row] = attrs.field(factory=list)
     attempts: list[Row] = attrs.field(factory=list)
+    uses: list[Row] = attrs.field(factory=list)
+    """What reports count of each record; they name only what they have (`usage_log.py`)."""
     growth: dict[ThreadKey, Row] = attrs.field(factory=dict)
     completions: list[Row] = attrs.field(factory=list)
     """Of idempotency keys: each must find its claim, or nothing of the batch is stored."""
@@ -46,6 +49,7 @@ class Batch:
             threads=self.threads,
             messages=[row for row in self.messages if (row["tenant"], row["thread_id"]) not in missing],
             attempts=[row for row in self.attempts if (row["tenant"], row["thread_id"]) not in missing],
+            uses=[row for row in self.uses if (row["tenant"], row["thread_id"]) not in missing],
             growth={key: row for key, row in self.growth.items() if key not in missing},
             completions=[row for row in self.completions if (row["tenant"], row["thread_id"]) not in missing],
             spends=[row for row in self.spends if (row["tenant"], row["thread_id"]) not in missing],
@@ -95,6 +99,10 @@ class Batch:
                     "continues": continues,
                 }
             )
+        for row in log_rows(record):
+            row["thread_id"] = thread.id
+            row["continues"] = continues
+            self.uses.append(row)
         completion = record.completes
         if completion is not None:
             self.completions.append(

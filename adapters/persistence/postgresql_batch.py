@@ -23,7 +23,9 @@ from adapters.persistence.tables import (
     MESSAGES,
     SESSIONS,
     THREADS,
+    USAGE_LOG,
 )
+from adapters.persistence.usage_log import NOTHING as NOTHING_USED
 
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
 
@@ -70,6 +72,24 @@ def _completed(stored: str) -> str:
     )
 
 
+def _used(stored: str) -> str:
+    """A row each, which nobody else can be waiting for."""
+    values = ", ".join(
+        f'coalesce(x."{column.name}", {_literal(NOTHING_USED[column.name])})'
+        if column.name in NOTHING_USED
+        else f'x."{column.name}"'
+        for column in USAGE_LOG.columns
+    )
+    return (
+        f", used AS (INSERT INTO usage_log ({_names(USAGE_LOG.columns)}) SELECT {values} "
+        f"FROM {_recordset('uses', USAGE_LOG.columns, ', thread_id uuid, continues boolean')} WHERE {stored})"
+    )
+
+
+def _literal(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
 def _spent(stored: str) -> str:
     """Adds to the counters of budgets, each once and in their order, as whoever reserves of them locks them."""
     key = ("tenant", "subject", "subject_id", "period", "starts_at")
@@ -101,7 +121,7 @@ def _new_threads_only(*, completing: bool = False, spending: bool = False) -> st
     if completing:
         attempts = f"new_attempts AS ({attempts}), {_completed('true')} SELECT {_ALL_COMPLETED}"
     return (
-        f"WITH {_parents()}{_spent('true') if spending else ''}, "
+        f"WITH {_parents()}{_used('true')}{_spent('true') if spending else ''}, "
         f"new_messages AS (INSERT INTO messages ({_names(MESSAGES.columns)}) "
         f"SELECT {_names(MESSAGES.columns)} FROM {_recordset('messages', MESSAGES.columns)})"
         f"{', ' if completing else ' '}{attempts}"
@@ -127,7 +147,7 @@ def _with_growth(*, completing: bool = False, spending: bool = False) -> str:
         f"updated_at = greatest(t.updated_at, g.updated_at) FROM locked l "
         f"JOIN growth g ON g.tenant = l.tenant AND g.id = l.id "
         f"WHERE t.tenant = l.tenant AND t.id = l.id), "
-        f"{_parents()}{_spent(_IS_STORED) if spending else ''}, "
+        f"{_parents()}{_used(_IS_STORED)}{_spent(_IS_STORED) if spending else ''}, "
         f"new_messages AS (INSERT INTO messages ({_names(MESSAGES.columns)}) SELECT {messages} "
         f"FROM {_recordset('messages', MESSAGES.columns, ', continues boolean')} "
         f"LEFT JOIN locked l ON x.continues AND l.tenant = x.tenant AND l.id = x.thread_id "
@@ -145,7 +165,7 @@ def _with_growth(*, completing: bool = False, spending: bool = False) -> str:
     )
 
 
-_ROWS: Final[tuple[str, ...]] = ("sessions", "threads", "messages", "attempts")
+_ROWS: Final[tuple[str, ...]] = ("sessions", "threads", "messages", "attempts", "uses")
 _GROWTH: Final = ("growth", "ids")
 _COMPLETIONS: Final = ("completions", "keys")
 
@@ -180,7 +200,7 @@ _WRITE: Final = {
 }
 
 
-NOTHING: Final = (_WRITE[True, True, True], [b"[]"] * 4 + [b"{}", b"[]", b"{}", b"[]", b"{}", b"[]"])
+NOTHING: Final = (_WRITE[True, True, True], [b"[]"] * 5 + [b"{}", b"[]", b"{}", b"[]", b"{}", b"[]"])
 """The statement that does everything, and its parameters where there is nothing to do."""
 
 
@@ -212,7 +232,8 @@ def parameters_of(batch: Batch) -> list[bytes]:
         TypeError, UnicodeEncodeError: it holds something that the database can't take.
     """
     growth, completions = batch.growth, batch.completions
-    parameters = [_json(rows) for rows in (batch.sessions, batch.threads, batch.messages, batch.attempts)]
+    rows = batch.sessions, batch.threads, batch.messages, batch.attempts, batch.uses
+    parameters = [_json(each) for each in rows]
     if growth or completions:
         tenants = {tenant for tenant, _ in growth}
         tenants.update(row["tenant"] for row in completions)

@@ -13,6 +13,7 @@ _FOR_CHATS: Final = {
     "threads": ("SELECT", "INSERT", "UPDATE"),
     "messages": ("SELECT", "INSERT"),
     "attempts": ("INSERT",),
+    "usage_log": ("INSERT",),
     "idempotency_keys": ("SELECT", "INSERT", "UPDATE"),
     "budget_counters": ("SELECT", "INSERT", "UPDATE"),
 }

@@ -10,14 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.persistence import failures
+from adapters.persistence import failures, usage_sums
 from adapters.persistence.batch import Batch, ThreadKey
 from adapters.persistence.batch_writer import ClaimLost
 from adapters.persistence.column_types import Timestamp
 from adapters.persistence.rows import Row
 from adapters.persistence.sqlite_counters import COUNTER_KEY, count
-from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS
+from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS, USAGE_LOG
 from adapters.persistence.trial import trial_record
+from adapters.persistence.usage_log import NOTHING as NOTHING_USED
 from domain.clean_text import clean
 from domain.ids import MessageId
 from domain.thread import ChatRecord
@@ -31,6 +32,7 @@ _INSERT_SESSIONS = insert(SESSIONS).on_conflict_do_nothing()
 _INSERT_THREADS = sa.insert(THREADS)
 _INSERT_MESSAGES = sa.insert(MESSAGES)
 _INSERT_ATTEMPTS = sa.insert(ATTEMPTS)
+_INSERT_USES = sa.insert(USAGE_LOG)
 _NEXT_POSITION = sa.select(THREADS.c.next_position).where(
     THREADS.c.tenant == sa.bindparam("tenant"), THREADS.c.id == sa.bindparam("id")
 )
@@ -117,6 +119,12 @@ class SQLiteWriter:
         ):
             if rows:
                 connection.execute(statement, [_storable(row, surplus) for row in rows])
+        if batch.uses:
+            surplus = "continues", "thread_id"
+            connection.execute(
+                _INSERT_USES, [_storable({**NOTHING_USED, **row}, surplus) for row in batch.uses]
+            )
+            usage_sums.add_up_when_due(connection)
         for row in batch.completions:
             _complete(connection, row)
         for row in batch.spends:
