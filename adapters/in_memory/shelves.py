@@ -10,6 +10,7 @@ import attrs
 from adapters.in_memory.locks import Locks
 from adapters.in_memory.prompt_shelf import PromptShelf
 from domain.access import ApiKey
+from domain.anomaly_record import SeenAnomaly
 from domain.answer import ChatAnswer
 from domain.attempt import Attempt
 from domain.client_chat import ClientChat
@@ -62,6 +63,7 @@ class Shelves:
     keys: dict[tuple[Tenant, str], StoredKey] = attrs.field(factory=dict)
     api_keys: dict[str, ApiKey] = attrs.field(factory=dict)
     client_chats: dict[tuple[Tenant, str], ClientChat] = attrs.field(factory=dict)
+    anomalies: dict[tuple[Tenant, str], SeenAnomaly] = attrs.field(factory=dict)
     spent_usd: dict[Counter, Decimal] = attrs.field(factory=dict)
     holds: dict[Counter, dict[str, tuple[Decimal, datetime.datetime]]] = attrs.field(factory=dict)
     """What each holder has reserved of a counter, and until when."""

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from adapters.in_memory.shelves import Shelves, StoredKey
+from domain.anomaly_record import SeenAnomaly
 from domain.attempt import Attempt
 from domain.client_chat import ClientChat
 from domain.errors import StorageUnavailable
@@ -73,6 +74,7 @@ class TenantView:
     changes: Overlay[MessageId, tuple[FeedbackChange, ...]] = attrs.field(init=False)
     keys: Overlay[str, StoredKey] = attrs.field(init=False)
     client_chats: Overlay[str, ClientChat] = attrs.field(init=False)
+    anomalies: Overlay[str, SeenAnomaly] = attrs.field(init=False)
     """Those of deleted threads too."""
     _held: set[Hashable] = attrs.field(factory=set, init=False)
     _is_broken: bool = attrs.field(default=False, init=False)
@@ -89,6 +91,7 @@ class TenantView:
         self.changes = Overlay(shelves.changes, tenant)
         self.keys = Overlay(shelves.keys, tenant)
         self.client_chats = Overlay(shelves.client_chats, tenant)
+        self.anomalies = Overlay(shelves.anomalies, tenant)
 
     def thread(self, thread_id: ThreadId) -> Thread | None:
         """None where it is absent or deleted."""
@@ -182,5 +185,5 @@ class TenantView:
     def _overlays(self) -> "tuple[Overlay[Any, Any], ...]":
         return (
             self.sessions, self.threads, self.deleted, self.summaries, self.messages, self.order, self.attempts,
-            self.changes, self.keys, self.client_chats,
+            self.changes, self.keys, self.client_chats, self.anomalies,
         )  # fmt: skip

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import attrs
 
+from adapters.in_memory.anomalies import InMemoryAnomalies
 from adapters.in_memory.client_chats import InMemoryClientChats
 from adapters.in_memory.conversations import InMemoryMessages, InMemorySessions, InMemoryThreads
 from adapters.in_memory.feedback import InMemoryFeedback
@@ -15,6 +16,7 @@ from adapters.in_memory.tenant_view import TenantView
 from adapters.in_memory.usage import InMemoryUsage
 from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import (
+    AnomalyRepository,
     ClientChatRepository,
     FeedbackRepository,
     IdempotencyRepository,
@@ -40,6 +42,7 @@ class InMemoryUnitOfWork:
     usage: UsageReader = attrs.field(init=False)
     idempotency: IdempotencyRepository = attrs.field(init=False)
     client_chats: ClientChatRepository = attrs.field(init=False)
+    anomalies: AnomalyRepository = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.sessions = InMemorySessions(self._view)
@@ -50,6 +53,7 @@ class InMemoryUnitOfWork:
         self.usage = InMemoryUsage(self._view)
         self.idempotency = InMemoryIdempotency(self._view)
         self.client_chats = InMemoryClientChats(self._view)
+        self.anomalies = InMemoryAnomalies(self._view)
 
     async def commit(self) -> None:
         self._view.demand_whole()  # both are stored, or none

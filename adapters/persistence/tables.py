@@ -323,6 +323,24 @@ API_KEYS = sa.Table(
     sa.Index(None, "tenant", "name"),
 )
 
+ANOMALIES = sa.Table(
+    "anomalies",
+    METADATA,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("id", Identifier, nullable=False),
+    sa.Column("at", Timestamp, nullable=False),
+    sa.Column("dimension", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("measure", sa.Text, nullable=False),
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("usual", sa.Double, nullable=False),
+    sa.Column("score", sa.Double, nullable=False),
+    # The answer may be gone: no foreign key leads to messages.
+    sa.Column("message_id", Identifier),
+    sa.PrimaryKeyConstraint("id", "tenant"),
+    sa.Index(None, "tenant", "at"),
+)
+
 # What budgets have spent, a row for each period of each subject.
 BUDGET_COUNTERS = sa.Table(
     "budget_counters",

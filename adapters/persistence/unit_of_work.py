@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from adapters.persistence.anomaly_repository import Anomalies
 from adapters.persistence.async_engine import AsyncEngine
 from adapters.persistence.client_chat_repository import ClientChats
 from adapters.persistence.departures import Departures
@@ -22,6 +23,7 @@ from adapters.persistence.transaction import Transaction
 from adapters.persistence.usage import Usage
 from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import (
+    AnomalyRepository,
     ClientChatRepository,
     FeedbackRepository,
     IdempotencyRepository,
@@ -48,6 +50,7 @@ class SQLUnitOfWork:
     usage: UsageReader
     idempotency: IdempotencyRepository
     client_chats: ClientChatRepository
+    anomalies: AnomalyRepository
     _unlocks: tuple[Callable[[], None], ...]
     """What was locked is not any more, once the transaction is over."""
 
@@ -73,6 +76,7 @@ def _work_in(transaction: Transaction, tenant: Tenant) -> UnitOfWork:
         usage=Usage(scope),
         idempotency=Idempotency(scope),
         client_chats=client_chats,
+        anomalies=Anomalies(scope),
         unlocks=(locks.forget, prompts.unlock, feedback.unlock, client_chats.unlock),
     )
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 import attrs
 
+from adapters.testing.anomaly_suite import AnomalySuite
 from adapters.testing.budget_ledger_suite import BudgetLedgerSuite
 from adapters.testing.chats_to_store import (
     first_chat,
@@ -42,6 +43,7 @@ from domain.message import ImagePart, Message, TextPart, ToolCall
 
 class StoreSuite(
     ThreadSuite,
+    AnomalySuite,
     MessageSuite,
     MessageCopySuite,
     ConversationReaderSuite,

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from application.ports.prompt_repository import PromptRepository
+from domain.anomaly_record import SeenAnomaly
 from domain.attempt import Attempt
 from domain.client_chat import ClientChat
 from domain.feedback import Feedback, FeedbackChange, RatedMessage
@@ -226,6 +227,18 @@ class ClientChatRepository(Protocol):
         """
 
 
+class AnomalyRepository(Protocol):
+    """Anomalies that were seen, for `KEPT_DAYS` of `domain/anomaly_record.py`."""
+
+    async def add(self, anomalies: Sequence[SeenAnomaly]) -> None:
+        """Keeps them, and forgets this tenant's that are too old beside the newest of them."""
+
+    async def list(
+        self, *, since: datetime.datetime, until: datetime.datetime, limit: int
+    ) -> tuple[SeenAnomaly, ...]:
+        """Newest first, by `at` and `id`; those from `since` on and before `until`."""
+
+
 class UnitOfWork(Protocol):
     """One transaction of one tenant: every query is scoped to it here and nowhere else.
 
@@ -240,6 +253,7 @@ class UnitOfWork(Protocol):
     usage: UsageReader
     idempotency: IdempotencyRepository
     client_chats: ClientChatRepository
+    anomalies: AnomalyRepository
 
     async def commit(self) -> None:
         """Makes the writes durable. Leaving the context without it rolls back."""

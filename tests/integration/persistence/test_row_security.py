@@ -34,6 +34,8 @@ _PROMPTS = (
     "SELECT tenant, 'k', 'f', 'done', id, now(), now(), now() FROM threads WHERE tenant = :tenant",
     "INSERT INTO client_chats (tenant, id, thread_id, created_at, updated_at) "
     "SELECT tenant, 'chat', id, now(), now() FROM threads WHERE tenant = :tenant",
+    "INSERT INTO anomalies (tenant, id, at, dimension, name, measure, value, usual, score) "
+    "SELECT tenant, id, now(), 'model', 'm', 'tokens', 1, 1, 1 FROM threads WHERE tenant = :tenant",
     "INSERT INTO budget_counters (tenant, subject, subject_id, period, starts_at, spent_usd) "
     "VALUES (:tenant, 'user', 'ann', 'day', now(), 1)",
     "INSERT INTO budget_holds (tenant, subject, subject_id, period, starts_at, holder, amount_usd, lease_until) "
