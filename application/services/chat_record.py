@@ -13,7 +13,7 @@ from domain.chat import FinishReason
 from domain.idempotency import KeyCompletion
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.limits.budget import Spend
-from domain.message import Message
+from domain.message import Message, TextPart, ToolCall
 from domain.model import ModelRef
 from domain.thread import ChatRecord, MessageStatus, Session, StoredMessage, Thread
 from domain.usage import NO_USAGE
@@ -34,7 +34,8 @@ def chat_record(
     assembly: Assembly,
     ids: ChatIds,
     *,
-    answer: Message,
+    text: str,
+    tool_calls: tuple[ToolCall, ...] = (),
     status: MessageStatus,
     attempts: tuple[Attempt, ...],
     model: ModelRef | None,
@@ -50,6 +51,7 @@ def chat_record(
     """The caller's new turns and the answer, or what there is of it; without a bill nothing was paid for.
 
     Args:
+        text: of the answer, or what there is of it.
         token_count: of the answer alone; the bill may hold further calls.
     """
     tenant = command.tenant
@@ -72,7 +74,13 @@ def chat_record(
         id=ids.message,
         tenant=tenant,
         thread_id=ids.thread,
-        message=attrs.evolve(answer, token_count=token_count),
+        message=Message(
+            role="assistant",
+            # An empty text is no part at all.
+            parts=(TextPart(text=text),) if text else (),
+            tool_calls=tool_calls,
+            token_count=token_count,
+        ),
         status=status,
         error_code=error_code,
         parent=parent,
@@ -99,8 +107,3 @@ def chat_record(
         completes=completes,
         spends=spends,
     )
-
-
-def spoken(text: str) -> Message:
-    """An assistant's turn; an empty text is no part at all."""
-    return Message.of("assistant", text) if text else Message(role="assistant")

@@ -9,7 +9,7 @@ from application.ports.chat_journal import ChatJournal
 from application.ports.clock import Clock
 from application.ports.telemetry import Telemetry
 from application.services.background import Background
-from application.services.chat_record import chat_record, spoken
+from application.services.chat_record import chat_record
 from application.services.pinning import PinCarrier
 from application.services.run import Run
 from application.services.settlement import Progress, Settlement
@@ -117,7 +117,8 @@ class Completion:
             command,
             assembly,
             ids,
-            answer=attrs.evolve(spoken(text), tool_calls=run.transcript.tool_calls),
+            text=text,
+            tool_calls=run.transcript.tool_calls,
             status="complete",
             attempts=charge.attempts,
             model=spec.ref,

@@ -9,7 +9,7 @@ from application.ports.clock import Clock
 from application.ports.telemetry import Telemetry
 from application.services.accounting import Accounting, Bill, add_bills
 from application.services.admission import Admitted
-from application.services.chat_record import ChatIds, chat_record, spoken
+from application.services.chat_record import ChatIds, chat_record
 from application.services.purse import Purse
 from application.services.request_assembly import Assembly
 from application.services.run import Run
@@ -263,16 +263,14 @@ class Settlement:
             model is None and finish_reason == "stopped"
         ):  # before anybody was asked; readers are told of this one
             model = progress.assembly.request.model
-        answer = spoken("" if said is None else said.text)
-        if said is not None and said.tool_calls:
-            answer = attrs.evolve(answer, tool_calls=said.tool_calls)
         return chat_record(
             progress.command,
             progress.assembly,
             progress.ids,
             status=status,
             error_code=error_code,
-            answer=answer,
+            text="" if said is None else said.text,
+            tool_calls=() if said is None else said.tool_calls,
             attempts=charge.attempts,
             model=model,
             finish_reason=finish_reason,
