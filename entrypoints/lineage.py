@@ -95,6 +95,14 @@ class Lineage:
 
     def _take_over(self, new: "Container") -> None:
         self._container = new
+        settings: Settings = new.settings()
+        new.log().use(settings.log.level, settings.log.areas)
+        new.prometheus().know(new.known_models())
+        new.key_ring().use(
+            is_disabled=settings.auth.disabled,
+            opens_without_keys=settings.opens_without_keys,
+            failed_per_minute=settings.auth.failed_per_minute,
+        )
         new.live_answers().use(new.send_chat())
         new.housekeeper().use(new.prune_store())
         settings = new.settings()

@@ -25,6 +25,10 @@ LOCKED: Final = (
     "redis",
     "threads",
     "log.format",
+    "log.to",
+    "log.file",
+    "log.content",
+    "telemetry",
     "prompts.watch",
 )
 """Settings, and groups of them, that count from the next start on: sockets, connections, and what queues stand on."""

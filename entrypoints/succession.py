@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from domain.passes.compiler_pass import Pass
     from entrypoints.container import Container
 
-GIVEN: Final = ("settings", "store", "chat_providers", "passes", "formatters")
+GIVEN: Final = ("settings", "serving", "store", "chat_providers", "passes", "formatters")
 """What a container is given from outside."""
 KEPT: Final = frozenset(
     (
@@ -24,6 +24,7 @@ KEPT: Final = frozenset(
         "prompt_cache",
         "thread_gate",  # who waits
         "event_log",
+        "key_ring",  # the keys it knows, and the task that watches them
         "key_ring",  # a task, its keys, and who failed
         "idempotency",  # the claims of requests under way
         "live_answers",  # answers under way
@@ -51,6 +52,7 @@ def succeed(
     """
     before = old.settings()
     new.settings.override(settings)
+    new.serving.override(old.serving())
     new.store.override(old.store())
     new.chat_providers.override(dict(chat_providers))
     new.passes.override(passes)
@@ -76,8 +78,8 @@ def remade(container: "Container", kept: "set[str] | frozenset[str]") -> frozens
         if known is not None:
             return known
         name = names.get(id(provider))
-        if name in GIVEN and name != "store":  # that one stays
-            reached = True
+        if name in GIVEN:
+            reached = name not in ("serving", "store")  # these stay
         elif name in kept:
             reached = False
         else:

@@ -59,12 +59,6 @@ class LogTelemetry:
             areas: levels that differ from `level`, by the names of `log_areas.AREAS`.
             may_write: holds the stream's first line back until it says so, half a minute at most.
         """
-        self._thresholds = {area: LEVELS[(areas or {}).get(area, level)] for area in AREAS}
-        # Libraries tell of their every step at `info` (alembic), and quote bodies at `debug`.
-        self._library_thresholds = {
-            area: logging.INFO if least <= logging.DEBUG else max(least, logging.WARNING)
-            for area, least in self._thresholds.items()
-        }
         self._stream: LogWriter | None = None
         self._line = json_line
         if fd is not None or to != "none":
@@ -76,7 +70,17 @@ class LogTelemetry:
         root = logging.getLogger()
         self._level_before = root.level
         root.addHandler(self._handler)
-        root.setLevel(min(self._library_thresholds.values()))
+        self.use(level, areas or {})
+
+    def use(self, level: str, areas: Mapping[str, str]) -> None:
+        """From now on goes by these levels."""
+        self._thresholds = {area: LEVELS[areas.get(area, level)] for area in AREAS}
+        # Libraries tell of their every step at `info` (alembic), and quote bodies at `debug`.
+        self._library_thresholds = {
+            area: logging.INFO if least <= logging.DEBUG else max(least, logging.WARNING)
+            for area, least in self._thresholds.items()
+        }
+        logging.getLogger().setLevel(min(self._library_thresholds.values()))
 
     def emit(self, event: Event) -> None:
         kind = kind_of(event)

@@ -63,8 +63,9 @@ class PrometheusTelemetry:
 
     def __init__(self, models: Collection[ModelRef] | None = None) -> None:
         self.registry = CollectorRegistry()
-        self._model = _Closed(None if models is None else frozenset(str(model) for model in models))
-        self._provider = _Closed(None if models is None else frozenset(model.provider for model in models))
+        self._model, self._provider = _Closed(), _Closed()
+        if models is not None:
+            self.know(models)
         self._word = _Closed()
         self._route = _Closed()
         self._children: dict[tuple[Any, ...], Any] = {}
@@ -97,6 +98,11 @@ class PrometheusTelemetry:
             ModelMisconfigured: self._model_misconfigured,
             RequestServed: self._request_served,
         }
+
+    def know(self, models: Collection[ModelRef]) -> None:
+        """From now on these are shown by name."""
+        self._model.given = frozenset(str(model) for model in models)
+        self._provider.given = frozenset(model.provider for model in models)
 
     def emit(self, event: Event) -> None:
         handler = self._handlers.get(type(event))
