@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
@@ -32,6 +33,8 @@ CAPACITY: Final = 10_000
 PATIENCE_S: Final = 10.0
 """How long a chat waits for a lost database to come back (fault rows 67, 68)."""
 PING_INTERVAL_S: Final = 0.5
+LOOK_EVERY_S: Final = 0.005
+"""How old the news may be that an idle connection has not ended."""
 
 Key = tuple[str, str, str]
 """What no two batches in flight may both hold: a thread, or a session that is being made."""
@@ -61,6 +64,8 @@ class CommitQueue:
     _free: list[BatchDelivery] = attrs.field(init=False)
     """The last one goes first: it is the one whose connection was used last."""
     _running: "set[asyncio.Task[None]]" = attrs.field(factory=set)
+    _looked_at: float = 0.0
+    """When it was last seen that the connection has not ended; on the monotonic clock."""
     _dispatching: bool = False
     """A dispatch will come in this turn of the loop."""
     _timer: asyncio.TimerHandle | None = None
@@ -75,9 +80,15 @@ class CommitQueue:
 
     @property
     def is_ready(self) -> bool:
-        if self._readiness.ready and self._free and self._free[-1].writer.hung_up():
-            self._readiness.doubt()  # until a ping on a new connection says otherwise
-            self._wake.set()
+        if self._readiness.ready and self._free:
+            # A system call, and every chat asks: once in a few milliseconds tells as much.
+            now = time.monotonic()
+            if now >= self._looked_at + LOOK_EVERY_S:
+                self._looked_at = now
+                if self._free[-1].writer.hung_up():
+                    self._looked_at = 0.0
+                    self._readiness.doubt()  # until a ping on a new connection says otherwise
+                    self._wake.set()
         return self._readiness.ready
 
     @property
