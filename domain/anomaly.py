@@ -28,7 +28,7 @@ MIN_RATIO: Final = 3.0
 CALM_AFTER: Final = 3
 """Values in a row below `CALM` that end a spike."""
 RARE: Final = 0.01
-"""Of the values: what is further away than `THRESHOLD` more often than this is no anomaly."""
+"""Of the values: where spikes begin more often than this, they are no anomalies."""
 _RARITY_RATE: Final = 0.004
 """The weight of one value in how often that is: about the last 250 count."""
 _RATE: Final = 0.03
@@ -61,7 +61,7 @@ class Baseline:
     _middle: float = 0.0
     _spread: float = _FIRST_SPREAD
     _odd: float = 0.0
-    """The fraction of late values that were beyond the threshold."""
+    """The fraction of late values that began a spike."""
     _in_spike: bool = False
     _calm_for: int = 0
 
@@ -93,12 +93,13 @@ class Baseline:
         score = away / self._spread
         if count > WARM_UP:
             is_odd = score >= THRESHOLD and away >= _LEAST_AWAY
-            was_odd = self._odd
-            self._odd = was_odd + _RARITY_RATE * (is_odd - was_odd)
+            was_odd, was_in_spike = self._odd, self._in_spike
             if self._in_spike:
                 self._calm_for = self._calm_for + 1 if score < CALM else 0
                 self._in_spike = self._calm_for < CALM_AFTER
-            elif is_odd:
+            else:
+                self._odd = was_odd + _RARITY_RATE * (is_odd - was_odd)
+            if is_odd and not was_in_spike:
                 self._in_spike, self._calm_for = True, 0
                 if was_odd <= RARE:
                     anomaly = Anomaly(value=value, usual=math.exp(self._middle), score=score)

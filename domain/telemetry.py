@@ -223,7 +223,7 @@ class AnomalySeen:
     name: str
     """Which model, version or key id."""
     measure: str
-    """`tokens` or `cost_usd`."""
+    """`tokens` or `cost_usd` of one answer; `tokens_per_minute` or `cost_usd_per_minute` of all of them."""
     value: float
     usual: float
     """The baseline's middle."""
