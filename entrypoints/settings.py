@@ -11,6 +11,7 @@ from application.ports.price_book import Price
 from domain.catalogue import Catalogue
 from domain.chat_defaults import ChatDefaults
 from domain.json_value import JSONValue
+from domain.limits.rate import NO_LIMITS, RateLimits
 from domain.routing.settings import RoutingPolicy
 from domain.secret import Secret
 
@@ -26,6 +27,8 @@ class ServerSettings:
     drain_s: float = 30.0
     max_in_flight: int = 1000
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks, such as `10.0.0.0/8`, whose word on who called them is taken (`X-Forwarded-For`)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +89,18 @@ class AuthSettings:
     """What whoever has a key, or needs none, may choose in a chat."""
     users_may: tuple[ChatRight, ...] = ()
     """What a user's browser may: nothing by which it would speak in the operator's place."""
+
+
+@attrs.frozen(kw_only=True)
+class LimitSettings:
+    """How much may be asked for in a minute, and at a time."""
+
+    key: RateLimits = NO_LIMITS
+    """Of each key, where it has no limits of its own."""
+    user: RateLimits = NO_LIMITS
+    """Of each end user, as requests name them."""
+    address: RateLimits = NO_LIMITS
+    """Of each client address."""
 
 
 @attrs.frozen(kw_only=True)
@@ -153,6 +168,7 @@ class Settings:
     threads: ThreadSettings = ThreadSettings()
     retention: RetentionSettings = RetentionSettings()
     auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     warnings: tuple[str, ...] = ()

@@ -154,6 +154,9 @@ class ServerDocument:
     cors_origins: tuple[Name, ...] | None = _field(
         "Browser origins that may call, such as https://app.example.com."
     )
+    trusted_proxies: tuple[Name, ...] | None = _field(
+        "Networks of proxies whose X-Forwarded-For tells the client's address, such as 10.0.0.0/8."
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -219,6 +222,22 @@ class AuthDocument:
 
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+
+@attrs.frozen(kw_only=True)
+class RateDocument:
+    rpm: Annotated[int, Range(minimum=1, maximum=1_000_000)] | None = _field("Requests a minute.")
+    tpm: Annotated[int, Range(minimum=1, maximum=1_000_000_000)] | None = _field(
+        "Tokens a minute, of prompts and answers together."
+    )
+    concurrency: Annotated[int, Range(minimum=1, maximum=100_000)] | None = _field("Chats at a time.")
+
+
+@attrs.frozen(kw_only=True)
+class LimitsDocument:
+    key: RateDocument | None = _field("Of each key, where it has no limit of its own.")
+    user: RateDocument | None = _field("Of each end user that requests name.")
+    address: RateDocument | None = _field("Of each client address; its `rpm` counts every request.")
 
 
 @attrs.frozen(kw_only=True)
@@ -316,9 +335,10 @@ class Document:
     reroute_retired: bool | None = _field("Answer by a switched-off model's replacement.")
     aliases: Mapping[Name, Name] | None = _field("Names of your own for models.")
     models: Mapping[Name, ModelDocument] | None = _field("Models to add or correct, by `provider:model`.")
-    prices: Mapping[Name, Annotated[tuple[PriceDocument, ...], OneOrMore(), Length(minimum=1, maximum=100)]] | None = (
-        _field("Prices of your own, by `provider:model`; a list where they change on a day.")
-    )
+    prices: (
+        Mapping[Name, Annotated[tuple[PriceDocument, ...], OneOrMore(), Length(minimum=1, maximum=100)]]
+        | None
+    ) = _field("Prices of your own, by `provider:model`; a list where they change on a day.")
     providers: Mapping[Name, ProviderDocument] | None = _field(
         "The providers, each under a name of your choice."
     )
@@ -330,5 +350,6 @@ class Document:
     threads: ThreadDocument | None = _field("Chats that meet in one thread.")
     retention: RetentionDocument | None = _field("How long things are kept.")
     auth: AuthDocument | None = _field("Who may call.")
+    limits: LimitsDocument | None = _field("How much may be asked for in a minute, and at a time.")
     log: LogDocument | None = _field("Logging.")
     telemetry: TelemetryDocument | None = _field("Metrics and traces.")

@@ -12,22 +12,24 @@ from application.ports.price_book import Price
 from domain.catalogue import Catalogue
 from domain.chat_defaults import ChatDefaults
 from domain.errors import InvalidRequest
+from domain.limits.rate import NO_LIMITS, RateLimits
 from domain.prompt.reference import PromptReference
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
 from domain.secret import Secret
 from entrypoints.configuration import environment, file, prices
 from entrypoints.configuration.catalogue import as_written, build_catalogue, resolve, shipped
-from entrypoints.configuration.document import Document, RoutingDocument
+from entrypoints.configuration.document import Document, RateDocument, RoutingDocument
 from entrypoints.configuration.findings import Findings, Path, did_you_mean, flatten_origins
 from entrypoints.configuration.interpolation import interpolate
 from entrypoints.configuration.providers import STANDARD, Providers, resolve_providers
 from entrypoints.configuration.raw import Tree
 from entrypoints.configuration.registry import Registry
 from entrypoints.configuration.structure import structure
-from entrypoints.configuration.urls import check_cors_origin, database_url, redis_url
+from entrypoints.configuration.urls import check_cors_origin, check_network, database_url, redis_url
 from entrypoints.settings import (
     AuthSettings,
     DatabaseSettings,
+    LimitSettings,
     LogFileSettings,
     LogSettings,
     OTLPSettings,
@@ -156,8 +158,11 @@ class _Resolver:
         server = given(ServerSettings(), document.server)
         for index, origin in enumerate(server.cors_origins):
             check_cors_origin(origin, ("server", "cors_origins", index), findings)
+        for index, network in enumerate(server.trusted_proxies):
+            check_network(network, ("server", "trusted_proxies", index), findings)
         redis = self._redis()
-        self._warn_of_workers(server, redis)
+        limits = self._limits()
+        self._warn_of_workers(server, redis, limits)
         return Settings(
             chat=chat,
             providers=providers.configured,
@@ -173,6 +178,7 @@ class _Resolver:
             threads=given(ThreadSettings(), document.threads),
             retention=given(RetentionSettings(), document.retention),
             auth=auth,
+            limits=limits,
             log=self._log(),
             telemetry=self._telemetry(server),
             warnings=tuple(self.warnings),
@@ -281,7 +287,22 @@ class _Resolver:
                 f"models of {name} are skipped: {providers.unavailable[name]}" for name in missing
             ]
 
-    def _warn_of_workers(self, server: ServerSettings, redis: RedisSettings) -> None:
+    def _limits(self) -> LimitSettings:
+        document = self.document.limits
+        return (
+            LimitSettings()
+            if document is None
+            else LimitSettings(
+                key=_rates(document.key), user=_rates(document.user), address=_rates(document.address)
+            )
+        )
+
+    def _warn_of_workers(self, server: ServerSettings, redis: RedisSettings, limits: LimitSettings) -> None:
+        if server.workers > 1 and redis.url is None and limits != LimitSettings():
+            self.warnings.append(
+                f"server.workers is {server.workers} and redis.url is not set: each worker lets all of `limits` "
+                "through; set redis.url"
+            )
         if server.workers > 1 and redis.url is None:
             self.warnings.append(
                 f"server.workers is {server.workers} and redis.url is not set: chats of one thread that reach "
@@ -393,4 +414,12 @@ def given(defaults: _T, document: Any) -> _T:
         return defaults
     return attrs.evolve(
         defaults, **attrs.asdict(document, filter=lambda _, value: value is not None, recurse=False)
+    )
+
+
+def _rates(document: RateDocument | None) -> RateLimits:
+    if document is None:
+        return NO_LIMITS
+    return RateLimits(
+        requests_per_minute=document.rpm, tokens_per_minute=document.tpm, concurrency=document.concurrency
     )

@@ -1,5 +1,6 @@
-"""The URLs of the database, of Redis and of browser origins. No message quotes one: it may hold a password."""
+"""The URLs of the database, of Redis and of browser origins, and networks. No message quotes one: it may hold a password."""
 
+import ipaddress
 from urllib.parse import urlsplit
 
 from entrypoints.configuration.findings import Findings, Path, did_you_mean
@@ -51,3 +52,10 @@ def check_cors_origin(text: str, path: Path, findings: Findings) -> None:
         )
     elif not fine:
         findings.add(path, "must be an origin as browsers send it, such as https://app.example.com")
+
+
+def check_network(text: str, path: Path, findings: Findings) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        findings.add(path, "must be an address or a network, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8")

@@ -8,6 +8,8 @@ from typing import Any, Final
 import attrs
 
 from application.ports.chat_provider import ProviderConfig
+from application.ports.price_book import Price
+from domain.limits.rate import RateLimits
 from domain.secret import Secret
 from entrypoints.configuration.findings import Path, render_path
 from entrypoints.configuration.interpolation import is_secret_key
@@ -29,7 +31,7 @@ def settings_view(settings: Settings) -> dict[str, Any]:
         "reroute_retired": settings.catalogue.reroute_retired,
         "aliases": dict(settings.aliases),
         "models": _plain(settings.models),
-        "prices": {name: _plain(attrs.asdict(price)) for name, price in settings.prices.items()},
+        "prices": {name: _prices(price) for name, price in settings.prices.items()},
         "providers": {
             **{name: _provider(config) for name, config in settings.providers.items()},
             **{name: {"unavailable": reason} for name, reason in settings.unavailable.items()},
@@ -48,11 +50,23 @@ def settings_view(settings: Settings) -> dict[str, Any]:
         "threads": _plain(attrs.asdict(settings.threads)),
         "retention": _plain(attrs.asdict(settings.retention)),
         "auth": _plain(attrs.asdict(settings.auth)),
+        "limits": {
+            name: rates_view(limits) for name, limits in attrs.asdict(settings.limits, recurse=False).items()
+        },
         "log": _plain(attrs.asdict(settings.log)),
         "telemetry": {
             **_plain(attrs.asdict(settings.telemetry)),
             "otlp": None if settings.telemetry.otlp is None else _otlp(settings.telemetry.otlp),
         },
+    }
+
+
+def rates_view(limits: RateLimits) -> dict[str, Any]:
+    """Under the names of the file."""
+    return {
+        "rpm": limits.requests_per_minute,
+        "tpm": limits.tokens_per_minute,
+        "concurrency": limits.concurrency,
     }
 
 
@@ -91,6 +105,15 @@ def _provider(config: ProviderConfig) -> dict[str, Any]:
 
 def _otlp(settings: OTLPSettings) -> dict[str, Any]:
     return {**_plain(attrs.asdict(settings)), "endpoint": mask_url(settings.endpoint)}
+
+
+def _prices(setting: Price | tuple[Price, ...]) -> Any:
+    """As it could be written in a file."""
+    if isinstance(setting, tuple):
+        return [_prices(price) for price in setting]
+    rates = attrs.asdict(setting, filter=lambda field, _: field.name != "starts_on")
+    day = {} if setting.starts_on is None else {"from": setting.starts_on.isoformat()}
+    return {**day, **_plain(rates)}
 
 
 def _option(name: str, value: Any) -> Any:
