@@ -1,17 +1,37 @@
-"""The usage report over what is in this process."""
+"""Reports over what is in this process: added up from the messages, for as long as they are kept."""
 
 import datetime
 import decimal
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 import attrs
 
 from adapters.in_memory.tenant_view import TenantView
+from domain.attempt import Attempt
+from domain.failovers import fell_back
 from domain.feedback import score
+from domain.latency import Latencies
 from domain.thread import StoredMessage
-from domain.usage_report import RatingStatistics, UsageGroup, UsageQuery, UsageRow
+from domain.usage_report import (
+    ErrorRow,
+    ErrorSource,
+    Grain,
+    PromptRow,
+    ProviderRow,
+    RatingStatistics,
+    SeriesOf,
+    SeriesPoint,
+    UsageGroup,
+    UsageQuery,
+    UsageRow,
+    hour_of,
+    whole_hours,
+)
+
+T = TypeVar("T")
 
 _EXACT: Final = decimal.Context(prec=200)
 
@@ -31,8 +51,18 @@ _GROUPS: Final[dict[UsageGroup, Callable[[StoredMessage], str | None]]] = {
     "prompt": _prompt,
     "prompt_version": lambda each: each.prompt_version,
     "label": _label,
+    "key": lambda each: each.key_id,
     "day": lambda each: each.created_at.astimezone(datetime.UTC).date().isoformat(),
+    "hour": lambda each: f"{hour_of(each.created_at):%Y-%m-%dT%H}",
 }
+
+
+@attrs.frozen
+class _Try:
+    at: datetime.datetime
+    """When its chat was answered."""
+    attempt: Attempt
+    failed_over: bool
 
 
 @attrs.frozen
@@ -40,17 +70,114 @@ class InMemoryUsage:
     _view: TenantView
 
     async def report(self, query: UsageQuery) -> tuple[UsageRow, ...]:
-        self._view.shelves.demand()
         groups: dict[str | None, list[StoredMessage]] = {} if query.group_by is not None else {None: []}
-        for each in self._view.messages.values():
-            if (_is_counted(each) or _is_rated_copy(each)) and query.since <= each.created_at < query.until:
-                groups.setdefault(self._group_of(each, query.group_by), []).append(each)
+        for each in self._messages(whole_hours(query) if query.is_open else query, since=query.since):
+            groups.setdefault(self._group_of(each, query.group_by), []).append(each)
+        return tuple([_row(group, groups[group]) for group in sorted(groups, key=_none_last)])
+
+    async def prompts(self, query: UsageQuery) -> tuple[PromptRow, ...]:
+        found: dict[tuple[str | None, str | None], list[StoredMessage]] = {}
+        for each in self._messages(whole_hours(query)):
+            found.setdefault((each.prompt_version, each.prompt_label), []).append(each)
         return tuple(
             [
-                _row(group, groups[group])
-                for group in sorted(groups, key=lambda each: (each is None, each or ""))
+                PromptRow(
+                    prompt_version=version,
+                    prompt_label=label,
+                    figures=_row(version, found[version, label]),
+                )
+                for version, label in sorted(found, key=lambda key: tuple(map(_none_last, key)))
             ]
         )
+
+    async def providers(self, query: UsageQuery) -> tuple[ProviderRow, ...]:
+        found: dict[tuple[str, str], list[_Try]] = {}
+        for each in self._attempts(whole_hours(query)):
+            model = each.attempt.model
+            found.setdefault((model.provider, model.model), []).append(each)
+        return tuple([_provider_row(*key, found[key]) for key in sorted(found)])
+
+    async def errors(self, query: UsageQuery) -> tuple[ErrorRow, ...]:
+        found: dict[tuple[ErrorSource, str, str | None, str | None], list[datetime.datetime]] = {}
+        whole = whole_hours(query)
+        for message in self._messages(whole):
+            if message.copied_from is None and message.status == "failed":
+                answered = message.model
+                of = (None, None) if answered is None else (answered.provider, answered.model)
+                found.setdefault(("chat", message.error_code or "", *of), []).append(message.created_at)
+        for each in self._attempts(whole):
+            if _failed(each.attempt):
+                model = each.attempt.model
+                found.setdefault(("attempt", each.attempt.outcome, model.provider, model.model), []).append(
+                    each.at
+                )
+        rows = [
+            ErrorRow(source=source, code=code, provider=provider, model=model, count=len(at), last_at=max(at))
+            for (source, code, provider, model), at in found.items()
+        ]
+        return tuple(
+            sorted(
+                rows,
+                key=lambda row: (-row.count, row.source, row.code, row.provider or "", row.model or ""),
+            )
+        )
+
+    async def series(
+        self, query: UsageQuery, *, every: Grain, of: SeriesOf = "answers"
+    ) -> tuple[SeriesPoint, ...]:
+        whole = whole_hours(query)
+        points: dict[tuple[str | None, datetime.datetime], list[tuple[bool, int, Decimal]]] = {}
+        if of == "attempts":
+            for tried in self._attempts(whole):
+                attempt = tried.attempt
+                if attempt.was_sent:
+                    group = {"provider": attempt.model.provider, "model": str(attempt.model)}.get(
+                        query.group_by or ""
+                    )
+                    tokens = attempt.usage.input_tokens + attempt.usage.output_tokens
+                    figure = _failed(attempt), tokens, attempt.cost_usd or Decimal(0)
+                    points.setdefault((group, _start(tried.at, every)), []).append(figure)
+        else:
+            for each in self._messages(whole):
+                if each.copied_from is None:
+                    usage = each.usage
+                    tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
+                    figure = each.status == "failed", tokens, each.cost_usd or Decimal(0)
+                    group = self._group_of(each, query.group_by)
+                    points.setdefault((group, _start(each.created_at, every)), []).append(figure)
+        return tuple(
+            [
+                SeriesPoint(
+                    group=group,
+                    start=start,
+                    requests=len(figures),
+                    errors=sum(failed for failed, _, _ in figures),
+                    tokens=sum(tokens for _, tokens, _ in figures),
+                    cost_usd=_sum([cost for _, _, cost in figures]),
+                )
+                for (group, start), figures in sorted(
+                    points.items(), key=lambda item: (_none_last(item[0][0]), item[0][1])
+                )
+            ]
+        )
+
+    def _messages(
+        self, query: UsageQuery, *, since: datetime.datetime | None = None
+    ) -> Iterable[StoredMessage]:
+        """What counts, and what is rated, of that time; from a later beginning, where one is given."""
+        self._view.shelves.demand()
+        first = query.since if since is None else since
+        for each in self._view.messages.values():
+            if (_is_counted(each) or _is_rated_copy(each)) and first <= each.created_at < query.until:
+                yield each
+
+    def _attempts(self, query: UsageQuery) -> "Iterable[_Try]":
+        self._view.shelves.demand()
+        for stored in self._view.messages.values():
+            if query.since <= stored.created_at < query.until:
+                attempts = self._view.attempts.get(stored.id) or ()
+                for attempt, failed_over in zip(attempts, fell_back(attempts), strict=True):
+                    yield _Try(stored.created_at, attempt, failed_over)
 
     def _group_of(self, stored: StoredMessage, group_by: UsageGroup | None) -> str | None:
         if group_by is None:
@@ -60,6 +187,19 @@ class InMemoryUsage:
         thread = self._view.threads.get(stored.thread_id)
         session = None if thread is None else self._view.sessions.get(thread.session_id)
         return None if session is None else session.user
+
+
+def _none_last(group: str | None) -> tuple[bool, str]:
+    return group is None, group or ""
+
+
+def _start(at: datetime.datetime, every: Grain) -> datetime.datetime:
+    hour = hour_of(at)
+    return hour if every == "hour" else hour.replace(hour=0)
+
+
+def _failed(attempt: Attempt) -> bool:
+    return attempt.was_sent and attempt.outcome not in ("ok", "cancelled")
 
 
 def _is_counted(stored: StoredMessage) -> bool:
@@ -75,7 +215,8 @@ def _row(group: str | None, found: Sequence[StoredMessage]) -> UsageRow:
     answers = [each for each in found if each.copied_from is None]
     used = [each.usage for each in answers if each.usage is not None]
     costs = [each.cost_usd for each in answers if each.cost_usd is not None]
-    latencies = sorted(
+    latencies = Latencies()
+    latencies.add_each(
         each.latency_ms for each in answers if each.latency_ms is not None and each.status == "complete"
     )
     return UsageRow(
@@ -85,12 +226,43 @@ def _row(group: str | None, found: Sequence[StoredMessage]) -> UsageRow:
         input_tokens=sum(each.input_tokens for each in used),
         output_tokens=sum(each.output_tokens for each in used),
         cached_input_tokens=sum(each.cached_input_tokens for each in used),
+        cache_write_tokens=sum(each.cache_write_tokens for each in used),
+        reasoning_tokens=sum(each.reasoning_tokens for each in used),
+        estimated=sum(each.estimated for each in used),
         cost_usd=_sum(costs),
         unpriced=len(answers) - len(costs),
-        latency_mean_ms=round(sum(latencies) / len(latencies), 3) if latencies else None,
-        latency_p50_ms=_percentile(latencies, 0.5),
-        latency_p95_ms=_percentile(latencies, 0.95),
+        latency_mean_ms=latencies.mean_ms,
+        latency_p50_ms=latencies.percentile_ms(0.5),
+        latency_p95_ms=latencies.percentile_ms(0.95),
+        latency_p99_ms=latencies.percentile_ms(0.99),
         ratings=_ratings(found),
+    )
+
+
+def _provider_row(provider: str, model: str, found: Sequence[_Try]) -> ProviderRow:
+    attempts = [each.attempt for each in found]
+    sent = [attempt for attempt in attempts if attempt.was_sent]
+    failed = [attempt for attempt in sent if _failed(attempt)]
+    outcomes = Counter(attempt.outcome for attempt in attempts)
+    latencies = Latencies()
+    latencies.add_each(attempt.latency_ms for attempt in sent if attempt.outcome == "ok")
+    return ProviderRow(
+        provider=provider,
+        model=model,
+        requests=len(sent),
+        errors=len(failed),
+        skipped=len(attempts) - len(sent),
+        failovers=sum(each.failed_over for each in found),
+        outcomes=tuple(sorted(outcomes.items(), key=lambda each: (-each[1], each[0]))),
+        input_tokens=sum(attempt.usage.input_tokens for attempt in sent),
+        output_tokens=sum(attempt.usage.output_tokens for attempt in sent),
+        cost_usd=_sum([attempt.cost_usd for attempt in sent if attempt.cost_usd is not None]),
+        unpriced=sum(attempt.cost_usd is None for attempt in sent),
+        latency_mean_ms=latencies.mean_ms,
+        latency_p50_ms=latencies.percentile_ms(0.5),
+        latency_p95_ms=latencies.percentile_ms(0.95),
+        latency_p99_ms=latencies.percentile_ms(0.99),
+        last_error_at=max((each.at for each in found if _failed(each.attempt)), default=None),
     )
 
 
@@ -113,13 +285,3 @@ def _sum(amounts: Sequence[Decimal]) -> Decimal:
     for amount in amounts:
         total = _EXACT.add(total, amount)
     return total
-
-
-def _percentile(sorted_values: Sequence[int], fraction: float) -> float | None:
-    """Between the two nearest, as PostgreSQL's `percentile_cont` does it; to the microsecond."""
-    if not sorted_values:
-        return None
-    place = (len(sorted_values) - 1) * fraction
-    below = int(place)
-    above = min(below + 1, len(sorted_values) - 1)
-    return round(sorted_values[below] + (sorted_values[above] - sorted_values[below]) * (place - below), 3)

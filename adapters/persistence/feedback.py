@@ -12,7 +12,8 @@ from adapters.persistence.id_range import first_since
 from adapters.persistence.identifiers import canonical, oldest_message
 from adapters.persistence.rows import feedback_of, feedback_row, message_of
 from adapters.persistence.scope import Scope
-from adapters.persistence.tables import FEEDBACK_CHANGES, MESSAGES, THREADS
+from adapters.persistence.tables import FEEDBACK_CHANGES, MESSAGES, SESSIONS, THREADS, USAGE_LOG
+from adapters.persistence.usage_log import NOTHING, is_rated, rating_rows
 from domain.clean_text import clean_value
 from domain.feedback import Feedback, FeedbackChange, RatedMessage
 from domain.ids import MessageId, ThreadId
@@ -55,13 +56,19 @@ _OF_THREAD: Final = _RATED.where(
     _M.position > sa.bindparam("after", type_=sa.BigInteger),
 ).order_by(_M.position)
 _OF_ALL: Final = _RATED.order_by(_M.id)
+_USER: Final = (
+    sa.select(SESSIONS.c.user)
+    .join(THREADS, sa.and_(THREADS.c.session_id == SESSIONS.c.id, THREADS.c.tenant == SESSIONS.c.tenant))
+    .where(THREADS.c.id == sa.bindparam("id"))
+)
 _PUT: Final = sa.update(MESSAGES).where(_M.id == sa.bindparam("of_id"))
 
 
 @attrs.define
 class FeedbackOfMessages:
     _scope: Scope
-    _locked: set[str] = attrs.field(factory=set, init=False)
+    _locked: dict[str, StoredMessage] = attrs.field(factory=dict, init=False)
+    """As they are now."""
 
     async def lock(self, message_id: MessageId) -> StoredMessage | None:
         key = canonical(message_id)
@@ -71,19 +78,23 @@ class FeedbackOfMessages:
         rows = await self._scope.rows(_LOCKED, MESSAGES, {"id": key})
         if not rows:
             return None
-        self._locked.add(key)
-        return message_of(rows[0])
+        stored = self._locked[key] = message_of(rows[0])
+        return stored
 
     async def put(self, message_id: MessageId, feedback: Feedback | None, *, at: datetime.datetime) -> None:
         key = canonical(message_id)
-        if key is None or key not in self._locked:
+        stored = None if key is None else self._locked.get(key)
+        if key is None or stored is None:
             raise RuntimeError(f"message `{message_id}` is rated without a lock: await `lock` first")
-        rating, rest = (None, None) if feedback is None else feedback_row(clean_value(feedback))
+        cleaned = clean_value(feedback)
+        rating, rest = (None, None) if cleaned is None else feedback_row(cleaned)
         given = {"rating": rating, "feedback": rest}
         last = await self._scope.rows(_LAST_CHANGE, FEEDBACK_CHANGES, {"id": key})
         await self._scope.change(_PUT.values(given), MESSAGES, {"of_id": key})
         change = {"message_id": key, "position": last[0]["position"] + 1, **given, "at": at}
         await self._scope.add(FEEDBACK_CHANGES, [change])
+        await self._count(stored, cleaned)
+        self._locked[key] = attrs.evolve(stored, feedback=cleaned)
 
     async def history(self, message_id: MessageId, *, limit: int) -> tuple[FeedbackChange, ...]:
         key = canonical(message_id)
@@ -134,6 +145,16 @@ class FeedbackOfMessages:
             select = select.where(_M.created_at < sa.bindparam("until", type_=Timestamp))
             parameters["until"] = until
         return tuple([_rated_of(row) for row in await self._scope.rows(select, MESSAGES, parameters)])
+
+    async def _count(self, stored: StoredMessage, feedback: Feedback | None) -> None:
+        """For reports, which count the newest rating of an answer."""
+        was = None if stored.feedback is None else stored.feedback.rating
+        rating = None if feedback is None else feedback.rating
+        if was == rating or not is_rated(stored):
+            return
+        found = await self._scope.rows(_USER, THREADS, {"id": stored.thread_id})
+        uses = rating_rows(stored, rating, was=was, user=found[0]["user"] if found else None)
+        await self._scope.add(USAGE_LOG, [{**NOTHING, **each} for each in uses])
 
     def unlock(self) -> None:
         """The transaction ended."""

@@ -50,6 +50,11 @@ def rating_rows(
     ]
 
 
+def is_rated(stored: StoredMessage) -> bool:
+    """Whether a rating of it counts: it is of an answer, be it a copy in a fork."""
+    return stored.copied_from is not None or _is_counted(stored)
+
+
 def _is_counted(stored: StoredMessage) -> bool:
     return stored.copied_from is None and (stored.model is not None or stored.status != "complete")
 

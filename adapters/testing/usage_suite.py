@@ -25,6 +25,7 @@ START: Final = datetime.datetime(2026, 10, 30, tzinfo=datetime.UTC)
 WHOLE: Final = UsageQuery(since=START, until=START + 30 * DAY)
 GPT: Final = ModelRef("openai", "gpt-4")
 OPUS: Final = ModelRef("anthropic", "claude-opus-5-5")
+KEY: Final = "0190b6a2-0000-7000-8000-00000000000a"
 _NUMBERS: Final = itertools.count()
 
 
@@ -122,6 +123,7 @@ class UsageSuite:
             latency_mean_ms=37.5,
             latency_p50_ms=30.0,
             latency_p95_ms=74.0,
+            latency_p99_ms=78.8,
             ratings=RatingStatistics(count=4, total=2.25, thumbs_up=1, thumbs_down=1, stars=2, stars_total=7),
         )
 
@@ -152,8 +154,8 @@ class UsageSuite:
         store, _ = stores
         await _commit(
             store,
-            chat_at(START, prompt_version="support:v2", prompt_label="production"),
-            chat_at(START, prompt_version="support:v10", prompt_label="production", user="bob"),
+            chat_at(START, prompt_version="support:v2", prompt_label="production", key_id=KEY),
+            chat_at(START, prompt_version="support:v10", prompt_label="production", user="bob", key_id=KEY),
             chat_at(START + DAY, prompt_version="support:v2", model=OPUS, user=None),
             chat_at(START + 3 * DAY, prompt_version="greeter:v2", prompt_label="staging"),
             chat_at(START + 3 * DAY, model=None, status="failed", error_code="upstream_error", user=None),
@@ -166,7 +168,9 @@ class UsageSuite:
             "prompt_version": [("greeter:v2", 1), ("support:v10", 1), ("support:v2", 2), (None, 1)],
             "label": [("greeter@staging", 1), ("support@production", 2), (None, 2)],
             "user": [("ada", 2), ("bob", 1), (None, 2)],
+            "key": [(KEY, 2), (None, 3)],
             "day": [("2026-10-30", 2), ("2026-10-31", 1), ("2026-11-02", 2)],
+            "hour": [("2026-10-30T00", 2), ("2026-10-31T00", 1), ("2026-11-02T00", 2)],
         }
 
     async def test_each_group_has_its_own_figures(self, stores: Stores) -> None:
@@ -289,6 +293,7 @@ class UsageSuite:
             latency_mean_ms=30.0,
             latency_p50_ms=30.0,
             latency_p95_ms=30.0,
+            latency_p99_ms=30.0,
             ratings=RatingStatistics(count=2, total=1.0, thumbs_up=0, thumbs_down=1, stars=1, stars_total=5),
         )
         (later,) = await _report(store, UsageQuery(since=copied_at - DAY, until=copied_at + DAY))
