@@ -13,6 +13,8 @@ from entrypoints.settings import Settings
 if TYPE_CHECKING:
     from application.ports.assistants import Assistants
     from application.ports.chat_provider import ChatProvider, ProviderConfig
+    from application.ports.id_generator import IdGenerator
+    from application.ports.token_signer import TokenSigner
     from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
     from domain.ids import Tenant
     from domain.output.formatter import Formatter
@@ -218,6 +220,14 @@ def open_store(settings: Settings) -> Store:
         )
     )
     return opened
+
+
+def open_signer() -> "tuple[TokenSigner, IdGenerator]":
+    """What makes keys: whose Ed25519 it is, and their ids."""
+    from adapters.signing.ed25519 import Ed25519Signer
+    from adapters.system import UUID7Generator
+
+    return Ed25519Signer(), UUID7Generator()
 
 
 def open_assistants(config: "ProviderConfig") -> "Assistants":

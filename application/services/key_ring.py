@@ -188,7 +188,7 @@ class KeyRing:
             return None
         if self._watch.now_s() >= _end_of(key):
             return None
-        await self._prepare_signer()
+        await self.prepare_signer()
         if not self._signer.verify(key.public_key, token.signature, token.signed):
             return None
         caller = caller_of(key, token.claims)
@@ -201,7 +201,7 @@ class KeyRing:
         self._tokens[digest] = _Known(digest, caller, ends_at_s)
         return caller if self._watch.now_s() < ends_at_s else None
 
-    async def _prepare_signer(self) -> None:
+    async def prepare_signer(self) -> None:
         """In a thread: what is loaded for the first token must not hold up the others' requests."""
         if not self._signer.is_ready:
             await asyncio.to_thread(self._signer.prepare)

@@ -87,6 +87,7 @@ Set OPENAI_API_KEY or ANTHROPIC_API_KEY for real answers.
         "prompt": ("entrypoints.cli.prompt:prompt", "Keep, compile and label prompts."),
         "thread": ("entrypoints.cli.thread:thread", "Look at conversations, and keep them in order."),
         "feedback": ("entrypoints.cli.feedback:feedback", "Rate answers, and take the ratings out."),
+        "key": ("entrypoints.cli.key:key", "Make, list, rotate and revoke API keys."),
         "observe": ("entrypoints.cli.observe:observe", "See what was used, and how well it did."),
         "config": ("entrypoints.cli.config:config", "Check and show the configuration."),
         "db": ("entrypoints.cli.db:db", "Migrate and check the database."),

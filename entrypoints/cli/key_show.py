@@ -1,0 +1,59 @@
+"""`lor3 key show`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from entrypoints.cli.on_keys import existing_key, of_tenant, on_keys
+from entrypoints.cli.options import common
+from entrypoints.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    import datetime
+
+    from domain.access import ApiKey
+    from entrypoints.key_administration import KeyAdministration
+
+
+@click.command(
+    help="""Show what a key may do, and how it stands: a revoked one by its id.
+
+\b
+Examples:
+  lor3 key show web
+  lor3 key show web --tenant acme --json
+"""
+)
+@click.argument("name", metavar="NAME|ID")
+@of_tenant
+@common
+def show(name: str, tenant: str | None, config_path: Path | None, as_json: bool) -> None:
+    from entrypoints.key_rendering import key_json
+
+    async def read(administration: "KeyAdministration") -> "tuple[ApiKey, datetime.datetime]":
+        return await existing_key(administration, name, tenant), await administration.keys.now()
+
+    key, now = on_keys(config_path, read)
+    if as_json:
+        print_json(key_json(key))
+        return
+    print_table(("what", "is"), _rows(key, now))
+
+
+def _rows(key: "ApiKey", now: "datetime.datetime") -> list[tuple[str, object]]:
+    from entrypoints.key_rendering import budgets_text, limits_text, scopes_text, state_text
+
+    return [
+        ("name", key.name),
+        ("tenant", key.tenant),
+        ("id", key.id),
+        ("key", key.hint),
+        ("state (UTC)", state_text(key, now=now)),
+        ("scopes", scopes_text(key)),
+        ("models", ", ".join(key.models) or "all"),
+        ("limits", limits_text(key) or "none"),
+        ("budgets", budgets_text(key) or "none"),
+        ("account", key.account_id),
+        ("replaces", key.replaces),
+    ]
