@@ -8,11 +8,13 @@ import attrs
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.ports.prompt_texts import PromptTexts
+from application.ports.rate_limiter import RateLimiter
 from application.ports.store import Store
 from application.ports.telemetry import Telemetry
 from application.services.background import Background
 from application.services.key_ring import KeyRing
 from application.services.live_answers import LiveAnswers
+from application.services.ownership import Ownership
 from application.use_cases.change_thread import ChangeThread
 from application.use_cases.continue_chat import ContinueChat
 from application.use_cases.delete_prompt_version import DeletePromptVersion
@@ -26,10 +28,12 @@ from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles, ImportReport
 from application.use_cases.inject_memory import InjectMemory
 from application.use_cases.label_prompt import LabelPrompt
+from application.use_cases.make_token import MakeToken
 from application.use_cases.open_session import OpenSession
 from application.use_cases.open_thread import OpenThread
 from application.use_cases.pin_message import PinMessage
 from application.use_cases.rate_message import RateMessage
+from application.use_cases.read_anomalies import ReadAnomalies
 from application.use_cases.read_client_chat import ReadClientChat
 from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
@@ -53,6 +57,9 @@ if TYPE_CHECKING:
 class Application:
     settings: Settings
     key_ring: KeyRing
+    make_token: MakeToken
+    rate_limiter: RateLimiter
+    ownership: Ownership
     send_chat: SendChat
     live_answers: LiveAnswers
     follow_answer: FollowAnswer
@@ -91,15 +98,20 @@ class Application:
     prompt_report: Callable[[], ImportReport | None]
     """What the last import of the prompt files found; None where there was none yet."""
     prompt_reloader: PromptReloader
+    redis_is_there: Callable[[], bool | None] | None
+    """None without a Redis."""
     config_reloader: "ConfigReloader"
     """Reads the configuration again, and the prompt files with it."""
     background: Background
     """What goes on though nobody waits for it."""
     housekeeper: Housekeeper
     """Rests until a server starts it."""
-    default_prompt_fault: Callable[[], Awaitable[str | None]]
+    default_prompt_fault: Callable[..., Awaitable[str | None]]
     """Why the configured prompt can't be used; None where it can be, or nobody knows."""
+    read_anomalies: ReadAnomalies
     metrics: Callable[[], bytes]
     """Prometheus' text exposition of this process."""
+    watch: Callable[[str, Callable[[], float | None]], None]
+    """Shows a value as the gauge of that name, read whenever the metrics are."""
     scrape: Callable[[], Awaitable[bytes]] | None = None
     """That of all processes that share the port, where there are several."""

@@ -55,6 +55,7 @@ async def running(
         Container,
     )  # all there is, and a third of a second: not for who only reads
     from entrypoints.lineage import Lineage
+    from entrypoints.loop_lag import LoopLag
 
     container = container or Container()
     async with AsyncExitStack() as stack:
@@ -79,13 +80,24 @@ async def running(
         )
         stack.push_async_callback(lineage.close_providers)
         stack.push_async_callback(container.log().aclose)
+        otlp = container.otlp()
+        if otlp is not None:
+            stack.push_async_callback(otlp.aclose)
+        prometheus = container.prometheus()
+        prometheus.watch("commit_queue_depth", lambda: store.journal.depth)
+        prometheus.watch_anomalies(lambda: container.anomaly_watch().unwritten)
+        if serving is not None:
+            loop_lag = LoopLag(prometheus.lagged)
+            loop_lag.start()
+            stack.callback(loop_lag.stop)
         stack.push_async_callback(store.aclose)
         await store.start()
         cooldowns = container.cooldowns()
         stack.push_async_callback(cooldowns.aclose)
         await cooldowns.start()
         prompt_cache = container.prompt_cache()
-        container.oven()  # listens to the cache, from its start on
+        oven = container.oven()  # listens to the cache, from its start on
+        prometheus.watch_prompts(lambda: oven.reads)
         stack.push_async_callback(prompt_cache.aclose)
         await prompt_cache.start()
         thread_gate = container.thread_gate()
@@ -104,6 +116,9 @@ async def running(
         await idempotency.start()
         key_ring = container.key_ring()
         stack.push_async_callback(key_ring.aclose)  # a server starts it, or the first request
+        rate_limiter = container.rate_limiter()
+        stack.push_async_callback(rate_limiter.aclose)
+        await rate_limiter.start()
         housekeeper = container.housekeeper()
         stack.push_async_callback(housekeeper.aclose)
         background = container.background()
@@ -117,10 +132,12 @@ def _application(container: "Container", reloader: "ConfigReloader") -> "Applica
     """What a container holds for the entrypoints."""
     from entrypoints.application import Application
 
-    prompts = container.prompt_reloader()
+    prompts, link = container.prompt_reloader(), container.redis_link()
     return Application(
         settings=container.settings(),
         key_ring=container.key_ring(),
+        make_token=container.make_token(),
+        rate_limiter=container.rate_limiter(),
         ownership=container.ownership(),
         send_chat=container.send_chat(),
         live_answers=container.live_answers(),
@@ -158,11 +175,14 @@ def _application(container: "Container", reloader: "ConfigReloader") -> "Applica
         ids=container.ids(),
         prompt_report=lambda: prompts.report,
         prompt_reloader=prompts,
+        redis_is_there=None if link is None else lambda: link.is_there,
         config_reloader=reloader,
         background=container.background(),
         housekeeper=container.housekeeper(),
         default_prompt_fault=container.prompts().default_fault,
+        read_anomalies=container.read_anomalies(),
         metrics=container.prometheus().exposition,
+        watch=container.prometheus().watch,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from adapters.in_memory.cooldown_board import LocalCooldownBoard
 from adapters.in_memory.event_log import LocalEventLog
 from adapters.in_memory.prompt_cache import LocalPromptCache
+from adapters.in_memory.rate_limiter import LocalRateLimiter
 from adapters.in_memory.thread_gate import LocalThreadGate
 from adapters.prices.genai_price_book import GenaiPriceBook
 from adapters.prompts.files import FolderPromptFiles
@@ -26,11 +27,13 @@ from application.ports.cooldown_board import CooldownBoard
 from application.ports.event_log import EventLog
 from application.ports.prompt_cache import PromptCache
 from application.ports.prompt_files import PromptFiles
+from application.ports.rate_limiter import RateLimiter
 from application.ports.store import Store
 from application.ports.thread_gate import ThreadGate
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.accounting import Accounting
 from application.services.admission import Admission
+from application.services.anomaly_watch import AnomalyWatch
 from application.services.background import Background
 from application.services.compilation import Compilation
 from application.services.completion import Completion
@@ -66,11 +69,13 @@ from application.use_cases.fork_thread import ForkThread
 from application.use_cases.import_prompt_files import ImportPromptFiles
 from application.use_cases.inject_memory import InjectMemory
 from application.use_cases.label_prompt import LabelPrompt
+from application.use_cases.make_token import MakeToken
 from application.use_cases.open_session import OpenSession
 from application.use_cases.open_thread import OpenThread
 from application.use_cases.pin_message import PinMessage
 from application.use_cases.prune_store import PruneStore
 from application.use_cases.rate_message import RateMessage
+from application.use_cases.read_anomalies import ReadAnomalies
 from application.use_cases.read_client_chat import ReadClientChat
 from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
@@ -94,6 +99,7 @@ from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     from adapters.cache.redis_link import RedisLink
+    from adapters.telemetry.otlp import OTLPTelemetry
     from entrypoints.prompt_transfer import PromptTransfer
 
 
@@ -137,6 +143,27 @@ def _log(settings: Settings, serving: Serving | None) -> LogTelemetry:
         file = RotatingFile(of_worker(Path(log.file.path), serving.worker), log.file.max_bytes, log.file.keep)
     may_write = serving.may_log if log.to == "stdout" else None
     return LogTelemetry(log.level, log.format, to=log.to, areas=log.areas, file=file, may_write=may_write)
+
+
+def _otlp(settings: Settings) -> "OTLPTelemetry | None":
+    otlp = settings.telemetry.otlp
+    if otlp is None:
+        return None
+    from adapters.telemetry.otlp import OTLPTelemetry  # the SDK only where it is configured
+
+    return OTLPTelemetry.exporting(
+        endpoint=otlp.endpoint,
+        headers={name: value.reveal() for name, value in otlp.headers.items()},
+        sample_ratio=otlp.sample_ratio,
+        timeout_s=otlp.timeout_s,
+        content=otlp.content,
+    )
+
+
+def _sinks(
+    prometheus: PrometheusTelemetry, log: LogTelemetry, otlp: "OTLPTelemetry | None"
+) -> FanOutTelemetry:
+    return FanOutTelemetry((prometheus, log) if otlp is None else (prometheus, log, otlp))
 
 
 def _known_models(settings: Settings) -> frozenset[ModelRef]:
@@ -187,6 +214,14 @@ def _thread_gate(
     return RedisThreadGate(local=local, link=redis_link, randomness=randomness, policy=policy)
 
 
+def _rate_limiter(redis_link: "RedisLink | None", clock: SystemClock) -> RateLimiter:
+    if redis_link is None:
+        return LocalRateLimiter(clock=clock)
+    from adapters.cache.redis_rate_limiter import RedisRateLimiter  # as above
+
+    return RedisRateLimiter(link=redis_link, clock=clock)
+
+
 def _event_log(redis_link: "RedisLink | None") -> EventLog:
     if redis_link is None:
         return LocalEventLog()
@@ -234,11 +269,23 @@ class Container(containers.DeclarativeContainer):
     prometheus = providers.Singleton(PrometheusTelemetry, known_models)
     serving: providers.Provider[Serving | None] = providers.Object(None)
     log = providers.Singleton(_log, settings, serving)
-    telemetry = providers.Singleton(FanOutTelemetry, providers.List(prometheus, log))
+    otlp = providers.Singleton(_otlp, settings)
+    sinks = providers.Singleton(_sinks, prometheus, log, otlp)
+    background = providers.Singleton(Background)
+    anomaly_watch = providers.Singleton(
+        AnomalyWatch,
+        telemetry=sinks,
+        unit_of_work=store.provided.unit_of_work,
+        background=background,
+        clock=clock,
+        ids=ids,
+    )
+    telemetry = providers.Singleton(FanOutTelemetry, providers.List(sinks, anomaly_watch))
     redis_link = providers.Singleton(_redis_link, settings, clock)
     cooldowns = providers.Singleton(_cooldowns, redis_link, clock)
     prompt_cache = providers.Singleton(_prompt_cache, redis_link, clock)
     thread_gate = providers.Singleton(_thread_gate, redis_link, randomness, settings)
+    rate_limiter: providers.Singleton[RateLimiter] = providers.Singleton(_rate_limiter, redis_link, clock)
     event_log: providers.Singleton[EventLog] = providers.Singleton(_event_log, redis_link)
 
     signer = providers.Singleton(Ed25519Signer)
@@ -251,6 +298,7 @@ class Container(containers.DeclarativeContainer):
         opens_without_keys=settings.provided.opens_without_keys,
         failed_per_minute=settings.provided.auth.failed_per_minute,
     )
+    make_token = providers.Singleton(MakeToken, key_ring=key_ring, signer=signer)
     health = providers.Singleton(
         RouteHealth,
         policy=settings.provided.routing,
@@ -276,7 +324,6 @@ class Container(containers.DeclarativeContainer):
         default=settings.provided.chat.system_prompt,
         variables=settings.provided.chat.variables,
     )
-    background = providers.Singleton(Background)
     token_notes = providers.Singleton(
         TokenNotes, unit_of_work=store.provided.unit_of_work, background=background
     )
@@ -295,6 +342,7 @@ class Container(containers.DeclarativeContainer):
         unit_of_work=store.provided.unit_of_work,
         clock=clock,
     )
+    read_anomalies = providers.Singleton(ReadAnomalies, unit_of_work=store.provided.unit_of_work)
     inject_memory = providers.Singleton(
         InjectMemory, conversations=store.provided.conversations, summariser=summariser
     )

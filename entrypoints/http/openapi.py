@@ -19,6 +19,7 @@ from entrypoints.http.openapi_service import CONFIG_SCHEMAS, EXPLANATION_SCHEMAS
 from entrypoints.http.openapi_streams import STREAM_SCHEMAS, stream_paths
 from entrypoints.http.openapi_thread_answers import THREAD_SCHEMAS
 from entrypoints.http.openapi_threads import thread_paths
+from entrypoints.http.openapi_tokens import NEEDED, OPEN, SECURITY_SCHEMES, TOKEN_SCHEMAS, token_paths
 from entrypoints.http.openapi_ui import UI_SCHEMAS, ui_paths
 from entrypoints.http.problems import CONTENT_TYPE, PROBLEMS
 from entrypoints.http.schema_parts import ref
@@ -42,6 +43,7 @@ def document() -> dict[str, JSONValue]:
         **feedback_paths(schemas),
         **prompt_paths(schemas),
         **openai_paths(schemas),
+        **token_paths(schemas),
     }
     for answered in (
         ANSWER_SCHEMAS,
@@ -55,6 +57,7 @@ def document() -> dict[str, JSONValue]:
         PROMPT_SCHEMAS,
         CONFIG_SCHEMAS,
         OPENAI_SCHEMAS,
+        TOKEN_SCHEMAS,
     ):
         schemas.update(answered)
     return {
@@ -66,8 +69,10 @@ def document() -> dict[str, JSONValue]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
+        "security": NEEDED,
         "paths": {**paths, **_service_paths()},
         "components": {
+            "securitySchemes": SECURITY_SCHEMES,
             "schemas": schemas,
             "responses": {"Problem": _problem(), "OpenAIError": OPENAI_RESPONSE},
             "parameters": {"RequestID": _REQUEST_ID},
@@ -96,6 +101,7 @@ def _service_paths() -> dict[str, JSONValue]:
                 "Answers as long as the process does; touches nothing.",
                 "operations",
                 json_answer("Alive.", ref("Status")),
+                security=OPEN,
             )
         },
         "/readyz": {
@@ -104,7 +110,8 @@ def _service_paths() -> dict[str, JSONValue]:
                 "Ready",
                 "503 `not_ready` where chats can't be stored, 503 `shutting_down` from the signal to stop on.",
                 "operations",
-                json_answer("Ready to answer chats.", ref("Status")),
+                json_answer("Ready to answer chats.", ref("Readiness")),
+                security=OPEN,
             )
         },
         "/metrics": {
@@ -114,6 +121,7 @@ def _service_paths() -> dict[str, JSONValue]:
                 "Prometheus' text exposition.",
                 "operations",
                 {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+                security=OPEN,
             )
         },
         "/openapi.json": {
@@ -123,6 +131,7 @@ def _service_paths() -> dict[str, JSONValue]:
                 "OpenAPI 3.1.",
                 "service",
                 json_answer("The document.", {"type": "object"}),
+                security=OPEN,
             )
         },
         "/docs": {
@@ -132,6 +141,7 @@ def _service_paths() -> dict[str, JSONValue]:
                 "This document, drawn.",
                 "service",
                 {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}},
+                security=OPEN,
             )
         },
     }

@@ -16,12 +16,14 @@ def operation(
     parameters: Sequence[JSONValue] = (),
     others: Mapping[str, JSONObject] | None = None,
     failure: str = "Problem",
+    security: list[JSONValue] | None = None,
 ) -> dict[str, JSONValue]:
     """
     Args:
         ok: the answer with status 200.
         others: answers by other statuses, in place of `ok` where it is empty, else beside it.
         failure: the named response that all errors have.
+        security: in place of what the whole document asks for.
     """
     described: dict[str, JSONValue] = {
         "operationId": operation_id,
@@ -30,6 +32,8 @@ def operation(
         "tags": [tag],
         "parameters": [*parameters, {"$ref": "#/components/parameters/RequestID"}],
     }
+    if security is not None:
+        described["security"] = security
     if request_body is not None:
         described["requestBody"] = request_body
     described["responses"] = {
