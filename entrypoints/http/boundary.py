@@ -15,8 +15,10 @@ from domain.errors import Forbidden, LorError, NotFound, Overloaded, Unauthentic
 from domain.telemetry import KeyRefused, RequestServed
 from entrypoints.http.breaking_off import CLIENT_GONE
 from entrypoints.http.callers import demand_own
+from entrypoints.http.client_address import client_address
 from entrypoints.http.error_formats import ErrorFormat, problem
 from entrypoints.http.fault_log import log_unexpected
+from entrypoints.http.limits import allow_request
 from entrypoints.http.problems import (
     HTTPFault,
     expectation_failed,
@@ -79,14 +81,24 @@ def boundary(state: ServerState) -> Middleware:
                 scope = SCOPE_OF.get(route)
                 if scope is not None:
                     given_key = request.headers.get("Authorization")
-                    caller = recall(given_key) or await authenticate(given_key, address=request.remote)
+                    caller = recall(given_key)
+                    if caller is None:
+                        trusted = state.application.settings.server.trusted_proxies
+                        address = client_address(request, trusted)
+                        caller = await authenticate(given_key, address=address)
                     if scope not in caller.scopes:
                         raise lacks_scope(scope)
                     request[CALLER] = caller
                     whose.tenant, whose.key_id = caller.tenant, caller.key_id
                     if caller.user is not None:
                         method = "GET" if request.method == "HEAD" else request.method
-                        await demand_own(state.application, request, caller, scope, OWNED.get((method, route)))
+                        await demand_own(
+                            state.application, request, caller, scope, OWNED.get((method, route))
+                        )
+                if route not in TAKE_KEYS and counts:  # chats see to it themselves, with their tokens
+                    of_address = state.application.settings.limits.address
+                    if of_address.requests_per_minute is not None:
+                        await allow_request(request, of_address)
                 response = await handler(request)
             status = request.get(BROKEN_OFF, response.status)
         except Exception as exc:  # the last place before aiohttp's own page: everything becomes a problem

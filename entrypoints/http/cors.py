@@ -19,7 +19,10 @@ _HEADERS: Final = (
 _EXPOSED: Final = (
     "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, "
     "x-lor3-model, x-lor3-attempts, x-lor3-fallbacks, x-lor3-cost-usd, "
-    "x-lor3-overhead-ms, x-lor3-message-id, x-should-retry, x-vercel-ai-ui-message-stream"
+    "x-lor3-overhead-ms, x-lor3-message-id, x-should-retry, retry-after-ms, "
+    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, "
+    "x-vercel-ai-ui-message-stream"
 )
 
 

@@ -25,6 +25,10 @@ SECURITY_HEADERS: Final = {
 }
 
 
+RATE_HEADERS: Final = web.RequestKey("rate_headers", dict[str, str])
+"""What a limited caller is told of its limits, on whatever it is answered."""
+
+
 def decorate(request: web.BaseRequest, response: web.StreamResponse, state: ServerState) -> None:
     """Sets them; to be called before `response` is prepared. What a handler set stays."""
     headers = response.headers
@@ -32,5 +36,8 @@ def decorate(request: web.BaseRequest, response: web.StreamResponse, state: Serv
     for name, value in SECURITY_HEADERS.items():
         if name not in headers:
             headers[name] = value
+    rates = request.get(RATE_HEADERS)
+    if rates is not None:
+        headers.update(rates)
     if state.cors.enabled:
         state.cors.allow(request, response)

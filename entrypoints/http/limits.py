@@ -1,0 +1,180 @@
+"""Rate limits at the door: what a request is counted under, and what its caller is told.
+
+The settings are looked up for each request, so that another configuration counts from the next one on.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+from aiohttp import web
+
+from application.ports.rate_limiter import Allowance, RateDemand, RateState
+from application.use_cases.chat_command import SendChatCommand
+from domain.access import Caller
+from domain.errors import RateLimited
+from domain.limits.rate import RateLimits
+from domain.message import ImagePart, Message, TextPart
+from domain.telemetry import RateRefused
+from entrypoints.application import Application
+from entrypoints.http.client_address import client_address
+from entrypoints.http.response_headers import RATE_HEADERS
+from entrypoints.http.state import CALLER, REQUEST_ID, STATE
+from entrypoints.settings import Settings
+
+_BYTES_PER_TOKEN: Final = 4
+_ANSWER_TOKENS: Final = 1_024
+"""What an answer is taken to have where nobody has said how long it may be."""
+_IMAGE_TOKENS: Final = 1_024
+
+
+async def allow_chat(request: web.Request, command: SendChatCommand) -> SendChatCommand:
+    """The command with what it may take; as it is where no limit applies, or something was let through before.
+
+    Raises:
+        RateLimited: a limit does not allow it now. Nothing was taken.
+    """
+    if command.allowance is not None:
+        return command
+    allowance = await chat_allowance(
+        request, command.caller, command.user, command.messages, command.max_tokens
+    )
+    return command if allowance is None else attrs.evolve(command, allowance=allowance)
+
+
+async def chat_allowance(
+    request: web.Request,
+    caller: Caller,
+    user: str | None,
+    messages: Iterable[Message],
+    max_tokens: int | None,
+) -> Allowance | None:
+    """What a chat may take of its key's, its user's and its address' limits; None where there are none.
+
+    Args:
+        messages: that are sent; those that the thread adds are not known yet.
+
+    Raises:
+        RateLimited: as `allow_chat`.
+    """
+    application = request.app[STATE].application
+    demands = _demands(request, caller, user, application.settings)
+    if not demands:
+        return None
+    tokens = 0
+    if any(demand.limits.tokens_per_minute is not None for demand in demands):
+        tokens = estimated_tokens(messages, max_tokens or application.settings.chat.max_tokens)
+    return await _take(request, application, caller, demands, tokens=tokens)
+
+
+async def allow_request(request: web.Request, limits: RateLimits) -> None:
+    """Counts a request that is no chat: for its address alone, so that nobody floods what is cheap.
+
+    Raises:
+        RateLimited: too many came from there.
+    """
+    application = request.app[STATE].application
+    address = client_address(request, application.settings.server.trusted_proxies)
+    demand = RateDemand(
+        kind="address", id=address, limits=RateLimits(requests_per_minute=limits.requests_per_minute)
+    )
+    allowance = await _take(request, application, request.get(CALLER), (demand,), tokens=0)
+    allowance.end()
+
+
+def key_limits(caller: Caller, settings: Settings) -> RateLimits:
+    """Of the caller's key: its own, and those of the configuration where it has none."""
+    key = caller.key
+    return settings.limits.key if key is None else key.limits.or_else(settings.limits.key)
+
+
+def estimated_tokens(messages: Iterable[Message], max_tokens: int | None) -> int:
+    """Of the prompt a quarter of its bytes, of the answer all that it may have."""
+    size, images = 0, 0
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, TextPart):
+                text = part.text
+                size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+            elif isinstance(part, ImagePart):
+                images += 1
+    prompt = -(-size // _BYTES_PER_TOKEN) + images * _IMAGE_TOKENS
+    return prompt + (max_tokens or _ANSWER_TOKENS)
+
+
+def rate_headers(requests: RateState | None, tokens: RateState | None) -> dict[str, str]:
+    """As OpenAI has them; of a kind of limit that there is not, none."""
+    headers: dict[str, str] = {}
+    for name, state in (("requests", requests), ("tokens", tokens)):
+        if state is not None:
+            headers[f"x-ratelimit-limit-{name}"] = str(state.limit)
+            headers[f"x-ratelimit-remaining-{name}"] = str(state.remaining)
+            headers[f"x-ratelimit-reset-{name}"] = duration(state.reset_s)
+    return headers
+
+
+def duration(seconds: float) -> str:
+    """As OpenAI writes one: `120ms`, `1s`, `6m0s`; never less than it is."""
+    if seconds < 1:
+        milliseconds = math.ceil(seconds * 1000 - 1e-6)
+        if milliseconds < 1000:
+            return f"{milliseconds}ms" if milliseconds > 0 else "0s"
+    minutes, rest = divmod(math.ceil(seconds - 1e-6), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def _demands(
+    request: web.Request, caller: Caller, user: str | None, settings: Settings
+) -> tuple[RateDemand, ...]:
+    limits = settings.limits
+    demands: list[RateDemand] = []
+    if caller.key is not None:
+        of_key = key_limits(caller, settings)
+        if not of_key.is_empty:
+            demands.append(RateDemand(kind="key", id=caller.key.account_id, limits=of_key))
+    if user is not None and not limits.user.is_empty:
+        demands.append(RateDemand(kind="user", id=f"{caller.tenant}/{user}", limits=limits.user))
+    if not limits.address.is_empty:
+        address = client_address(request, settings.server.trusted_proxies)
+        demands.append(RateDemand(kind="address", id=address, limits=limits.address))
+    return tuple(demands)
+
+
+async def _take(
+    request: web.Request,
+    application: Application,
+    caller: Caller | None,
+    demands: tuple[RateDemand, ...],
+    *,
+    tokens: int,
+) -> Allowance:
+    try:
+        allowance = await application.rate_limiter.take(demands, tokens=tokens)
+    except RateLimited as error:
+        _tell(request, application, caller, error)
+        raise
+    headers = rate_headers(allowance.requests, allowance.tokens)
+    if headers:
+        request[RATE_HEADERS] = headers
+    return allowance
+
+
+def _tell(request: web.Request, application: Application, caller: Caller | None, error: RateLimited) -> None:
+    refusal = error.refusal
+    if refusal is None:
+        return
+    headers = rate_headers(refusal.requests, refusal.tokens)
+    # OpenAI's SDKs look for it first: it spares them most of a second.
+    headers["retry-after-ms"] = str(math.ceil(refusal.wait_s * 1000))
+    request[RATE_HEADERS] = headers
+    application.telemetry.emit(
+        RateRefused(
+            request_id=request[REQUEST_ID],
+            tenant="" if caller is None else caller.tenant,
+            key_id=None if caller is None else caller.key_id,
+            subject=refusal.subject,
+            limit=refusal.limit,
+            retry_after_s=refusal.wait_s,
+        )
+    )
