@@ -98,6 +98,8 @@ class ChatAdmitted:
     parent: MessageId | None = None
     """The stored message that these, or the answer, follow, whatever came behind it; None where that is the thread's
     last one."""
+    user: str | None = attrs.field(default=None, repr=False, eq=False)
+    """Whose session it is in. Other processes are not told of it here: see `domain.live_answer.name_of_user`."""
 
 
 @attrs.frozen(kw_only=True)

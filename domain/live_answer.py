@@ -13,12 +13,18 @@ import attrs
 
 from domain.answer import ChatEvent, Delta, Reset
 from domain.errors import LorError
+from domain.ids import MessageId
 
 Position: TypeAlias = int
 """0 is before the first event. Below 2^53 for the first two million runs, so that any client may read it as a number."""
 
 RUN: Final = 2**32
 """More than any answer has characters and events."""
+
+
+def name_of_user(user: str, message_id: MessageId) -> str:
+    """The name by which an answer is found that belongs to this user: who asks for it by another user's finds none."""
+    return f"user:{message_id.lower()}:{user}"
 
 
 def after(position: Position, event: ChatEvent) -> Position:

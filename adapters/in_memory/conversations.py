@@ -24,6 +24,16 @@ class InMemorySessions:
         self._view.shelves.demand()
         return self._view.sessions.get(SessionId(session_id.lower()))
 
+    async def of_thread(self, thread_id: ThreadId) -> Session | None:
+        self._view.shelves.demand()
+        thread = self._view.thread(thread_id)
+        return None if thread is None else self._view.sessions.get(thread.session_id)
+
+    async def of_message(self, message_id: MessageId) -> Session | None:
+        self._view.shelves.demand()
+        message = self._view.message(message_id)
+        return None if message is None else await self.of_thread(message.thread_id)
+
     async def add(self, session: Session) -> None:
         view = self._view
         view.shelves.demand()

@@ -73,6 +73,24 @@ class ThreadSuite:
             assert thread == await work.threads.get(thread.id)
             assert attrs.evolve(bare, updated_at=NOW) == await work.threads.get(bare.id)
 
+    async def test_session_of_a_thread_and_of_a_message_is_found(self, stores: Stores) -> None:
+        """Whatever the case of the id; of what is absent, deleted or another tenant's there is none."""
+        store, other = stores
+        record = await store_chats(store, 1)
+        theirs = await store_chats(store, 1, tenant=OTHER_TENANT)
+        thread_id, message_id = record.thread.id, record.messages[-1].id
+        async with other.unit_of_work(DEFAULT_TENANT) as work:
+            assert record.session == await work.sessions.of_thread(ThreadId(thread_id.upper()))
+            assert record.session == await work.sessions.of_message(MessageId(message_id.upper()))
+            for absent in (new_id(), theirs.thread.id, theirs.messages[-1].id, record.session.id, "no-uuid"):
+                assert await work.sessions.of_thread(ThreadId(absent)) is None
+                assert await work.sessions.of_message(MessageId(absent)) is None
+            assert await work.threads.delete(thread_id, at=LATER)
+            await work.commit()
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            assert await work.sessions.of_thread(thread_id) is None
+            assert await work.sessions.of_message(message_id) is None
+
     async def test_unfit_characters_of_a_thread_become_replacement_characters(self, stores: Stores) -> None:
         """U+0000 and half a surrogate pair, in user, title and tag; a user is found by what was sent."""
         store, _ = stores

@@ -42,6 +42,8 @@ class AnswerLog:
     """Whether the answer was given before: a request came again with its Idempotency-Key."""
     message_id: MessageId | None = None
     """None where it is not known yet."""
+    user: str | None = attrs.field(default=None, repr=False)
+    """Whose it is; None where it is nobody's, not known yet, or made by another process."""
     on_unread: "Callable[[], None] | None" = None
     """Called when the last reader has left."""
     on_read: "Callable[[], None] | None" = None

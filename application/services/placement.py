@@ -4,8 +4,9 @@ import attrs
 
 from application.ports.conversation_reader import ConversationReader
 from application.ports.unit_of_work import UnitOfWorkFactory
-from application.services.absence import no_session, no_thread
+from application.services.absence import no_message, no_session, no_thread
 from application.services.open_calls import find_open_calls
+from application.services.ownership import is_foreign
 from application.services.regeneration import find_regeneration
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.inject_memory import Injection, InjectMemory, InjectMemoryCommand
@@ -42,6 +43,8 @@ class Placement:
         if command.regenerates is not None:
             found = await find_regeneration(self.unit_of_work, command.tenant, command.regenerates)
             injection = await self._inject(command, found.thread_id, below=found.below)
+            if is_foreign(command.caller, injection.conversation.session):
+                raise no_message(command.regenerates)
             _demand_place(injection.conversation, command)
             return Place(
                 session=injection.conversation.session,
@@ -55,6 +58,8 @@ class Placement:
                 self.unit_of_work, command.tenant, command.thread_id, command.messages
             )
             injection = await self._inject(command, found.thread_id, below=found.below)
+            if is_foreign(command.caller, injection.conversation.session):
+                raise no_thread(command.thread_id, for_chat=True)
             _demand_place(injection.conversation, command)
             return Place(
                 session=injection.conversation.session,
@@ -73,6 +78,8 @@ class Placement:
             except Absent:
                 raise no_thread(command.thread_id, for_chat=True) from None
             conversation = injection.conversation
+            if is_foreign(command.caller, conversation.session):
+                raise no_thread(command.thread_id, for_chat=True)
             if command.history_is_for_new and conversation.thread.length > 0:
                 last = command.messages[-1:]
                 return await self.find(
@@ -95,7 +102,7 @@ class Placement:
         session: Session | None = None
         if command.session_id is not None:
             session = await self.conversations.session(command.tenant, command.session_id)
-            if session is None:
+            if session is None or is_foreign(command.caller, session):
                 raise no_session(command.session_id, for_chat=True)
             _demand_user(session, command.user, of="session_id")
         new_turns = command.messages if command.own_history else turns

@@ -15,14 +15,15 @@ from application.use_cases.inject_memory import Injection, InjectMemory
 from domain.catalogue import Catalogue
 from domain.chat import ChatRequest
 from domain.chat_defaults import ChatDefaults
-from domain.errors import Fault, InvalidRequest
+from domain.errors import Fault, Forbidden, InvalidRequest
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant
 from domain.json_value import JSONObject, JSONValue
 from domain.memory import NO_MEMORY, Memory
 from domain.message import Message
-from domain.model import ModelSpec
+from domain.model import ModelRef, ModelSpec
+from domain.model_rights import ModelRights, told
 from domain.output.formatter import Formatter
-from domain.routing.plan import NONE_REFUSED, Candidate, plan_candidates
+from domain.routing.plan import NONE_FORBIDDEN, NONE_REFUSED, Candidate, plan_candidates
 from domain.summary import Fold
 from domain.thread import Session, Thread
 
@@ -82,6 +83,11 @@ class RequestAssembly:
     placement: Placement
     memory: InjectMemory
     prompts: PromptChoice
+    rights: ModelRights = attrs.field(init=False, eq=False)
+
+    @rights.default
+    def _rights(self) -> ModelRights:
+        return ModelRights(self.catalogue)
 
     async def assemble(
         self, command: SendChatCommand, *, now: datetime.datetime, new_thread: str, use_prompt: bool
@@ -93,6 +99,7 @@ class RequestAssembly:
             use_prompt: True where the chat is sent: its prompt's version can't be deleted from then on.
 
         Raises:
+            Forbidden: a model that is named, or each that is configured, is none that the caller's key may use.
             InvalidRequest: a model, format, schema, prompt, variable or the like can't be used; all faults at once.
                 Or the thread or session is of another session or user than the one that is named.
             ConfigurationError: the configured prompt is not there.
@@ -101,6 +108,7 @@ class RequestAssembly:
         """
         today = now.date()
         formatter, specs = await self._resolve(command, today)
+        forbidden = self._forbidden(command, specs) if command.caller.models else NONE_FORBIDDEN
         place = await self.placement.find(command)
         session, thread, injection = place.session, place.thread, place.injection
         prompt = None
@@ -143,6 +151,7 @@ class RequestAssembly:
             refused_parameters=self._refused(command.parameters, specs)
             if command.parameters
             else NONE_REFUSED,
+            forbidden=forbidden,
         )
         return Assembly(
             request=request,
@@ -198,6 +207,25 @@ class RequestAssembly:
         """
         faults = (await self._look_up(format, schema, model, fallbacks, today))[2]
         return faults + await self.prompts.name_faults(system_prompt, variables, tenant=tenant)
+
+    def _forbidden(self, command: SendChatCommand, specs: tuple[ModelSpec, ...]) -> frozenset[ModelRef]:
+        """Those that the caller may not use and did not name.
+
+        Raises:
+            Forbidden: it named one, or none is left.
+        """
+        models = command.caller.models
+        named = 0 if command.model is None else 1
+        asked = specs[:named] if command.fallbacks is None else specs[:named] + specs[1:]
+        for spec in asked:
+            if not self.rights.allows(models, spec.ref):
+                raise Forbidden(f"this key may not use the model `{spec.ref}`; it may use: {told(models)}")
+        forbidden = frozenset([spec.ref for spec in specs if not self.rights.allows(models, spec.ref)])
+        if all(spec.ref in forbidden for spec in specs):
+            raise Forbidden(
+                f"this key may use none of the configured models; name one in `model` that it may: {told(models)}"
+            )
+        return forbidden
 
     def _refused(
         self, parameters: Mapping[str, JSONValue], specs: tuple[ModelSpec, ...]

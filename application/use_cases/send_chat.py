@@ -38,7 +38,7 @@ from domain.answer import (
 )
 from domain.chat import ChatRequest
 from domain.errors import Fault, LorError, StorageUnavailable
-from domain.ids import MessageId, SessionId, ThreadId
+from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.model import ModelRef
 from domain.output.cut import is_all_of
@@ -127,6 +127,7 @@ class SendChat:
         fallbacks: tuple[str, ...] | None,
         system_prompt: str | None,
         variables: Mapping[str, JSONValue] | None,
+        tenant: Tenant = DEFAULT_TENANT,
     ) -> tuple[Fault, ...]:
         """What is wrong with these alone; for callers who answer a request's other faults, to name all at once."""
         return await self._assembly.name_faults(
@@ -137,6 +138,7 @@ class SendChat:
             system_prompt=system_prompt,
             variables=variables,
             today=self._clock.now().date(),
+            tenant=tenant,
         )
 
     @asynccontextmanager
@@ -252,6 +254,7 @@ class SendChat:
             session_id=ids.session,
             turns=progress.assembly.new_turns,
             parent=progress.assembly.parent,
+            user=command.user if progress.assembly.session is None else progress.assembly.session.user,
         )
         async with aclosing(self._events(progress)) as events:
             async for batch in events:

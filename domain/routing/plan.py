@@ -6,9 +6,10 @@ from typing import Final
 import attrs
 
 from domain.chat import ChatRequest
-from domain.model import ModelSpec
+from domain.model import ModelRef, ModelSpec
 
 NONE_REFUSED: Final[Mapping[str, frozenset[str]]] = {}
+NONE_FORBIDDEN: Final[frozenset[ModelRef]] = frozenset()
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +36,7 @@ def plan_candidates(
     unavailable: Mapping[str, str],
     words_for_schema: bool,
     refused_parameters: Mapping[str, frozenset[str]] = NONE_REFUSED,
+    forbidden: frozenset[ModelRef] = NONE_FORBIDDEN,
 ) -> tuple[Candidate, ...]:
     """Judges `specs` in order; a model that is named twice is considered once.
 
@@ -42,6 +44,7 @@ def plan_candidates(
         unavailable: provider name → why it can't be called at all, such as a missing key.
         words_for_schema: whether a pass asks in words for a schema that a model has no native way for.
         refused_parameters: provider name → those of the request's parameters that its wire does not take.
+        forbidden: those that the caller's key may not use.
     """
     candidates: list[Candidate] = []
     seen = set()
@@ -52,6 +55,8 @@ def plan_candidates(
             continue
         seen.add(spec.ref)
         refusal = unavailable.get(spec.ref.provider)
+        if forbidden and spec.ref in forbidden:
+            refusal = "this key may not use it"
         if refusal is None and request.tools and not spec.can("tools"):
             refusal = "it can't call tools, and the request has some"
         if refusal is None and needs_images and not spec.can("images"):

@@ -5,11 +5,13 @@ from typing import Any, Final, Literal, cast
 import attrs
 
 from application.use_cases.chat_command import NO_VARIABLES, SendChatCommand
+from domain.access import ANYBODY, Caller
 from domain.chat import Tool, ToolChoice
 from domain.errors import InvalidRequest
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
+from entrypoints.http.callers import user_of
 from entrypoints.http.checks import (
     AnyObject,
     Boolean,
@@ -146,11 +148,14 @@ REGENERATE: Final = Record(RegenerateBody)
 CHAT: Final = Record(ChatBody)
 
 
-def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> SendChatCommand:
+def read_command(
+    value: JSONValue, *, request_id: str, accepts_stream: bool, caller: Caller = ANYBODY
+) -> SendChatCommand:
     """The command in a decoded body. `accepts_stream` is true where the Accept header asks for events.
 
     Raises:
         InvalidRequest: with every fault at once, each with its path.
+        Forbidden: it is for another user than the caller is bound to.
     """
     faults: Faults = []
     body = CHAT.read(value, "", faults)
@@ -167,11 +172,13 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
         raise InvalidRequest.of(*faults)
     return SendChatCommand(
         request_id=request_id,
+        tenant=caller.tenant,
+        caller=caller,
         messages=messages,
         own_history=body.messages is not None,
         thread_id=cast("ThreadId | None", body.thread_id),
         session_id=cast("SessionId | None", body.session_id),
-        user=body.user,
+        user=user_of(caller, body.user),
         stream=accepts_stream or bool(body.stream),
         tools=tools,
         tool_choice=choice,
@@ -180,7 +187,12 @@ def read_command(value: JSONValue, *, request_id: str, accepts_stream: bool) -> 
 
 
 def read_regeneration(
-    value: JSONValue, message_id: MessageId, *, request_id: str, accepts_stream: bool
+    value: JSONValue,
+    message_id: MessageId,
+    *,
+    request_id: str,
+    accepts_stream: bool,
+    caller: Caller = ANYBODY,
 ) -> SendChatCommand:
     """The command in the body of a regeneration. Raises as `read_command` does."""
     faults: Faults = []
@@ -194,6 +206,9 @@ def read_regeneration(
         raise InvalidRequest.of(*faults)
     return SendChatCommand(
         request_id=request_id,
+        tenant=caller.tenant,
+        caller=caller,
+        user=caller.user,
         regenerates=message_id,
         stream=accepts_stream or bool(body.stream),
         tools=tools,

@@ -12,8 +12,10 @@ from domain.answer import ChatDone
 from domain.errors import AnswerUnknown, KeyInFlight, StorageUnavailable, afresh
 from domain.live_answer import Portion
 from entrypoints.http.breaking_off import break_off
+from entrypoints.http.callers import demand_chat
 from entrypoints.http.encoders.protocol import StreamEncoder
 from entrypoints.http.fault_log import log_unexpected
+from entrypoints.http.limits import allow_chat
 from entrypoints.http.paced_writing import write
 from entrypoints.http.problems import internal_error
 from entrypoints.http.response_headers import MESSAGE_ID, REPLAYED, decorate
@@ -40,10 +42,13 @@ async def send_events(
         is_again: whether its key was another's a moment ago.
 
     Raises:
-        LorError: what ended the chat before its first event; nothing was sent yet.
+        LorError: what ended the chat before its first event, or why the caller may not send it; nothing was sent yet.
     """
     application = state.application
     answers = application.live_answers
+    if not is_again:
+        await demand_chat(request, command)
+        command = await allow_chat(request, command)
     if command.may_reset != encoder.may_reset:
         command = attrs.evolve(command, may_reset=encoder.may_reset)
     key = command.idempotency

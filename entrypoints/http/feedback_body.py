@@ -8,14 +8,16 @@ import attrs
 from application.use_cases.export_rated import ExportRatedCommand
 from application.use_cases.rate_message import RateMessageCommand
 from application.use_cases.report_usage import ReportUsageCommand
+from domain.access import ANYBODY, Caller
 from domain.errors import InvalidRequest
 from domain.feedback import MAX_COMMENT, MAX_TAG, MAX_TAGS, MAX_USER, RATINGS, Rating
-from domain.ids import MessageId
+from domain.ids import DEFAULT_TENANT, MessageId, Tenant
 from domain.json_value import JSONObject, JSONValue
 from domain.model import ModelRef
 from domain.prompt.reference import LABEL_PATTERN, LATEST, NAME_PATTERN, PromptReference
 from domain.suggestion import shown
 from domain.usage_report import GROUPS, UsageGroup
+from entrypoints.http.callers import user_of
 from entrypoints.http.checks import Choice, Faults, ListOf, Schemas, Text, fault, kind_of
 from entrypoints.http.moments import MomentText
 from entrypoints.http.records import Record, given
@@ -172,7 +174,9 @@ USAGE: Final = Record(UsageReportQuery)
 RATED: Final = Record(RatedQuery)
 
 
-def read_feedback(value: JSONObject, *, message_id: MessageId, faults: Faults) -> RateMessageCommand:
+def read_feedback(
+    value: JSONObject, *, message_id: MessageId, faults: Faults, caller: Caller = ANYBODY
+) -> RateMessageCommand:
     """The command in a decoded body.
 
     Raises:
@@ -182,20 +186,22 @@ def read_feedback(value: JSONObject, *, message_id: MessageId, faults: Faults) -
     if body is None or faults:
         raise InvalidRequest.of(*faults)
     return RateMessageCommand(
+        tenant=caller.tenant,
         message_id=message_id,
         rating=body.rating,
         comment=body.comment,
         tags=body.tags or (),
-        user=body.user,
+        user=user_of(caller, body.user),
     )
 
 
-def usage_command(query: UsageReportQuery) -> ReportUsageCommand:
-    return ReportUsageCommand(since=query.since, until=query.until, group_by=query.group_by)
+def usage_command(query: UsageReportQuery, *, tenant: Tenant = DEFAULT_TENANT) -> ReportUsageCommand:
+    return ReportUsageCommand(tenant=tenant, since=query.since, until=query.until, group_by=query.group_by)
 
 
-def rated_command(query: RatedQuery) -> ExportRatedCommand:
+def rated_command(query: RatedQuery, *, tenant: Tenant = DEFAULT_TENANT) -> ExportRatedCommand:
     return ExportRatedCommand(
+        tenant=tenant,
         at_least=query.at_least,
         at_most=query.at_most,
         since=query.since,

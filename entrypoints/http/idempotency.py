@@ -10,7 +10,8 @@ from aiohttp import web
 from domain.errors import Fault, InvalidRequest
 from domain.idempotency import IdempotencyKey
 from domain.json_value import JSONObject
-from entrypoints.http.state import ROUTE
+from entrypoints.http.callers import own_key
+from entrypoints.http.state import CALLER, ROUTE
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
@@ -41,7 +42,7 @@ def read_key(request: web.Request, body: JSONObject) -> IdempotencyKey | None:
         if len(key) > MAX_LENGTH:
             raise _refused(f"must have at most {MAX_LENGTH} characters; it has {len(key):,}")
         raise _refused("must be visible ASCII without spaces, such as a UUID")
-    return IdempotencyKey(key=key, fingerprint=fingerprint(request, body))
+    return IdempotencyKey(key=own_key(request[CALLER], key), fingerprint=fingerprint(request, body))
 
 
 def fingerprint(request: web.Request, body: JSONObject) -> str:

@@ -10,10 +10,12 @@ from typing import Final, cast
 import attrs
 
 from application.use_cases.chat_command import NO_VARIABLES, SendChatCommand
+from domain.access import ANYBODY, Caller
 from domain.errors import InvalidRequest
 from domain.ids import SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
+from entrypoints.http.callers import user_of
 from entrypoints.http.chat_body import Names
 from entrypoints.http.checks import Faults, fault
 from entrypoints.http.elsewhere import look_over_parameter
@@ -58,10 +60,11 @@ class OpenAIChat:
     """What was not passed on."""
 
 
-def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
+def read_openai_chat(value: JSONObject, *, request_id: str, caller: Caller = ANYBODY) -> OpenAIChat:
     """
     Raises:
         InvalidRequest: with every fault at once, each with its path.
+        Forbidden: it is for another user than the caller is bound to.
     """
     faults: Faults = []
     known, others = value, dict[str, JSONValue]()
@@ -90,11 +93,13 @@ def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
     stop = body.stop
     command = SendChatCommand(
         request_id=request_id,
+        tenant=caller.tenant,
+        caller=caller,
         messages=messages,
         own_history=not _is_one_turn(messages),
         thread_id=cast("ThreadId | None", lor3.thread_id),
         session_id=cast("SessionId | None", lor3.session_id),
-        user=body.user if body.user is not None else body.safety_identifier,
+        user=_user(body, caller),
         system_prompt=system_prompt,
         variables=lor3.variables or NO_VARIABLES,
         model=model,
@@ -126,6 +131,12 @@ def read_openai_chat(value: JSONObject, *, request_id: str) -> OpenAIChat:
         include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
         warnings=tuple(warnings),
     )
+
+
+def _user(body: OpenAIChatBody, caller: Caller) -> str | None:
+    if body.user is None:
+        return user_of(caller, body.safety_identifier, path="safety_identifier")
+    return user_of(caller, body.user)
 
 
 def _is_one_turn(messages: tuple[Message, ...]) -> bool:

@@ -9,6 +9,7 @@ from application.use_cases.label_prompt import LabelPromptCommand
 from application.use_cases.render_prompt import RenderPromptCommand, TryPromptCommand
 from application.use_cases.version_prompt import VersionPromptCommand
 from domain.errors import InvalidRequest
+from domain.ids import DEFAULT_TENANT, Tenant
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.document import (
     MAX_DESCRIPTION,
@@ -181,6 +182,7 @@ def read_version(
     if_match: tuple[str, ...] | None,
     if_none_match: bool,
     faults: Faults,
+    tenant: Tenant = DEFAULT_TENANT,
 ) -> VersionPromptCommand:
     """The command in a decoded body.
 
@@ -192,6 +194,7 @@ def read_version(
     if body is None or source is None or faults:
         raise InvalidRequest.of(*faults)
     return VersionPromptCommand(
+        tenant=tenant,
         name=name,
         source=source,
         made_by="api",
@@ -209,6 +212,7 @@ def read_label(
     label: str,
     if_match: tuple[str, ...] | None,
     faults: Faults,
+    tenant: Tenant = DEFAULT_TENANT,
 ) -> LabelPromptCommand:
     """As `read_version`."""
     body = LABEL.read(value, "", faults)
@@ -220,6 +224,7 @@ def read_label(
     if body is None or faults:
         raise InvalidRequest.of(*faults)
     return LabelPromptCommand(
+        tenant=tenant,
         name=name,
         label=label,
         weights=((body.version, 1),) if body.version is not None else body.weights,
@@ -231,16 +236,23 @@ def read_label(
     )
 
 
-def read_render(body: RenderBody, reference: PromptReference) -> RenderPromptCommand:
+def read_render(
+    body: RenderBody, reference: PromptReference, *, tenant: Tenant = DEFAULT_TENANT
+) -> RenderPromptCommand:
     """The command for a version that is stored."""
     return RenderPromptCommand(
-        reference=reference, variables=body.variables or {}, key=body.user or body.thread_id or ""
+        tenant=tenant,
+        reference=reference,
+        variables=body.variables or {},
+        key=body.user or body.thread_id or "",
     )
 
 
-def read_draft(source: PromptSource, body: RenderBody, name: PromptName) -> TryPromptCommand:
+def read_draft(
+    source: PromptSource, body: RenderBody, name: PromptName, *, tenant: Tenant = DEFAULT_TENANT
+) -> TryPromptCommand:
     """The command for a draft."""
-    return TryPromptCommand(name=name, source=source, variables=body.variables or {})
+    return TryPromptCommand(tenant=tenant, name=name, source=source, variables=body.variables or {})
 
 
 def source_in(value: JSONObject, fields: tuple[str, ...] = SOURCE) -> PromptSource:

@@ -17,6 +17,7 @@ from entrypoints.exposure import demand_keys
 from entrypoints.http.app import create_app
 from entrypoints.http.boundary import UNMATCHED, problem_response
 from entrypoints.http.fault_log import log_unexpected
+from entrypoints.http.metrics_port import metrics_served
 from entrypoints.http.problems import HTTPFault, shutting_down
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.routes.table import error_format
@@ -65,11 +66,12 @@ async def serve(application: Application, *, host: str, port: int, reuse_port: b
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, signalled)
         site = web.TCPSite(runner, host.strip("[]"), port, reuse_port=reuse_port or None, backlog=_BACKLOG)
-        await site.start()
-        await stop.wait()
-        state.draining = True
-        runner.stop_lingering()
-        await _drained(state, hurry, within_s=state.application.settings.server.drain_s)
+        async with metrics_served(state, reuse_port=reuse_port):
+            await site.start()
+            await stop.wait()
+            state.draining = True
+            runner.stop_lingering()
+            await _drained(state, hurry, within_s=state.application.settings.server.drain_s)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

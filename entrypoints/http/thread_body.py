@@ -10,11 +10,13 @@ from application.use_cases.open_session import OpenSessionCommand
 from application.use_cases.open_thread import OpenThreadCommand
 from application.use_cases.pin_message import PinMessageCommand
 from application.use_cases.read_threads import DEFAULT_PAGE
+from domain.access import ANYBODY, Caller
 from domain.errors import InvalidRequest
-from domain.ids import MessageId, SessionId, ThreadId
+from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.json_value import JSONObject
 from domain.thread import ThreadOrder
 from domain.thread_words import MAX_TAG, MAX_TAGS, MAX_TITLE
+from entrypoints.http.callers import user_of
 from entrypoints.http.checks import Boolean, Choice, Faults, ListOf, Text, UUIDText, fault
 from entrypoints.http.query import FlagText, IntegerText
 from entrypoints.http.records import Record, given
@@ -173,7 +175,7 @@ DELETE: Final = Record(DeleteQuery)
 EXPORT: Final = Record(ExportQuery)
 
 
-def read_session(value: JSONObject, faults: Faults) -> OpenSessionCommand:
+def read_session(value: JSONObject, faults: Faults, *, caller: Caller = ANYBODY) -> OpenSessionCommand:
     """The command in a decoded body.
 
     Raises:
@@ -182,24 +184,30 @@ def read_session(value: JSONObject, faults: Faults) -> OpenSessionCommand:
     body = SESSION.read(value, "", faults)
     if body is None or faults:
         raise InvalidRequest.of(*faults)
-    return OpenSessionCommand(user=body.user)
+    return OpenSessionCommand(tenant=caller.tenant, user=user_of(caller, body.user))
 
 
-def read_thread(value: JSONObject, faults: Faults) -> OpenThreadCommand:
+def read_thread(value: JSONObject, faults: Faults, *, caller: Caller = ANYBODY) -> OpenThreadCommand:
     """As `read_session`."""
     body = THREAD.read(value, "", faults)
     if body is None or faults:
         raise InvalidRequest.of(*faults)
     return OpenThreadCommand(
+        tenant=caller.tenant,
         session_id=None if body.session_id is None else SessionId(body.session_id),
-        user=body.user,
+        user=user_of(caller, body.user),
         title=body.title,
         tags=body.tags or (),
     )
 
 
 def read_change(
-    value: JSONObject, *, thread_id: ThreadId, if_match: tuple[str, ...] | None, faults: Faults
+    value: JSONObject,
+    *,
+    thread_id: ThreadId,
+    if_match: tuple[str, ...] | None,
+    faults: Faults,
+    tenant: Tenant = DEFAULT_TENANT,
 ) -> ChangeThreadCommand:
     """As `read_session`. Unlike elsewhere null is no field that is left out: it takes away (RFC 7396)."""
     body = THREAD_PATCH.read(value, "", faults)
@@ -208,6 +216,7 @@ def read_change(
     if body is None or faults:
         raise InvalidRequest.of(*faults)
     return ChangeThreadCommand(
+        tenant=tenant,
         thread_id=thread_id,
         title=body.title,
         clear_title="title" in value and body.title is None,
@@ -216,17 +225,23 @@ def read_change(
     )
 
 
-def read_fork(value: JSONObject, *, thread_id: ThreadId, faults: Faults) -> ForkThreadCommand:
+def read_fork(
+    value: JSONObject, *, thread_id: ThreadId, faults: Faults, tenant: Tenant = DEFAULT_TENANT
+) -> ForkThreadCommand:
     """As `read_session`."""
     body = FORK.read(value, "", faults)
     if body is None or faults:
         raise InvalidRequest.of(*faults)
-    return ForkThreadCommand(thread_id=thread_id, message_id=MessageId(body.message_id), title=body.title)
+    return ForkThreadCommand(
+        tenant=tenant, thread_id=thread_id, message_id=MessageId(body.message_id), title=body.title
+    )
 
 
-def read_pin(value: JSONObject, *, message_id: MessageId, faults: Faults) -> PinMessageCommand:
+def read_pin(
+    value: JSONObject, *, message_id: MessageId, faults: Faults, tenant: Tenant = DEFAULT_TENANT
+) -> PinMessageCommand:
     """As `read_session`."""
     body = MESSAGE_PATCH.read(value, "", faults)
     if body is None or faults:
         raise InvalidRequest.of(*faults)
-    return PinMessageCommand(message_id=message_id, pinned=body.pinned)
+    return PinMessageCommand(tenant=tenant, message_id=message_id, pinned=body.pinned)

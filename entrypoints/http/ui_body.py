@@ -9,6 +9,7 @@ import attrs
 
 from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.continue_chat_command import Continuation, ContinueChatCommand
+from domain.access import ANYBODY, Caller
 from domain.chat import Tool, ToolChoice
 from domain.clean_text import clean
 from domain.client_chat import MAX_CHAT_ID
@@ -16,6 +17,8 @@ from domain.errors import Fault, InvalidRequest
 from domain.idempotency import IdempotencyKey
 from domain.ids import SessionId
 from domain.json_value import JSONObject
+from domain.message import Message
+from entrypoints.http.callers import user_of
 from entrypoints.http.chat_body import AnswerOptions, options_of, read_tools
 from entrypoints.http.checks import Choice, Faults, ListOf, Text, UUIDText, fault
 from entrypoints.http.records import Record, given
@@ -90,6 +93,25 @@ class UIChat:
     body: UIChatBody
     tools: tuple[Tool, ...]
     tool_choice: ToolChoice | None
+    caller: Caller = ANYBODY
+    user: str | None = None
+    """The body's, or the one that the caller is bound to."""
+    kept_as: str = ""
+    """The id by which the chat is kept; the client's own where it is empty."""
+
+    @property
+    def session_id(self) -> SessionId | None:
+        return cast("SessionId | None", None if self.body.lor3 is None else self.body.lor3.session_id)
+
+    @property
+    def max_tokens(self) -> int | None:
+        return None if self.body.lor3 is None else self.body.lor3.max_tokens
+
+    @property
+    def last_turn(self) -> tuple[Message, ...]:
+        """The text that is new in a chat that is known; nothing where an answer is made again."""
+        last = len(self.messages) - 1
+        return () if last < 0 else (Message.of("user", self.messages.text(last)),)
 
     @property
     def goes_back(self) -> bool:
@@ -100,15 +122,15 @@ class UIChat:
         return self.body.messageId is not None and self.messages[last].role != "assistant"
 
     def continues(self, key: IdempotencyKey | None) -> ContinueChatCommand:
-        options = self.body.lor3
         return ContinueChatCommand(
-            chat_id=self.chat_id,
+            tenant=self.caller.tenant,
+            chat_id=self.kept_as or self.chat_id,
             messages=self.messages,
             is_whole=self.body.messages is not None,
             trigger=self.body.trigger or "submit-message",
             message_id=self.body.messageId or None,
-            user=None if options is None else options.user,
-            session_id=cast("SessionId | None", None if options is None else options.session_id),
+            user=self.user,
+            session_id=self.session_id,
             idempotency=key,
             goes_back=self.goes_back,
         )
@@ -119,12 +141,14 @@ class UIChat:
         options = self.body.lor3 or UIOptions()
         return SendChatCommand(
             request_id=request_id,
+            tenant=self.caller.tenant,
+            caller=self.caller,
             messages=continuation.messages,
             own_history=continuation.own_history,
             history_is_for_new=continuation.history_is_for_new,
             thread_id=continuation.thread_id,
-            session_id=cast("SessionId | None", options.session_id),
-            user=options.user,
+            session_id=self.session_id,
+            user=self.user,
             regenerates=continuation.regenerates,
             stream=True,
             tools=self.tools,
@@ -134,13 +158,14 @@ class UIChat:
         )
 
 
-def read_ui_chat(value: JSONObject, faults: Faults) -> UIChat:
+def read_ui_chat(value: JSONObject, faults: Faults, *, caller: Caller = ANYBODY) -> UIChat:
     """
     Args:
         faults: what is wrong with the request besides.
 
     Raises:
         InvalidRequest: with every fault at once, each with its path.
+        Forbidden: it is for another user than the caller is bound to.
     """
     known = {name: item for name, item in value.items() if name in _FIELDS or name not in _OPTIONS}
     for name in value:
@@ -169,6 +194,8 @@ def read_ui_chat(value: JSONObject, faults: Faults) -> UIChat:
         body=body,
         tools=tools,
         tool_choice=choice,
+        caller=caller,
+        user=user_of(caller, None if body.lor3 is None else body.lor3.user, path="lor3.user"),
     )
 
 

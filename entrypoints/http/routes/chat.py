@@ -8,15 +8,17 @@ from aiohttp import web
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer
 from domain.client_chat import answer_name
-from domain.errors import InvalidRequest
+from domain.errors import Forbidden, InvalidRequest
 from domain.ids import MessageId
 from domain.json_value import JSONObject
+from entrypoints.http.callers import caller_of, demand_chat, may, tenant_of
 from entrypoints.http.chat_body import Names, names_in, read_command, read_regeneration
 from entrypoints.http.checks import MAX_FAULTS
 from entrypoints.http.codec import read_object
 from entrypoints.http.encoders.registry import accepted_encoder, accepts_events
 from entrypoints.http.event_stream import send_events
 from entrypoints.http.idempotency import read_key
+from entrypoints.http.limits import allow_chat
 from entrypoints.http.request_body import read_body
 from entrypoints.http.response_headers import REPLAYED
 from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_lost, cut_at_the_end
@@ -42,9 +44,10 @@ async def regenerate(request: web.Request) -> web.StreamResponse:
             message_id,
             request_id=request[REQUEST_ID],
             accepts_stream=accepts_events(request),
+            caller=caller_of(request),
         )
     except InvalidRequest as error:
-        raise await with_names(error, names_in(value), state) from None
+        raise await with_names(error, names_in(value), request) from None
     return await _answer(request, state, _with_key(command, request, value))
 
 
@@ -61,6 +64,8 @@ async def _answer(request: web.Request, state: ServerState, command: SendChatCom
 
 async def execute(request: web.Request, state: ServerState, command: SendChatCommand) -> ChatAnswer:
     """The answer; a caller who leaves cancels it only where the command says so."""
+    await demand_chat(request, command)
+    command = await allow_chat(request, command)
     with cut_at_the_end(state):
         if command.on_disconnect == "cancel":
             with cancel_when_lost(request):
@@ -72,6 +77,9 @@ async def explain(request: web.Request) -> web.StreamResponse:
     """Shows what `send` would do."""
     state = request.app[STATE]
     command = await _command(request, state, takes_key=False)
+    if not may(state.application, command.caller, "explain"):
+        raise Forbidden("this key may not see how a prompt is composed; allow `explain` for it in `auth`")
+    await demand_chat(request, command)
     explanation = await state.application.explain_chat.execute(command)
     return web.Response(body=to_json(explanation_json(explanation)), content_type=_JSON)
 
@@ -114,9 +122,10 @@ async def _command(request: web.Request, state: ServerState, *, takes_key: bool)
             value,
             request_id=request[REQUEST_ID],
             accepts_stream=accepts_events(request),
+            caller=caller_of(request),
         )
     except InvalidRequest as error:
-        raise await with_names(error, names_in(value), state) from None
+        raise await with_names(error, names_in(value), request) from None
     return _with_key(command, request, value) if takes_key else command
 
 
@@ -126,15 +135,16 @@ def _with_key(command: SendChatCommand, request: web.Request, value: JSONObject)
     return attrs.evolve(command, idempotency=read_key(request, value))
 
 
-async def with_names(error: InvalidRequest, names: Names, state: ServerState) -> InvalidRequest:
+async def with_names(error: InvalidRequest, names: Names, request: web.Request) -> InvalidRequest:
     """Adds the faults that only the configuration knows of: a caller is to mend all of them at once."""
-    further = await state.application.send_chat.name_faults(
+    further = await request.app[STATE].application.send_chat.name_faults(
         format=names.format,
         schema=names.schema,
         model=names.model,
         fallbacks=names.fallbacks,
         system_prompt=names.system_prompt,
         variables=names.variables,
+        tenant=tenant_of(request),
     )
     seen = {fault.path for fault in error.faults}
     faults = (*error.faults, *(fault for fault in further if fault.path not in seen))

@@ -7,8 +7,9 @@ from aiohttp import web
 from application.services.thread_lookup import canonical_id
 from application.use_cases.read_threads import DEFAULT_PAGE
 from domain.errors import InvalidRequest
-from domain.ids import DEFAULT_TENANT, MessageId, ThreadId
+from domain.ids import MessageId, ThreadId
 from entrypoints.feedback_rendering import feedback_page_json, given_json, message_feedback_json
+from entrypoints.http.callers import caller_of, tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.cursors import read_position_cursor, write_cursor
@@ -32,7 +33,7 @@ async def put(request: web.Request) -> web.StreamResponse:
     faults: Faults = []
     read_query(request, NO_QUERY, faults)
     message_id = MessageId(request.match_info["id"])
-    command = read_feedback(value, message_id=message_id, faults=faults)
+    command = read_feedback(value, message_id=message_id, faults=faults, caller=caller_of(request))
     feedback = await state.application.rate_message.execute(command)
     written = canonical_id(message_id) or message_id
     return web.Response(body=to_json(given_json(written, feedback)), content_type=_JSON)
@@ -42,7 +43,7 @@ async def delete(request: web.Request) -> web.StreamResponse:
     """Takes the feedback back, if there is any; its history stays."""
     refuse_query(request)
     message_id = MessageId(request.match_info["id"])
-    await request.app[STATE].application.rate_message.take_back(DEFAULT_TENANT, message_id)
+    await request.app[STATE].application.rate_message.take_back(tenant_of(request), message_id)
     return web.Response(status=204)
 
 
@@ -51,7 +52,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     refuse_query(request)
     message_id = MessageId(request.match_info["id"])
     found = await request.app[STATE].application.read_feedback.of_message(
-        DEFAULT_TENANT, message_id, limit=_MAX_HISTORY
+        tenant_of(request), message_id, limit=_MAX_HISTORY
     )
     return web.Response(body=to_json(message_feedback_json(found)), content_type=_JSON)
 
@@ -64,7 +65,7 @@ async def list_of_thread(request: web.Request) -> web.StreamResponse:
     if query is None or faults:
         raise InvalidRequest.of(*faults)
     page = await request.app[STATE].application.read_feedback.of_thread(
-        DEFAULT_TENANT,
+        tenant_of(request),
         ThreadId(request.match_info["id"]),
         after=-1 if after is None else after,
         limit=query.limit or DEFAULT_PAGE,

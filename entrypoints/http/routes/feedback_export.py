@@ -10,6 +10,7 @@ from application.use_cases.export_rated import RatedConversation
 from domain.errors import InvalidRequest, StorageUnavailable
 from entrypoints.feedback_rendering import rated_conversation_json
 from entrypoints.http.breaking_off import break_off
+from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.feedback_body import RATED, rated_command
 from entrypoints.http.paced_writing import write
@@ -34,7 +35,9 @@ async def export(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": NDJSON})
     if request.method == "HEAD":
         return response
-    async with aclosing(_lines(state.application.export_rated.execute(rated_command(query)))) as lines:
+    async with aclosing(
+        _lines(state.application.export_rated.execute(rated_command(query, tenant=tenant_of(request))))
+    ) as lines:
         # Before the head of the answer goes out: a fault so far is a plain problem.
         first = await anext(lines, None)
         decorate(request, response, state)

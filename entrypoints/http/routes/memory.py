@@ -4,7 +4,8 @@ from aiohttp import web
 
 from application.use_cases.inject_memory import InjectMemoryCommand
 from domain.errors import InvalidRequest
-from domain.ids import DEFAULT_TENANT, ThreadId
+from domain.ids import ThreadId
+from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.memory_query import MEMORY
 from entrypoints.http.query import read_query
@@ -22,7 +23,7 @@ async def preview(request: web.Request) -> web.StreamResponse:
     application = request.app[STATE].application
     defaults = application.settings.chat
     command = InjectMemoryCommand(
-        tenant=DEFAULT_TENANT,
+        tenant=tenant_of(request),
         thread_id=ThreadId(request.match_info["id"]),
         depth=defaults.context_depth if query.context_depth is None else query.context_depth,
         mode=query.memory or defaults.memory,

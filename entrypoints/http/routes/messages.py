@@ -6,7 +6,8 @@ from aiohttp import web
 
 from application.use_cases.read_threads import DEFAULT_PAGE
 from domain.errors import InvalidRequest
-from domain.ids import DEFAULT_TENANT, MessageId, ThreadId
+from domain.ids import MessageId, ThreadId
+from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.cursors import ListKind, read_position_cursor, write_cursor
@@ -30,7 +31,7 @@ async def list_messages(request: web.Request) -> web.StreamResponse:
     if query is None or faults:
         raise InvalidRequest.of(*faults)
     page = await request.app[STATE].application.read_threads.messages(
-        DEFAULT_TENANT,
+        tenant_of(request),
         ThreadId(request.match_info["id"]),
         beyond=beyond,
         limit=query.limit or DEFAULT_PAGE,
@@ -47,7 +48,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     """One message with its attempts."""
     refuse_query(request)
     message_id = MessageId(request.match_info["id"])
-    view = await request.app[STATE].application.read_threads.message(DEFAULT_TENANT, message_id)
+    view = await request.app[STATE].application.read_threads.message(tenant_of(request), message_id)
     return web.Response(body=to_json(message_view_json(view)), content_type=_JSON)
 
 
@@ -59,6 +60,8 @@ async def change(request: web.Request) -> web.StreamResponse:
     value = read_object(body)
     faults: Faults = []
     read_query(request, NO_QUERY, faults)
-    command = read_pin(value, message_id=MessageId(request.match_info["id"]), faults=faults)
+    command = read_pin(
+        value, tenant=tenant_of(request), message_id=MessageId(request.match_info["id"]), faults=faults
+    )
     message = await state.application.pin_message.execute(command)
     return web.Response(body=to_json(stored_message_json(message)), content_type=_JSON)

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject
+from entrypoints.http.callers import caller_of
 from entrypoints.http.encoders.openai import ASKED
 from entrypoints.http.encoders.registry import encoder_for
 from entrypoints.http.event_stream import send_events
@@ -26,9 +27,9 @@ async def complete(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     value = await read_json(request, state)
     try:
-        chat = read_openai_chat(value, request_id=request[REQUEST_ID])
+        chat = read_openai_chat(value, request_id=request[REQUEST_ID], caller=caller_of(request))
     except InvalidRequest as error:
-        told = await with_names(error, names_in_openai(value), state)
+        told = await with_names(error, names_in_openai(value), request)
         raise in_the_bodys_names(told, places_in(value), after=len(error.faults)) from None
     if "Idempotency-Key" in request.headers:
         command = attrs.evolve(chat.command, idempotency=read_key(request, _asked(value)))

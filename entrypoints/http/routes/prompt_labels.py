@@ -7,8 +7,8 @@ from aiohttp import web
 
 from application.use_cases.label_prompt import LabelPromptCommand
 from domain.errors import InvalidRequest, NotFound
-from domain.ids import DEFAULT_TENANT
 from domain.prompt.reference import PromptReference, label_name
+from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.conditional import if_match, tagged
@@ -38,12 +38,12 @@ async def show(request: web.Request) -> web.StreamResponse:
     name, label = name_in(request), label_in(request)
     refuse_query(request)
     reader = request.app[STATE].application.read_prompts
-    prompt = (await reader.one(DEFAULT_TENANT, PromptReference(name=name))).prompt
+    prompt = (await reader.one(tenant_of(request), PromptReference(name=name))).prompt
     found = prompt.label(label)
     if found is None:
         names = ", ".join(f"`{each.name}`" for each in prompt.labels) or "none"
         raise NotFound(f"the prompt `{name}` has no label `{label}`; it has: {names}")
-    moves = await reader.moves(DEFAULT_TENANT, name, label, limit=MAX_PAGE)
+    moves = await reader.moves(tenant_of(request), name, label, limit=MAX_PAGE)
     return tagged(request, label_detail_json(prompt, found, label, moves), prompt.etag)
 
 
@@ -58,6 +58,7 @@ async def put(request: web.Request) -> web.StreamResponse:
     read_query(request, NO_QUERY, faults)
     command = read_label(
         value,
+        tenant=tenant_of(request),
         name=name,
         label=_new_label(request, faults),
         if_match=if_match(request, faults),
@@ -86,6 +87,7 @@ async def delete(request: web.Request) -> web.StreamResponse:
         raise InvalidRequest.of(*faults)
     await request.app[STATE].application.label_prompt.execute(
         LabelPromptCommand(
+            tenant=tenant_of(request),
             name=name,
             label=label,
             weights=(),

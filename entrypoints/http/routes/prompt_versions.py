@@ -5,10 +5,11 @@ from aiohttp import web
 from application.use_cases.delete_prompt_version import DeletePromptVersionCommand
 from application.use_cases.render_prompt import RenderPrompt, TryPromptCommand
 from domain.errors import Fault, InvalidRequest, LorError
-from domain.ids import DEFAULT_TENANT
+from domain.ids import Tenant
 from domain.json_value import JSONObject
 from domain.prompt.compiler import included
 from domain.prompt.reference import PromptName, PromptReference, prompt_name
+from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import MAX_FAULTS, Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.conditional import if_match, if_none_match_any, tagged
@@ -30,7 +31,7 @@ async def list_versions(request: web.Request) -> web.StreamResponse:
     if query is None or faults:
         raise InvalidRequest.of(*faults)
     reader = request.app[STATE].application.read_prompts
-    page = await reader.versions(DEFAULT_TENANT, name, below=below, limit=query.limit or MAX_PAGE)
+    page = await reader.versions(tenant_of(request), name, below=below, limit=query.limit or MAX_PAGE)
     return tagged(
         request,
         {
@@ -48,7 +49,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     ref = version_in(request)
     refuse_query(request)
     reader = request.app[STATE].application.read_prompts
-    view = await reader.one(DEFAULT_TENANT, PromptReference(name=ref.name, version=ref.number))
+    view = await reader.one(tenant_of(request), PromptReference(name=ref.name, version=ref.number))
     return tagged(request, version_json(view.version), view.prompt.etag)
 
 
@@ -64,13 +65,16 @@ async def create(request: web.Request) -> web.StreamResponse:
     try:
         command = read_version(
             value,
+            tenant=tenant_of(request),
             name=name or PromptName(""),
             if_match=if_match(request, faults),
             if_none_match=if_none_match_any(request, faults),
             faults=faults,
         )
     except InvalidRequest as error:
-        further = await _template_faults(value, name or PromptName(""), state.application.render_prompt)
+        further = await _template_faults(
+            value, name or PromptName(""), state.application.render_prompt, tenant=tenant_of(request)
+        )
         faults = list(dict.fromkeys((*error.faults, *further)))  # some are found by both
         raise InvalidRequest.of(*faults[:MAX_FAULTS]) from None
     versioned = await state.application.version_prompt.execute(command)
@@ -93,7 +97,7 @@ async def delete(request: web.Request) -> web.StreamResponse:
     if faults:
         raise InvalidRequest.of(*faults)
     await request.app[STATE].application.delete_prompt_version.execute(
-        DeletePromptVersionCommand(ref=ref, if_match=tags)
+        DeletePromptVersionCommand(tenant=tenant_of(request), ref=ref, if_match=tags)
     )
     return web.Response(status=204)
 
@@ -108,13 +112,15 @@ def _new_name(request: web.Request, faults: Faults) -> PromptName | None:
         return None
 
 
-async def _template_faults(value: JSONObject, name: PromptName, renderer: RenderPrompt) -> tuple[Fault, ...]:
+async def _template_faults(
+    value: JSONObject, name: PromptName, renderer: RenderPrompt, *, tenant: Tenant
+) -> tuple[Fault, ...]:
     """What is wrong with the templates of a body that has other faults: a caller is to mend all of them at once.
 
     Where the variables can't be read, only the syntax can be judged.
     """
     try:
-        await renderer.try_out(TryPromptCommand(name=name, source=source_in(value)))
+        await renderer.try_out(TryPromptCommand(tenant=tenant, name=name, source=source_in(value)))
     except InvalidRequest as error:
         try:
             included(source_in(value, ("template", "messages")))

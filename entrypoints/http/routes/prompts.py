@@ -5,9 +5,10 @@ from aiohttp import web
 
 from application.use_cases.render_prompt import RenderPrompt, RenderPromptCommand, TryPromptCommand
 from domain.errors import Fault, InvalidRequest, LorError
-from domain.ids import DEFAULT_TENANT
+from domain.ids import Tenant
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.reference import PromptReference
+from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import MAX_FAULTS, Faults, fault
 from entrypoints.http.codec import read_object
 from entrypoints.http.conditional import tagged
@@ -31,7 +32,7 @@ async def list_prompts(request: web.Request) -> web.StreamResponse:
     if query is None or faults:
         raise InvalidRequest.of(*faults)
     reader = request.app[STATE].application.read_prompts
-    page = await reader.page(DEFAULT_TENANT, after=after, limit=query.limit or MAX_PAGE)
+    page = await reader.page(tenant_of(request), after=after, limit=query.limit or MAX_PAGE)
     return web.Response(
         body=to_json(
             {
@@ -56,12 +57,12 @@ async def show(request: web.Request) -> web.StreamResponse:
     if query is None or reference is None:
         raise InvalidRequest.of(*faults)
     reader = request.app[STATE].application.read_prompts
-    view = await reader.one(DEFAULT_TENANT, reference)
+    view = await reader.one(tenant_of(request), reference)
     compiled = None
     if query.compiled:
         # By number: the label may have moved since.
         compiled = await reader.compiled(
-            DEFAULT_TENANT, PromptReference(name=view.version.name, version=view.version.number)
+            tenant_of(request), PromptReference(name=view.version.name, version=view.version.number)
         )
     return tagged(request, prompt_detail_json(view, compiled), view.prompt.etag)
 
@@ -79,27 +80,27 @@ async def render(request: web.Request) -> web.StreamResponse:
     reference = reference_in(request, version=version, label=label, faults=faults)
     if reference is not None and value.get("draft") is not None and (reference.version or reference.label):
         fault(faults, "draft", "stands in for a version; leave out the draft, or the version or label")
-    renderer = state.application.render_prompt
+    renderer, tenant = state.application.render_prompt, tenant_of(request)
     if given is None or reference is None or faults:
         if reference is not None:
-            faults += await _variable_faults(value, reference, renderer, faults)
+            faults += await _variable_faults(value, reference, renderer, faults, tenant=tenant)
         raise InvalidRequest.of(*faults[:MAX_FAULTS])
     if given.draft is None:
-        shown = rendered_json(await renderer.execute(read_render(given, reference)))
+        shown = rendered_json(await renderer.execute(read_render(given, reference, tenant=tenant)))
     else:
-        shown = await _try_out(renderer, read_draft(given.draft, given, reference.name))
+        shown = await _try_out(renderer, read_draft(given.draft, given, reference.name, tenant=tenant))
     return web.Response(body=to_json(shown), content_type=_JSON)
 
 
 async def _variable_faults(
-    value: JSONObject, reference: PromptReference, renderer: RenderPrompt, faults: Faults
+    value: JSONObject, reference: PromptReference, renderer: RenderPrompt, faults: Faults, *, tenant: Tenant
 ) -> tuple[Fault, ...]:
     """What is wrong with the variables of a body that has other faults, as far as it lets one see."""
     if value.get("draft") is not None or {"variables", "version", "label"} & {each.path for each in faults}:
         return ()
     variables = RENDER.field("variables", value) or {}
     try:
-        await renderer.execute(RenderPromptCommand(reference=reference, variables=variables))
+        await renderer.execute(RenderPromptCommand(tenant=tenant, reference=reference, variables=variables))
     except InvalidRequest as error:
         return error.faults
     except LorError:

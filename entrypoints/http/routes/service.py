@@ -1,6 +1,5 @@
 """What a UI, a probe and a scraper ask: `/config`, `/healthz`, `/readyz`, `/metrics`."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,35 +9,40 @@ from application.ports.price_book import Price
 from application.services.thread_forking import MAX_COPIED
 from application.use_cases.describe_service import ModelView
 from application.use_cases.read_prompts import PromptEntry
+from domain.access import Caller
 from domain.errors import StorageUnavailable
-from domain.ids import DEFAULT_TENANT
 from domain.json_value import JSONValue
 from domain.thread import MAX_PINNED
 from domain.thread_words import MAX_TAG, MAX_TAGS, MAX_TITLE
 from entrypoints.application import Application
+from entrypoints.http.callers import caller_of, may
 from entrypoints.http.chat_body import MAX_MESSAGES
 from entrypoints.http.codec import MAX_DEPTH
 from entrypoints.http.message_body import MAX_TEXT
-from entrypoints.http.problems import HTTPFault, shutting_down
+from entrypoints.http.metrics_port import exposition
+from entrypoints.http.readiness import answer_readiness
 from entrypoints.http.state import STATE
 from entrypoints.http.thread_body import MAX_PAGE
 from entrypoints.prompt_reloader import prompt_file_warnings
 from entrypoints.rendering import money, to_json
 
 _JSON: Final = "application/json"
-_CHECK_S: Final = 1.5
 _NO_PROMPTS: Final = "prompts: they can't be read right now, as the database is away; ask again shortly"
 
 
 async def config(request: web.Request) -> web.StreamResponse:
     """An allow-list: every key is written out here, so that a new setting is not shown by accident."""
-    application = request.app[STATE].application
+    application, caller = request.app[STATE].application, caller_of(request)
+    prompts: Sequence[PromptEntry] | None = ()
+    default_fault: str | None = None
     try:
-        prompts = (await application.read_prompts.page(DEFAULT_TENANT)).items
-        default_fault = await application.default_prompt_fault()
+        if may(application, caller, "system_prompt"):
+            prompts = (await application.read_prompts.page(caller.tenant)).items
+        if caller.user is None:
+            default_fault = await application.default_prompt_fault(tenant=caller.tenant)
     except StorageUnavailable:  # a UI can draw itself without them
         prompts, default_fault = None, None
-    described = config_json(application, prompts, default_fault=default_fault)
+    described = config_json(application, caller, prompts, default_fault=default_fault)
     return web.Response(body=to_json(described), content_type=_JSON)
 
 
@@ -48,41 +52,32 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """Ready to answer chats, or 503 with the reason."""
-    state = request.app[STATE]
-    if state.draining:
-        raise shutting_down()
-    store = state.application.store
-    try:
-        async with asyncio.timeout(_CHECK_S):
-            reason = await store.check()
-    except TimeoutError:
-        reason = "the database does not answer"
-    if reason is None and not store.journal.is_ready:
-        reason = "chats can't be stored right now"
-    if reason is not None:
-        raise HTTPFault("not_ready", f"storage: {reason}", retryable=True, retry_after_s=1.0)
-    return web.Response(body=b'{"status":"ready"}', content_type=_JSON)
+    """Ready to answer chats, or 503 with the reason; with all checks."""
+    return await answer_readiness(request, request.app[STATE])
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
     """Prometheus' text exposition; of all workers where several share the port."""
-    application = request.app[STATE].application
-    return web.Response(
-        body=application.metrics() if application.scrape is None else await application.scrape(),
-        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
-    )
+    state = request.app[STATE]
+    if state.application.settings.telemetry.metrics_port is not None:
+        raise web.HTTPNotFound
+    return await exposition(state)
 
 
 def config_json(
-    application: Application, prompts: Sequence[PromptEntry] | None, *, default_fault: str | None = None
+    application: Application,
+    caller: Caller,
+    prompts: Sequence[PromptEntry] | None,
+    *,
+    default_fault: str | None = None,
 ) -> dict[str, JSONValue]:
     """
     Args:
         prompts: the first of them; None where they can't be read.
         default_fault: what is wrong with the configured prompt.
     """
-    described = application.describe_service.execute()
+    describe = application.describe_service
+    described = describe.execute(caller.models)
     settings = application.settings
     chat, server, threads, retention = settings.chat, settings.server, settings.threads, settings.retention
     return {
@@ -92,10 +87,10 @@ def config_json(
         "passes": list(described.passes),
         "prompts": [_prompt(view) for view in prompts or ()],
         "defaults": {
-            "model": chat.primary,
-            "fallbacks": list(chat.fallbacks),
+            "model": chat.primary if describe.may_ask(caller.models, chat.primary) else None,
+            "fallbacks": [each for each in chat.fallbacks if describe.may_ask(caller.models, each)],
             "format": chat.format,
-            "system_prompt": chat.system_prompt,
+            "system_prompt": chat.system_prompt if may(application, caller, "system_prompt") else None,
             "context_depth": chat.context_depth,
             "memory": chat.memory,
             "max_tokens": chat.max_tokens,
@@ -142,7 +137,9 @@ def config_json(
             "usage": True,
             "authentication": False,
         },
-        "warnings": [
+        "warnings": []
+        if caller.user is not None  # they are the operator's to mend
+        else [
             *described.warnings,
             *prompt_file_warnings(application.prompt_report()),
             *(() if default_fault is None else (default_fault,)),
@@ -167,7 +164,8 @@ def _model(view: ModelView) -> dict[str, JSONValue]:
         "provider": spec.ref.provider,
         "capabilities": sorted(spec.capabilities),
         "limits": {"context_window": spec.context_window, "max_output_tokens": spec.max_output_tokens},
-        "price": _price(view.price),
+        "price": None if view.price is None else _price(view.price),
+        "coming_prices": [_price(price) for price in view.coming],
         "lifecycle": {
             "retired": view.retired,
             "retired_on": None if spec.retired_on is None else spec.retired_on.isoformat(),
@@ -177,12 +175,16 @@ def _model(view: ModelView) -> dict[str, JSONValue]:
     }
 
 
-def _price(price: Price | None) -> JSONValue:
+def _price(price: Price) -> dict[str, JSONValue]:
     """USD for a million tokens."""
-    if price is None:
-        return None
     return {
+        "from": None if price.starts_on is None else price.starts_on.isoformat(),
         "input_per_mtok_usd": money(price.input_per_mtok),
         "output_per_mtok_usd": money(price.output_per_mtok),
         "cached_input_per_mtok_usd": money(price.cached_input_per_mtok),
+        "cache_write_per_mtok_usd": money(price.cache_write_per_mtok),
+        "cache_write_1h_per_mtok_usd": money(price.cache_write_1h_per_mtok),
+        "image_input_per_mtok_usd": money(price.image_input_per_mtok),
+        "audio_input_per_mtok_usd": money(price.audio_input_per_mtok),
+        "audio_output_per_mtok_usd": money(price.audio_output_per_mtok),
     }

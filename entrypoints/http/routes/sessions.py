@@ -4,7 +4,8 @@ from aiohttp import web
 
 from application.use_cases.read_threads import DEFAULT_PAGE
 from domain.errors import InvalidRequest
-from domain.ids import DEFAULT_TENANT, SessionId
+from domain.ids import SessionId
+from entrypoints.http.callers import caller_of, tenant_of, user_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.cursors import read_id_cursor, write_cursor
@@ -27,8 +28,8 @@ async def list_sessions(request: web.Request) -> web.StreamResponse:
     if query is None or faults:
         raise InvalidRequest.of(*faults)
     page = await request.app[STATE].application.read_threads.sessions(
-        DEFAULT_TENANT,
-        user=query.user,
+        tenant_of(request),
+        user=user_of(caller_of(request), query.user),
         before=None if before is None else SessionId(before),
         limit=query.limit or DEFAULT_PAGE,
     )
@@ -47,7 +48,9 @@ async def create(request: web.Request) -> web.StreamResponse:
     value = read_object(body)
     faults: Faults = []
     read_query(request, NO_QUERY, faults)
-    session = await state.application.open_session.execute(read_session(value, faults))
+    session = await state.application.open_session.execute(
+        read_session(value, faults, caller=caller_of(request))
+    )
     return web.Response(
         body=to_json(session_json(session)),
         status=201,
@@ -60,7 +63,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     """One session."""
     refuse_query(request)
     session_id = SessionId(request.match_info["id"])
-    session = await request.app[STATE].application.read_threads.session(DEFAULT_TENANT, session_id)
+    session = await request.app[STATE].application.read_threads.session(tenant_of(request), session_id)
     return web.Response(body=to_json(session_json(session)), content_type=_JSON)
 
 
@@ -72,7 +75,7 @@ async def list_threads(request: web.Request) -> web.StreamResponse:
     if query is None or place is None or faults:
         raise InvalidRequest.of(*faults)
     page = await request.app[STATE].application.read_threads.threads(
-        DEFAULT_TENANT,
+        tenant_of(request),
         session_id=SessionId(request.match_info["id"]),
         tag=query.tag,
         order=query.order or "created",

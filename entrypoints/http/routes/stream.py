@@ -6,8 +6,9 @@ import attrs
 from aiohttp import web
 
 from domain.errors import InvalidRequest
-from domain.ids import DEFAULT_TENANT, MessageId
+from domain.ids import MessageId
 from domain.live_answer import Position
+from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.encoders.registry import accepted_encoder
@@ -49,7 +50,7 @@ async def resume(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     encoder = accepted_encoder(request)
     reader = await state.application.follow_answer.execute(
-        DEFAULT_TENANT, MessageId(request.match_info["message_id"]), seen=_seen(request)
+        tenant_of(request), MessageId(request.match_info["message_id"]), seen=_seen(request)
     )
     if reader is None:
         return web.Response(status=204)
@@ -68,7 +69,7 @@ async def stop(request: web.Request) -> web.StreamResponse:
         if faults:
             raise InvalidRequest.of(*faults)
     stopped = await state.application.stop_answer.execute(
-        DEFAULT_TENANT, MessageId(request.match_info["message_id"])
+        tenant_of(request), MessageId(request.match_info["message_id"])
     )
     return web.Response(
         status=202 if stopped.status == "stopping" else 200,

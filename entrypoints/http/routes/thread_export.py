@@ -6,8 +6,9 @@ from typing import Final
 from aiohttp import web
 
 from domain.errors import InvalidRequest, LorError
-from domain.ids import DEFAULT_TENANT, ThreadId
+from domain.ids import ThreadId
 from entrypoints.http.breaking_off import break_off
+from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.paced_writing import write
 from entrypoints.http.query import read_query
@@ -31,7 +32,7 @@ async def export(request: web.Request) -> web.StreamResponse:
         raise InvalidRequest.of(*faults)
     written = query.format or "json"
     state = request.app[STATE]
-    found = await state.application.export_thread.open(DEFAULT_TENANT, ThreadId(request.match_info["id"]))
+    found = await state.application.export_thread.open(tenant_of(request), ThreadId(request.match_info["id"]))
     response = web.StreamResponse(
         headers={
             "Content-Type": _TYPES[written],

@@ -9,8 +9,9 @@ from aiohttp import web
 from application.use_cases.delete_thread import DeleteThreadCommand
 from application.use_cases.read_threads import DEFAULT_PAGE, ThreadPage
 from domain.errors import InvalidRequest
-from domain.ids import DEFAULT_TENANT, SessionId, ThreadId
+from domain.ids import SessionId, ThreadId
 from domain.thread import Thread
+from entrypoints.http.callers import caller_of, tenant_of, user_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
 from entrypoints.http.conditional import if_match, tagged
@@ -45,10 +46,14 @@ async def list_threads(request: web.Request) -> web.StreamResponse:
     place = None if query is None else read_place(query, faults)
     if query is None or place is None or faults:
         raise InvalidRequest.of(*faults)
-    page = await request.app[STATE].application.read_threads.threads(
-        DEFAULT_TENANT,
+    caller, application = caller_of(request), request.app[STATE].application
+    user = user_of(caller, query.user)
+    if query.session_id is not None:
+        await application.ownership.session(caller, SessionId(query.session_id))
+    page = await application.read_threads.threads(
+        tenant_of(request),
         session_id=None if query.session_id is None else SessionId(query.session_id),
-        user=query.user,
+        user=user,
         tag=query.tag,
         order=query.order or "created",
         before=place.before,
@@ -66,14 +71,18 @@ async def create(request: web.Request) -> web.StreamResponse:
     value = read_object(body)
     faults: Faults = []
     read_query(request, NO_QUERY, faults)
-    return _made(request, await state.application.open_thread.execute(read_thread(value, faults)))
+    caller = caller_of(request)
+    command = read_thread(value, faults, caller=caller)
+    if command.session_id is not None:
+        await state.application.ownership.session(caller, command.session_id)
+    return _made(request, await state.application.open_thread.execute(command))
 
 
 async def show(request: web.Request) -> web.StreamResponse:
     """One thread, without its messages."""
     refuse_query(request)
     thread_id = ThreadId(request.match_info["id"])
-    thread = await request.app[STATE].application.read_threads.thread(DEFAULT_TENANT, thread_id)
+    thread = await request.app[STATE].application.read_threads.thread(tenant_of(request), thread_id)
     return tagged(request, thread_json(thread), thread.etag)
 
 
@@ -86,7 +95,13 @@ async def change(request: web.Request) -> web.StreamResponse:
     faults: Faults = []
     read_query(request, NO_QUERY, faults)
     tags = if_match(request, faults)
-    command = read_change(value, thread_id=ThreadId(request.match_info["id"]), if_match=tags, faults=faults)
+    command = read_change(
+        value,
+        tenant=tenant_of(request),
+        thread_id=ThreadId(request.match_info["id"]),
+        if_match=tags,
+        faults=faults,
+    )
     thread = await state.application.change_thread.execute(command)
     return tagged(request, thread_json(thread), thread.etag)
 
@@ -98,7 +113,11 @@ async def delete(request: web.Request) -> web.StreamResponse:
     if query is None or faults:
         raise InvalidRequest.of(*faults)
     await request.app[STATE].application.delete_thread.execute(
-        DeleteThreadCommand(thread_id=ThreadId(request.match_info["id"]), purge=bool(query.purge))
+        DeleteThreadCommand(
+            tenant=tenant_of(request),
+            thread_id=ThreadId(request.match_info["id"]),
+            purge=bool(query.purge),
+        )
     )
     return web.Response(status=204)
 
@@ -111,7 +130,9 @@ async def fork(request: web.Request) -> web.StreamResponse:
     value = read_object(body)
     faults: Faults = []
     read_query(request, NO_QUERY, faults)
-    command = read_fork(value, thread_id=ThreadId(request.match_info["id"]), faults=faults)
+    command = read_fork(
+        value, tenant=tenant_of(request), thread_id=ThreadId(request.match_info["id"]), faults=faults
+    )
     return _made(request, await state.application.fork_thread.execute(command))
 
 

@@ -1,20 +1,21 @@
 """`/ui/chat`: the backend of Vercel's AI SDK, `useChat` above all."""
 
-from functools import partial
 from itertools import takewhile
 from typing import Any, Final, cast
 
 import attrs
 from aiohttp import web
 
+from application.use_cases.chat_command import SendChatCommand
 from application.use_cases.continue_chat_command import Continuation
 from application.use_cases.read_client_chat import DEFAULT_MESSAGES, MAX_MESSAGES
 from domain.clean_text import clean
 from domain.client_chat import MAX_CHAT_ID, answer_name
 from domain.errors import InvalidRequest, NotFound
-from domain.ids import DEFAULT_TENANT, MessageId
+from domain.ids import MessageId, Tenant
 from domain.json_value import JSONObject
 from domain.suggestion import shown
+from entrypoints.http.callers import caller_of, demand_rights, own_chat_id, tenant_of
 from entrypoints.http.checks import Faults, Text
 from entrypoints.http.codec import read_object
 from entrypoints.http.cursors import read_position_cursor, write_cursor
@@ -22,6 +23,7 @@ from entrypoints.http.encoders.registry import encoder_for
 from entrypoints.http.encoders.ui_message_stream import SHOWN_AS, SHOWN_BEFORE
 from entrypoints.http.event_stream import send_events, send_followed
 from entrypoints.http.idempotency import read_key
+from entrypoints.http.limits import chat_allowance
 from entrypoints.http.query import IntegerText, read_query, refuse_query
 from entrypoints.http.records import Record, given
 from entrypoints.http.request_body import read_body
@@ -60,16 +62,28 @@ async def chat(request: web.Request) -> web.StreamResponse:
     faults: Faults = []
     encoding = protocol_of(request, faults)
     value = await _body(request, state)
-    sent = read_ui_chat(value, faults)
+    caller = caller_of(request)
+    sent = read_ui_chat(value, faults, caller=caller)
     key = read_key(request, value) if "Idempotency-Key" in request.headers else None
-    name = answer_name(sent.chat_id)
     application = state.application
+    if caller.user is not None:
+        sent = attrs.evolve(sent, kept_as=await own_chat_id(request, sent.chat_id))
+        if sent.session_id is not None:
+            await application.ownership.session(caller, sent.session_id, for_chat=True)
+    name = answer_name(sent.kept_as or sent.chat_id)
+    # Before the chat is changed: who is refused finds it as it was.
+    allowance = await chat_allowance(request, caller, sent.user, sent.last_turn, sent.max_tokens)
     try:
-        sends = partial(sent.sends, key=key, request_id=request[REQUEST_ID])
-        with application.live_answers.arrivals.of(DEFAULT_TENANT, name), cut_at_the_end(state):
+
+        def sends(continuation: Continuation) -> SendChatCommand:
+            command = sent.sends(continuation, key=key, request_id=request[REQUEST_ID])
+            demand_rights(application.settings.auth, command)  # also of what is only judged
+            return command
+
+        with application.live_answers.arrivals.of(caller.tenant, name), cut_at_the_end(state):
             continuation = await application.continue_chat.execute(sent.continues(key), sends=sends)
         _show_as(request, continuation)
-        command = sends(continuation)
+        command = attrs.evolve(sends(continuation), allowance=allowance)
         encoder = encoder_for(request, protocol=encoding)
         return await send_events(request, state, command, encoder, names=(name,))
     except InvalidRequest as error:
@@ -84,11 +98,12 @@ async def resume(request: web.Request) -> web.StreamResponse:
     chat_id = _chat_id(request, faults)
     if faults:
         raise InvalidRequest.of(*faults)
-    reader = await state.application.resume_chat.execute(DEFAULT_TENANT, chat_id)
+    tenant, kept_as = tenant_of(request), await own_chat_id(request, chat_id)
+    reader = await state.application.resume_chat.execute(tenant, kept_as)
     if reader is None:
         return web.Response(status=204)
     try:
-        begun = await _begun(state, chat_id, reader.log.message_id)
+        begun = await _begun(state, tenant, kept_as, reader.log.message_id)
         if begun is not None:
             request[SHOWN_AS] = begun["id"]
             request[SHOWN_BEFORE] = tuple(begun["parts"])
@@ -110,13 +125,14 @@ async def stop(request: web.Request) -> web.StreamResponse:
     if faults:
         raise InvalidRequest.of(*faults)
     application = state.application
-    name, live = answer_name(chat_id), application.live_answers
-    if live.named(DEFAULT_TENANT, name) is None:
-        await live.arrivals.over(DEFAULT_TENANT, name, within_s=_COMES_S)
-    stopped = await application.stop_answer.by_name(DEFAULT_TENANT, name)
+    tenant, kept_as = tenant_of(request), await own_chat_id(request, chat_id)
+    name, live = answer_name(kept_as), application.live_answers
+    if live.named(tenant, name) is None:
+        await live.arrivals.over(tenant, name, within_s=_COMES_S)
+    stopped = await application.stop_answer.by_name(tenant, name)
     if stopped is not None:
         return _outcome(stopped.message_id, stopped.status, is_stopped=stopped.stopped)
-    page = await application.read_client_chat.execute(DEFAULT_TENANT, chat_id, limit=1)
+    page = await application.read_client_chat.execute(tenant, kept_as, limit=1)
     if page.thread is None:
         raise NotFound(f"there is no chat {shown(chat_id)}; POST /ui/chat begins one")
     last = page.messages[-1] if page.messages else None
@@ -134,7 +150,10 @@ async def list_messages(request: web.Request) -> web.StreamResponse:
     if query is None or faults:
         raise InvalidRequest.of(*faults)
     page = await request.app[STATE].application.read_client_chat.execute(
-        DEFAULT_TENANT, chat_id, below=below, limit=query.limit or DEFAULT_MESSAGES
+        tenant_of(request),
+        await own_chat_id(request, chat_id),
+        below=below,
+        limit=query.limit or DEFAULT_MESSAGES,
     )
     following = None if page.next_position is None else write_cursor("ui-messages", str(page.next_position))
     return web.Response(
@@ -150,11 +169,13 @@ async def list_messages(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def _begun(state: ServerState, chat_id: str, answer: MessageId | None) -> dict[str, Any] | None:
+async def _begun(
+    state: ServerState, tenant: Tenant, chat_id: str, answer: MessageId | None
+) -> dict[str, Any] | None:
     """The message that the answer goes on with: the last one, where tools' results are what it answers."""
     read = state.application.read_client_chat
     for limit in (_FEW, MAX_MESSAGES):
-        page = await read.execute(DEFAULT_TENANT, chat_id, limit=limit)
+        page = await read.execute(tenant, chat_id, limit=limit)
         stored = list(takewhile(lambda each: each.id != answer, page.messages))
         if not stored or stored[-1].message.role != "tool":
             return None

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from domain.errors import InvalidRequest
 from entrypoints.feedback_rendering import usage_report_json
+from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.feedback_body import USAGE, usage_command
 from entrypoints.http.query import read_query
@@ -23,5 +24,7 @@ async def report(request: web.Request) -> web.StreamResponse:
         raise InvalidRequest.of(*faults)
     # It may take seconds: not for somebody who is gone.
     with cancel_when_lost(request):
-        found = await request.app[STATE].application.report_usage.execute(usage_command(query))
+        found = await request.app[STATE].application.report_usage.execute(
+            usage_command(query, tenant=tenant_of(request))
+        )
     return web.Response(body=to_json(usage_report_json(found)), content_type=_JSON)

@@ -5,18 +5,22 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
+from domain.access import ANYBODY, Caller
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject
 from entrypoints.http.idempotency import read_key
-from entrypoints.http.state import ROUTE
+from entrypoints.http.state import CALLER, ROUTE
 
 BODY: JSONObject = {"prompt": "Hello?", "variables": {"a": 1, "b": [1, 2]}}
 
 
-def request(*keys: str, method: str = "POST", route: str = "/chat", **path: str) -> web.Request:
+def request(
+    *keys: str, method: str = "POST", route: str = "/chat", caller: Caller = ANYBODY, **path: str
+) -> web.Request:
     headers = CIMultiDict([("Idempotency-Key", key) for key in keys])
     made = make_mocked_request(method, "/chat", headers=headers, match_info=path)
     made[ROUTE] = route
+    made[CALLER] = caller
     return made
 
 
@@ -100,3 +104,15 @@ def test_the_fingerprint_says_nothing_of_the_key() -> None:
     assert one is not None
     assert two is not None
     assert one.fingerprint == two.fingerprint
+
+
+def test_users_have_keys_of_their_own() -> None:
+    """A bound caller's key is no other user's, and none that a caller who is not bound can send."""
+    ada, bob = Caller(user="ada"), Caller(user="bob")
+    kept = [read_key(request("k", caller=each), BODY) for each in (ada, bob, ANYBODY)]
+    keys = [each.key for each in kept if each is not None]
+
+    assert 3 == len(set(keys))
+    assert kept[0] == read_key(request("k", caller=ada), BODY)
+    assert "k" == keys[2]
+    assert " " in keys[0]

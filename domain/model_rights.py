@@ -1,0 +1,70 @@
+"""Which models a key may ask."""
+
+import datetime
+from fnmatch import fnmatchcase
+from typing import Final
+
+import attrs
+
+from domain.catalogue import Catalogue
+from domain.errors import InvalidRequest
+from domain.model import ModelRef
+
+_KEPT: Final = 1_000
+"""Lists of patterns that are kept resolved: there are as many as keys and tokens."""
+
+
+@attrs.frozen
+class ModelRights:
+    """Resolves what a key's `models` means.
+
+    An entry is `provider:model`, an alias, the name alone of a listed model, or a pattern with `*` that is matched
+    with `provider:model`; a provider may be written by its other name in all of them. A retired model that is served
+    by its replacement is allowed with it.
+    """
+
+    _catalogue: Catalogue
+    _resolved: dict[tuple[str, ...], tuple[frozenset[ModelRef], tuple[str, ...]]] = attrs.field(
+        factory=dict, init=False, eq=False, repr=False
+    )
+
+    def allows(self, models: tuple[str, ...], ref: ModelRef) -> bool:
+        """
+        Args:
+            models: a caller's; none allows all.
+        """
+        if not models:
+            return True
+        found = self._resolved.get(models)
+        if found is None:
+            if len(self._resolved) >= _KEPT:
+                self._resolved.clear()
+            found = self._resolved[models] = self._resolve(models)
+        refs, patterns = found
+        return ref in refs or (bool(patterns) and any(fnmatchcase(str(ref), pattern) for pattern in patterns))
+
+    def _resolve(self, models: tuple[str, ...]) -> tuple[frozenset[ModelRef], tuple[str, ...]]:
+        refs: set[ModelRef] = set()
+        patterns: list[str] = []
+        for text in models:
+            if "*" in text:
+                patterns.append(self._pattern(text))
+                continue
+            # Once as it is, once as a model that was switched off is served.
+            for today in (datetime.date.min, datetime.date.max):
+                try:
+                    refs.add(self._catalogue.resolve(text, today=today).ref)
+                except InvalidRequest:  # of a provider that is not configured (any more): it allows nothing
+                    break
+        return frozenset(refs), tuple(patterns)
+
+    def _pattern(self, text: str) -> str:
+        provider, colon, model = text.partition(":")
+        # `fnmatch` gives these a meaning that nobody writes a model's name with.
+        plain = f"{self._catalogue.provider_aliases.get(provider, provider)}{colon}{model}"
+        return plain.replace("[", "[[]").replace("?", "[?]")
+
+
+def told(models: tuple[str, ...]) -> str:
+    """For an error: what is allowed."""
+    return ", ".join(f"`{each}`" for each in models)
