@@ -1,6 +1,7 @@
 """`python -m bench`: lor3 beside a bare aiohttp proxy. `python -m bench profile`: where lor3's time goes.
 `python -m bench prompts`: what a composed prompt costs. `python -m bench memory`: what a long thread costs among many.
 `python -m bench seed --url postgresql://…`: fills a database with conversations.
+`python -m bench observe`: how long reports of a year take on millions of messages.
 
 Exits 1 where the run can't be trusted (a request failed, an answer was wrong or not stored); a missed target is
 printed as MISSED and exits 0.
@@ -21,6 +22,7 @@ import attrs
 
 from bench import database, profiler, prompts, servers
 from bench.memory_run import memory_command, seed_command
+from bench.observe_run import observe_command
 from bench.processes import ROOT, BenchFailure, cores, many_files, rss_mb
 from bench.report import LOR3, WITH_PROMPT, Result, Target, fastest, scenario_table
 from bench.scenarios import Bench, Outcome, Scenario, scenarios
@@ -43,7 +45,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "command", nargs="?", choices=("run", "profile", "prompts", "memory", "seed"), default="run"
+        "command",
+        nargs="?",
+        choices=("run", "profile", "prompts", "memory", "seed", "observe"),
+        default="run",
     )
     parser.add_argument("--seconds", type=float, help="measured time of a round (default 2, for profile 10)")
     parser.add_argument("--rounds", type=int, default=6, help="rounds of each server (default 6)")
@@ -101,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="lor3-bench-") as folder, contextlib.ExitStack() as stack:
             if options.command == "memory":
                 return memory_command(options, Path(folder), stack)
+            if options.command == "observe":
+                return observe_command(options, Path(folder), stack)
             run = _Run(options=options, folder=Path(folder), stack=stack)
             if options.command == "profile":
                 print(run.profile())

@@ -36,7 +36,18 @@ _BETWEEN_MS: Final = 90_000
 """From one question to the next."""
 _ANSWER_MS: Final = 4_000
 _LONGEST_MS: Final = _BETWEEN_MS * max(EXCHANGES)
-_MODEL: Final = "gpt-5-mini"
+# What differs between answers, by what is known of each: five models, eight versions of prompts, latencies from half a
+# second to half a minute, every tenth answer rated.
+_VARIED: Final = {
+    "provider": "(ARRAY['openai', 'openai', 'anthropic', 'anthropic', 'gemini'])[1 + answer_cut %% 5]",
+    "model": "(ARRAY['gpt-5-mini', 'gpt-5', 'claude-opus-5-5', 'claude-haiku-5', 'gemini-3-pro'])"
+    "[1 + answer_cut %% 5]",
+    "prompt": "(ARRAY['support', 'support', 'sales', 'greeter'])[1 + question_cut %% 4] || ':v' || "
+    "(1 + answer_cut / 5 %% 2)",
+    # Their logarithms add up as those of many causes do.
+    "latency": "(4000 * exp(random() + random() + random() + random() - 2))::bigint",
+    "rating": "CASE answer_cut %% 30 WHEN 0 THEN 'thumbs_up' WHEN 10 THEN 'thumbs_down' WHEN 20 THEN '4' END",
+}
 
 _WORDS: Final = (
     "The parcel shows as delivered but is not there, and the neighbours have not seen it either. Please wait until "
@@ -90,28 +101,30 @@ FROM generate_series(1, %(exchanges)s) e,
 
 _MESSAGES: Final = """
 INSERT INTO messages (tenant, id, thread_id, position, role, content, token_count, status, parent, pinned, format,
-  provider, model, finish_reason, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-  reasoning_tokens, usage_estimated, cost_usd, latency_ms, created_at)
+  provider, model, prompt_version, prompt_label, finish_reason, input_tokens, output_tokens, cached_input_tokens,
+  cache_write_tokens, reasoning_tokens, usage_estimated, cost_usd, latency_ms, rating, created_at)
 SELECT %(tenant)s, m.id, thread_id, 2 * exchange - 2 + m.nth, m.role,
   jsonb_build_object('parts', jsonb_build_array(jsonb_build_object('type', 'text', 'text',
     substr(%(text)s, 1 + m.cut %% 97, m.cut + m.least)))),
-  (m.cut + m.least) / 4, 'complete', m.parent, false, m.format, m.provider, m.model, m.finish_reason, m.input,
-  m.output, m.zero, m.zero, m.zero, m.estimated, m.cost, m.latency,
+  (m.cut + m.least) / 4, 'complete', m.parent, false, m.format, m.provider, m.model, m.prompt, m.label, m.finish_reason,
+  m.input, m.output, m.zero, m.zero, m.zero, m.estimated, m.cost, m.latency, m.rating,
   to_timestamp((asked_ms + {answer} * m.nth) / 1000.0)
 FROM seed_exchanges x, LATERAL (VALUES
   (0, 'user', question, NULL::uuid, question_cut, 40, NULL::text, NULL::text, NULL::text, NULL::text,
-   NULL::bigint, NULL::bigint, NULL::bigint, NULL::boolean, NULL::numeric, NULL::bigint),
-  (1, 'assistant', answer, question, answer_cut, 200, 'markdown', 'openai', '{model}', 'stop',
-   50 + 30 * exchange, (answer_cut + 200) / 4, 0, false, 0.000125 * exchange, {answer})
+   NULL::bigint, NULL::bigint, NULL::bigint, NULL::boolean, NULL::numeric, NULL::bigint, NULL::text, NULL::text,
+   NULL::text),
+  (1, 'assistant', answer, question, answer_cut, 200, 'markdown', {provider}, {model}, 'stop',
+   50 + 30 * exchange, (answer_cut + 200) / 4, 0, false, 0.000125 * exchange, {latency}, {prompt}, 'production',
+   {rating})
 ) m (nth, role, id, parent, cut, least, format, provider, model, finish_reason, input, output, zero, estimated,
-     cost, latency)
+     cost, latency, prompt, label, rating)
 """
 
 _ATTEMPTS: Final = """
 INSERT INTO attempts (tenant, message_id, number, provider, model, outcome, status, started_at, latency_ms,
   input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_estimated, cost_usd,
   response_id)
-SELECT %(tenant)s, answer, 0, 'openai', '{model}', 'ok', 200, to_timestamp(asked_ms / 1000.0), {answer} - 5,
+SELECT %(tenant)s, answer, 0, {provider}, {model}, 'ok', 200, to_timestamp(asked_ms / 1000.0), {latency},
   50 + 30 * exchange, (answer_cut + 200) / 4, 0, 0, 0, false, 0.000125 * exchange, 'chatcmpl-' || answer
 FROM seed_exchanges
 """
@@ -290,7 +303,12 @@ def _run(
     statements: Sequence[str],
     values: dict[str, object],
 ) -> None:
-    numbers = {"answer": _ANSWER_MS, "between": _BETWEEN_MS, "model": _MODEL, "ten": len(EXCHANGES)}
+    numbers: dict[str, object] = {
+        "answer": _ANSWER_MS,
+        "between": _BETWEEN_MS,
+        "ten": len(EXCHANGES),
+        **_VARIED,
+    }
     # Bound by the client: a statement of CREATE TABLE AS takes no parameters.
     with psycopg.ClientCursor(connection) as cursor:
         for statement in statements:
