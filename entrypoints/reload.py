@@ -29,6 +29,10 @@ LOCKED: Final = (
     "log.file",
     "log.content",
     "telemetry",
+    "log.to",
+    "log.file",
+    "log.content",
+    "telemetry",
     "prompts.watch",
 )
 """Settings, and groups of them, that count from the next start on: sockets, connections, and what queues stand on."""
@@ -71,6 +75,8 @@ class ConfigReloader:
     """
     _prompts: PromptReloader
     _telemetry: Telemetry
+    readings: int = attrs.field(default=0, init=False)
+    """How often the configuration was read again, and taken or refused."""
     _read: Callable[[], Settings] | None = attrs.field(default=None, init=False)
     _host: Host | None = attrs.field(default=None, init=False)
     _was_early: bool = attrs.field(default=False, init=False)
@@ -113,6 +119,7 @@ class ConfigReloader:
             await self._asked.wait()
             self._asked.clear()
             await self._attempt()
+            self.readings += 1
             self._prompts.reload()
 
     async def _attempt(self) -> None:

@@ -55,6 +55,11 @@ class RedisLink:
     """None before the first subscription succeeded or failed."""
 
     @property
+    def is_there(self) -> bool | None:
+        """Whether Redis answers, as far as the subscription tells; None before it has told."""
+        return self._was_there
+
+    @property
     def client(self) -> "redis.asyncio.Redis":
         """
         Raises:

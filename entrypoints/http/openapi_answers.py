@@ -121,7 +121,19 @@ ANSWER_SCHEMAS: Final[Mapping[str, JSONObject]] = {
         "Messages that stayed out of the prompt for one reason.",
         {"reason": LEFT_OUT_REASON, "messages": count("How many.")},
     ),
-    "Status": record("A state.", {"status": text("`ok` or `ready`.")}),
+    "Status": record("A state.", {"status": text("`ok`.")}),
+    "Readiness": record(
+        "Whether chats can be answered here. A 503 is a problem object that has the same `checks`.",
+        {
+            "status": text("`ready`."),
+            "checks": {
+                "type": "object",
+                "description": "`ok`, or what is wrong, of `storage`, `keys`, `providers`, `redis` (where there is one); and "
+                "`draining`, which is `no`. Storage alone makes chats impossible.",
+                "additionalProperties": {"type": "string"},
+            },
+        },
+    ),
     "Fault": record(
         "One thing that is wrong with a request.",
         {

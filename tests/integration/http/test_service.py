@@ -136,7 +136,13 @@ async def test_probes_and_metrics(tmp_path: Path) -> None:
     """Alive, ready, and Prometheus' text."""
     async with serving(tmp_path) as server:
         async with server.client.get("/healthz") as health, server.client.get("/readyz") as ready:
-            assert (await health.json(), await ready.json()) == ({"status": "ok"}, {"status": "ready"})
+            assert (await health.json(), await ready.json()) == (
+                {"status": "ok"},
+                {
+                    "status": "ready",
+                    "checks": {"storage": "ok", "keys": "ok", "providers": "ok", "draining": "no"},
+                },
+            )
         async with server.client.get("/metrics") as metrics:
             assert "# TYPE lor3_" in await metrics.text()
             assert metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -189,6 +195,7 @@ async def test_readiness_fails_while_the_database_is_away(
 
     assert (response.status, problem["code"], health.status) == (503, "not_ready", 200)
     assert (reason or "can't be stored") in problem["detail"]
+    assert (reason or "can't be stored") in problem["checks"]["storage"]
 
 
 async def test_draining_fails_readiness_and_refuses_new_chats(tmp_path: Path) -> None:
@@ -200,6 +207,10 @@ async def test_draining_fails_readiness_and_refuses_new_chats(tmp_path: Path) ->
         async with server.client.post("/chat", json={"prompt": "x"}) as chat:
             problem = await chat.json()
 
+        async with server.client.get("/readyz") as ready:
+            checks = (await ready.json())["checks"]
+
+    assert checks["draining"] == "lor3 is shutting down"
     assert (ready.status, health.status, chat.status) == (503, 200, 503)
     assert (problem["code"], chat.headers["Retry-After"]) == ("shutting_down", "1")
 
