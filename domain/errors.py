@@ -139,10 +139,12 @@ class BudgetExceeded(LorError):
 
     code = "budget_exceeded"
 
-    def __init__(self, detail: str, *, budget: BudgetState, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, detail: str, *, budget: BudgetState | None, retry_after_s: float | None = None
+    ) -> None:
         """
         Args:
-            budget: the one that is in the way.
+            budget: the one that is in the way; None where its figures are not the caller's to see.
             retry_after_s: where money is merely reserved for other chats, which may leave some of it.
         """
         super().__init__(detail)

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import attrs
 
 from application.use_cases.chat_command import SendChatCommand
+from domain.access import Caller
 from domain.chat import ChatRequest
 from domain.ids import ThreadId
 from domain.limits.budget import BudgetState, Spend
@@ -59,7 +60,8 @@ class Purse(Protocol):
         """Gives back what was neither settled nor lost. Any number of times."""
 
     def states(self) -> tuple[BudgetState, ...]:
-        """Where the budgets that apply stand now, those of the tenant left out where the caller is a user's browser."""
+        """Where the budgets that apply stand now; only those of the user and the thread where the caller is a user's
+        browser."""
 
 
 class Budgets(Protocol):
@@ -73,8 +75,12 @@ class Budgets(Protocol):
             user: whose session it is.
         """
 
-    async def states(self, tenant: str, *, key_id: str | None, user: str | None) -> tuple[BudgetState, ...]:
-        """For `GET /config`."""
+    async def states(self, caller: Caller) -> tuple[BudgetState, ...]:
+        """Where those stand that the caller may see, those of threads apart.
+
+        Raises:
+            StorageUnavailable: nobody can tell now.
+        """
 
 
 @attrs.frozen
@@ -84,7 +90,7 @@ class Unlimited:
     def open(self, command: SendChatCommand, thread_id: ThreadId, *, user: str | None) -> Purse | None:
         return None
 
-    async def states(self, tenant: str, *, key_id: str | None, user: str | None) -> tuple[BudgetState, ...]:
+    async def states(self, caller: Caller) -> tuple[BudgetState, ...]:
         return ()
 
 

@@ -1,0 +1,484 @@
+"""Holds money of budgets for this process, so that a chat waits for no database."""
+
+import asyncio
+import contextlib
+import datetime
+import logging
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from application.ports.budget_ledger import BudgetLedger, CounterKey, HoldRequest
+from application.ports.clock import Clock
+from application.ports.id_generator import IdGenerator
+from application.ports.price_book import PriceBook
+from application.ports.telemetry import Telemetry
+from application.services.budget_figures import budget_state, is_shown, key_of
+from application.services.budget_purse import BudgetPurse
+from application.services.local_counter import NOTHING, LocalCounter
+from application.services.purse import Purse
+from application.use_cases.chat_command import SendChatCommand
+from domain.access import Caller
+from domain.errors import StorageUnavailable
+from domain.ids import ThreadId
+from domain.limits.budget import BudgetState, period_start
+from domain.limits.budget_rules import BudgetRules
+
+LEASE_S: Final = 15.0
+"""How long what a killed process held is nobody's. Longer than a chat waits for a lost database to store it."""
+BEAT_S: Final = 0.5
+"""How often it is looked at what has changed."""
+IDLE_S: Final = 1.0
+"""After which what is spare is given back."""
+FORGET_S: Final = 10.0
+POLL_S: Final = 0.05
+"""Between two looks at the database while a chat waits for money of others."""
+CHUNK: Final = 16
+"""Calls that are paid from one exchange, where there is plenty."""
+LOW: Final = 4
+"""Calls before the next exchange is sent ahead of need."""
+SWEEP_S: Final = 60.0
+MOST_AT_ONCE: Final = 500
+"""Counters of one exchange."""
+CLOSE_S: Final = 2.0
+
+_log: Final = logging.getLogger("lor3.budgets")
+
+
+@attrs.define(kw_only=True, eq=False)
+class _Waiter:
+    counters: tuple[LocalCounter, ...]
+    want_usd: Decimal
+    enough_usd: Decimal
+    """Taken in place of it, where there is no more now."""
+    least_usd: Decimal
+    """Taken once it has waited long enough."""
+    born: int
+    """The number of the last exchange that was sent before."""
+    done: "asyncio.Future[Decimal | None]"
+    is_due: bool = False
+
+    def fits(self, available_usd: Decimal) -> bool:
+        if self.is_due:
+            return available_usd >= self.least_usd
+        enough = self.enough_usd
+        for counter in self.counters:
+            most = counter.at_most_usd
+            if most is not None and most < enough:
+                enough = max(self.least_usd, most)  # there will never be more
+        return available_usd >= enough
+
+
+@attrs.define(kw_only=True, eq=False)
+class BudgetKeeper:
+    """Owns the one task that speaks with the ledger; what all chats of the process want goes there together.
+
+    Without any budget it does nothing.
+    """
+
+    ledger: BudgetLedger
+    rules: BudgetRules
+    prices: PriceBook
+    clock: Clock
+    telemetry: Telemetry
+    ids: IdGenerator
+    lease_s: float = LEASE_S
+    beat_s: float = BEAT_S
+    idle_s: float = IDLE_S
+    holder: str = attrs.field(init=False)
+    _counters: dict[CounterKey, LocalCounter] = attrs.field(factory=dict, init=False)
+    """Of the periods that are now."""
+    _past: list[LocalCounter] = attrs.field(factory=list, init=False)
+    """Of periods that are over, and of which chats are not."""
+    _waiters: list[_Waiter] = attrs.field(factory=list, init=False)
+    _due: set[LocalCounter] = attrs.field(factory=set, init=False)
+    """To be exchanged now."""
+    _told: set[tuple[CounterKey, object, Decimal]] = attrs.field(factory=set, init=False)
+    """Soft budgets that are known to be used up."""
+    _sent: int = attrs.field(default=0, init=False)
+    _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _serving: bool = attrs.field(default=False, init=False)
+    _is_closing: bool = attrs.field(default=False, init=False)
+    _task: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
+    _swept: float = attrs.field(default=0.0, init=False)
+
+    @holder.default
+    def _new_holder(self) -> str:
+        return self.ids.new()
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._work(), name="lor3-budgets")
+
+    async def aclose(self) -> None:
+        """Gives back what is held, as far as the database takes it in time."""
+        self._is_closing = True
+        self._wake.set()
+        task, self._task = self._task, None
+        if task is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await task
+        for waiter in self._waiters:
+            if not waiter.done.done():
+                waiter.done.set_exception(StorageUnavailable("the server is stopping"))
+
+    def open(self, command: SendChatCommand, thread_id: ThreadId, *, user: str | None) -> Purse | None:
+        caller = command.caller
+        applied = self.rules.applied(command.tenant, key=caller.key, user=user, thread_id=thread_id)
+        if not applied:
+            return None
+        return BudgetPurse(keeper=self, command=command, applied=applied)
+
+    async def states(self, caller: Caller) -> tuple[BudgetState, ...]:
+        applied = [
+            each
+            for each in self.rules.applied(caller.tenant, key=caller.key, user=caller.user, thread_id=None)
+            if is_shown(caller, each.subject)
+        ]
+        keys = list(dict.fromkeys(key_of(caller.tenant, each) for each in applied))
+        if not keys:
+            return ()
+        found = dict(zip(keys, await self.ledger.read(keys), strict=True))
+        states: list[BudgetState] = []
+        for each in applied:
+            key = key_of(caller.tenant, each)
+            state, mine = found[key], self._counters.get(key)
+            # What this process holds to spare is anybody's.
+            spare = NOTHING if mine is None else max(NOTHING, mine.free_usd)
+            reserved = max(NOTHING, state.others_usd - spare)
+            states.append(
+                budget_state(
+                    each, spent_usd=state.spent_usd, reserved_usd=reserved, resets_at=state.resets_at
+                )
+            )
+        return tuple(states)
+
+    def counter(self, key: CounterKey, limit_usd: Decimal | None) -> LocalCounter:
+        """Of the period that is now."""
+        found = self._counters.get(key)
+        if found is None:
+            found = self._counters[key] = LocalCounter(key=key, limit_usd=limit_usd)
+        elif found.is_over(now := self.clock.monotonic()):
+            found = self._next(found, now)
+        if limit_usd != found.limit_usd and limit_usd is not None:
+            found.limit_usd, found.is_stale = limit_usd, True
+        return found
+
+    def peek(self, key: CounterKey) -> LocalCounter | None:
+        """What is known already."""
+        found = self._counters.get(key)
+        return None if found is None or not found.is_known else found
+
+    def _next(self, old: LocalCounter, now: float) -> LocalCounter:
+        self._past.append(old)
+        old.is_changed = True
+        at = old.resets_at
+        assert at is not None and old.resets is not None  # noqa: S101, PT018 - it is over
+        # By what the database's clock said last, and named to it: by its own it may be a moment too early.
+        at += datetime.timedelta(seconds=now - old.resets)
+        new = self._counters[old.key] = LocalCounter(
+            key=old.key, limit_usd=old.limit_usd, starts_at=period_start(old.key.period, at)
+        )
+        return new
+
+    async def know(self, counters: Sequence[LocalCounter]) -> None:
+        """Asks the database for those that are not known yet.
+
+        Raises:
+            StorageUnavailable: it can't be asked.
+        """
+        unknown = tuple([each for each in counters if not each.is_known])
+        if unknown:
+            await self._wait(unknown, NOTHING, NOTHING, NOTHING)
+
+    def take(self, counters: Sequence[LocalCounter], amount_usd: Decimal) -> bool:
+        """Commits it in all of them, or in none. At once."""
+        now = self.clock.monotonic()
+        for counter in counters:
+            if not counter.affords(amount_usd, now):
+                return False
+        for counter in counters:
+            counter.take(amount_usd, now)
+            counter.usual_usd = amount_usd
+            if (
+                counter.free_usd < LOW * amount_usd
+                and counter.left_usd > amount_usd
+                and now - counter.asked > POLL_S
+            ):
+                counter.asked = now
+                self._due.add(counter)
+                self._wake.set()
+        return True
+
+    async def acquire(
+        self,
+        counters: tuple[LocalCounter, ...],
+        want_usd: Decimal,
+        *,
+        enough_usd: Decimal,
+        least_usd: Decimal,
+    ) -> Decimal | None:
+        """Commits as much in all of them: what is wanted, or less where there is no more.
+
+        Waits for up to `wait_s` where money is reserved for others.
+
+        Args:
+            enough_usd: taken at once where there is no more now.
+            least_usd: taken at last.
+
+        Returns:
+            None where there is not even that.
+
+        Raises:
+            StorageUnavailable: the database can't be asked.
+        """
+        if not self._waiters and self.take(counters, want_usd):
+            return want_usd
+        for counter in counters:
+            counter.usual_usd = want_usd
+        return await self._wait(counters, want_usd, enough_usd, least_usd)
+
+    async def _wait(
+        self, counters: tuple[LocalCounter, ...], want: Decimal, enough: Decimal, least: Decimal
+    ) -> Decimal | None:
+        if self._task is None:
+            raise StorageUnavailable("nothing was asked: the server is stopping")
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(
+            counters=counters,
+            want_usd=want,
+            enough_usd=enough,
+            least_usd=least,
+            born=self._sent,
+            done=loop.create_future(),
+        )
+        self._waiters.append(waiter)
+        self._due.update(counters)
+        self._wake.set()
+        timer = loop.call_later(self.rules.wait_s, self._expire, waiter)
+        try:
+            return await waiter.done
+        except asyncio.CancelledError:
+            if waiter.done.done() and not waiter.done.cancelled() and waiter.done.exception() is None:
+                granted = waiter.done.result()
+                if granted:
+                    self.give_back(counters, granted)
+            raise
+        finally:
+            timer.cancel()
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def give_back(self, counters: Sequence[LocalCounter], amount_usd: Decimal) -> None:
+        for counter in counters:
+            counter.give_back(amount_usd)
+        self.changed()
+
+    def changed(self) -> None:
+        """Something came free, or has to be told to the database in a while."""
+        if self._waiters and not self._serving:
+            self._serving = True
+            asyncio.get_running_loop().call_soon(self._serve)
+
+    def is_first_told(self, counter: LocalCounter, limit_usd: Decimal) -> bool:
+        """Whether nobody was told yet that this soft budget is used up."""
+        mark = (counter.key, counter.starts_at, limit_usd)
+        if mark in self._told:
+            return False
+        if len(self._told) > 10_000:
+            self._told.clear()
+        self._told.add(mark)
+        return True
+
+    def _expire(self, waiter: _Waiter) -> None:
+        waiter.is_due = True
+        self._due.update(waiter.counters)
+        self._wake.set()
+        self.changed()
+
+    def _serve(self) -> None:
+        """Gives to those who wait, in their order; who needs less than another goes past."""
+        self._serving = False
+        now = self.clock.monotonic()
+        rest: list[_Waiter] = []
+        for waiter in self._waiters:
+            if waiter.done.done():
+                continue
+            if not self._settled(waiter, now):
+                rest.append(waiter)
+        self._waiters = rest
+
+    def _settled(self, waiter: _Waiter, now: float) -> bool:
+        counters = waiter.counters
+        if not all(counter.is_known for counter in counters):
+            return False
+        if not waiter.want_usd:
+            waiter.done.set_result(NOTHING)
+            return True
+        if self.take(counters, waiter.want_usd):
+            waiter.done.set_result(waiter.want_usd)
+            return True
+        short = [counter for counter in counters if not counter.affords(waiter.want_usd, now)]
+        if not all(counter.answered > waiter.born for counter in short):
+            return False
+        available = min(counter.available_usd(now) for counter in counters)
+        if waiter.fits(available):
+            for counter in counters:
+                counter.take(available, now)
+            waiter.done.set_result(available)
+            return True
+        hopeless = any(
+            (most := counter.at_most_usd) is not None and most < waiter.least_usd for counter in short
+        )
+        if hopeless or waiter.is_due:
+            waiter.done.set_result(None)
+            return True
+        return False
+
+    async def _work(self) -> None:
+        beat = 0.0
+        while not self._is_closing:
+            try:
+                async with asyncio.timeout(self._pause_s(beat)):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            now = self.clock.monotonic()
+            if now >= beat and (self._counters or self._past):
+                beat = now + self.beat_s
+                self._look(now)
+            await self._exchange()
+            if self._counters and now - self._swept > SWEEP_S:
+                self._swept = now
+                await self._sweep()
+        for counter in (*self._counters.values(), *self._past):
+            counter.used = 0.0
+            if counter.held_usd or counter.lost_usd or counter.is_changed:
+                self._due.add(counter)
+        await self._exchange()
+
+    def _pause_s(self, beat: float) -> float | None:
+        if self._due:
+            return 0.0
+        if self._waiters:
+            return POLL_S
+        return max(0.0, beat - self.clock.monotonic()) if self._counters or self._past else None
+
+    def _look(self, now: float) -> None:
+        """Finds what the database has to be told, and forgets what nobody needs."""
+        self._past = [each for each in self._past if not self._is_done(each, now)]
+        for counter in list(self._counters.values()):
+            if self._is_done(counter, now):
+                del self._counters[counter.key]
+        for counter in (*self._counters.values(), *self._past):
+            is_idle = now - counter.used >= self.idle_s
+            if (
+                counter.is_changed
+                or (counter.held_usd and now >= counter.lease_ends - self.lease_s * 2 / 3)
+                or (is_idle and counter.free_usd > 0)
+            ):
+                self._due.add(counter)
+
+    def _is_done(self, counter: LocalCounter, now: float) -> bool:
+        return not (
+            counter.purses
+            or counter.is_changed
+            or counter.held_usd
+            or counter.committed_usd
+            or counter.lost_usd
+            or counter in self._due
+            or now - max(counter.used, counter.asked) < FORGET_S
+        )
+
+    async def _exchange(self) -> None:
+        for waiter in self._waiters:  # all that is in the way of anybody
+            self._due.update(waiter.counters)
+        needs = self._needs()
+        due = list(self._due)
+        self._due.clear()
+        for start in range(0, len(due), MOST_AT_ONCE):
+            await self._send(due[start : start + MOST_AT_ONCE], needs)
+        self._serve()
+        if self._waiters and any(self._needs().values()):
+            self._wake.set()  # money has come free
+
+    def _needs(self) -> dict[LocalCounter, Decimal]:
+        """What those who wait need of each counter, as far as it may be had."""
+        needs: dict[LocalCounter, Decimal] = {}
+        now = self.clock.monotonic()
+        for waiter in self._waiters:
+            most = waiter.want_usd
+            for counter in waiter.counters:
+                if counter.is_known and not counter.is_stale and counter.answered:
+                    reach = counter.available_usd(now) + max(NOTHING, counter.left_usd)
+                    most = min(most, reach - needs.get(counter, NOTHING))
+            is_met = waiter.fits(most) if most < waiter.want_usd else True
+            if not is_met:
+                continue
+            for counter in waiter.counters:
+                needs[counter] = needs.get(counter, NOTHING) + most
+        return {
+            counter: need
+            for counter, need in needs.items()
+            if not counter.is_known or need > counter.available_usd(now)
+        }
+
+    async def _send(self, counters: list[LocalCounter], needs: dict[LocalCounter, Decimal]) -> None:
+        now = self.clock.monotonic()
+        waited_for = {counter for waiter in self._waiters for counter in waiter.counters}
+        self._sent += 1
+        number = self._sent
+        requests: list[HoldRequest] = []
+        for counter in counters:
+            counter.asked = now
+            free = max(NOTHING, counter.free_usd)
+            need = needs.get(counter)
+            is_idle = self._is_closing or now - counter.used >= self.idle_s or counter in self._past
+            if need is None and (is_idle or counter in waited_for):
+                # Idle, or of no use to those who wait here: others may have it.
+                requests.append(
+                    counter.request(keep_free_usd=NOTHING, needed_usd=NOTHING, wished_usd=NOTHING)
+                )
+                continue
+            chunk = CHUNK * counter.usual_usd
+            if need is None:
+                # Where little is left, nobody keeps much more than the others could have.
+                fair = max(2 * counter.usual_usd, (max(NOTHING, counter.left_usd) + free) / 4)
+                free = min(free, max(chunk, fair) if counter.left_usd > chunk else fair)
+            missing = max(NOTHING, (need or NOTHING) - free)
+            requests.append(
+                counter.request(
+                    keep_free_usd=free,
+                    needed_usd=missing,
+                    wished_usd=max(missing, chunk + (need or NOTHING) - free),
+                )
+            )
+        try:
+            states = await self.ledger.exchange(self.holder, requests, lease_s=self.lease_s)
+        except StorageUnavailable as error:
+            self._fail(counters, StorageUnavailable(f"nothing was asked: {error.detail}"))
+            return
+        except Exception as error:  # the task must go on; without it nobody would get money any more
+            _log.error("asking for money of budgets failed with %s", type(error).__name__)
+            self._fail(counters, StorageUnavailable("nothing was asked: budgets can't be looked at"))
+            return
+        done = self.clock.monotonic()
+        for counter, sent, state in zip(counters, requests, states, strict=True):
+            counter.answer(sent, state, number=number, sent_at=now, now=done, lease_s=self.lease_s)
+
+    def _fail(self, counters: list[LocalCounter], error: StorageUnavailable) -> None:
+        failed = set(counters)
+        for counter in counters:
+            counter.fail()
+        for waiter in self._waiters:
+            if not waiter.done.done() and not failed.isdisjoint(waiter.counters):
+                waiter.done.set_exception(error)
+        self._waiters = [waiter for waiter in self._waiters if not waiter.done.done()]
+
+    async def _sweep(self) -> None:
+        with contextlib.suppress(StorageUnavailable):  # there is another time
+            await self.ledger.sweep()

@@ -1,0 +1,323 @@
+"""The money that one chat may spend of its budgets."""
+
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from application.services.budget_figures import budget_state, is_shown, key_of
+from application.services.local_counter import NOTHING, LocalCounter
+from application.use_cases.chat_command import SendChatCommand
+from domain.chat import NO_PARAMETERS, ChatRequest
+from domain.errors import BudgetExceeded, Fault, InvalidRequest
+from domain.json_value import JSONValue
+from domain.limits.budget import AppliedBudget, BudgetState, Spend
+from domain.limits.prompt_ceiling import prompt_ceiling
+from domain.model import ModelSpec
+from domain.telemetry import BudgetPassed, BudgetRefused
+
+if TYPE_CHECKING:
+    from application.services.budget_keeper import BudgetKeeper
+
+LEAST_TOKENS: Final = 16
+"""An answer that may be no longer is not worth its prompt."""
+ENOUGH_TOKENS: Final = 1_024
+"""With fewer, a chat that did not ask for any number waits whether others leave something."""
+UNKNOWN_TOKENS: Final = 4_096
+"""Of an answer of a model whose longest one nobody knows: then it is asked for no longer one."""
+RETRY_AFTER_S: Final = 1.0
+_WHOSE: Final = {"key": "this key", "tenant": "the tenant", "user": "this user", "thread": "this thread"}
+_WHEN: Final = {"day": " for the day", "month": " for the month", "total": ""}
+
+
+@attrs.define(kw_only=True, eq=False)
+class BudgetPurse:
+    """A `Purse`. Its budgets are those of the period in which its first call is covered."""
+
+    _keeper: "BudgetKeeper"
+    _command: SendChatCommand
+    _applied: tuple[AppliedBudget, ...]
+    _counters: tuple[LocalCounter, ...] = ()
+    """One for each of `_applied`."""
+    _each: tuple[LocalCounter, ...] = ()
+    """Those, each once."""
+    _hard: tuple[LocalCounter, ...] = ()
+    _taken: Decimal = NOTHING
+    """Committed in all of `_hard`."""
+    _last: Decimal = NOTHING
+    """Of it, for the call that was covered last."""
+    _unused: Decimal = NOTHING
+    """Of it, what no call has used."""
+    _warnings: dict[str, None] = attrs.field(factory=dict)
+    _is_closed: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(self._warnings)
+
+    def demand_price(
+        self, spec: ModelSpec, *, parameters: Mapping[str, JSONValue] = NO_PARAMETERS
+    ) -> None:
+        keeper = self._keeper
+        if keeper.rules.unpriced == "allow" or all(each.budget.soft for each in self._applied):
+            return
+        if keeper.prices.ceiling(spec.ref, 0, at=keeper.clock.now(), parameters=parameters) is None:
+            raise InvalidRequest.of(
+                Fault(
+                    path="model",
+                    message=f"what {spec.ref} costs is unknown, and a budget applies: set `prices` for `{spec.ref}` in "
+                    "the configuration, or `budgets.unpriced: allow` to leave such models uncounted",
+                )
+            )
+
+    async def cover(self, spec: ModelSpec, request: ChatRequest) -> ChatRequest:
+        keeper = self._keeper
+        prompt_tokens = prompt_ceiling(request)
+        ceiling = keeper.prices.ceiling(
+            spec.ref, prompt_tokens, at=keeper.clock.now(), parameters=request.parameters
+        )
+        if ceiling is None:
+            self.demand_price(spec, parameters=request.parameters)
+            self._last = NOTHING
+            return request
+        if not (ceiling.input_per_mtok or ceiling.output_per_mtok):
+            self._last = NOTHING
+            return request
+        if not self._counters:
+            self._attach()
+            await keeper.know(self._each)
+            self._mind_soft()
+        if not self._hard:
+            return request
+        tokens = request.max_tokens
+        if tokens is None:
+            tokens = spec.max_output_tokens or spec.context_window
+            if tokens is None:
+                tokens = UNKNOWN_TOKENS
+                request = attrs.evolve(request, max_tokens=tokens)
+        prompt_usd = (prompt_tokens * ceiling.input_per_mtok).scaleb(-6)
+        token_usd = ceiling.output_per_mtok.scaleb(-6)
+        want = prompt_usd + tokens * token_usd
+        more = want - self._unused
+        if more <= 0 or keeper.take(self._hard, more):
+            self._cover_by(want, more)
+            return request
+        return await self._cover_in_need(spec, request, tokens, prompt_usd, token_usd)
+
+    async def _cover_in_need(
+        self, spec: ModelSpec, request: ChatRequest, tokens: int, prompt_usd: Decimal, token_usd: Decimal
+    ) -> ChatRequest:
+        """As `cover`, where the money is not at hand."""
+        want = prompt_usd + tokens * token_usd
+        least = enough = want
+        may_shorten = self._command.max_tokens is None and token_usd > 0
+        if may_shorten:
+            least = prompt_usd + min(tokens, LEAST_TOKENS) * token_usd
+            enough = prompt_usd + min(tokens, ENOUGH_TOKENS) * token_usd
+        unused = self._unused
+        granted = await self._keeper.acquire(
+            self._hard,
+            want - unused,
+            enough_usd=max(NOTHING, enough - unused),
+            least_usd=max(NOTHING, least - unused),
+        )
+        if granted is None:
+            raise self._refusal(want, least, prompt_usd, token_usd)
+        if granted >= want - unused:
+            self._cover_by(want, granted)
+            return request
+        fitting = int((granted + unused - prompt_usd) / token_usd)
+        used = prompt_usd + fitting * token_usd
+        self._cover_by(used, granted)
+        surplus = granted + unused - used
+        if surplus:
+            self._taken -= surplus
+            self._unused = NOTHING
+            self._keeper.give_back(self._hard, surplus)
+        self._warn(
+            f"the answer of {spec.ref} may have {fitting:,} tokens at most, not {tokens:,}: "
+            "the budget does not hold more"
+        )
+        return attrs.evolve(request, max_tokens=fitting)
+
+    def unsaid(self) -> None:
+        self._unused += self._last
+        self._last = NOTHING
+
+    def spends(self, cost_usd: Decimal | None) -> tuple[Spend, ...]:
+        amount = self._amount(cost_usd)
+        if not amount:
+            return ()
+        return tuple(
+            [
+                Spend(
+                    subject=counter.key.subject,
+                    period=counter.key.period,
+                    starts_at=counter.starts_at,
+                    amount_usd=amount,
+                )
+                for counter in self._each
+                if counter.starts_at is not None
+            ]
+        )
+
+    def settle(self, cost_usd: Decimal | None) -> None:
+        amount = self._amount(cost_usd)
+        for counter in self._each:
+            counter.settle(NOTHING if counter.limit_usd is None else self._share(counter), amount)
+        self._empty()
+
+    def lose(self, cost_usd: Decimal | None) -> None:
+        amount = self._amount(cost_usd)
+        for counter in self._each:
+            counter.lose(NOTHING if counter.limit_usd is None else self._share(counter), amount)
+        self._empty()
+
+    def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._taken:
+            self._keeper.give_back(self._hard, self._taken)
+            self._taken = self._last = self._unused = NOTHING
+        for counter in self._each:
+            counter.purses -= 1
+
+    def states(self) -> tuple[BudgetState, ...]:
+        found: list[BudgetState] = []
+        keeper, command = self._keeper, self._command
+        counters: tuple[LocalCounter | None, ...] = self._counters
+        if not counters:
+            counters = tuple([keeper.peek(key_of(command.tenant, each)) for each in self._applied])
+        for each, counter in zip(self._applied, counters, strict=True):
+            if counter is not None and is_shown(command.caller, each.subject):
+                found.append(_state(each, counter))
+        return tuple(found)
+
+    def _attach(self) -> None:
+        keeper, tenant = self._keeper, self._command.tenant
+        limits: dict[object, Decimal | None] = {}
+        keys = [key_of(tenant, each) for each in self._applied]
+        for key, each in zip(keys, self._applied, strict=True):
+            budget, limit = each.budget, limits.get(key)
+            if not budget.soft:
+                limit = budget.limit_usd if limit is None else min(limit, budget.limit_usd)
+            limits[key] = limit
+        found = {key: keeper.counter(key, limits[key]) for key in keys}
+        self._counters = tuple([found[key] for key in keys])
+        self._each = tuple(found.values())
+        self._hard = tuple([found[key] for key in found if limits[key] is not None])
+        for counter in self._each:
+            counter.purses += 1
+
+    def _cover_by(self, want: Decimal, more: Decimal) -> None:
+        """`more` was committed beyond what is unused; where it is negative, less is needed than there was."""
+        if more < 0:
+            self._keeper.give_back(self._hard, -more)
+        self._taken += more
+        self._last, self._unused = want, NOTHING
+
+    def _share(self, counter: LocalCounter) -> Decimal:
+        return self._taken if counter in self._hard else NOTHING
+
+    def _empty(self) -> None:
+        self._taken = self._last = self._unused = NOTHING
+        self._keeper.changed()
+        self._mind_soft(warn=False)
+
+    def _amount(self, cost_usd: Decimal | None) -> Decimal:
+        """Where a price is unknown, all that the others of its calls may have cost."""
+        return self._taken - self._unused if cost_usd is None else cost_usd
+
+    def _warn(self, text: str) -> None:
+        self._warnings[text] = None
+
+    def _mind_soft(self, *, warn: bool = True) -> None:
+        for each, counter in zip(self._applied, self._counters, strict=True):
+            budget = each.budget
+            if not budget.soft or counter.spent_usd < budget.limit_usd:
+                continue
+            if warn and is_shown(self._command.caller, each.subject):
+                self._warn(
+                    f"the budget of {_usd(budget.limit_usd)} USD{_WHEN[budget.period]} of "
+                    f"{_WHOSE[each.subject.kind]} is used up: {_usd(counter.spent_usd)} USD are spent"
+                )
+            if self._keeper.is_first_told(counter, budget.limit_usd):
+                self._keeper.telemetry.emit(
+                    BudgetPassed(
+                        tenant=self._command.tenant,
+                        key_id=self._command.caller.key_id,
+                        subject=each.subject.kind,
+                        period=budget.period,
+                        limit_usd=budget.limit_usd,
+                        spent_usd=counter.spent_usd,
+                    )
+                )
+
+    def _refusal(
+        self, want: Decimal, least: Decimal, prompt_usd: Decimal, token_usd: Decimal
+    ) -> BudgetExceeded:
+        applied, counter = min(
+            (
+                (each, counter)
+                for each, counter in zip(self._applied, self._counters, strict=True)
+                if not each.budget.soft
+            ),
+            key=lambda found: found[0].budget.limit_usd - found[1].spent_usd - found[1].others_usd,
+        )
+        budget, most = applied.budget, applied.budget.limit_usd - counter.spent_usd
+        command = self._command
+        self._keeper.telemetry.emit(
+            BudgetRefused(
+                request_id=command.request_id,
+                tenant=command.tenant,
+                key_id=command.caller.key_id,
+                subject=applied.subject.kind,
+                period=budget.period,
+                limit_usd=budget.limit_usd,
+                spent_usd=counter.spent_usd,
+            )
+        )
+        is_reserved = most + self._unused >= least
+        remedy = ""
+        if command.max_tokens is not None and token_usd > 0 and not is_reserved:
+            fitting = int((most - prompt_usd) / token_usd)
+            if fitting >= 1:
+                remedy = f"; `max_tokens` of {fitting} or less would fit"
+        if is_reserved:
+            remedy = "; some of it is reserved for chats under way: try again in a moment"
+        elif counter.resets_at is not None:
+            remedy += f"; it begins anew at {counter.resets_at:%Y-%m-%dT%H:%M:%SZ}"
+        elif not remedy:
+            remedy = "; have the budget raised"
+        retry_after_s = RETRY_AFTER_S if is_reserved else None
+        if not is_shown(command.caller, applied.subject):
+            return BudgetExceeded(
+                f"a budget that this chat counts in does not hold what it may cost{remedy}",
+                budget=None,
+                retry_after_s=retry_after_s,
+            )
+        return BudgetExceeded(
+            f"the budget of {_usd(budget.limit_usd)} USD{_WHEN[budget.period]} of {_WHOSE[applied.subject.kind]} has "
+            f"{_usd(max(NOTHING, most))} USD left, and this chat may cost {_usd(want)} USD{remedy}",
+            budget=_state(applied, counter),
+            retry_after_s=retry_after_s,
+        )
+
+
+def _state(applied: AppliedBudget, counter: LocalCounter) -> BudgetState:
+    return budget_state(
+        applied,
+        spent_usd=counter.spent_usd,
+        # What this process holds to spare is anybody's.
+        reserved_usd=counter.others_usd + max(NOTHING, counter.committed_usd),
+        resets_at=counter.resets_at,
+    )
+
+
+def _usd(amount: Decimal) -> str:
+    """To a millionth of a dollar, upwards: what is left may be less than it looks, never what it costs."""
+    rounded = amount.quantize(Decimal("0.000001"), rounding=ROUND_CEILING)
+    text = f"{rounded:f}".rstrip("0").rstrip(".")
+    return text or "0"
