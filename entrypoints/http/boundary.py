@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from application.services.request_scope import RequestScope, enter
-from domain.access import Scope
+from domain.access import Caller, Scope
 from domain.errors import Forbidden, LorError, NotFound, Overloaded, Unauthenticated
 from domain.telemetry import KeyRefused, RequestServed
 from entrypoints.http.breaking_off import CLIENT_GONE
@@ -47,6 +47,7 @@ def boundary(state: ServerState) -> Middleware:
     monotonic = application.clock.monotonic
     emit = application.telemetry.emit
     answers = application.live_answers
+    shares = state.shares
     recall, authenticate = application.key_ring.recall, application.key_ring.authenticate
 
     @web.middleware
@@ -63,6 +64,7 @@ def boundary(state: ServerState) -> Middleware:
         counts = POLICIES.get(route) != "ops"
         status = CLIENT_GONE
         generation, cors = state.generation, state.cors
+        holder: str | None = None
         if counts:
             state.in_flight += 1
             generation.in_flight += 1
@@ -81,11 +83,16 @@ def boundary(state: ServerState) -> Middleware:
                 scope = SCOPE_OF.get(route)
                 if scope is not None:
                     given_key = request.headers.get("Authorization")
+                    server = state.application.settings.server
                     caller = recall(given_key)
                     if caller is None:
-                        trusted = state.application.settings.server.trusted_proxies
-                        address = client_address(request, trusted)
+                        address = client_address(request, server.trusted_proxies)
                         caller = await authenticate(given_key, address=address)
+                    wants = caller.key_id or client_address(request, server.trusted_proxies)
+                    others = state.in_flight + answers.unread - 1
+                    if not shares.enter(wants, in_flight=others, capacity=server.max_in_flight):
+                        raise holds_its_part(caller)
+                    holder = wants
                     if scope not in caller.scopes:
                         raise lacks_scope(scope)
                     request[CALLER] = caller
@@ -113,6 +120,8 @@ def boundary(state: ServerState) -> Middleware:
         finally:
             if counts:
                 state.in_flight -= 1
+                if holder is not None:
+                    shares.leave(holder)
                 generation.in_flight -= 1
             method = request.method if request.method in _METHODS else "OTHER"
             emit(
@@ -130,6 +139,13 @@ def boundary(state: ServerState) -> Middleware:
         return response
 
     return guard
+
+
+def holds_its_part(caller: Caller) -> Overloaded:
+    who = "address" if caller.key is None else "key"
+    return Overloaded(
+        f"the server is busy, and this {who} has its part of it; send fewer requests at a time, or try again shortly"
+    )
 
 
 def lacks_scope(scope: Scope) -> Forbidden:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from application.ports.clock import Clock
 from domain.access import Caller
+from domain.limits.fairness import Shares
 from entrypoints.application import Application
 from entrypoints.http.cors import CORSPolicy
 from entrypoints.http.problems import shutting_down
@@ -32,6 +33,8 @@ class ServerState:
     generation: Generation = attrs.field(factory=Generation)
     in_flight: int = 0
     """Requests being answered, those of operations aside."""
+    shares: Shares = attrs.field(factory=Shares)
+    """Whose they are, of routes that ask who calls."""
     draining: bool = False
     """True from the signal to stop on: readiness fails, what is under way goes on."""
     chats: set["asyncio.Task[object]"] = attrs.field(factory=set)
