@@ -29,6 +29,7 @@ from application.ports.prompt_cache import PromptCache
 from application.ports.prompt_files import PromptFiles
 from application.ports.rate_limiter import RateLimiter
 from application.ports.store import Store
+from application.ports.telemetry import Telemetry
 from application.ports.thread_gate import ThreadGate
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.accounting import Accounting
@@ -43,6 +44,7 @@ from application.services.key_ring import KeyRing
 from application.services.live_answers import LiveAnswers
 from application.services.mirrors import Mirrors
 from application.services.ownership import Ownership
+from application.services.pass_spans import PassSpans
 from application.services.pinning import PinCarrier
 from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
@@ -158,6 +160,21 @@ def _otlp(settings: Settings) -> "OTLPTelemetry | None":
         timeout_s=otlp.timeout_s,
         content=otlp.content,
     )
+
+
+def _pass_spans(otlp: "OTLPTelemetry | None", clock: SystemClock) -> PassSpans | None:
+    return None if otlp is None else PassSpans(clock=clock, telemetry=otlp)
+
+
+def _content_sink(
+    settings: Settings, log: LogTelemetry, otlp: "OTLPTelemetry | None"
+) -> FanOutTelemetry | None:
+    wanted: list[Telemetry] = []
+    if settings.log.content:
+        wanted.append(log)
+    if otlp is not None and otlp.wants_content:
+        wanted.append(otlp)
+    return FanOutTelemetry(wanted) if wanted else None
 
 
 def _sinks(
@@ -328,7 +345,12 @@ class Container(containers.DeclarativeContainer):
         TokenNotes, unit_of_work=store.provided.unit_of_work, background=background
     )
     compilation = providers.Singleton(
-        Compilation, passes=passes, formatters=formatters, meter=meter, notes=token_notes
+        Compilation,
+        passes=passes,
+        formatters=formatters,
+        meter=meter,
+        notes=token_notes,
+        pass_spans=providers.Callable(_pass_spans, otlp, clock),
     )
     summariser = providers.Singleton(
         Summariser,
@@ -395,6 +417,8 @@ class Container(containers.DeclarativeContainer):
         journal=store.provided.journal,
         clock=clock,
         telemetry=telemetry,
+        spans=otlp,
+        content=providers.Callable(_content_sink, settings, log, otlp),
     )
     budgets: providers.Provider[Budgets] = providers.Object(UNLIMITED)
     send_chat = providers.Singleton(

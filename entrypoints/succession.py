@@ -18,6 +18,9 @@ KEPT: Final = frozenset(
     (
         "log",  # its writer
         "prometheus",  # what was counted
+        "otlp",
+        "sinks",
+        "anomaly_watch",  # what it has learnt
         "telemetry",
         "redis_link",  # the connection
         "cooldowns",

@@ -26,6 +26,10 @@ class InMemoryChatJournal:
     def reason(self) -> str | None:
         return None if self._shelves.available else "the in-memory store was made unavailable by its test"
 
+    @property
+    def depth(self) -> int:
+        return 0
+
     async def commit(self, record: ChatRecord) -> None:
         locks = self._shelves.locks
         lock = (record.thread.tenant, ("thread", record.thread.id))

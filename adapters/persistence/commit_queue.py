@@ -96,6 +96,10 @@ class CommitQueue:
         return self._readiness.told
 
     @property
+    def depth(self) -> int:
+        return len(self._queue)
+
+    @property
     def failure(self) -> str | None:
         """`reason` in full, for an operator."""
         return self._readiness.reason

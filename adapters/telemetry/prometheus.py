@@ -1,26 +1,34 @@
 """Metrics for Prometheus."""
 
-from collections.abc import Callable, Collection, Iterator
+import platform
+from collections.abc import Callable, Collection, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, TypeVar
 
 import attrs
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from adapters.telemetry import metric_names as names
 from adapters.telemetry.drop_count import LOG_DROPS
 from domain.model import ModelRef
 from domain.telemetry import (
+    AnomalySeen,
     AttemptEnded,
     BreakerMoved,
+    BudgetPassed,
+    BudgetRefused,
     ChatAnswered,
     ChatLost,
     ChatRefused,
     ChatReplayed,
+    ConfigReloaded,
     Event,
     FallbackTaken,
+    KeyRefused,
     ModelMisconfigured,
+    RateRefused,
     RequestServed,
 )
 
@@ -52,6 +60,30 @@ class _Closed:
 class _DroppedLines(Collector):
     def collect(self) -> Iterator[CounterMetricFamily]:
         yield CounterMetricFamily(names.LOG_DROPPED.name, names.LOG_DROPPED.help, value=LOG_DROPS.lines)
+
+
+@attrs.define
+class _Read(Collector):
+    """Values that are kept elsewhere and read when somebody asks."""
+
+    gauges: dict[str, Callable[[], float | None]] = attrs.field(factory=dict)
+    prompt_reads: Callable[[], Mapping[str, int]] | None = None
+    unwritten: Callable[[], int] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        for name, read in self.gauges.items():
+            metric, value = names.WATCHED[name], read()
+            if value is not None:
+                yield GaugeMetricFamily(metric.name, metric.help, value=value)
+        if self.prompt_reads is not None:
+            metric = names.PROMPT_READS
+            family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+            for layer, count in self.prompt_reads().items():
+                family.add_metric([layer], count)
+            yield family
+        if self.unwritten is not None:
+            metric = names.ANOMALIES_UNWRITTEN
+            yield CounterMetricFamily(metric.name, metric.help, value=self.unwritten())
 
 
 class PrometheusTelemetry:
@@ -86,7 +118,20 @@ class PrometheusTelemetry:
         self._tokens = self._make(Counter, names.TOKENS)
         self._cost = self._make(Counter, names.COST)
         self._cost_unknown = self._make(Counter, names.COST_UNKNOWN)
+        self._first_token = self._make(Histogram, names.FIRST_TOKEN)
+        self._token_gap = self._make(Histogram, names.TOKEN_GAP)
+        self._keys_refused = self._make(Counter, names.KEYS_REFUSED)
+        self._rates_refused = self._make(Counter, names.RATES_REFUSED)
+        self._budgets_refused = self._make(Counter, names.BUDGETS_REFUSED)
+        self._budgets_passed = self._make(Counter, names.BUDGETS_PASSED)
+        self._anomalies = self._make(Counter, names.ANOMALIES)
+        self._reloads = self._make(Counter, names.CONFIG_RELOADS)
+        self._loop_lag = self._make(Histogram, names.LOOP_LAG)
+        self._make(Gauge, names.BUILD_INFO).labels(_own_version(), platform.python_version()).set(1)
+        self._read = _Read()
+        self.registry.register(self._read)
         self.registry.register(_DroppedLines())
+        ProcessCollector(registry=self.registry)
         self._handlers: dict[type, Callable[[Any], None]] = {
             AttemptEnded: self._attempt_ended,
             FallbackTaken: self._fallback_taken,
@@ -97,6 +142,12 @@ class PrometheusTelemetry:
             BreakerMoved: self._breaker_moved,
             ModelMisconfigured: self._model_misconfigured,
             RequestServed: self._request_served,
+            KeyRefused: self._key_refused,
+            RateRefused: self._rate_refused,
+            BudgetRefused: self._budget_refused,
+            BudgetPassed: self._budget_passed,
+            AnomalySeen: self._anomaly_seen,
+            ConfigReloaded: self._config_reloaded,
         }
 
     def know(self, models: Collection[ModelRef]) -> None:
@@ -114,6 +165,24 @@ class PrometheusTelemetry:
             Exception
         ):  # the port's promise: a request must not notice its metrics, whatever is wrong with them
             LOG_DROPS.add()
+
+    def watch(self, name: str, read: Callable[[], float | None]) -> None:
+        """Shows what `read` gives as the gauge of that name in `metric_names.WATCHED`; None shows nothing."""
+        if name not in names.WATCHED:
+            raise ValueError(f"unknown gauge `{name}`; known: {', '.join(names.WATCHED)}")
+        self._read.gauges[name] = read
+
+    def watch_prompts(self, read: Callable[[], Mapping[str, int]]) -> None:
+        """Reads of prompts since the start, by layer."""
+        self._read.prompt_reads = read
+
+    def watch_anomalies(self, unwritten: Callable[[], int]) -> None:
+        """How many were not stored since the start."""
+        self._read.unwritten = unwritten
+
+    def lagged(self, lag_s: float) -> None:
+        """How late the event loop was."""
+        self._loop_lag.observe(lag_s)
 
     def exposition(self) -> bytes:
         """The text format, for `GET /metrics` (`text/plain; version=1.0.0`)."""
@@ -151,6 +220,11 @@ class PrometheusTelemetry:
         self._child(self._answered, model, "true" if event.stream else "false").inc()
         self._child(self._chat_duration, model).observe(event.duration_s)
         self._overhead.observe(event.overhead_s)
+        if event.first_token_s is not None:
+            self._child(self._first_token, model).observe(event.first_token_s)
+            if usage.output_tokens > 1:
+                gap_s = max(0.0, event.duration_s - event.first_token_s) / (usage.output_tokens - 1)
+                self._child(self._token_gap, model).observe(gap_s)
         self._child(self._tokens, model, "input").inc(usage.input_tokens)
         self._child(self._tokens, model, "output").inc(usage.output_tokens)
         if usage.cached_input_tokens:
@@ -182,6 +256,24 @@ class PrometheusTelemetry:
         provider, model = self._provider(event.model.provider), self._model(str(event.model))
         self._child(self._misconfigured, provider, model).inc()
 
+    def _key_refused(self, event: KeyRefused) -> None:
+        self._child(self._keys_refused, self._word(event.code)).inc()
+
+    def _rate_refused(self, event: RateRefused) -> None:
+        self._child(self._rates_refused, self._word(event.subject), self._word(event.limit)).inc()
+
+    def _budget_refused(self, event: BudgetRefused) -> None:
+        self._child(self._budgets_refused, self._word(event.subject), self._word(event.period)).inc()
+
+    def _budget_passed(self, event: BudgetPassed) -> None:
+        self._child(self._budgets_passed, self._word(event.subject), self._word(event.period)).inc()
+
+    def _anomaly_seen(self, event: AnomalySeen) -> None:
+        self._child(self._anomalies, self._word(event.dimension), self._word(event.measure)).inc()
+
+    def _config_reloaded(self, event: ConfigReloaded) -> None:
+        self._child(self._reloads, "ok" if event.ok else "faulty").inc()
+
     def _request_served(self, event: RequestServed) -> None:
         route = self._route(event.route)
         method = event.method if event.method in _METHODS else _OTHER
@@ -191,3 +283,10 @@ class PrometheusTelemetry:
 
 def _status_class(status: int) -> str:
     return f"{status // 100}xx" if 100 <= status < 600 else _OTHER
+
+
+def _own_version() -> str:
+    try:
+        return version("lor3")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"

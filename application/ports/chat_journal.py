@@ -18,6 +18,10 @@ class ChatJournal(Protocol):
         """False while the store is known to be away: a caller should refuse before it spends money."""
 
     @property
+    def depth(self) -> int:
+        """How many records wait for their transaction to begin."""
+
+    @property
     def reason(self) -> str | None:
         """Why it is not ready, fit to tell a caller: nothing of where the database is. None while it is ready."""
 

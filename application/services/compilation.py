@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from application.services.pass_spans import PassSpans
 from application.services.token_notes import RecordingMeter, TokenNotes
 from domain.chat import ChatRequest
 from domain.model import ModelSpec
@@ -23,6 +24,8 @@ class Compilation:
     meter: TokenMeter
     notes: TokenNotes | None = None
     """Keeps what had to be counted of stored messages; None lets it be counted each time."""
+    pass_spans: PassSpans | None = None
+    """Tells how long each pass took, where somebody wants to know."""
 
     async def compile_for(
         self, request: ChatRequest, spec: ModelSpec, *, keep_trace: bool = False
@@ -34,6 +37,10 @@ class Compilation:
         """
         formatter = self.formatters[request.format]
         target = Target(spec=spec, meter=self.meter, formatter=formatter, explains=keep_trace)
+        if self.pass_spans is not None:
+            with self.pass_spans.timed(self.passes, spec.ref) as passes:
+                timed = attrs.evolve(self, passes=passes, pass_spans=None)
+                return await timed.compile_for(request, spec, keep_trace=keep_trace)
         if needs_counting(request, spec):
             memory, notes = request.memory, self.notes
             if memory is None or notes is None or keep_trace:

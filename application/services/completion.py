@@ -14,12 +14,14 @@ from application.services.pinning import PinCarrier
 from application.services.run import Run
 from application.services.settlement import Progress, Settlement
 from domain.answer import ChatAnswer
-from domain.errors import OutputInvalid
+from domain.chat import ChatRequest
+from domain.errors import LorError, OutputInvalid
 from domain.idempotency import KeyCompletion
 from domain.memory import context_use
 from domain.output.cut import as_cut
 from domain.output.formatter import Formatted
-from domain.telemetry import ChatAnswered
+from domain.telemetry import ChatAnswered, ChatSaid, CommitEnded
+from domain.thread import ChatRecord
 
 STORE_ON_LEAVING_S = 10.0
 """How long a caller who leaves may hold up the storing of what there is."""
@@ -38,6 +40,10 @@ class Completion:
     _journal: ChatJournal
     _clock: Clock
     _telemetry: Telemetry
+    _spans: Telemetry | None = None
+    """Told of each commit, where somebody wants spans."""
+    _content: Telemetry | None = None
+    """Told of what was asked and answered, where the operator wants that."""
 
     async def format(self, progress: Progress, run: Run) -> Formatted:
         """What was said, in the form that was asked for; `problems` say what does not fit."""
@@ -130,12 +136,17 @@ class Completion:
             completes=completes,
             spends=progress.spends(bill),
         )
-        await self._journal.commit(record)
+        if self._spans is None:
+            await self._journal.commit(record)
+        else:
+            await self._commit_told(record, command.request_id, self._spans)
         progress.admitted.is_complete = True
         progress.settle(bill)
         late_warnings = await self._carry_pin(progress)
         duration_s = self._clock.monotonic() - progress.started
         overhead_s = max(0.0, duration_s - progress.waited_s)
+        if self._content is not None:
+            self._content.emit(_said(progress, compiled.request, text))
         self._telemetry.emit(
             ChatAnswered(
                 request_id=command.request_id,
@@ -157,6 +168,22 @@ class Completion:
         answer = made(overhead_s=overhead_s, budget=progress.budget_states())
         return attrs.evolve(answer, warnings=answer.warnings + late_warnings) if late_warnings else answer
 
+    async def _commit_told(self, record: ChatRecord, request_id: str, spans: Telemetry) -> None:
+        started_s, outcome = self._clock.monotonic(), "cancelled"
+        try:
+            await self._journal.commit(record)
+            outcome = "ok"
+        except LorError as error:
+            outcome = error.code
+            raise
+        finally:
+            duration_s = self._clock.monotonic() - started_s
+            spans.emit(
+                CommitEnded(
+                    request_id=request_id, started_s=started_s, duration_s=duration_s, outcome=outcome
+                )
+            )
+
     async def _carry_pin(self, progress: Progress) -> tuple[str, ...]:
         """Of an answer that was added to a stored exchange, while the thread still waits for this chat."""
         parent, warnings = progress.assembly.parent, list[str]()
@@ -169,6 +196,21 @@ class Completion:
 
         await self._background.finish(carry(), within_s=STORE_ON_LEAVING_S)
         return tuple(warnings)
+
+
+def _said(progress: Progress, request: ChatRequest, answer: str) -> ChatSaid:
+    command = progress.command
+    system = () if request.system is None else (("system", request.system),)
+    turns = (*request.prelude, *request.history, *request.messages)
+    return ChatSaid(
+        request_id=command.request_id,
+        tenant=command.tenant,
+        key_id=command.caller.key_id,
+        message_id=progress.ids.message,
+        model=progress.runs[-1].asked[0].ref,
+        prompt=(*system, *((turn.role, turn.text) for turn in turns)),
+        answer=answer,
+    )
 
 
 def invalid(progress: Progress, run: Run, formatted: Formatted, what: str) -> OutputInvalid:

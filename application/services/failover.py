@@ -316,6 +316,7 @@ class Failover:
             self._health.succeeded(spec.ref)
         else:
             self._health.breaker(spec.ref).abandoned()
+        reported = call.transcript.reported
         self._telemetry.emit(
             AttemptEnded(
                 request_id=run.request_id,
@@ -324,6 +325,13 @@ class Failover:
                 duration_s=duration_s,
                 status=status,
                 retry=call.is_retry,
+                stream=call.streams,
+                first_chunk_s=call.first_chunk_s,
+                response_id=call.transcript.response_id,
+                finish_reason=call.transcript.finish_reason,
+                input_tokens=None if reported is None else reported.input_tokens,
+                output_tokens=None if reported is None else reported.output_tokens,
+                cached_input_tokens=None if reported is None else reported.cached_input_tokens,
             )
         )
 

@@ -12,7 +12,7 @@ from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.prompt_closure import load_closure
 from application.services.prompt_lookup import no_label, no_prompt, no_version
 from domain.errors import NotFound, StorageUnavailable
-from domain.ids import Tenant
+from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.compiled import CompiledPrompt
 from domain.prompt.compiler import compile_prompt
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
@@ -50,6 +50,8 @@ class PromptOven:
 
     Which version a name means is read again within a second, or as soon as another replica says that it changed.
     Compiled versions never change, so they stay. While the store is away, what was known goes on being used.
+
+    A tenant that has no prompt of a name uses the one that the operator keeps as a file, if there is one.
     """
 
     _unit_of_work: UnitOfWorkFactory
@@ -58,6 +60,8 @@ class PromptOven:
     _shelves: dict[tuple[Tenant, PromptName], _Shelf] = attrs.field(factory=dict, init=False)
     _changes: int = attrs.field(default=0, init=False)
     """Counts words of change: what was being read when one came may be old."""
+    reads: dict[str, int] = attrs.field(factory=lambda: {"memory": 0, "shared": 0, "store": 0}, init=False)
+    """Of compiled prompts since the start, by what had them."""
 
     def __attrs_post_init__(self) -> None:
         self._cache.listen(self._forget)
@@ -85,6 +89,8 @@ class PromptOven:
         if shelf is None or shelf.good_until <= self._clock.monotonic():
             shelf = await self._fresh(tenant, reference.name)
         if shelf.prompt is None:
+            if await self._is_shared(tenant, reference.name):
+                return await self.bake_labelled(reference, tenant=DEFAULT_TENANT, key=key, use=use)
             raise await self._nothing(tenant, reference.name)
         try:
             return await self._choose(shelf, shelf.prompt, reference, key=key, use=use)
@@ -107,6 +113,8 @@ class PromptOven:
         compiled = shelf.compiled.get(number)
         if compiled is None or (use and number not in shelf.used):
             compiled = await self._load(shelf, prompt, number, use=use)
+        else:
+            self.reads["memory"] += 1
         return compiled, label_meant(prompt, reference)
 
     async def compiled(self, ref: VersionRef, *, tenant: Tenant) -> CompiledPrompt:
@@ -185,7 +193,9 @@ class PromptOven:
         cached = await self._cache.get(version.hash)
         # Two versions may have the same content, and each has its own name to show.
         if cached is not None and cached.ref == version.ref and cached.hash == version.hash:
+            self.reads["shared"] += 1
             return cached
+        self.reads["store"] += 1
         library: dict[VersionRef, PromptVersion] = {}
         if version.pins:
             async with self._unit_of_work(version.tenant) as work:
@@ -194,6 +204,18 @@ class PromptOven:
         compiled = await asyncio.to_thread(compile_prompt, version, library)
         self._cache.put(compiled)
         return compiled
+
+    async def _is_shared(self, tenant: Tenant, name: PromptName) -> bool:
+        """Whether a tenant that has no such prompt gets the one that the operator keeps as a file.
+
+        Files are read into the default tenant. What is made there by other means is that tenant's alone.
+        """
+        if tenant == DEFAULT_TENANT:
+            return False
+        shelf = self._shelves.get((DEFAULT_TENANT, name))
+        if shelf is None or shelf.good_until <= self._clock.monotonic():
+            shelf = await self._fresh(DEFAULT_TENANT, name)
+        return shelf.prompt is not None and shelf.prompt.file is not None
 
     async def _nothing(self, tenant: Tenant, name: PromptName) -> NotFound:
         async with self._unit_of_work(tenant) as work:

@@ -36,11 +36,18 @@ class LiveCall:
     started: float
     transcript: Transcript = attrs.field(factory=Transcript)
     waited_s: float = 0.0
+    first_chunk_s: float | None = None
+    """From sending to the first content; None where the provider was not asked for a stream, or none came."""
     first: Sequence[Content] = _NOTHING
     """The first content, and what came with it; empty where the whole answer has none."""
     _dog: Watchdog = attrs.field(factory=Watchdog.of_current_task)
     _context: AbstractAsyncContextManager[AsyncIterator[Sequence[ProviderEvent]]] | None = None
     _batches: AsyncIterator[Sequence[ProviderEvent]] | None = None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the provider is asked for a stream, whoever waits for it."""
+        return self._call.stream
 
     async def begin(self) -> None:
         """Sends the call and waits for the first content, for as long as the first-token limit allows.
@@ -55,6 +62,8 @@ class LiveCall:
             self._batches = await context.__aenter__()
             self._context = context
             self.first = await self._content(until, idle_s=None)
+            if self._call.stream and self.first:
+                self.first_chunk_s = self._clock.monotonic() - self.started
         except asyncio.CancelledError:
             self._claim()
         finally:

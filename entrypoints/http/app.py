@@ -18,6 +18,8 @@ def create_app(application: Application) -> web.Application:
     # aiohttp's own limit on bodies is off: `request_body.py` keeps a stricter one.
     app = web.Application(middlewares=[boundary(state)], client_max_size=0)
     app[STATE] = state
+    application.watch("in_flight", lambda: state.in_flight)
+    application.watch("unread_answers", lambda: state.application.live_answers.unread)
     for entry in ROUTES:
         resource = app.router.add_resource(entry.pattern or entry.path)
         resource.add_route(entry.method, entry.handler, expect_handler=expect)

@@ -1,0 +1,55 @@
+"""`/metrics` on a port of its own, away from those who chat."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from domain.errors import ConfigurationError, Fault
+from entrypoints.http.state import ServerState
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def exposition(state: ServerState) -> web.Response:
+    """Prometheus' text format; of all workers where several share the port."""
+    application = state.application
+    body = application.metrics() if application.scrape is None else await application.scrape()
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+
+@asynccontextmanager
+async def metrics_served(state: ServerState, *, reuse_port: bool) -> AsyncIterator[None]:
+    """While open, the port answers `GET /metrics`, and 404 to all else. Nothing where no port is configured.
+
+    Raises:
+        ConfigurationError: the address can't be had.
+    """
+    telemetry = state.application.settings.telemetry
+    if telemetry.metrics_port is None:
+        yield
+        return
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return await exposition(state)
+
+    app = web.Application()
+    app.router.add_get("/metrics", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        host = telemetry.metrics_host.strip("[]")
+        site = web.TCPSite(runner, host, telemetry.metrics_port, reuse_port=reuse_port or None)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigurationError.of(
+                Fault(
+                    path="telemetry.metrics_port",
+                    message=f"can't listen on {telemetry.metrics_host}:{telemetry.metrics_port} "
+                    f"({error.strerror or error}); stop the other program, or choose another port or host",
+                )
+            ) from error
+        yield
+    finally:
+        await runner.cleanup()
