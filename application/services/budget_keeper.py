@@ -13,18 +13,9 @@ import attrs
 from application.ports.budget_ledger import BudgetLedger, CounterKey, HoldRequest
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
-from application.ports.price_book import PriceBook
-from application.ports.telemetry import Telemetry
-from application.services.budget_figures import budget_state, is_shown, key_of
-from application.services.budget_purse import BudgetPurse
 from application.services.local_counter import NOTHING, LocalCounter
-from application.services.purse import Purse
-from application.use_cases.chat_command import SendChatCommand
-from domain.access import Caller
 from domain.errors import StorageUnavailable
-from domain.ids import ThreadId
-from domain.limits.budget import BudgetState, period_start
-from domain.limits.budget_rules import BudgetRules
+from domain.limits.budget import period_start
 
 LEASE_S: Final = 15.0
 """How long what a killed process held is nobody's. Longer than a chat waits for a lost database to store it."""
@@ -43,6 +34,8 @@ SWEEP_S: Final = 60.0
 MOST_AT_ONCE: Final = 500
 """Counters of one exchange."""
 CLOSE_S: Final = 2.0
+KNOW_S: Final = 60.0
+"""Of a question that the database answers or fails long before."""
 
 _log: Final = logging.getLogger("lor3.budgets")
 
@@ -78,16 +71,13 @@ class BudgetKeeper:
     Without any budget it does nothing.
     """
 
-    ledger: BudgetLedger
-    rules: BudgetRules
-    prices: PriceBook
-    clock: Clock
-    telemetry: Telemetry
-    ids: IdGenerator
-    lease_s: float = LEASE_S
-    beat_s: float = BEAT_S
-    idle_s: float = IDLE_S
-    holder: str = attrs.field(init=False)
+    _ledger: BudgetLedger
+    _clock: Clock
+    _ids: IdGenerator
+    _lease_s: float = LEASE_S
+    _beat_s: float = BEAT_S
+    _idle_s: float = IDLE_S
+    _holder: str = attrs.field(init=False)
     _counters: dict[CounterKey, LocalCounter] = attrs.field(factory=dict, init=False)
     """Of the periods that are now."""
     _past: list[LocalCounter] = attrs.field(factory=list, init=False)
@@ -104,9 +94,9 @@ class BudgetKeeper:
     _task: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
     _swept: float = attrs.field(default=0.0, init=False)
 
-    @holder.default
+    @_holder.default
     def _new_holder(self) -> str:
-        return self.ids.new()
+        return self._ids.new()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._work(), name="lor3-budgets")
@@ -125,43 +115,12 @@ class BudgetKeeper:
             if not waiter.done.done():
                 waiter.done.set_exception(StorageUnavailable("the server is stopping"))
 
-    def open(self, command: SendChatCommand, thread_id: ThreadId, *, user: str | None) -> Purse | None:
-        caller = command.caller
-        applied = self.rules.applied(command.tenant, key=caller.key, user=user, thread_id=thread_id)
-        if not applied:
-            return None
-        return BudgetPurse(keeper=self, command=command, applied=applied)
-
-    async def states(self, caller: Caller) -> tuple[BudgetState, ...]:
-        applied = [
-            each
-            for each in self.rules.applied(caller.tenant, key=caller.key, user=caller.user, thread_id=None)
-            if is_shown(caller, each.subject)
-        ]
-        keys = list(dict.fromkeys(key_of(caller.tenant, each) for each in applied))
-        if not keys:
-            return ()
-        found = dict(zip(keys, await self.ledger.read(keys), strict=True))
-        states: list[BudgetState] = []
-        for each in applied:
-            key = key_of(caller.tenant, each)
-            state, mine = found[key], self._counters.get(key)
-            # What this process holds to spare is anybody's.
-            spare = NOTHING if mine is None else max(NOTHING, mine.free_usd)
-            reserved = max(NOTHING, state.others_usd - spare)
-            states.append(
-                budget_state(
-                    each, spent_usd=state.spent_usd, reserved_usd=reserved, resets_at=state.resets_at
-                )
-            )
-        return tuple(states)
-
     def counter(self, key: CounterKey, limit_usd: Decimal | None) -> LocalCounter:
         """Of the period that is now."""
         found = self._counters.get(key)
         if found is None:
             found = self._counters[key] = LocalCounter(key=key, limit_usd=limit_usd)
-        elif found.is_over(now := self.clock.monotonic()):
+        elif found.is_over(now := self._clock.monotonic()):
             found = self._next(found, now)
         if limit_usd != found.limit_usd and limit_usd is not None:
             found.limit_usd, found.is_stale = limit_usd, True
@@ -192,11 +151,11 @@ class BudgetKeeper:
         """
         unknown = tuple([each for each in counters if not each.is_known])
         if unknown:
-            await self._wait(unknown, NOTHING, NOTHING, NOTHING)
+            await self._wait(unknown, NOTHING, NOTHING, NOTHING, KNOW_S)
 
     def take(self, counters: Sequence[LocalCounter], amount_usd: Decimal) -> bool:
         """Commits it in all of them, or in none. At once."""
-        now = self.clock.monotonic()
+        now = self._clock.monotonic()
         for counter in counters:
             if not counter.affords(amount_usd, now):
                 return False
@@ -220,14 +179,14 @@ class BudgetKeeper:
         *,
         enough_usd: Decimal,
         least_usd: Decimal,
+        wait_s: float,
     ) -> Decimal | None:
         """Commits as much in all of them: what is wanted, or less where there is no more.
-
-        Waits for up to `wait_s` where money is reserved for others.
 
         Args:
             enough_usd: taken at once where there is no more now.
             least_usd: taken at last.
+            wait_s: how long to wait where money is only reserved for others.
 
         Returns:
             None where there is not even that.
@@ -239,10 +198,15 @@ class BudgetKeeper:
             return want_usd
         for counter in counters:
             counter.usual_usd = want_usd
-        return await self._wait(counters, want_usd, enough_usd, least_usd)
+        return await self._wait(counters, want_usd, enough_usd, least_usd, wait_s)
 
     async def _wait(
-        self, counters: tuple[LocalCounter, ...], want: Decimal, enough: Decimal, least: Decimal
+        self,
+        counters: tuple[LocalCounter, ...],
+        want: Decimal,
+        enough: Decimal,
+        least: Decimal,
+        wait_s: float,
     ) -> Decimal | None:
         if self._task is None:
             raise StorageUnavailable("nothing was asked: the server is stopping")
@@ -258,7 +222,7 @@ class BudgetKeeper:
         self._waiters.append(waiter)
         self._due.update(counters)
         self._wake.set()
-        timer = loop.call_later(self.rules.wait_s, self._expire, waiter)
+        timer = loop.call_later(wait_s, self._expire, waiter)
         try:
             return await waiter.done
         except asyncio.CancelledError:
@@ -302,7 +266,7 @@ class BudgetKeeper:
     def _serve(self) -> None:
         """Gives to those who wait, in their order; who needs less than another goes past."""
         self._serving = False
-        now = self.clock.monotonic()
+        now = self._clock.monotonic()
         rest: list[_Waiter] = []
         for waiter in self._waiters:
             if waiter.done.done():
@@ -347,9 +311,9 @@ class BudgetKeeper:
             except TimeoutError:
                 pass
             self._wake.clear()
-            now = self.clock.monotonic()
+            now = self._clock.monotonic()
             if now >= beat and (self._counters or self._past):
-                beat = now + self.beat_s
+                beat = now + self._beat_s
                 self._look(now)
             await self._exchange()
             if self._counters and now - self._swept > SWEEP_S:
@@ -366,7 +330,7 @@ class BudgetKeeper:
             return 0.0
         if self._waiters:
             return POLL_S
-        return max(0.0, beat - self.clock.monotonic()) if self._counters or self._past else None
+        return max(0.0, beat - self._clock.monotonic()) if self._counters or self._past else None
 
     def _look(self, now: float) -> None:
         """Finds what the database has to be told, and forgets what nobody needs."""
@@ -375,10 +339,10 @@ class BudgetKeeper:
             if self._is_done(counter, now):
                 del self._counters[counter.key]
         for counter in (*self._counters.values(), *self._past):
-            is_idle = now - counter.used >= self.idle_s
+            is_idle = now - counter.used >= self._idle_s
             if (
                 counter.is_changed
-                or (counter.held_usd and now >= counter.lease_ends - self.lease_s * 2 / 3)
+                or (counter.held_usd and now >= counter.lease_ends - self._lease_s * 2 / 3)
                 or (is_idle and counter.free_usd > 0)
             ):
                 self._due.add(counter)
@@ -409,7 +373,7 @@ class BudgetKeeper:
     def _needs(self) -> dict[LocalCounter, Decimal]:
         """What those who wait need of each counter, as far as it may be had."""
         needs: dict[LocalCounter, Decimal] = {}
-        now = self.clock.monotonic()
+        now = self._clock.monotonic()
         for waiter in self._waiters:
             most = waiter.want_usd
             for counter in waiter.counters:
@@ -428,7 +392,7 @@ class BudgetKeeper:
         }
 
     async def _send(self, counters: list[LocalCounter], needs: dict[LocalCounter, Decimal]) -> None:
-        now = self.clock.monotonic()
+        now = self._clock.monotonic()
         waited_for = {counter for waiter in self._waiters for counter in waiter.counters}
         self._sent += 1
         number = self._sent
@@ -437,7 +401,7 @@ class BudgetKeeper:
             counter.asked = now
             free = max(NOTHING, counter.free_usd)
             need = needs.get(counter)
-            is_idle = self._is_closing or now - counter.used >= self.idle_s or counter in self._past
+            is_idle = self._is_closing or now - counter.used >= self._idle_s or counter in self._past
             if need is None and (is_idle or counter in waited_for):
                 # Idle, or of no use to those who wait here: others may have it.
                 requests.append(
@@ -458,7 +422,7 @@ class BudgetKeeper:
                 )
             )
         try:
-            states = await self.ledger.exchange(self.holder, requests, lease_s=self.lease_s)
+            states = await self._ledger.exchange(self._holder, requests, lease_s=self._lease_s)
         except StorageUnavailable as error:
             self._fail(counters, StorageUnavailable(f"nothing was asked: {error.detail}"))
             return
@@ -466,9 +430,9 @@ class BudgetKeeper:
             _log.error("asking for money of budgets failed with %s", type(error).__name__)
             self._fail(counters, StorageUnavailable("nothing was asked: budgets can't be looked at"))
             return
-        done = self.clock.monotonic()
+        done = self._clock.monotonic()
         for counter, sent, state in zip(counters, requests, states, strict=True):
-            counter.answer(sent, state, number=number, sent_at=now, now=done, lease_s=self.lease_s)
+            counter.answer(sent, state, number=number, sent_at=now, now=done, lease_s=self._lease_s)
 
     def _fail(self, counters: list[LocalCounter], error: StorageUnavailable) -> None:
         failed = set(counters)
@@ -481,4 +445,4 @@ class BudgetKeeper:
 
     async def _sweep(self) -> None:
         with contextlib.suppress(StorageUnavailable):  # there is another time
-            await self.ledger.sweep()
+            await self._ledger.sweep()

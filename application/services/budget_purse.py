@@ -2,23 +2,25 @@
 
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
+from application.ports.clock import Clock
+from application.ports.price_book import PriceBook
+from application.ports.telemetry import Telemetry
 from application.services.budget_figures import budget_state, is_shown, key_of
+from application.services.budget_keeper import BudgetKeeper
 from application.services.local_counter import NOTHING, LocalCounter
 from application.use_cases.chat_command import SendChatCommand
 from domain.chat import NO_PARAMETERS, ChatRequest
 from domain.errors import BudgetExceeded, Fault, InvalidRequest
 from domain.json_value import JSONValue
 from domain.limits.budget import AppliedBudget, BudgetState, Spend
+from domain.limits.budget_rules import BudgetRules
 from domain.limits.prompt_ceiling import prompt_ceiling
 from domain.model import ModelSpec
 from domain.telemetry import BudgetPassed, BudgetRefused
-
-if TYPE_CHECKING:
-    from application.services.budget_keeper import BudgetKeeper
 
 LEAST_TOKENS: Final = 16
 """An answer that may be no longer is not worth its prompt."""
@@ -35,7 +37,11 @@ _WHEN: Final = {"day": " for the day", "month": " for the month", "total": ""}
 class BudgetPurse:
     """A `Purse`. Its budgets are those of the period in which its first call is covered."""
 
-    _keeper: "BudgetKeeper"
+    _keeper: BudgetKeeper
+    _rules: BudgetRules
+    _prices: PriceBook
+    _clock: Clock
+    _telemetry: Telemetry
     _command: SendChatCommand
     _applied: tuple[AppliedBudget, ...]
     _counters: tuple[LocalCounter, ...] = ()
@@ -56,13 +62,10 @@ class BudgetPurse:
     def warnings(self) -> tuple[str, ...]:
         return tuple(self._warnings)
 
-    def demand_price(
-        self, spec: ModelSpec, *, parameters: Mapping[str, JSONValue] = NO_PARAMETERS
-    ) -> None:
-        keeper = self._keeper
-        if keeper.rules.unpriced == "allow" or all(each.budget.soft for each in self._applied):
+    def demand_price(self, spec: ModelSpec, *, parameters: Mapping[str, JSONValue] = NO_PARAMETERS) -> None:
+        if self._rules.unpriced == "allow" or all(each.budget.soft for each in self._applied):
             return
-        if keeper.prices.ceiling(spec.ref, 0, at=keeper.clock.now(), parameters=parameters) is None:
+        if self._prices.ceiling(spec.ref, 0, at=self._clock.now(), parameters=parameters) is None:
             raise InvalidRequest.of(
                 Fault(
                     path="model",
@@ -74,8 +77,8 @@ class BudgetPurse:
     async def cover(self, spec: ModelSpec, request: ChatRequest) -> ChatRequest:
         keeper = self._keeper
         prompt_tokens = prompt_ceiling(request)
-        ceiling = keeper.prices.ceiling(
-            spec.ref, prompt_tokens, at=keeper.clock.now(), parameters=request.parameters
+        ceiling = self._prices.ceiling(
+            spec.ref, prompt_tokens, at=self._clock.now(), parameters=request.parameters
         )
         if ceiling is None:
             self.demand_price(spec, parameters=request.parameters)
@@ -121,6 +124,7 @@ class BudgetPurse:
             want - unused,
             enough_usd=max(NOTHING, enough - unused),
             least_usd=max(NOTHING, least - unused),
+            wait_s=self._rules.wait_s,
         )
         if granted is None:
             raise self._refusal(want, least, prompt_usd, token_usd)
@@ -244,7 +248,7 @@ class BudgetPurse:
                     f"{_WHOSE[each.subject.kind]} is used up: {_usd(counter.spent_usd)} USD are spent"
                 )
             if self._keeper.is_first_told(counter, budget.limit_usd):
-                self._keeper.telemetry.emit(
+                self._telemetry.emit(
                     BudgetPassed(
                         tenant=self._command.tenant,
                         key_id=self._command.caller.key_id,
@@ -268,7 +272,7 @@ class BudgetPurse:
         )
         budget, most = applied.budget, applied.budget.limit_usd - counter.spent_usd
         command = self._command
-        self._keeper.telemetry.emit(
+        self._telemetry.emit(
             BudgetRefused(
                 request_id=command.request_id,
                 tenant=command.tenant,

@@ -11,9 +11,10 @@ from adapters.in_memory.price_book import FixedPriceBook
 from adapters.in_memory.store import InMemoryStore
 from adapters.in_memory.telemetry import RecordingTelemetry
 from adapters.system import SystemClock, UUID7Generator
-from application.ports.price_book import Price
+from application.ports.price_book import Price, PriceBook
 from application.ports.store import Store
 from application.services.budget_keeper import BudgetKeeper
+from application.services.chat_budgets import ChatBudgets
 from application.services.purse import Purse
 from application.use_cases.chat_command import SendChatCommand
 from domain.access import ANYBODY, Caller
@@ -50,6 +51,7 @@ def request(max_tokens: int | None = None, model: ModelRef = MODEL, text: str = 
 class Process:
     """One process of several."""
 
+    budgets: ChatBudgets
     keeper: BudgetKeeper
     telemetry: RecordingTelemetry
 
@@ -65,7 +67,7 @@ class Process:
         command = SendChatCommand(
             request_id="r", tenant=Tenant(tenant), caller=caller, user=user, max_tokens=max_tokens
         )
-        purse = self.keeper.open(command, ThreadId(thread or str(uuid.uuid4())), user=user)
+        purse = self.budgets.open(command, ThreadId(thread or str(uuid.uuid4())), user=user)
         assert purse is not None
         return purse
 
@@ -81,15 +83,14 @@ async def process(
     store: Store | None = None,
     *,
     rules: BudgetRules,
+    prices: PriceBook = PRICES,
     lease_s: float = 15.0,
 ) -> AsyncIterator[Process]:
     telemetry = RecordingTelemetry()
+    ledger = (store or InMemoryStore()).budgets
     keeper = BudgetKeeper(
-        ledger=(store or InMemoryStore()).budgets,
-        rules=rules,
-        prices=PRICES,
+        ledger=ledger,
         clock=SystemClock(),
-        telemetry=telemetry,
         ids=UUID7Generator(),
         lease_s=lease_s,
         beat_s=0.02,
@@ -97,6 +98,14 @@ async def process(
     )
     keeper.start()
     try:
-        yield Process(keeper, telemetry)
+        budgets = ChatBudgets(
+            rules=rules,
+            keeper=keeper,
+            ledger=ledger,
+            prices=prices,
+            clock=SystemClock(),
+            telemetry=telemetry,
+        )
+        yield Process(budgets, keeper, telemetry)
     finally:
         await keeper.aclose()

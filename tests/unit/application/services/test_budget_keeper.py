@@ -285,7 +285,7 @@ async def test_users_browser_sees_its_own_figures_only(store: InMemoryStore) -> 
         await purse.cover(SPEC, request(8))
         pay(store, purse, 8)
         assert ["user 8"] == [f"{each.subject} {each.spent_usd}" for each in purse.states()]
-        assert ["user 8"] == [f"{each.subject} {each.spent_usd}" for each in await one.keeper.states(caller)]
+        assert ["user 8"] == [f"{each.subject} {each.spent_usd}" for each in await one.budgets.states(caller)]
         with pytest.raises(BudgetExceeded) as refused:
             await one.purse(max_tokens=8, caller=caller, user="ann").cover(SPEC, request(8))
 
@@ -321,7 +321,7 @@ async def test_database_that_is_away_asks_nobody(store: InMemoryStore, one: Proc
 async def test_changed_limit_counts_at_once(store: InMemoryStore, one: Process) -> None:
     """What was held by the old one is judged anew."""
     pay(store, await one.covered(20), 20)
-    one.keeper.rules = attrs.evolve(QUICK, tenant=budgets("30/total"))
+    one.budgets = attrs.evolve(one.budgets, rules=attrs.evolve(QUICK, tenant=budgets("30/total")))
     with pytest.raises(BudgetExceeded):
         await one.covered(11)
 

@@ -1,0 +1,74 @@
+"""The budgets that the configuration and the keys give to chats."""
+
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from application.ports.budget_ledger import BudgetLedger
+from application.ports.clock import Clock
+from application.ports.price_book import PriceBook
+from application.ports.telemetry import Telemetry
+from application.services.budget_figures import budget_state, is_shown, key_of
+from application.services.budget_keeper import BudgetKeeper
+from application.services.budget_purse import BudgetPurse
+from application.services.purse import Purse
+from application.use_cases.chat_command import SendChatCommand
+from domain.access import Caller
+from domain.ids import ThreadId
+from domain.limits.budget import BudgetState
+from domain.limits.budget_rules import BudgetRules
+
+_NOTHING: Final = Decimal(0)
+
+
+@attrs.frozen(kw_only=True)
+class ChatBudgets:
+    """`Budgets`, by rules. What is held is the keeper's, and outlives a change of the rules."""
+
+    _rules: BudgetRules
+    _keeper: BudgetKeeper
+    _ledger: BudgetLedger
+    _prices: PriceBook
+    _clock: Clock
+    _telemetry: Telemetry
+
+    def open(self, command: SendChatCommand, thread_id: ThreadId, *, user: str | None) -> Purse | None:
+        applied = self._rules.applied(command.tenant, key=command.caller.key, user=user, thread_id=thread_id)
+        if not applied:
+            return None
+        return BudgetPurse(
+            keeper=self._keeper,
+            rules=self._rules,
+            prices=self._prices,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            command=command,
+            applied=applied,
+        )
+
+    async def states(self, caller: Caller) -> tuple[BudgetState, ...]:
+        applied = [
+            each
+            for each in self._rules.applied(caller.tenant, key=caller.key, user=caller.user, thread_id=None)
+            if is_shown(caller, each.subject)
+        ]
+        keys = list(dict.fromkeys(key_of(caller.tenant, each) for each in applied))
+        if not keys:
+            return ()
+        found = dict(zip(keys, await self._ledger.read(keys), strict=True))
+        states: list[BudgetState] = []
+        for each in applied:
+            key = key_of(caller.tenant, each)
+            state, mine = found[key], self._keeper.peek(key)
+            # What this process holds to spare is anybody's.
+            spare = _NOTHING if mine is None else max(_NOTHING, mine.free_usd)
+            states.append(
+                budget_state(
+                    each,
+                    spent_usd=state.spent_usd,
+                    reserved_usd=max(_NOTHING, state.others_usd - spare),
+                    resets_at=state.resets_at,
+                )
+            )
+        return tuple(states)
