@@ -1,0 +1,279 @@
+"""Who a credential belongs to, and what becomes of those that belong to nobody."""
+
+import asyncio
+import datetime
+import hmac
+from collections.abc import AsyncIterator
+
+import attrs
+import pytest
+from pytest_mock import MockerFixture
+
+from application.services.failed_attempts import MOST_ADDRESSES, FailedAttempts
+from application.services.key_watch import FRESH_S
+from domain.access import ANYBODY, Caller
+from domain.errors import RateLimited, StorageUnavailable, Unauthenticated
+from domain.key_text import hash_of
+from tests.support.keys import Ring, key_for, new_secret
+
+
+@pytest.fixture
+async def ring() -> AsyncIterator[Ring]:
+    made = Ring.made()
+    yield made
+    await made.ring.aclose()
+
+
+def _is_of(caller: object, secret: str) -> bool:
+    return isinstance(caller, Caller) and caller.key is not None and caller.key.hash == hash_of(secret)
+
+
+async def test_without_keys_anybody_is_let_in(ring: Ring) -> None:
+    """Also with a credential: clients of the OpenAI API can't do without one."""
+    assert ANYBODY == await ring.asked(None)
+    assert ring.ring.recall("Bearer not-needed") is ANYBODY
+    assert ring.store.looks == 1
+
+
+async def test_first_key_ever_closes_within_two_seconds_and_the_last_does_not_open(ring: Ring) -> None:
+    """No restart for the one; revoking all keys leaves nobody in."""
+    await ring.asked(None)
+    secret = await ring.key()
+    await ring.clock.advance(1.5)
+    assert isinstance(await ring.asked(None), Unauthenticated)
+    assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+    (key,) = await ring.store.list()
+    await ring.store.revoke([key.id])
+    await ring.clock.advance(1.5)
+
+    assert isinstance(await ring.asked(f"Bearer {secret}"), Unauthenticated)
+    assert isinstance(await ring.asked(None), Unauthenticated)
+
+
+async def test_key_of_this_moment_works_at_once(ring: Ring) -> None:
+    """An unknown key waits for one look, however many ask."""
+    await ring.key("first")
+    await ring.asked(None)
+    secret = await ring.key("second")
+    looks = ring.store.looks
+    callers = await asyncio.gather(*(ring.asked(f"Bearer {secret}", address=str(n)) for n in range(20)))
+
+    assert all(_is_of(caller, secret) for caller in callers)
+    assert ring.store.looks <= looks + 2
+
+
+async def test_key_ends_by_the_stores_clock(ring: Ring) -> None:
+    """To the moment, and without a look: an expiry, and a revocation that was announced."""
+    hour = datetime.timedelta(hours=1)
+    ring.shelves.now = lambda: ring.clock.now() + hour  # a database that is an hour ahead of this machine
+    ends = ring.clock.now() + hour + datetime.timedelta(seconds=3)
+    expiring = await ring.key("expiring", expires_at=ends)
+    rotated = await ring.key("rotated", revoked_at=ends)
+    for secret in (expiring, rotated):
+        assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+    ring.shelves.available = False
+    await ring.clock.advance(3)
+    for secret in (expiring, rotated):
+        assert ring.ring.recall(f"Bearer {secret}") is None
+        assert isinstance(await ring.asked(f"Bearer {secret}"), Unauthenticated)
+
+
+async def test_revoked_key_is_refused_within_five_seconds_whatever_the_store_does(ring: Ring) -> None:
+    """Security 6: with the store away nobody knows what was revoked, so a key that was seen is told 503, never 401."""
+    secret = await ring.key()
+    assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+    ring.shelves.available = False
+    await ring.clock.advance(2)
+    assert _is_of(ring.ring.recall(f"Bearer {secret}"), secret)
+    await ring.clock.advance(FRESH_S)
+    for authorization in (f"Bearer {secret}", f"Bearer {new_secret()}", None):
+        assert isinstance(await ring.asked(authorization), StorageUnavailable)
+    ring.shelves.available = True
+    await ring.clock.advance(2)
+
+    assert _is_of(ring.ring.recall(f"Bearer {secret}"), secret)
+
+
+async def test_store_that_is_away_at_the_start_lets_nobody_in(ring: Ring) -> None:
+    """Whether keys are needed is not known before the store was seen."""
+    ring.shelves.available = False
+    for authorization in (None, f"Bearer {new_secret()}"):
+        assert isinstance(await ring.asked(authorization), StorageUnavailable)
+    ring.shelves.available = True
+    await ring.clock.advance(2)
+
+    assert ANYBODY == await ring.asked(None)
+
+
+async def test_flood_of_random_keys_costs_a_few_looks_and_no_memory(ring: Ring) -> None:
+    """Security 24: 3,000 from as many addresses in three seconds."""
+    secret = await ring.key()
+    await ring.asked(f"Bearer {secret}")
+    before = ring.store.looks
+    for second in range(3):
+        flood = [
+            asyncio.ensure_future(
+                ring.ring.authenticate(f"Bearer {new_secret()}", address=f"10.{second}.{n // 250}.{n % 250}")
+            )
+            for n in range(1000)
+        ]
+        await ring.clock.advance(1)
+        assert _is_of(ring.ring.recall(f"Bearer {secret}"), secret)
+        errors = await asyncio.gather(*flood, return_exceptions=True)
+        assert all(isinstance(error, Unauthenticated) for error in errors)
+
+    assert ring.store.looks - before <= 3 * 4 + 1
+    assert len(ring.ring._known) == 1
+    assert len(ring.ring._failed._forgiven_at_s) <= MOST_ADDRESSES
+
+
+async def test_address_that_fails_too_often_is_told_to_wait(ring: Ring) -> None:
+    """Valid keys get in from there all the same, and another address is another matter."""
+    secret = await ring.key()
+    await ring.asked(f"Bearer {secret}")
+    for _ in range(60):
+        assert isinstance(await ring.ring_error("Bearer nonsense"), Unauthenticated)
+    looks = ring.store.looks
+    for wrong in ("Bearer nonsense", None, f"Bearer {new_secret()}"):
+        refused = await ring.ring_error(wrong)
+        assert isinstance(refused, RateLimited)
+        assert refused.retry_after_s is not None
+        assert 0 < refused.retry_after_s <= 1
+    assert ring.store.looks == looks
+    assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+    assert _is_of(await ring.ring.authenticate(f"bearer  {secret}", address="10.0.0.1"), secret)
+    assert isinstance(await ring.asked("Bearer nonsense", address="10.0.0.2"), Unauthenticated)
+    await ring.clock.advance(1)
+
+    assert isinstance(await ring.ring_error("Bearer nonsense"), Unauthenticated)
+    assert isinstance(await ring.ring_error("Bearer nonsense"), RateLimited)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic {secret}",
+        "{secret}",
+        "Bearer {secret} {secret}",
+        "Bearer {secret}x",
+        "Bearer {short}",
+        "Bearer {hash}",
+        "Bearer {secret}\0",
+        "Bearer \udcff{secret}",
+        "Bearer ключ",
+        "Bearer eyJ.eyJ.x",
+        "Bearer " + "x" * 8000,
+        "Bearer {twin}",
+    ],
+)
+async def test_every_failure_is_the_same(ring: Ring, wrong: str | None) -> None:
+    """Security 5: missing, malformed, unknown, the stored hash (4), and a key that shares 20 characters (6)."""
+    secret = await ring.key()
+    assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+    authorization = (
+        None
+        if wrong is None
+        else wrong.format(
+            secret=secret, short=secret[:-1], hash=hash_of(secret), twin=secret[:28] + new_secret()[28:]
+        )
+    )
+    refused = await ring.asked(authorization)
+
+    assert type(refused) is Unauthenticated
+    assert refused.detail == Unauthenticated().detail
+
+
+async def test_keys_that_begin_alike_are_told_apart(ring: Ring) -> None:
+    """Security 6: the whole hash is what a caller is kept under."""
+    secret = new_secret()
+    twin = secret[:28] + new_secret()[28:]
+    for name, each in (("one", secret), ("two", twin)):
+        await ring.store.add(key_for(each, name))
+    for each in (secret, twin, secret, twin):
+        assert _is_of(await ring.asked(f"Bearer {each}"), each)
+
+
+async def test_hashes_are_compared_in_constant_time(ring: Ring, mocker: MockerFixture) -> None:
+    """Security 5: a hash that was found is compared as a whole."""
+    secret = await ring.key()
+    await ring.asked(f"Bearer {secret}")
+    compare = mocker.spy(hmac, "compare_digest")
+    ring.ring.recall(f"Bearer {secret}")
+
+    compare.assert_called_once_with(hash_of(secret), hash_of(secret))
+
+
+async def test_key_that_was_removed_by_hand_is_forgotten(ring: Ring) -> None:
+    """Whoever deletes the row means it."""
+    await ring.key("other")
+    secret = await ring.key()
+    assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+    del ring.shelves.api_keys[next(key.id for key in await ring.store.list() if key.name == "web")]
+    await ring.clock.advance(2)
+
+    assert isinstance(await ring.asked(f"Bearer {secret}"), Unauthenticated)
+
+
+async def test_changed_key_counts_as_it_is_now(ring: Ring) -> None:
+    """A look replaces what was known of it."""
+    secret = await ring.key()
+    await ring.asked(f"Bearer {secret}")
+    (key,) = ring.shelves.api_keys.values()
+    ring.shelves.api_keys[key.id] = attrs.evolve(key, scopes=frozenset(("chat",)))
+    await ring.clock.advance(1.5)
+    caller = ring.ring.recall(f"Bearer {secret}")
+
+    assert caller is not None
+    assert caller.scopes == {"chat"}
+
+
+async def test_nobody_is_let_in_where_keys_are_demanded() -> None:
+    """Beyond this machine, without keys, and nothing written out."""
+    ring = Ring.made(opens_without_keys=False)
+    assert isinstance(await ring.asked(None), Unauthenticated)
+    await ring.ring.aclose()
+
+
+async def test_switched_off_authentication_still_checks_what_is_brought() -> None:
+    """Without a credential nothing is even looked at."""
+    ring = Ring.made(is_disabled=True)
+    assert ring.ring.recall(None) is ANYBODY
+    secret = await ring.key()
+    assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+    assert isinstance(await ring.asked(f"Bearer {new_secret()}"), Unauthenticated)
+    assert ring.ring.recall(None) is ANYBODY
+    ring.ring.use(is_disabled=False, opens_without_keys=True, failed_per_minute=1)
+    assert isinstance(await ring.asked(None), Unauthenticated)
+    await ring.ring.aclose()
+
+
+async def test_fault_in_a_look_is_survived(ring: Ring, mocker: MockerFixture) -> None:
+    """The watch goes on, and says no more than that the log knows."""
+    secret = await ring.key()
+    changes = mocker.patch.object(
+        type(ring.store), "changes", side_effect=ValueError("a row that can't be read")
+    )
+    refused = await ring.asked(f"Bearer {secret}")
+    assert isinstance(refused, StorageUnavailable)
+    assert "row" not in refused.detail
+    mocker.stop(changes)
+    await ring.clock.advance(2)
+
+    assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+
+
+def test_addresses_of_one_ipv6_network_are_one() -> None:
+    """A machine has 2^64 of them; an IPv4 one that is written as IPv6 stays itself."""
+    failed = FailedAttempts(per_minute=1)
+    failed.note("2001:db8::1", now_s=0.0)
+    failed.note("::ffff:10.0.0.1", now_s=0.0)
+    waits = [
+        failed.wait_s(address, now_s=0.0)
+        for address in ("2001:db8::ffff%eth0", "2001:db8:0:1::1", "10.0.0.1", "10.0.0.2", "no:address", None)
+    ]
+
+    assert waits == [60.0, 0.0, 60.0, 0.0, 0.0, 0.0]
