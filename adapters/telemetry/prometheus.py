@@ -62,7 +62,7 @@ class _DroppedLines(Collector):
         yield CounterMetricFamily(names.LOG_DROPPED.name, names.LOG_DROPPED.help, value=LOG_DROPS.lines)
 
 
-@attrs.define
+@attrs.define(eq=False)
 class _Read(Collector):
     """Values that are kept elsewhere and read when somebody asks."""
 
