@@ -22,21 +22,24 @@ class TokenBody:
     """For whom a token is, and what it opens."""
 
     user: str = given(
-        Text(MOST_USER, min_length=1, blank=False),
+        Text(max_length=MOST_USER, min_length=1, blank=False),
         "Your own id for the end user: the token sees and does nothing but what is theirs.",
         required=True,
         example="u-4711",
     )
     ttl_s: int | None = given(
-        Integer(1, MOST_TTL_S), "How long it lets them in, in seconds.", default=DEFAULT_TTL_S, example=600
+        Integer(minimum=1, maximum=MOST_TTL_S),
+        "How long it lets them in, in seconds.",
+        default=DEFAULT_TTL_S,
+        example=600,
     )
     scopes: tuple[Scope, ...] | None = given(
-        ListOf(Choice(_SCOPES), max_items=len(_SCOPES), min_items=1),
+        ListOf(item=Choice(_SCOPES), max_items=len(_SCOPES), min_items=1),
         "What it may do; by default what the key may do, as far as a user can.",
         example=["chat", "threads"],
     )
     models: tuple[str, ...] | None = given(
-        ListOf(Text(256, min_length=1), max_items=MOST_MODELS, min_items=1),
+        ListOf(item=Text(max_length=256, min_length=1), max_items=MOST_MODELS, min_items=1),
         "Which of the key's models it may ask: names or patterns with `*`; by default all of them.",
         example=["openai:gpt-5-mini"],
     )
