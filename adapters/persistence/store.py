@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from adapters.persistence.postgresql_conversation_reader import PostgreSQLConversationReader
     from adapters.persistence.sqlite_budget_ledger import SQLiteBudgetLedger
     from adapters.persistence.sqlite_conversation_reader import SQLiteConversationReader
+    from adapters.persistence.usage_adder import UsageAdder
 
 _LOGGER: Final = logging.getLogger("lor3.store")
 
@@ -74,6 +75,7 @@ class SQLStore:
     _maintenance: SQLMaintenance = attrs.field(init=False)
     _conversations: "PostgreSQLConversationReader | SQLiteConversationReader" = attrs.field(init=False)
     _budgets: "PostgreSQLBudgetLedger | SQLiteBudgetLedger" = attrs.field(init=False)
+    _usage: "UsageAdder | None" = attrs.field(init=False)
     _checks: "set[asyncio.Task[SchemaState]]" = attrs.field(factory=set)
 
     def __attrs_post_init__(self) -> None:
@@ -90,6 +92,7 @@ class SQLStore:
         self._maintenance = SQLMaintenance(database=self._database)
         self._conversations = self._reader()
         self._budgets = self._ledger()
+        self._usage = self._adder()
 
     @property
     def journal(self) -> ChatJournal:
@@ -127,6 +130,8 @@ class SQLStore:
                 pass  # `check` says so, and readiness stays off until an operator or the database acts
         await self._queue.probe()
         self._queue.start()
+        if self._usage is not None:
+            self._usage.start()
 
     async def check(self) -> str | None:
         # A task of its own: cancelling a query on a frozen server takes psycopg longer than the limit here.
@@ -179,6 +184,8 @@ class SQLStore:
         for task in self._checks:
             task.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
+        if self._usage is not None:
+            await self._usage.aclose()
         await self._departures.aclose()
         await self._conversations.aclose()
         await self._budgets.aclose()
@@ -246,6 +253,14 @@ class SQLStore:
 
         limit_s = self._database.config.statement_timeout_s + _ROUND_TRIP_S
         return PostgreSQLConversationReader(engine=self._pool, limit_s=limit_s)
+
+    def _adder(self) -> "UsageAdder | None":
+        if self._database.kind == "sqlite":
+            return None
+        from adapters.persistence.usage_adder import UsageAdder
+
+        limit_s = self._database.config.statement_timeout_s + _ROUND_TRIP_S
+        return UsageAdder(engine=self._pool, limit_s=limit_s)
 
     def _ledger(self) -> "PostgreSQLBudgetLedger | SQLiteBudgetLedger":
         if self._database.kind == "sqlite":
