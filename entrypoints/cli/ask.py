@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import attrs
 import click
 
+from entrypoints.cli.options import tenant_from
 from entrypoints.cli.variables import Typed, typed
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def chat_command(application: "Application", ask: Ask, given: Typed) -> "SendCha
     from domain.message import Message
 
     return SendChatCommand(
+        tenant=tenant_from(),
         request_id=application.ids.new(),
         messages=() if ask.prompt is None else (Message.of("user", ask.prompt),),
         thread_id=ThreadId(ask.thread) if ask.thread else None,
@@ -148,12 +150,11 @@ async def typed_variables(application: "Application", ask: Ask) -> Typed:
     Raises:
         NotFound: there is no such prompt, version or label.
     """
-    from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import PromptReference
 
     named = ask.system or application.settings.chat.system_prompt
     if named is None:
         return typed({}, ())
     reference = PromptReference.parse(named, path="--system")
-    compiled = await application.read_prompts.compiled(DEFAULT_TENANT, reference)
+    compiled = await application.read_prompts.compiled(tenant_from(), reference)
     return typed(ask.variables, compiled.variables, prompt=reference.name)

@@ -10,7 +10,7 @@ import click
 from entrypoints.cli.feedback_rate import rating_from
 from entrypoints.cli.moments import moment_from
 from entrypoints.cli.on_threads import reading_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import ascii_controls, print_json, printable, say
 from entrypoints.cli.output_file import check_writable, written_to
 
@@ -48,6 +48,7 @@ Examples:
     "--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Write it to this file."
 )
 @common
+@for_tenant
 def export(
     min_rating: str | None,
     max_rating: str | None,
@@ -73,6 +74,7 @@ def export(
 
         now = application.clock.now()
         command = ExportRatedCommand(
+            tenant=tenant_from(),
             at_least=at_least,
             at_most=at_most,
             since=None if since is None else moment_from(since, now=now, path="--since"),

@@ -9,7 +9,7 @@ import click
 from entrypoints.cli.conversation import feedback_text, fit, rating_cells, when
 from entrypoints.cli.identifiers import message_id
 from entrypoints.cli.on_threads import reading_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ Examples:
 )
 @click.argument("message", metavar="MESSAGE_ID")
 @common
+@for_tenant
 def history(message: str, config_path: Path | None, as_json: bool) -> None:
-    from domain.ids import DEFAULT_TENANT
     from entrypoints.feedback_rendering import message_feedback_json
 
     answer = message_id(message, path="MESSAGE_ID")
     found = reading_threads(
-        config_path, lambda application: application.read_feedback.of_message(DEFAULT_TENANT, answer)
+        config_path, lambda application: application.read_feedback.of_message(tenant_from(), answer)
     )
     if as_json:
         print_json(message_feedback_json(found))

@@ -9,7 +9,7 @@ from entrypoints.cli.choices import one_of
 from entrypoints.cli.conversation import rating_text
 from entrypoints.cli.identifiers import message_id
 from entrypoints.cli.on_threads import on_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ Examples:
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="To sort it by; may be given again.")
 @click.option("--user", metavar="USER", help="Who rates, as your own system calls them.")
 @common
+@for_tenant
 def rate(
     message: str,
     rating: str,
@@ -55,7 +56,9 @@ def rate(
         from application.use_cases.rate_message import RateMessageCommand
 
         return await application.rate_message.execute(
-            RateMessageCommand(message_id=answer, rating=given, comment=comment, tags=tags, user=user)
+            RateMessageCommand(
+                tenant=tenant_from(), message_id=answer, rating=given, comment=comment, tags=tags, user=user
+            )
         )
 
     feedback = on_threads(config_path, run)
@@ -75,12 +78,12 @@ Example:
 )
 @click.argument("message", metavar="MESSAGE_ID")
 @common
+@for_tenant
 def retract(message: str, config_path: Path | None, as_json: bool) -> None:
-    from domain.ids import DEFAULT_TENANT
 
     answer = message_id(message, path="MESSAGE_ID")
     was_rated = on_threads(
-        config_path, lambda application: application.rate_message.take_back(DEFAULT_TENANT, answer)
+        config_path, lambda application: application.rate_message.take_back(tenant_from(), answer)
     )
     if as_json:
         print_json({"message_id": answer, "retracted": was_rated})

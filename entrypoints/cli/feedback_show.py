@@ -9,7 +9,7 @@ import click
 from entrypoints.cli.conversation import feedback_text, fit, rating_cells
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import reading_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ Examples:
 )
 @click.argument("thread", metavar="THREAD_ID")
 @common
+@for_tenant
 def show(thread: str, config_path: Path | None, as_json: bool) -> None:
     from entrypoints.feedback_rendering import rated_json
 
@@ -58,12 +59,11 @@ def _row(each: "RatedMessage") -> tuple[object, ...]:
 
 
 async def _read(application: "Reading", thread: str) -> "list[RatedMessage]":
-    from domain.ids import DEFAULT_TENANT
 
     thread_id = await existing_thread_id(application, thread, path="THREAD_ID")
-    page = await application.read_feedback.of_thread(DEFAULT_TENANT, thread_id)
+    page = await application.read_feedback.of_thread(tenant_from(), thread_id)
     rated = [*page.items]
     while page.next_after is not None:
-        page = await application.read_feedback.of_thread(DEFAULT_TENANT, thread_id, after=page.next_after)
+        page = await application.read_feedback.of_thread(tenant_from(), thread_id, after=page.next_after)
         rated += page.items
     return rated

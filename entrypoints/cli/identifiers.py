@@ -3,6 +3,8 @@
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from entrypoints.cli.options import tenant_from
+
 if TYPE_CHECKING:
     from domain.ids import MessageId, SessionId, ThreadId
     from entrypoints.application import Application
@@ -68,7 +70,7 @@ async def existing_thread_id(application: "Application | Reading", text: str, *,
         NotFound: none does.
     """
     from domain.errors import Fault, InvalidRequest, NotFound
-    from domain.ids import DEFAULT_TENANT, ThreadId
+    from domain.ids import ThreadId
 
     digits = _digits(check_thread_id(text, path=path))
     if len(digits) == _DIGITS:
@@ -76,7 +78,7 @@ async def existing_thread_id(application: "Application | Reading", text: str, *,
     last = str(uuid.UUID(digits.ljust(_DIGITS, "f")))
     beginning = last[: len(digits) + _dashes(len(digits))]
     # Ids are sorted: those that begin so are the newest ones before the last that can.
-    page = await application.read_threads.threads(DEFAULT_TENANT, before=ThreadId(last), limit=2)
+    page = await application.read_threads.threads(tenant_from(), before=ThreadId(last), limit=2)
     found = [thread.id for thread in page.items if thread.id.startswith(beginning)]
     if not found:
         raise NotFound(

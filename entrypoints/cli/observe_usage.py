@@ -12,7 +12,7 @@ from entrypoints.cli.choices import one_of
 from entrypoints.cli.conversation import when
 from entrypoints.cli.moments import moment_from
 from entrypoints.cli.on_threads import reading_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ Examples:
 @click.option("--until", metavar="WHEN", help="The same, exclusive. [default: now]")
 @click.option("--group-by", metavar="GROUP", help="A line for each of them.")
 @common
+@for_tenant
 def usage(
     since: str, until: str | None, group_by: str | None, config_path: Path | None, as_json: bool
 ) -> None:
@@ -60,7 +61,7 @@ def usage(
         now = application.clock.now()
         end = None if until is None else moment_from(until, now=now, path="--until")
         command = ReportUsageCommand(
-            since=moment_from(since, now=now, path="--since"), until=end, group_by=group
+            tenant=tenant_from(), since=moment_from(since, now=now, path="--since"), until=end, group_by=group
         )
         return await application.report_usage.execute(command)
 

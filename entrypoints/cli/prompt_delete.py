@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, printable, say
 from entrypoints.cli.prompt_store import etags, matching, on_lor3, reference_to
 
@@ -30,6 +30,7 @@ Example:
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @matching
 @common
+@for_tenant
 def delete(
     name: str, version: str | None, yes: bool, if_match: str | None, config_path: Path | None, as_json: bool
 ) -> int:
@@ -54,7 +55,7 @@ def delete(
 
         path = await _file_of_the_last(application, ref)
         await application.delete_prompt_version.execute(
-            DeletePromptVersionCommand(ref=ref, if_match=etags(if_match))
+            DeletePromptVersionCommand(tenant=tenant_from(), ref=ref, if_match=etags(if_match))
         )
         return path
 
@@ -74,11 +75,10 @@ async def _file_of_the_last(application: "Application", ref: "VersionRef") -> st
     Raises:
         NotFound: there is no such version.
     """
-    from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import PromptReference
 
     view = await application.read_prompts.entry(
-        DEFAULT_TENANT, PromptReference(name=ref.name, version=ref.number)
+        tenant_from(), PromptReference(name=ref.name, version=ref.number)
     )
     if not await _is_last(application, ref):
         return None
@@ -96,8 +96,7 @@ async def _is_last(application: "Application", ref: "VersionRef") -> bool:
     Raises:
         NotFound: there is no such version.
     """
-    from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import PromptReference
 
-    await application.read_prompts.entry(DEFAULT_TENANT, PromptReference(name=ref.name, version=ref.number))
-    return len(await application.read_prompts.history(DEFAULT_TENANT, ref.name, limit=2)) == 1
+    await application.read_prompts.entry(tenant_from(), PromptReference(name=ref.name, version=ref.number))
+    return len(await application.read_prompts.history(tenant_from(), ref.name, limit=2)) == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, printable, say
 from entrypoints.cli.prompt_store import on_lor3, reference_to
 
@@ -38,6 +38,7 @@ Examples:
 @click.argument("after", required=False, metavar="[VERSION|LABEL]")
 @click.option("--compiled", is_flag=True, help="Compare the texts with all fragments in place.")
 @common
+@for_tenant
 def diff(
     name: str,
     before: str | None,
@@ -77,19 +78,18 @@ async def _texts(
     application: "Application", references: "tuple[PromptReference, PromptReference]", *, compiled: bool
 ) -> "tuple[list[tuple[VersionRef, str]], list[int]]":
     """Each version and its text; and the numbers of the versions that there are, newest first."""
-    from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import PromptReference
 
     texts: list[tuple[VersionRef, str]] = []
     for reference in references:
-        view = await application.read_prompts.one(DEFAULT_TENANT, reference)
+        view = await application.read_prompts.one(tenant_from(), reference)
         ref = view.version.ref
         if compiled:
             exact = PromptReference(name=ref.name, version=ref.number)
-            texts.append((ref, (await application.read_prompts.compiled(DEFAULT_TENANT, exact)).text))
+            texts.append((ref, (await application.read_prompts.compiled(tenant_from(), exact)).text))
         else:
             texts.append((ref, _document(application, view)))
-    listed = await application.read_prompts.history(DEFAULT_TENANT, references[0].name, limit=_LISTED)
+    listed = await application.read_prompts.history(tenant_from(), references[0].name, limit=_LISTED)
     return texts, [outline.ref.number for outline in listed]
 
 

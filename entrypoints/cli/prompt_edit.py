@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant
 from entrypoints.cli.output import print_json, say, warn
 from entrypoints.cli.prompt_file_state import tell_behind
 from entrypoints.cli.prompt_store import authored, etags, matching, on_lor3, served_text
@@ -47,6 +47,7 @@ Examples:
 @authored
 @matching
 @common
+@for_tenant
 def edit(
     name: str,
     from_file: str | None,

@@ -11,11 +11,11 @@ import click
 from application.use_cases.render_prompt import TryPromptCommand
 from application.use_cases.version_prompt import VersionedPrompt, VersionPromptCommand
 from domain.errors import InvalidRequest, LorError, NotFound, PreconditionFailed, UnreadableVersion
-from domain.ids import DEFAULT_TENANT
 from domain.prompt.reference import LATEST, PromptName, PromptReference
 from domain.prompt.source import PromptSource
 from domain.prompt.version import PromptVersion
 from entrypoints.cli.editor import Sheet, with_faults, without_faults
+from entrypoints.cli.options import tenant_from
 from entrypoints.cli.output import print_error, print_failure, say
 from entrypoints.cli.prompt_overtaken import overtaken
 from entrypoints.cli.prompt_store import on_lor3
@@ -147,7 +147,9 @@ class Editing:
 
     async def _check(self, application: "Application", text: str) -> None:
         source = read(application, text, self.save.base, file=self._file)
-        await application.render_prompt.try_out(TryPromptCommand(name=self.save.name, source=source))
+        await application.render_prompt.try_out(
+            TryPromptCommand(tenant=tenant_from(), name=self.save.name, source=source)
+        )
 
     @property
     def _file(self) -> str:
@@ -247,7 +249,7 @@ async def store(application: "Application", save: Save, text: str, *, file: str)
 async def _newest(application: "Application", name: PromptName) -> "PromptView | None":
     reference = PromptReference(name=name, label=LATEST)
     try:
-        return await application.read_prompts.one(DEFAULT_TENANT, reference)
+        return await application.read_prompts.one(tenant_from(), reference)
     except NotFound:
         return None
 
@@ -260,7 +262,7 @@ async def refreshed(application: "Application", save: Save) -> VersionedPrompt:
         InvalidRequest: the fragments do not fit any more.
         PreconditionFailed: somebody else changed the prompt meanwhile.
     """
-    view = await application.read_prompts.one(DEFAULT_TENANT, PromptReference(name=save.name, label=LATEST))
+    view = await application.read_prompts.one(tenant_from(), PromptReference(name=save.name, label=LATEST))
     save = attrs.evolve(save, if_match=save.if_match or (view.prompt.etag,))
     return await _version(application, save, view.version.source)
 
@@ -268,6 +270,7 @@ async def refreshed(application: "Application", save: Save) -> VersionedPrompt:
 async def _version(application: "Application", save: Save, source: PromptSource) -> VersionedPrompt:
     return await application.version_prompt.execute(
         VersionPromptCommand(
+            tenant=tenant_from(),
             name=save.name,
             source=source,
             made_by="cli",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, printable, say
 from entrypoints.cli.prompt_store import authored, on_lor3
 from entrypoints.cli.prompt_sync import print_difference
@@ -64,6 +64,7 @@ Examples:
 )
 @authored
 @common
+@for_tenant
 def import_prompt(
     file: Path | None,
     assistant_id: str | None,
@@ -91,6 +92,7 @@ def import_prompt(
     command: ImportDocumentCommand | ImportAssistantCommand
     if file is not None:
         command = ImportDocumentCommand(
+            tenant=tenant_from(),
             path=str(file),
             format=format_,
             name=named,
@@ -101,6 +103,7 @@ def import_prompt(
         )
     else:
         command = ImportAssistantCommand(
+            tenant=tenant_from(),
             assistant_id=str(assistant_id),
             base_url=base_url,
             name=named,

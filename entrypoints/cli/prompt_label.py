@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, say
 from entrypoints.cli.prompt_file_state import tell_behind
 from entrypoints.cli.prompt_store import authored, etags, matching, on_lor3, weights_text
@@ -50,6 +50,7 @@ Examples:
 @authored
 @matching
 @common
+@for_tenant
 def label(
     name: str,
     label: str | None,
@@ -79,7 +80,6 @@ def label(
 
     async def run(application: "Application") -> "tuple[LabelledPrompt, str]":
         from domain.errors import StorageUnavailable
-        from domain.ids import DEFAULT_TENANT
         from domain.prompt.reference import VersionRef
 
         labelled = await move.execute(
@@ -92,7 +92,7 @@ def label(
         )
         newest = VersionRef(labelled.prompt.name, labelled.prompt.latest)
         try:
-            hashes = await application.read_prompts.hashes(DEFAULT_TENANT, [newest])
+            hashes = await application.read_prompts.hashes(tenant_from(), [newest])
         except StorageUnavailable:
             return labelled, ""  # the label has moved: an error would say that it has not
         return labelled, hashes.get(newest, "")
@@ -125,6 +125,7 @@ class _Move:
         from domain.prompt.reference import label_name, prompt_name
 
         command = LabelPromptCommand(
+            tenant=tenant_from(),
             name=prompt_name(self.name),
             label=label_name(self.label),
             weights=None,
@@ -183,7 +184,6 @@ async def _aimed_like(
 ) -> "LabelPromptCommand":
     """To where another label points, which must not move meanwhile."""
     from domain.errors import Fault, InvalidRequest, NotFound
-    from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import LATEST, PromptReference, label_name
 
     try:
@@ -195,7 +195,7 @@ async def _aimed_like(
                 message=f"`{target}` is no version, weight or label; write `v3`, `v3=90 v4=10` or `staging`",
             )
         ) from error
-    view = await application.read_prompts.one(DEFAULT_TENANT, PromptReference(name=command.name, label=name))
+    view = await application.read_prompts.one(tenant_from(), PromptReference(name=command.name, label=name))
     other = view.prompt.label(name)
     weights = other.weights if other is not None else ((view.prompt.latest, 1),)
     if other is None and name != LATEST:
@@ -258,15 +258,14 @@ def _show(config_path: Path | None, name: str, label: str | None, *, as_json: bo
 
 
 async def _read(application: "Application", name: str, only: str | None) -> _Labels:
-    from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import LATEST, PromptName, PromptReference
 
     named = PromptName(name)
-    view = await application.read_prompts.one(DEFAULT_TENANT, PromptReference(name=named, label=LATEST))
+    view = await application.read_prompts.one(tenant_from(), PromptReference(name=named, label=LATEST))
     names = [only] if only is not None else [each.name for each in view.prompt.labels]
     return _Labels(
         prompt=view.prompt,
-        moves={each: await application.read_prompts.moves(DEFAULT_TENANT, named, each) for each in names},
+        moves={each: await application.read_prompts.moves(tenant_from(), named, each) for each in names},
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, say
 from entrypoints.cli.prompt_file_state import FileState, file_state, source_text
 from entrypoints.cli.prompt_store import lines, on_lor3, served_text, tell_files, weights_text
@@ -41,6 +41,7 @@ Examples:
 """,
 )
 @common
+@for_tenant
 def list_prompts(config_path: Path | None, as_json: bool) -> None:
     from entrypoints.prompt_rendering import prompt_json
 
@@ -78,14 +79,13 @@ def _row(prompt: "Prompt", state: FileState | None) -> tuple[str, ...]:
 
 
 async def _read(application: "Application") -> _Listed:
-    from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import VersionRef
 
     views: list[PromptEntry] = []
-    page = await application.read_prompts.page(DEFAULT_TENANT)
+    page = await application.read_prompts.page(tenant_from())
     views += page.items
     while page.next_after is not None:
-        page = await application.read_prompts.page(DEFAULT_TENANT, after=page.next_after)
+        page = await application.read_prompts.page(tenant_from(), after=page.next_after)
         views += page.items
     report = application.prompt_report()
     newest = {view.version.ref: view.version.hash for view in views}
@@ -96,7 +96,7 @@ async def _read(application: "Application") -> _Listed:
         if view.prompt.file is not None
         and (ref := VersionRef(view.prompt.name, view.prompt.latest)) not in newest
     ]
-    newest |= await application.read_prompts.hashes(DEFAULT_TENANT, missing)
+    newest |= await application.read_prompts.hashes(tenant_from(), missing)
     states = {
         view.prompt.name: file_state(
             view.prompt, newest.get(VersionRef(view.prompt.name, view.prompt.latest), ""), report

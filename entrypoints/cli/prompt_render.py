@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, printable
 from entrypoints.cli.prompt_store import footnote, on_lor3
 from entrypoints.cli.variables import texts_from, typed, variable_options
@@ -34,6 +34,7 @@ Examples:
     help="Who sees it, such as a thread's id: chooses among the versions of a rollout.",
 )
 @common
+@for_tenant
 def render(
     reference: str,
     variables: tuple[str, ...],
@@ -48,15 +49,14 @@ def render(
 
     async def run(application: "Application") -> "RenderedPrompt":
         from application.use_cases.render_prompt import RenderPromptCommand
-        from domain.ids import DEFAULT_TENANT
         from domain.prompt.reference import PromptReference
 
         named = PromptReference.parse(reference, path="name")
-        declared = (await application.read_prompts.compiled(DEFAULT_TENANT, named)).variables if texts else ()
+        declared = (await application.read_prompts.compiled(tenant_from(), named)).variables if texts else ()
         given = typed(texts, declared)
         with given.hinting():
             return await application.render_prompt.execute(
-                RenderPromptCommand(reference=named, variables=given.values, key=key)
+                RenderPromptCommand(tenant=tenant_from(), reference=named, variables=given.values, key=key)
             )
 
     rendered = on_lor3(config_path, run)

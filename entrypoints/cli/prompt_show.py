@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, printable
 from entrypoints.cli.prompt_file_state import FileState, file_state, source_text
 from entrypoints.cli.prompt_store import lines, on_lor3, reference_to, tell_files, weights_text
@@ -57,6 +57,7 @@ Examples:
 @click.option("--history", is_flag=True, help="List all versions, newest first.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="The document alone, to be edited.")
 @common
+@for_tenant
 def show(
     name: str,
     version: str | None,
@@ -111,25 +112,24 @@ def _reference(name: str, version: str | None, label: str | None) -> "PromptRefe
 async def _read(
     application: "Application", reference: "PromptReference", *, compiled: bool, history: bool
 ) -> Shown:
-    from domain.ids import DEFAULT_TENANT
     from domain.prompt.reference import PromptReference, VersionRef
 
     prompts = application.read_prompts
-    view = await prompts.one(DEFAULT_TENANT, reference)
+    view = await prompts.one(tenant_from(), reference)
     exact = PromptReference(name=view.version.name, version=view.version.number)
     versions: list[PromptVersion] = []
     if history:
-        page = await prompts.versions(DEFAULT_TENANT, reference.name)
+        page = await prompts.versions(tenant_from(), reference.name)
         versions += page.items
         while page.next_below is not None:
-            page = await prompts.versions(DEFAULT_TENANT, reference.name, below=page.next_below)
+            page = await prompts.versions(tenant_from(), reference.name, below=page.next_below)
             versions += page.items
     newest = VersionRef(view.prompt.name, view.prompt.latest)
-    hashes = await prompts.hashes(DEFAULT_TENANT, [newest])
+    hashes = await prompts.hashes(tenant_from(), [newest])
     report = application.prompt_report()
     return Shown(
         view=view,
-        compiled=await prompts.compiled(DEFAULT_TENANT, exact) if compiled else None,
+        compiled=await prompts.compiled(tenant_from(), exact) if compiled else None,
         versions=tuple(versions),
         document=application.prompt_texts.write(view.version.source),
         report=report,

@@ -9,7 +9,7 @@ import click
 from entrypoints.cli.answer_options import answer_options, ask_from, check_variables
 from entrypoints.cli.ask import Ask, user_name
 from entrypoints.cli.identifiers import check_thread_id, session_id
-from entrypoints.cli.options import common, quiet, settings_from, untold_files
+from entrypoints.cli.options import common, for_tenant, quiet, settings_from, untold_files
 from entrypoints.cli.output import print_json, unsaid, warn
 from entrypoints.cli.prompt_text import prompt_from
 from entrypoints.cli.sending import own_words, prepared, send_and_print
@@ -42,6 +42,7 @@ Examples:
 @answer_options
 @click.option("--explain", is_flag=True, help="Show what would be sent, and send nothing.")
 @common
+@for_tenant
 def run(
     words: tuple[str, ...],
     prompt: str | None,

@@ -8,7 +8,7 @@ import click
 from entrypoints.cli.asking import check_can_ask
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import on_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, printable, say
 from entrypoints.cli.wrapping import fitted, stderr_columns
 
@@ -39,6 +39,7 @@ Examples:
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--purge", is_flag=True, help="Remove them for good.")
 @common
+@for_tenant
 def delete(threads: tuple[str, ...], yes: bool, purge: bool, config_path: Path | None, as_json: bool) -> int:
     for thread in threads:
         check_thread_id(thread, path="THREAD_ID")
@@ -56,7 +57,9 @@ def delete(threads: tuple[str, ...], yes: bool, purge: bool, config_path: Path |
 
         named = await _named(application, threads, purge=purge)
         for thread_id in named:
-            await application.delete_thread.execute(DeleteThreadCommand(thread_id=thread_id, purge=purge))
+            await application.delete_thread.execute(
+                DeleteThreadCommand(tenant=tenant_from(), thread_id=thread_id, purge=purge)
+            )
         return list(named)
 
     gone = on_threads(config_path, run)
@@ -77,13 +80,12 @@ async def _named(
         NotFound: there is no such thread; nothing was deleted.
     """
     from domain.errors import NotFound
-    from domain.ids import DEFAULT_TENANT
 
     named: dict[ThreadId, Thread | None] = {}
     for text in threads:
         thread_id = await existing_thread_id(application, text, path="THREAD_ID")
         try:
-            named[thread_id] = await application.read_threads.thread(DEFAULT_TENANT, thread_id)
+            named[thread_id] = await application.read_threads.thread(tenant_from(), thread_id)
         except NotFound:
             if not purge:
                 raise

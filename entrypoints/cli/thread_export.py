@@ -10,7 +10,7 @@ import click
 from entrypoints.cli.choices import one_of
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import reading_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import ascii_controls, print_json, printable, say
 from entrypoints.cli.output_file import check_writable, written_to
 
@@ -48,6 +48,7 @@ Examples:
     "--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Write it to this file."
 )
 @common
+@for_tenant
 def export(
     thread: str, format_name: str | None, output: Path | None, config_path: Path | None, as_json: bool
 ) -> None:
@@ -84,11 +85,10 @@ async def _write(
     chosen: "ExportFormat",
     output: Path | None,
 ) -> _Written:
-    from domain.ids import DEFAULT_TENANT
     from entrypoints.thread_export import export_pieces
 
     thread_id = await existing_thread_id(application, text, path="THREAD_ID")
-    found = await application.export_thread.open(DEFAULT_TENANT, thread_id)
+    found = await application.export_thread.open(tenant_from(), thread_id)
     with written_to(output) as stream:
         is_seen = stream is sys.stdout and sys.stdout.isatty()
         async for piece in export_pieces(found, chosen):

@@ -7,7 +7,7 @@ import click
 
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id, message_id
 from entrypoints.cli.on_threads import on_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ Example:
 @click.option("--at", required=True, metavar="MESSAGE_ID", help="The last message that both threads have.")
 @click.option("--title", metavar="TEXT", help="The new thread's. [default: as the other's]")
 @common
+@for_tenant
 def fork(thread: str, at: str, title: str | None, config_path: Path | None, as_json: bool) -> None:
     from entrypoints.thread_rendering import thread_json
 
@@ -40,6 +41,7 @@ def fork(thread: str, at: str, title: str | None, config_path: Path | None, as_j
 
         return await application.fork_thread.execute(
             ForkThreadCommand(
+                tenant=tenant_from(),
                 thread_id=await existing_thread_id(application, thread, path="THREAD_ID"),
                 message_id=last,
                 title=title,

@@ -11,7 +11,7 @@ import click
 from entrypoints.cli.conversation import beginning_of, when
 from entrypoints.cli.identifiers import session_id
 from entrypoints.cli.on_threads import reading_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, say
 from entrypoints.cli.wrapping import columns_of
 
@@ -65,6 +65,7 @@ Examples:
     "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many to list at most."
 )
 @common
+@for_tenant
 def list_threads(
     session: str | None,
     user: str | None,
@@ -134,13 +135,12 @@ async def _newest(
 ) -> "tuple[list[Thread], bool]":
     """At most `limit`, and whether there are more."""
     from application.use_cases.read_threads import ThreadPage
-    from domain.ids import DEFAULT_TENANT
 
     threads: list[Thread] = []
     page = ThreadPage(items=())
     while True:
         page = await reading.threads(
-            DEFAULT_TENANT,
+            tenant_from(),
             session_id=session,
             user=user,
             tag=tag,
@@ -156,10 +156,9 @@ async def _newest(
 
 async def _first_words(reading: "ReadThreads", thread: "Thread") -> str:
     from domain.errors import NotFound
-    from domain.ids import DEFAULT_TENANT
 
     try:
-        page = await reading.messages(DEFAULT_TENANT, thread.id, limit=1)
+        page = await reading.messages(tenant_from(), thread.id, limit=1)
     except NotFound:
         return ""  # it was deleted meanwhile
     return beginning_of(page.items[0].message.text) if page.items else ""

@@ -11,7 +11,7 @@ from entrypoints.cli.ask import memory_mode
 from entrypoints.cli.conversation import beginning_of
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import on_threads, reading_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, printable, say
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ Examples:
 )
 @click.option("--memory", "mode", metavar="MODE", help="window or summary. [default: as configured]")
 @common
+@for_tenant
 def memory(
     thread: str, context_depth: int | None, mode: str | None, config_path: Path | None, as_json: bool
 ) -> None:
@@ -64,12 +65,11 @@ def memory(
 
     async def run(application: "Application") -> "Injection":
         from application.use_cases.inject_memory import InjectMemoryCommand
-        from domain.ids import DEFAULT_TENANT
 
         defaults = application.settings.chat
         return await application.inject_memory.execute(
             InjectMemoryCommand(
-                tenant=DEFAULT_TENANT,
+                tenant=tenant_from(),
                 thread_id=thread_id,
                 depth=defaults.context_depth if context_depth is None else context_depth,
                 mode=defaults.memory if chosen is None else chosen,
@@ -86,10 +86,9 @@ def memory(
 
 
 async def _existing(reading: "Reading", text: str) -> "ThreadId":
-    from domain.ids import DEFAULT_TENANT
 
     thread_id = await existing_thread_id(reading, text, path="THREAD_ID")
-    return (await reading.read_threads.thread(DEFAULT_TENANT, thread_id)).id
+    return (await reading.read_threads.thread(tenant_from(), thread_id)).id
 
 
 def _print(injection: "Injection") -> None:

@@ -7,7 +7,7 @@ import click
 
 from entrypoints.cli.identifiers import message_id
 from entrypoints.cli.on_threads import on_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ Example:
 )
 @click.argument("message", metavar="MESSAGE_ID")
 @common
+@for_tenant
 def pin(message: str, config_path: Path | None, as_json: bool) -> None:
     _set(message, config_path, pinned=True, as_json=as_json)
 
@@ -39,6 +40,7 @@ Example:
 )
 @click.argument("message", metavar="MESSAGE_ID")
 @common
+@for_tenant
 def unpin(message: str, config_path: Path | None, as_json: bool) -> None:
     _set(message, config_path, pinned=False, as_json=as_json)
 
@@ -51,7 +53,9 @@ def _set(message: str, config_path: Path | None, *, pinned: bool, as_json: bool)
     async def run(application: "Application") -> "StoredMessage":
         from application.use_cases.pin_message import PinMessageCommand
 
-        return await application.pin_message.execute(PinMessageCommand(message_id=wanted, pinned=pinned))
+        return await application.pin_message.execute(
+            PinMessageCommand(tenant=tenant_from(), message_id=wanted, pinned=pinned)
+        )
 
     stored = on_threads(config_path, run)
     if as_json:

@@ -7,7 +7,7 @@ import click
 
 from entrypoints.cli.answer_options import answer_options, ask_from, check_variables
 from entrypoints.cli.identifiers import message_id
-from entrypoints.cli.options import common, quiet, settings_from
+from entrypoints.cli.options import common, for_tenant, quiet, settings_from
 from entrypoints.cli.output import warn
 from entrypoints.cli.sending import send_and_print
 
@@ -27,6 +27,7 @@ Examples:
 @click.argument("message", metavar="MESSAGE_ID")
 @answer_options
 @common
+@for_tenant
 def regenerate(message: str, config_path: Path | None, as_json: bool, **options: Any) -> int:
     answer = message_id(message, path="MESSAGE_ID")
     ask = ask_from(options, as_json=as_json, regenerates=answer)

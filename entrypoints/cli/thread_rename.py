@@ -7,7 +7,7 @@ import click
 
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import on_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, printable
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ Examples:
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag; may be given again.")
 @click.option("--no-tags", is_flag=True, help="Take its tags away.")
 @common
+@for_tenant
 def rename(
     thread: str,
     title: str | None,
@@ -54,6 +55,7 @@ def rename(
 
         return await application.change_thread.execute(
             ChangeThreadCommand(
+                tenant=tenant_from(),
                 thread_id=await existing_thread_id(application, thread, path="THREAD_ID"),
                 title=title,
                 clear_title=no_title,

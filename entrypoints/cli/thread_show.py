@@ -9,7 +9,7 @@ import click
 from entrypoints.cli.conversation import print_messages, print_thread
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import reading_threads
-from entrypoints.cli.options import common
+from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ Examples:
     "--last", type=click.IntRange(0), default=20, show_default=True, help="How many messages to show at most."
 )
 @common
+@for_tenant
 def show(thread: str, last: int, config_path: Path | None, as_json: bool) -> None:
     from entrypoints.thread_rendering import stored_message_json, thread_json
 
@@ -61,19 +62,18 @@ def show(thread: str, last: int, config_path: Path | None, as_json: bool) -> Non
 
 
 async def _read(application: "Reading", text: str, *, last: int) -> _Shown:
-    from domain.ids import DEFAULT_TENANT
 
     reading = application.read_threads
     thread = await reading.thread(
-        DEFAULT_TENANT, await existing_thread_id(application, text, path="THREAD_ID")
+        tenant_from(), await existing_thread_id(application, text, path="THREAD_ID")
     )
-    session = await reading.session(DEFAULT_TENANT, thread.session_id)
+    session = await reading.session(tenant_from(), thread.session_id)
     messages: list[StoredMessage] = []
     # What is said after the thread was read is left out, so that its length and what is shown agree.
     beyond: int | None = thread.length
     while beyond is not None and len(messages) < last:
         page = await reading.messages(
-            DEFAULT_TENANT, thread.id, beyond=beyond, limit=min(100, last - len(messages)), newest_first=True
+            tenant_from(), thread.id, beyond=beyond, limit=min(100, last - len(messages)), newest_first=True
         )
         messages += page.items
         beyond = page.next_position

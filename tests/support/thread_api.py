@@ -61,10 +61,11 @@ class ThreadAPI:
 
 
 async def stored_thread(
-    application: Application, turns: int = 1, *, tenant: Tenant = DEFAULT_TENANT
+    application: Application, turns: int = 1, *, tenant: Tenant = DEFAULT_TENANT, user: str | None = "ada"
 ) -> ChatRecord:
     """The last of as many chats of one thread, written straight to the store: none of them asked a model."""
     record = with_new_ids(application, new_chat("Question 1", "Answer 1", tenant=tenant))
+    record = attrs.evolve(record, session=attrs.evolve(record.session, user=user))
     await application.store.journal.commit(record)
     for number in range(2, turns + 1):
         record = with_new_ids(

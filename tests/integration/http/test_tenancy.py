@@ -7,6 +7,7 @@ is walked too.
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 import attrs
@@ -14,14 +15,16 @@ import attrs
 from application.use_cases.delete_thread import DeleteThreadCommand
 from application.use_cases.label_prompt import LabelPromptCommand
 from application.use_cases.version_prompt import VersionPromptCommand
-from domain.ids import Tenant
+from domain.access import ANYBODY, USER_SCOPES, Caller
+from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName
 from domain.prompt.source import PromptSource, Turn
 from domain.thread import ChatRecord
 from entrypoints.application import Application
 from entrypoints.http.openapi import document
 from entrypoints.http.routes.table import ROUTES
-from tests.support.http import serving
+from tests.support.callers import CallersByName, with_users_may
+from tests.support.http import Server, serving
 from tests.support.prompt_api import Answered
 from tests.support.thread_api import ABSENT, ThreadAPI, stored_thread
 
@@ -170,30 +173,70 @@ async def test_foreign_is_absent_on_every_route(database_url: str, tmp_path: Pat
     """The same status and the same body, but for the request's id and the id itself; and nothing is changed."""
     async with serving(tmp_path, database_url=database_url) as server:
         application = server.application
-        api = ThreadAPI(server)
         foreign = await stored_thread(application, turns=2, tenant=OTHER)
         await _make_prompt(application, "other_prompt")
         before = await _seen_by_the_other(application, foreign)
-        own = _ids(await stored_thread(application, turns=1))
-        deleted = await stored_thread(application, turns=1)
-        await application.delete_thread.execute(DeleteThreadCommand(thread_id=deleted.thread.id))
-        for place, walks in WALKS.items():
-            for walk in walks:
-                for body in walk.bodies:
-                    ids = _ids_to_try(
-                        walk.kind, foreign, deleted, in_path=place[1] in ("path.id", "path.message_id")
-                    )
-                    answers = {
-                        name: await _sent(api, place[0].partition(" ")[0], walk.path, body, own, each)
-                        for name, each in ids.items()
-                    }
-
-                    assert {404} == {each.status for each, _ in answers.values()}, (place, answers)
-                    assert 1 == len({words for _, words in answers.values()}), (place, answers)
+        await _walk(server, WALKS, foreign, DEFAULT_TENANT)
         after = await _seen_by_the_other(application, foreign)
 
     assert all(before)
     assert before == after
+
+
+async def test_row_1_a_key_of_a_tenant_sees_that_tenant_alone(tmp_path: Path) -> None:
+    """Nor what belongs to the one that is there where no key says otherwise, whose prompts in the database it can't name."""
+    ring = CallersByName(ANYBODY, acme=Caller(tenant=Tenant("acme")))
+    async with serving(tmp_path, change=ring.instead) as server:
+        application = server.application
+        foreign = await stored_thread(application, turns=2)
+        await _make_prompt(application, "other_prompt", tenant=DEFAULT_TENANT)
+        before = await _seen_by_the_other(application, foreign, tenant=DEFAULT_TENANT)
+        await _walk(server, WALKS, foreign, Tenant("acme"), as_caller="acme")
+        after = await _seen_by_the_other(application, foreign, tenant=DEFAULT_TENANT)
+
+    assert all(before)
+    assert before == after
+
+
+async def test_row_1_another_users_things_are_absent_to_a_bound_caller(tmp_path: Path) -> None:
+    """On every route, with every id, though the tenant is the same."""
+    ring = CallersByName(ANYBODY, ada=Caller(user="ada", scopes=USER_SCOPES))
+    walks = {place: walks for place, walks in WALKS.items() if walks[0].kind != "prompt"}
+    async with serving(tmp_path, change=lambda each: ring.instead(with_users_may(each, "explain"))) as server:
+        application = server.application
+        foreign = await stored_thread(application, turns=2, user="bob")
+        before = await _seen_by_the_other(application, foreign, tenant=DEFAULT_TENANT)
+        await _walk(server, walks, foreign, DEFAULT_TENANT, as_caller="ada")
+        async with application.store.unit_of_work(DEFAULT_TENANT) as work:
+            after = await work.messages.page(foreign.thread.id, limit=100)
+            thread, owner = (
+                await work.threads.get(foreign.thread.id),
+                await work.sessions.get(foreign.session.id),
+            )
+            of_bob = await work.threads.list(user="bob", limit=100)
+
+    assert before[2] == after
+    assert (foreign.thread.id,) == tuple(each.id for each in of_bob)
+    assert thread is not None
+    assert owner == foreign.session
+    assert thread.session_id == foreign.session.id
+
+
+def test_every_route_says_what_a_bound_caller_gets_of_it() -> None:
+    """One with an id of a user's thing in its path is checked before its handler, or keeps client's own ids apart."""
+    for entry in ROUTES:
+        if entry.policy in USER_SCOPES and "{" in entry.path and entry.owned != "all":
+            expected = {
+                "/threads/": "thread",
+                "/sessions/": "session",
+                "/messages/": "message",
+                "/chat/": "answer",
+                "/ui/chat/": "own",
+            }[entry.path.partition("{")[0]]
+
+            assert expected == entry.owned, entry.path
+        elif entry.policy not in USER_SCOPES:
+            assert entry.owned is None, entry.path
 
 
 async def test_a_foreign_prompt_is_no_system_prompt(database_url: str, tmp_path: Path) -> None:
@@ -225,6 +268,35 @@ async def test_lists_hold_nothing_foreign(database_url: str, tmp_path: Path) -> 
         assert 200 == each.status
         for secret in (foreign.thread.id, foreign.messages[0].id, "other_prompt", 'openai:gpt-4"'):
             assert secret.encode() not in each.raw
+
+
+async def _walk(
+    server: Server,
+    walks_by_place: Mapping[Place, tuple[Walk, ...]],
+    foreign: ChatRecord,
+    tenant: Tenant,
+    *,
+    as_caller: str | None = None,
+) -> None:
+    """Sends each request with the foreign id, and with others that name nothing: all are answered alike."""
+    application, api = server.application, ThreadAPI(server)
+    own = _ids(await stored_thread(application, turns=1, tenant=tenant))
+    deleted = await stored_thread(application, turns=1, tenant=tenant)
+    await application.delete_thread.execute(DeleteThreadCommand(tenant=tenant, thread_id=deleted.thread.id))
+    headers = {} if as_caller is None else {"Authorization": f"Bearer {as_caller}"}
+    for place, walks in walks_by_place.items():
+        for walk in walks:
+            for body in walk.bodies:
+                ids = _ids_to_try(
+                    walk.kind, foreign, deleted, in_path=place[1] in ("path.id", "path.message_id")
+                )
+                answers = {
+                    name: await _sent(api, place[0].partition(" ")[0], walk.path, body, own, each, headers)
+                    for name, each in ids.items()
+                }
+
+                assert {404} == {each.status for each, _ in answers.values()}, (place, answers)
+                assert 1 == len({words for _, words in answers.values()}), (place, answers)
 
 
 def _places(described: Any) -> Iterator[Place]:
@@ -279,39 +351,47 @@ def _ids_to_try(kind: Kind, foreign: ChatRecord, deleted: ChatRecord, *, in_path
 
 
 async def _sent(
-    api: ThreadAPI, method: str, path: str, body: Any, own: Mapping[str, str], given: str
+    api: ThreadAPI,
+    method: str,
+    path: str,
+    body: Any,
+    own: Mapping[str, str],
+    given: str,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Answered, str]:
     """The answer, and all of it that may not tell one id from another."""
     text = json.dumps([path, body])
     for name, each in {**own, "id": given}.items():
         text = text.replace(f"<{name}>", each)
     path, body = json.loads(text)
-    answered = await api.call(method, path, body)
+    answered = await api.call(method, path, body, headers=headers)
     problem = answered.body
     if not path.startswith("/v1/"):  # OpenAI's errors have it in the header alone
         assert problem.pop("request_id") == answered.headers["X-Request-ID"]
-    headers = {
+    told = {
         name: value
         for name, value in answered.headers.items()
         if name not in ("X-Request-ID", "Date", "Content-Length")
     }
-    return answered, json.dumps([problem, headers]).replace(given, "<id>")
+    return answered, json.dumps([problem, told]).replace(given, "<id>")
 
 
-async def _make_prompt(application: Application, name: str) -> None:
+async def _make_prompt(application: Application, name: str, *, tenant: Tenant = OTHER) -> None:
     """The other tenant's, with a label."""
     source = PromptSource(turns=(Turn(role="system", template="Other."),), variables=())
     await application.version_prompt.execute(
-        VersionPromptCommand(tenant=OTHER, name=PromptName(name), source=source, made_by="api")
+        VersionPromptCommand(tenant=tenant, name=PromptName(name), source=source, made_by="api")
     )
     await application.label_prompt.execute(
-        LabelPromptCommand(tenant=OTHER, name=PromptName(name), label="staging", weights=((1, 1),))
+        LabelPromptCommand(tenant=tenant, name=PromptName(name), label="staging", weights=((1, 1),))
     )
 
 
-async def _seen_by_the_other(application: Application, foreign: ChatRecord) -> list[Any]:
+async def _seen_by_the_other(
+    application: Application, foreign: ChatRecord, *, tenant: Tenant = OTHER
+) -> list[Any]:
     """All that is stored for it."""
-    async with application.store.unit_of_work(OTHER) as work:
+    async with application.store.unit_of_work(tenant) as work:
         return [
             await work.sessions.list(limit=100),
             await work.threads.list(limit=100),
