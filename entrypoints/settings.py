@@ -11,6 +11,7 @@ from application.ports.price_book import Price
 from domain.catalogue import Catalogue
 from domain.chat_defaults import ChatDefaults
 from domain.json_value import JSONValue
+from domain.limits.budget_rules import BudgetRules
 from domain.limits.rate import NO_LIMITS, RateLimits
 from domain.routing.settings import RoutingPolicy
 from domain.secret import Secret
@@ -169,6 +170,7 @@ class Settings:
     retention: RetentionSettings = RetentionSettings()
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
+    budgets: BudgetRules = BudgetRules()
     log: LogSettings = LogSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     warnings: tuple[str, ...] = ()

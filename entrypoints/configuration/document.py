@@ -240,6 +240,25 @@ class LimitsDocument:
     address: RateDocument | None = _field("Of each client address; its `rpm` counts every request.")
 
 
+BudgetTexts: TypeAlias = Annotated[tuple[Name, ...], OneOrMore(), Length(minimum=1, maximum=20)]
+
+
+@attrs.frozen(kw_only=True)
+class BudgetsDocument:
+    tenant: BudgetTexts | None = _field(
+        "Of each tenant, such as 200/month: USD in a day, a month or in total; `soft 100/month` warns and does not refuse."
+    )
+    tenants: Mapping[Name, BudgetTexts] | None = _field("Of single tenants, by name, in place of `tenant`.")
+    user: BudgetTexts | None = _field("Of each end user that requests name.")
+    thread: BudgetTexts | None = _field("Of each thread.")
+    wait_s: Annotated[float, Range(minimum=0, maximum=60)] | None = _field(
+        "How long a chat waits for money that is only reserved for others."
+    )
+    unpriced: Literal["refuse", "allow"] | None = _field(
+        "What happens under a budget to models whose price nobody knows; `allow` leaves them uncounted."
+    )
+
+
 @attrs.frozen(kw_only=True)
 class LogAreasDocument:
     http: LogLevel | None = _field("Requests, and what the HTTP server says.")
@@ -351,5 +370,6 @@ class Document:
     retention: RetentionDocument | None = _field("How long things are kept.")
     auth: AuthDocument | None = _field("Who may call.")
     limits: LimitsDocument | None = _field("How much may be asked for in a minute, and at a time.")
+    budgets: BudgetsDocument | None = _field("How much money may be spent, beside what each key may.")
     log: LogDocument | None = _field("Logging.")
     telemetry: TelemetryDocument | None = _field("Metrics and traces.")

@@ -12,13 +12,16 @@ from application.ports.price_book import Price
 from domain.catalogue import Catalogue
 from domain.chat_defaults import ChatDefaults
 from domain.errors import InvalidRequest
+from domain.limits.budget import Budget
+from domain.limits.budget_rules import BudgetRules
+from domain.limits.budget_text import parse_budget
 from domain.limits.rate import NO_LIMITS, RateLimits
 from domain.prompt.reference import PromptReference
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
 from domain.secret import Secret
 from entrypoints.configuration import environment, file, prices
 from entrypoints.configuration.catalogue import as_written, build_catalogue, resolve, shipped
-from entrypoints.configuration.document import Document, RateDocument, RoutingDocument
+from entrypoints.configuration.document import BudgetsDocument, Document, RateDocument, RoutingDocument
 from entrypoints.configuration.findings import Findings, Path, did_you_mean, flatten_origins
 from entrypoints.configuration.interpolation import interpolate
 from entrypoints.configuration.providers import STANDARD, Providers, resolve_providers
@@ -179,6 +182,7 @@ class _Resolver:
             retention=given(RetentionSettings(), document.retention),
             auth=auth,
             limits=limits,
+            budgets=self._budgets(document.budgets or BudgetsDocument()),
             log=self._log(),
             telemetry=self._telemetry(server),
             warnings=tuple(self.warnings),
@@ -296,6 +300,32 @@ class _Resolver:
                 key=_rates(document.key), user=_rates(document.user), address=_rates(document.address)
             )
         )
+
+    def _budgets(self, document: BudgetsDocument) -> BudgetRules:
+        read = self._budget_texts
+        defaults = BudgetRules()
+        return BudgetRules(
+            tenants={
+                name: read(texts, ("budgets", "tenants", name))
+                for name, texts in (document.tenants or {}).items()
+            },
+            tenant=read(document.tenant, ("budgets", "tenant")),
+            user=read(document.user, ("budgets", "user")),
+            thread=read(document.thread, ("budgets", "thread")),
+            wait_s=defaults.wait_s if document.wait_s is None else document.wait_s,
+            unpriced=document.unpriced or defaults.unpriced,
+        )
+
+    def _budget_texts(self, texts: tuple[str, ...] | None, path: Path) -> tuple[Budget, ...]:
+        found: list[Budget] = []
+        for index, text in enumerate(texts or ()):
+            plain = text.removeprefix("soft ")
+            try:
+                found.append(parse_budget(plain, soft=plain != text))
+            except InvalidRequest as error:
+                for fault in error.faults:
+                    self.findings.add((*path, index), fault.message)
+        return tuple(found)
 
     def _warn_of_workers(self, server: ServerSettings, redis: RedisSettings, limits: LimitSettings) -> None:
         if server.workers > 1 and redis.url is None and limits != LimitSettings():

@@ -22,6 +22,7 @@ from entrypoints.configuration.document import (
     LogDocument,
     LogFileDocument,
     ModelDocument,
+    OneOrMore,
     OTLPDocument,
     PromptDocument,
     ProviderDocument,
@@ -32,6 +33,7 @@ from entrypoints.configuration.document import (
     ServerDocument,
     TelemetryDocument,
     ThreadDocument,
+    written_name,
 )
 from entrypoints.settings import (
     AuthSettings,
@@ -59,6 +61,7 @@ _DEFAULTS: Final[Mapping[type, tuple[type, ...]]] = {
     ThreadDocument: (ThreadSettings,),
     RetentionDocument: (RetentionSettings,),
     AuthDocument: (AuthSettings,),
+    BudgetsDocument: (BudgetRules,),
     LogDocument: (LogSettings,),
     LogFileDocument: (LogFileSettings,),
     TelemetryDocument: (TelemetrySettings,),
@@ -92,7 +95,7 @@ def _class(cl: Any) -> dict[str, Any]:
             open_ended = True
             continue
         (inner,) = (each for each in get_args(field.type) if each is not type(None))
-        properties[field.name] = {
+        properties[written_name(field)] = {
             "description": field.metadata["doc"],
             **_or_reference(_type(inner)),
             **_default(cl, field.name),
@@ -123,9 +126,10 @@ def _type(target: Any) -> dict[str, Any]:
     if origin is Annotated:
         base, *rules = get_args(target)
         schema = _type(base)
-        for rule in rules:
+        bounds = [rule for rule in rules if not isinstance(rule, OneOrMore)]
+        for rule in bounds:
             schema |= _rule(rule, schema["type"])
-        return schema
+        return schema if len(bounds) == len(rules) else {"anyOf": [schema["items"], schema]}
     if origin is Literal:
         return {"type": "string", "enum": list(get_args(target))}
     if origin is tuple:

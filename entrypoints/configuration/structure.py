@@ -18,7 +18,7 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from entrypoints.configuration.document import Document, ProviderDocument
+from entrypoints.configuration.document import Document, OneOrMore, ProviderDocument, written_name
 from entrypoints.configuration.findings import Findings, Path, did_you_mean
 from entrypoints.configuration.limits import Unfit, check
 from entrypoints.configuration.raw import YAML_ERRORS, Raw, Tree
@@ -44,7 +44,8 @@ def _unfold(error: Exception, path: Path) -> list[tuple[Path, str]]:
     """Every leaf of cattrs' tree of exceptions, with the path that the notes spell."""
     if isinstance(error, ClassValidationError):
         noted, others = error.group_exceptions()
-        found = [each for inner, note in noted for each in _unfold(inner, (*path, note.name))]
+        written = {field.name: written_name(field) for field in attrs.fields(error.cl)}
+        found = [each for inner, note in noted for each in _unfold(inner, (*path, written[note.name]))]
         return found + [each for inner in others for each in _unfold(inner, path)]
     if isinstance(error, IterableValidationError):
         listed, rest = error.group_exceptions()
@@ -58,7 +59,7 @@ def _unfold(error: Exception, path: Path) -> list[tuple[Path, str]]:
 
 
 def _unknown(key: str, cl: type) -> str:
-    known = [field.name for field in attrs.fields(cl)]
+    known = [written_name(field) for field in attrs.fields(cl)]
     return f"unknown setting{did_you_mean(key, known) or '; known: ' + ', '.join(known)}"
 
 
@@ -185,8 +186,11 @@ def _mapping(value: object, target: Any) -> dict[str, Any]:
 
 def _annotated(target: Any) -> _Hook:
     base, *rules = get_args(target)
+    may_be_bare = any(isinstance(rule, OneOrMore) for rule in rules)
 
     def hook(value: object, _: object) -> object:
+        if may_be_bare and not isinstance(value, list):
+            return (_CONVERTER.structure(value, get_args(base)[0]),)
         made: Any = _CONVERTER.structure(value, base)
         for rule in rules:
             check(made, rule)
@@ -196,8 +200,13 @@ def _annotated(target: Any) -> _Hook:
 
 
 def _class(cl: Any) -> _Hook:
-    fields = {field.name for field in attrs.fields(cl)}
-    structured = make_dict_structure_fn(cl, _CONVERTER, _cattrs_forbid_extra_keys=True)
+    fields = {written_name(field) for field in attrs.fields(cl)}
+    renamed: dict[str, Any] = {
+        field.name: override(rename=written_name(field))
+        for field in attrs.fields(cl)
+        if written_name(field) != field.name
+    }
+    structured = make_dict_structure_fn(cl, _CONVERTER, _cattrs_forbid_extra_keys=True, **renamed)
 
     def hook(value: object, _: object) -> object:
         if not isinstance(value, dict):

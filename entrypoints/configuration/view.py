@@ -9,6 +9,9 @@ import attrs
 
 from application.ports.chat_provider import ProviderConfig
 from application.ports.price_book import Price
+from domain.limits.budget import Budget
+from domain.limits.budget_rules import BudgetRules
+from domain.limits.budget_text import budget_text
 from domain.limits.rate import RateLimits
 from domain.secret import Secret
 from entrypoints.configuration.findings import Path, render_path
@@ -53,11 +56,28 @@ def settings_view(settings: Settings) -> dict[str, Any]:
         "limits": {
             name: rates_view(limits) for name, limits in attrs.asdict(settings.limits, recurse=False).items()
         },
+        "budgets": _budgets(settings.budgets),
         "log": _plain(attrs.asdict(settings.log)),
         "telemetry": {
             **_plain(attrs.asdict(settings.telemetry)),
             "otlp": None if settings.telemetry.otlp is None else _otlp(settings.telemetry.otlp),
         },
+    }
+
+
+def _budgets(rules: BudgetRules) -> dict[str, Any]:
+    """As the file has them."""
+
+    def texts(budgets: tuple[Budget, ...]) -> list[str]:
+        return [f"soft {budget_text(each)}" if each.soft else budget_text(each) for each in budgets]
+
+    return {
+        "tenant": texts(rules.tenant),
+        "tenants": {name: texts(budgets) for name, budgets in rules.tenants.items()},
+        "user": texts(rules.user),
+        "thread": texts(rules.thread),
+        "wait_s": rules.wait_s,
+        "unpriced": rules.unpriced,
     }
 
 

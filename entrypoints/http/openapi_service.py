@@ -165,6 +165,10 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "defaults": ref("Defaults", "What a chat gets where it says nothing."),
             "threads": ref("ThreadPolicy", "How threads are kept."),
             "limits": ref("Limits", "What a request may be at most."),
+            "budget": {
+                "description": "Where the caller's budgets stand; null without one, and while the database is away.",
+                "oneOf": [ref("Budget"), {"type": "null"}],
+            },
             "features": object_of(FLAG, "What this version can do: feature to true or false."),
             "warnings": list_of(TEXT, "What the operator should know, such as models that are retired."),
         },
@@ -227,7 +231,10 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "provider": text("The provider that serves it."),
             "capabilities": list_of(TEXT, "What it can do, such as `tools` or `images`."),
             "limits": ref("ModelLimits", "What it takes and gives at most."),
-            "price": ref_or_null("Price", "What it costs; null where unknown."),
+            "price": ref_or_null("Price", "What it costs today; null where unknown."),
+            "coming_prices": list_of(
+                ref("Price"), "What is configured to hold from a later day on, the next first."
+            ),
             "lifecycle": ref("Lifecycle", "Whether and when it ends."),
             "health": choice(
                 ("ok", "degraded", "down", "cooling", "unavailable"),
@@ -257,7 +264,20 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
         {
             "input_per_mtok_usd": money("Of the prompt."),
             "output_per_mtok_usd": money("Of the answer."),
+            "from": nullable(
+                "string", "The first day (UTC) on which it holds; null where it has ever since."
+            ),
             "cached_input_per_mtok_usd": money("Of the part of the prompt that the provider has cached."),
+            "cache_write_per_mtok_usd": nullable(
+                "string",
+                "Of the part that its cache takes in. USD, a decimal; null where that costs what the rest does.",
+            ),
+            "cache_write_1h_per_mtok_usd": nullable(
+                "string", "Of what its cache keeps for an hour; null as before."
+            ),
+            "image_input_per_mtok_usd": nullable("string", "Of images in the prompt; null as before."),
+            "audio_input_per_mtok_usd": nullable("string", "Of sound in the prompt; null as before."),
+            "audio_output_per_mtok_usd": nullable("string", "Of sound in the answer; null as before."),
         },
     ),
     "Lifecycle": record(

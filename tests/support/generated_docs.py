@@ -65,7 +65,7 @@ def _fields(schema: dict[str, Any]) -> dict[str, Any]:
     """The settings that a section holds, or that each of its named entries holds."""
     extra = schema.get("additionalProperties")
     if isinstance(extra, dict):
-        return dict(extra.get("properties", {}))
+        return dict(extra.get("anyOf", [extra])[0].get("properties", {}))
     return dict(schema.get("properties", {}))
 
 

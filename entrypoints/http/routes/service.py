@@ -24,7 +24,7 @@ from entrypoints.http.readiness import answer_readiness
 from entrypoints.http.state import STATE
 from entrypoints.http.thread_body import MAX_PAGE
 from entrypoints.prompt_reloader import prompt_file_warnings
-from entrypoints.rendering import money, to_json
+from entrypoints.rendering import budget_json, money, to_json
 
 _JSON: Final = "application/json"
 _NO_PROMPTS: Final = "prompts: they can't be read right now, as the database is away; ask again shortly"
@@ -42,7 +42,12 @@ async def config(request: web.Request) -> web.StreamResponse:
             default_fault = await application.default_prompt_fault(tenant=caller.tenant)
     except StorageUnavailable:  # a UI can draw itself without them
         prompts, default_fault = None, None
-    described = config_json(application, caller, prompts, default_fault=default_fault)
+    budget: tuple[BudgetState, ...] = ()
+    try:
+        budget = await application.read_budgets.execute(caller)
+    except StorageUnavailable:
+        pass  # as above; each answer has it too
+    described = config_json(application, caller, prompts, default_fault=default_fault, budget=budget)
     return web.Response(body=to_json(described), content_type=_JSON)
 
 
@@ -70,9 +75,11 @@ def config_json(
     prompts: Sequence[PromptEntry] | None,
     *,
     default_fault: str | None = None,
+    budget: Sequence[BudgetState] = (),
 ) -> dict[str, JSONValue]:
     """
     Args:
+        budget: where the caller's budgets stand.
         prompts: the first of them; None where they can't be read.
         default_fault: what is wrong with the configured prompt.
     """
@@ -124,6 +131,7 @@ def config_json(
             "max_attempts": settings.routing.max_attempts,
             "deadline_s": settings.routing.deadline_s,
         },
+        "budget": budget_json(budget),
         "features": {
             "streaming": True,
             "explain": True,

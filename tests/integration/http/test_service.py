@@ -36,8 +36,11 @@ CONFIG_KEYS = {
     "limits.max_title_characters", "models.capabilities",
     "models.health", "models.id", "models.lifecycle.replaced_by", "models.lifecycle.retired",
     "models.lifecycle.retired_on", "models.limits.context_window", "models.limits.max_output_tokens",
-    "models.price", "models.price.cached_input_per_mtok_usd", "models.price.input_per_mtok_usd",
-    "models.price.output_per_mtok_usd", "models.provider", "passes", "prompts.description", "prompts.labels",
+    "models.coming_prices", "models.price", "models.price.audio_input_per_mtok_usd",
+    "models.price.audio_output_per_mtok_usd", "models.price.cache_write_1h_per_mtok_usd",
+    "models.price.cache_write_per_mtok_usd", "models.price.cached_input_per_mtok_usd", "models.price.from",
+    "models.price.image_input_per_mtok_usd", "models.price.input_per_mtok_usd", "models.price.output_per_mtok_usd",
+    "models.provider", "passes", "prompts.description", "prompts.labels",
     "prompts.name", "prompts.prompt_version", "threads.deleted_threads_days", "threads.max_queued",
     "threads.max_wait_s", "threads.messages_days", "threads.summary_model", "threads.when_busy", "warnings",
 }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
+from application.ports.price_book import Price
 from domain.model import ModelRef
 from domain.secret import Secret
 from entrypoints.configuration.load import load_settings
@@ -284,7 +285,45 @@ def test_models_and_aliases_and_prices_are_the_files_own(load: Load) -> None:
 
     assert (spec.max_output_tokens, spec.context_window) == (7, 8192)
     assert frozenset({"tools"}) == settings.catalogue.resolve("demo:new", today=TODAY).capabilities
-    assert Decimal("0.1") == settings.prices["openai:gpt-4"].input_per_mtok
+    assert settings.prices["openai:gpt-4"] == Price(input_per_mtok=Decimal("0.1"))
+
+
+def test_prices_may_begin_on_a_day(load: Load) -> None:
+    """One, or a list in whichever order; a day is one without quotes and in them."""
+    settings = load(
+        """
+        prices:
+          "openai:gpt-4": {from: 2026-12-01, input_per_mtok: 1, output_per_mtok: 2}
+          "openai:gpt-5":
+            - {from: "2027-01-01", input_per_mtok: 5, output_per_mtok: 6, cache_write_1h_per_mtok: 7}
+            - {input_per_mtok: 3, output_per_mtok: 4}
+        """
+    )
+
+    assert settings.prices == {
+        "openai:gpt-4": Price(
+            starts_on=datetime.date(2026, 12, 1), input_per_mtok=Decimal(1), output_per_mtok=Decimal(2)
+        ),
+        "openai:gpt-5": (
+            Price(input_per_mtok=Decimal(3), output_per_mtok=Decimal(4)),
+            Price(
+                starts_on=datetime.date(2027, 1, 1),
+                input_per_mtok=Decimal(5),
+                output_per_mtok=Decimal(6),
+                cache_write_1h_per_mtok=Decimal(7),
+            ),
+        ),
+    }
+
+
+def test_half_a_price_is_warned_of(load: Load) -> None:
+    """It is none, which nobody would guess who wrote it."""
+    settings = load("prices: {'demo:demo': [{input_per_mtok: 1}, {from: 2027-01-01, output_per_mtok: 1}]}")
+
+    assert [warning for warning in settings.warnings if warning.startswith("prices")] == [
+        'prices["demo:demo"][0]: has no `output_per_mtok`, so nobody knows what an answer costs; add it',
+        'prices["demo:demo"][1]: has no `input_per_mtok`, so nobody knows what an answer costs; add it',
+    ]
 
 
 def test_retired_model_is_rerouted_where_the_file_says_so(load: Load) -> None:

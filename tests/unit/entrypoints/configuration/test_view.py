@@ -19,7 +19,9 @@ ENVIRON = {
 TEXT = """
 providers:
   x: {kind: demo, client_secret: "${K}", headers: {Authorization: "Bearer ${K}"}, region: eu}
-prices: {"demo:demo": {input_per_mtok: 0.10}}
+prices:
+  "demo:demo": {input_per_mtok: 0.10}
+  "openai:gpt-5": [{input_per_mtok: 1}, {from: 2026-12-01, input_per_mtok: 2}]
 """
 
 
@@ -35,6 +37,7 @@ def test_no_secret_is_in_the_view(tmp_path: Path) -> None:
     assert view["database"]["url"] == "postgresql://u:****@h/d?password=****"
     assert view["redis"]["url"] == "rediss://:****@h:1/0"
     assert view["prices"]["demo:demo"]["input_per_mtok"] == "0.1"
+    assert [price.get("from") for price in view["prices"]["openai:gpt-5"]] == [None, "2026-12-01"]
 
 
 def test_view_holds_every_setting(tmp_path: Path) -> None:
