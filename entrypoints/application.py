@@ -34,6 +34,7 @@ from application.use_cases.open_thread import OpenThread
 from application.use_cases.pin_message import PinMessage
 from application.use_cases.rate_message import RateMessage
 from application.use_cases.read_anomalies import ReadAnomalies
+from application.use_cases.read_budgets import ReadBudgets
 from application.use_cases.read_client_chat import ReadClientChat
 from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
@@ -66,6 +67,7 @@ class Application:
     stop_answer: StopAnswer
     continue_chat: ContinueChat
     resume_chat: ResumeChat
+    read_budgets: ReadBudgets
     read_client_chat: ReadClientChat
     explain_chat: ExplainChat
     describe_service: DescribeService

@@ -119,6 +119,9 @@ async def running(
         rate_limiter = container.rate_limiter()
         stack.push_async_callback(rate_limiter.aclose)
         await rate_limiter.start()
+        budget_keeper = container.budget_keeper()
+        stack.push_async_callback(budget_keeper.aclose)
+        budget_keeper.start()
         housekeeper = container.housekeeper()
         stack.push_async_callback(housekeeper.aclose)
         background = container.background()
@@ -145,6 +148,7 @@ def _application(container: "Container", reloader: "ConfigReloader") -> "Applica
         stop_answer=container.stop_answer(),
         continue_chat=container.continue_chat(),
         resume_chat=container.resume_chat(),
+        read_budgets=container.read_budgets(),
         read_client_chat=container.read_client_chat(),
         explain_chat=container.explain_chat(),
         describe_service=container.describe_service(),

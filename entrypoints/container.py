@@ -36,6 +36,8 @@ from application.services.accounting import Accounting
 from application.services.admission import Admission
 from application.services.anomaly_watch import AnomalyWatch
 from application.services.background import Background
+from application.services.budget_keeper import BudgetKeeper
+from application.services.chat_budgets import ChatBudgets
 from application.services.compilation import Compilation
 from application.services.completion import Completion
 from application.services.failover import Failover
@@ -50,7 +52,7 @@ from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import PromptWriting
-from application.services.purse import UNLIMITED, Budgets
+from application.services.purse import Budgets
 from application.services.request_assembly import RequestAssembly
 from application.services.retelling import Retelling
 from application.services.route_health import RouteHealth
@@ -78,6 +80,7 @@ from application.use_cases.pin_message import PinMessage
 from application.use_cases.prune_store import PruneStore
 from application.use_cases.rate_message import RateMessage
 from application.use_cases.read_anomalies import ReadAnomalies
+from application.use_cases.read_budgets import ReadBudgets
 from application.use_cases.read_client_chat import ReadClientChat
 from application.use_cases.read_feedback import ReadFeedback
 from application.use_cases.read_prompts import ReadPrompts
@@ -420,7 +423,17 @@ class Container(containers.DeclarativeContainer):
         spans=otlp,
         content=providers.Callable(_content_sink, settings, log, otlp),
     )
-    budgets: providers.Provider[Budgets] = providers.Object(UNLIMITED)
+    budget_keeper = providers.Singleton(BudgetKeeper, ledger=store.provided.budgets, clock=clock, ids=ids)
+    budgets: providers.Singleton[Budgets] = providers.Singleton(
+        ChatBudgets,
+        rules=settings.provided.budgets,
+        keeper=budget_keeper,
+        ledger=store.provided.budgets,
+        prices=prices,
+        clock=clock,
+        telemetry=telemetry,
+    )
+    read_budgets = providers.Singleton(ReadBudgets, budgets=budgets)
     send_chat = providers.Singleton(
         SendChat,
         budgets=budgets,
@@ -486,7 +499,9 @@ class Container(containers.DeclarativeContainer):
     rate_message = providers.Singleton(RateMessage, unit_of_work=store.provided.unit_of_work, clock=clock)
     read_feedback = providers.Singleton(ReadFeedback, unit_of_work=store.provided.unit_of_work)
     export_rated = providers.Singleton(ExportRated, unit_of_work=store.provided.unit_of_work)
-    report_usage = providers.Singleton(ReportUsage, unit_of_work=store.provided.unit_of_work, clock=clock)
+    report_usage = providers.Singleton(
+        ReportUsage, unit_of_work=store.provided.unit_of_work, clock=clock, keys=store.provided.keys
+    )
     prune_store = providers.Singleton(
         PruneStore,
         maintenance=store.provided.maintenance,

@@ -12,12 +12,14 @@ from domain.message import TextPart
 from entrypoints.memory_rendering import context_json, memory_json
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Sequence
 
     from domain.answer import ChatAnswer, ChatStarted, Reset, ToolCallGrew
     from domain.attempt import Attempt
     from domain.chat import ChatRequest, OutputConstraint, Tool, ToolChoice
     from domain.explanation import CostView, Explanation, TokenView, WireView
+    from domain.limits.budget import BudgetState
     from domain.message import ImagePart, Message, Part, ToolCall
     from domain.prompt.compiled import RenderedPrompt
     from domain.usage import Usage
@@ -88,8 +90,37 @@ def answer_json(answer: "ChatAnswer") -> dict[str, JSONValue]:
         "cost_usd": money(answer.cost_usd),
         "attempts": [_attempt(each) for each in answer.attempts],
         "context": context_json(answer.context),
+        "budget": budget_json(answer.budget),
         "warnings": list(answer.warnings),
     }
+
+
+def budget_json(states: "Sequence[BudgetState]") -> dict[str, JSONValue] | None:
+    """What is left under all hard budgets together, and each; None where there is none."""
+    if not states:
+        return None
+    hard = [state for state in states if not state.soft]
+    tightest = min(hard, key=lambda state: state.left_usd, default=None)
+    return {
+        "left_usd": None if tightest is None else money(tightest.left_usd),
+        "resets_at": None if tightest is None else _moment(tightest.resets_at),
+        "budgets": [
+            {
+                "subject": state.subject,
+                "period": state.period,
+                "soft": state.soft,
+                "limit_usd": money(state.limit_usd),
+                "spent_usd": money(state.spent_usd),
+                "left_usd": money(state.left_usd),
+                "resets_at": _moment(state.resets_at),
+            }
+            for state in states
+        ],
+    }
+
+
+def _moment(at: "datetime.datetime | None") -> str | None:
+    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _attempt(attempt: "Attempt") -> dict[str, JSONValue]:

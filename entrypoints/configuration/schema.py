@@ -10,12 +10,14 @@ import attrs
 
 from application.ports.chat_provider import ProviderConfig, Timeouts
 from domain.chat_defaults import ChatDefaults
+from domain.limits.budget_rules import BudgetRules
 from domain.model import ModelSpec
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
 from domain.secret import Secret
 from entrypoints.configuration.document import (
     AuthDocument,
     BreakerDocument,
+    BudgetsDocument,
     DatabaseDocument,
     Document,
     Length,

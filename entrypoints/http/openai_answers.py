@@ -25,7 +25,8 @@ FINISH_REASONS: Final[Mapping[FinishReason, str]] = {
 _IN_WORDS: Final = frozenset(("content_filter", "length", "stopped"))
 """Why an answer in JSON ended whose output is a string: that is its text then."""
 _LOR3: Final = (
-    "message_id", "thread_id", "session_id", "prompt_version", "format", "cost_usd", "attempts", "context", "warnings",
+    "message_id", "thread_id", "session_id", "prompt_version", "format", "cost_usd", "attempts", "context", "budget",
+    "warnings",
 )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ EXAMPLE_ANSWER: Final[JSONObject] = {
         {"model": "anthropic:claude-opus-5-5", "outcome": "ok", "latency_ms": 1480},
     ],
     "context": {"injected": 0, "dropped": 0, "pinned": 0, "summarised": 0, "left_out": []},
+    "budget": None,
     "warnings": [],
 }
 
@@ -83,7 +84,33 @@ ANSWER_SCHEMAS: Final[Mapping[str, JSONObject]] = {
                 "description": "How much of the thread went into the prompt; null where an older answer is told again.",
                 "oneOf": [ref("ContextUse"), {"type": "null"}],
             },
+            "budget": {
+                "description": "Where the caller's budgets stand after it; null without one.",
+                "oneOf": [ref("Budget"), {"type": "null"}],
+            },
             "warnings": list_of(TEXT, "What to know, such as options left out or a model that is retired."),
+        },
+    ),
+    "Budget": record(
+        "Where budgets stand.",
+        {
+            "left_usd": nullable(
+                "string", "What all hard budgets leave; null where there are soft ones alone."
+            ),
+            "resets_at": nullable("string", "When the one that leaves the least begins anew; null: never."),
+            "budgets": list_of(ref("BudgetState"), "Each of them."),
+        },
+    ),
+    "BudgetState": record(
+        "Where one budget stands.",
+        {
+            "subject": choice(("key", "tenant", "user", "thread"), "Whose it is."),
+            "period": choice(("day", "month", "total"), "In which time; days and months are UTC's."),
+            "soft": flag("True where it warns and does not refuse."),
+            "limit_usd": text("What may be spent in the period, in USD, a decimal.", example="50"),
+            "spent_usd": text("What is spent.", example="12.5"),
+            "left_usd": text("What is left, less what is reserved for chats under way.", example="37.5"),
+            "resets_at": nullable("string", "When the period ends; null for `total`."),
         },
     ),
     "Usage": record(
@@ -154,7 +181,11 @@ ANSWER_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "request_id": text("The request in lor3's log."),
             "retryable": flag("Whether the same request may succeed later."),
             "errors": list_of(ref("Fault"), "Bad input: every fault at once."),
+            "budget": {
+                "description": "`budget_exceeded`: the budget that is in the way; null where it is not the caller's to see.",
+                "oneOf": [ref("Budget"), {"type": "null"}],
+            },
         },
-        optional=("errors",),
+        optional=("errors", "budget"),
     ),
 }

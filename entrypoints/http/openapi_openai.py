@@ -106,6 +106,10 @@ OPENAI_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "cost_usd": money("What the calls cost."),
             "attempts": list_of(ref("Attempt"), "The calls that were sent, in order; the last one answered."),
             "context": ref("ContextUse", "How much of the thread went into the prompt."),
+            "budget": {
+                "description": "As in an answer of `POST /chat`.",
+                "oneOf": [ref("Budget"), {"type": "null"}],
+            },
             "warnings": list_of(TEXT, "What to know, such as options that were left out."),
             "estimated": flag("True where lor3 counted the tokens by itself."),
         },

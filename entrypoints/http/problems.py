@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import attrs
 
-from domain.errors import ConfigurationError, Fault, InvalidRequest, LorError
+from domain.errors import BudgetExceeded, ConfigurationError, Fault, InvalidRequest, LorError
 from domain.json_value import JSONValue
+from entrypoints.rendering import budget_json
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -112,6 +113,8 @@ def problem_json(error: LorError, *, request_id: str) -> dict[str, JSONValue]:
         "request_id": request_id,
         "retryable": error.retryable,
     }
+    if isinstance(error, BudgetExceeded):
+        problem["budget"] = None if error.budget is None else budget_json((error.budget,))
     faults = faults_of(error)
     if faults:
         problem["errors"] = [{"path": fault.path, "message": fault.message} for fault in faults]

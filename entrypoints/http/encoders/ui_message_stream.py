@@ -78,6 +78,7 @@ _METADATA: Final = (
     "cost_usd",
     "attempts",
     "context",
+    "budget",
     "warnings",
 )
 """Of the answer object; the rest of it stands in the message's parts."""

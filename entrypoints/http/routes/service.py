@@ -12,6 +12,7 @@ from application.use_cases.read_prompts import PromptEntry
 from domain.access import Caller
 from domain.errors import StorageUnavailable
 from domain.json_value import JSONValue
+from domain.limits.budget import BudgetState
 from domain.thread import MAX_PINNED
 from domain.thread_words import MAX_TAG, MAX_TAGS, MAX_TITLE
 from entrypoints.application import Application
