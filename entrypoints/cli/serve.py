@@ -37,7 +37,8 @@ _ANNOUNCED: Final = "announced"
 @click.command(
     help="""Serve the HTTP API until SIGTERM or Ctrl-C, then finish what is under way.
 
-Without API keys lor3 listens to this machine only. SIGHUP reads the configuration and the prompt files again.
+Without API keys (`lor3 key create`) lor3 listens to this machine only. SIGHUP reads the configuration and the
+prompt files again.
 
 \b
 Examples:
@@ -84,6 +85,8 @@ def serve(
     if worker is not None:
         return _run(_serve_while_parent_lives(settings, read, worker, meeting_place, hang_up))
     warn(settings.warnings)
+    if settings.server.workers > 1 and not settings.opens_without_keys:
+        asyncio.run(_demand_keys(settings))  # here, once: a worker that refuses would be started again and again
     with _claim(settings.server.host, settings.server.port) as claimed:
         port = claimed.getsockname()[1]
         if settings.server.workers > 1:
@@ -94,10 +97,23 @@ def serve(
                     arguments=_worker_arguments(settings, port, config_path, folder, as_json=as_json),
                     workers=settings.server.workers,
                     grace_s=settings.server.drain_s + 15.0,
-                    announce=_announce_when_up(settings, port, partial(_note_announced, folder), as_json=as_json),
+                    announce=_announce_when_up(
+                        settings, port, partial(_note_announced, folder), as_json=as_json
+                    ),
                     hang_up=hang_up,
                 )
     return _run(_serve_announced(settings, read, port, hang_up, as_json=as_json))
+
+
+async def _demand_keys(settings: "Settings") -> None:
+    from entrypoints.bootstrap import open_store
+    from entrypoints.exposure import demand_keys
+
+    store = open_store(settings)
+    try:
+        await demand_keys(settings, store.keys)
+    finally:
+        await store.aclose()
 
 
 def _collect_rarely() -> None:
@@ -172,7 +188,9 @@ async def _announce_when_up(
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     workers = settings.server.workers
     log = settings.log
-    if as_json or (log.to == "stdout" and (log.format == "json" or (log.format == "auto" and not os.isatty(1)))):
+    if as_json or (
+        log.to == "stdout" and (log.format == "json" or (log.format == "auto" and not os.isatty(1)))
+    ):
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         said = {"time": now, "level": "info", "event": "listening", "area": "server"}
         line = json.dumps({**said, "url": url, "workers": workers})
@@ -203,7 +221,9 @@ def _write_aside(line: bytes, written: Callable[[], object]) -> None:
 def _note_announced(folder: str | None) -> None:
     """Lets the workers log."""
     if folder is not None:
-        with suppress(OSError):  # the folder is gone with the supervisor's end; workers wait half a minute at most
+        with suppress(
+            OSError
+        ):  # the folder is gone with the supervisor's end; workers wait half a minute at most
             (Path(folder) / _ANNOUNCED).touch()
 
 
