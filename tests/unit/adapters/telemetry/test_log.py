@@ -10,17 +10,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 import pytest
 
+from adapters.telemetry import log_areas
 from adapters.telemetry.drop_count import LOG_DROPS
 from adapters.telemetry.log import LogTelemetry
 from adapters.telemetry.log_line import json_line, text_line
+from adapters.telemetry.log_sinks import RotatingFile
+from application.services.request_scope import RequestScope, enter
 from domain.model import ModelRef
-from domain.telemetry import AttemptEnded, BreakerMoved, ChatAnswered, ChatReplayed, RequestServed
+from domain.telemetry import (
+    AttemptEnded,
+    BreakerMoved,
+    ChatAnswered,
+    ChatReplayed,
+    ChatSaid,
+    CommitEnded,
+    Event,
+    PassRan,
+    RequestServed,
+)
 from domain.usage import Usage
+from entrypoints.configuration.document import LogAreasDocument
 
 MODEL = ModelRef("openai", "gpt-4")
 ANSWERED = ChatAnswered(
@@ -178,6 +192,7 @@ async def test_a_blocked_sink_drops_and_counts_and_never_blocks() -> None:
     await log.aclose()
     assert time.perf_counter() - started < 6
     os.close(reader)  # ends the thread's write
+    assert log._stream is not None
     log._stream.close(5)
     os.close(writer)
 
@@ -213,3 +228,100 @@ async def test_emit_costs_microseconds(tmp_path: Path) -> None:
         await log.aclose()
 
     assert best < 500e-6
+
+
+async def test_levels_are_set_by_area(tmp_path: Path) -> None:
+    """Of events and of loggers alike; libraries' bodies stay out whatever is said."""
+    served = RequestServed(request_id="r", route="/threads", method="GET", status=200, duration_s=1)
+    attempt = AttemptEnded(request_id="r", model=MODEL, outcome="ok", duration_s=1)
+    fd = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    log = LogTelemetry(
+        "info", "json", fd=fd, areas={"providers": "debug", "http": "warning", "storage": "error"}
+    )
+    log.emit(served)
+    log.emit(attempt)
+    logging.getLogger("lor3.store").warning("hidden")
+    logging.getLogger("lor3.store").error("shown")
+    logging.getLogger("adapters.providers.http_provider").info("shown")
+    logging.getLogger("openai").debug("CANARY")
+    logging.getLogger("lor3.http").info("hidden")
+    logging.getLogger("some.library").info("hidden")
+    await log.aclose()
+    os.close(fd)
+
+    assert [(line["area"], line["event"]) for line in _lines(tmp_path / "log")] == [
+        ("providers", "attempt ended"),
+        ("storage", "shown"),
+        ("providers", "shown"),
+    ]
+
+
+async def test_every_line_of_a_request_has_its_id(tmp_path: Path) -> None:
+    """From deep inside too, with tenant and key; another request's event is not made this one's, and a scope that has
+    ended counts for nothing."""
+    scope = RequestScope(request_id="req-7", tenant="acme", key_id="k")
+    enter(scope)
+    with _log(tmp_path / "log", "debug", "json") as log:
+        logging.getLogger("adapters.providers.http_provider").warning("slow")
+        log.emit(BreakerMoved(model=MODEL, state="open"))
+        log.emit(AttemptEnded(request_id="req-7", model=MODEL, outcome="ok", duration_s=1))
+        log.emit(AttemptEnded(request_id="other", model=MODEL, outcome="ok", duration_s=1))
+        scope.ended = True
+        logging.getLogger("lor3.redis").warning("later")
+        await log.aclose()
+    told = [
+        (line.get("request_id"), line.get("tenant"), line.get("key_id")) for line in _lines(tmp_path / "log")
+    ]
+
+    assert told == [("req-7", "acme", "k")] * 3 + [("other", None, None), (None, None, None)]
+
+
+async def test_contents_are_redacted(tmp_path: Path) -> None:
+    """Prompts and answers, where they are switched on; a line break in them begins no line."""
+    said = ChatSaid(
+        request_id="r", tenant="t", key_id=None, message_id="m", model=MODEL,
+        prompt=(("system", "be kind"), ("user", "my key is sk-proj-abcdefgh12345678\nand mail a.b@c.example")),
+        answer="card 4111 1111 1111 1111 " + "x" * 3000,
+    )  # fmt: skip
+    with _log(tmp_path / "log", "info", "json") as log:
+        log.emit(said)
+        await log.aclose()
+    [line] = _lines(tmp_path / "log")
+
+    assert line["prompt"] == "system: be kind\n\nuser: my key is [redacted key]\nand mail [redacted e-mail]"
+    assert line["answer"] == "card [redacted card] " + "x" * 3000
+    assert "sk-proj" not in repr(said)
+    assert "4111" not in repr(said)
+
+
+async def test_stream_and_files_get_the_same_lines(tmp_path: Path) -> None:
+    """Files hold JSON, whoever reads the stream."""
+    fd = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    log = LogTelemetry("info", "text", fd=fd, file=RotatingFile(tmp_path / "file", 10_000, 1))
+    log.emit(ANSWERED)
+    await log.aclose()
+    os.close(fd)
+
+    assert "chat answered" in (tmp_path / "log").read_text()
+    assert [line["event"] for line in _lines(tmp_path / "file")] == ["chat answered"]
+
+
+async def test_a_log_that_goes_nowhere_takes_everything() -> None:
+    """`to: none`."""
+    log = LogTelemetry("debug", "json", to="none")
+    log.emit(ANSWERED)
+    await log.aclose()
+
+
+@pytest.mark.parametrize("event", get_args(Event))
+def test_every_event_is_told_or_left_to_spans(event: type) -> None:
+    """A new one is not forgotten."""
+    kind = log_areas._KINDS.get(event)
+
+    assert (kind is None) == (event in (PassRan, CommitEnded))
+    assert kind is None or kind.area in log_areas.AREAS
+
+
+def test_areas_are_those_of_the_settings() -> None:
+    """The document names each."""
+    assert {field.name for field in attrs.fields(LogAreasDocument)} == set(log_areas.AREAS)

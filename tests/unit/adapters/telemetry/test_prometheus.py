@@ -16,15 +16,21 @@ from adapters.telemetry.fan_out import FanOutTelemetry
 from adapters.telemetry.prometheus import PrometheusTelemetry
 from domain.model import ModelRef
 from domain.telemetry import (
+    AnomalySeen,
     AttemptEnded,
     BreakerMoved,
+    BudgetPassed,
+    BudgetRefused,
     ChatAnswered,
     ChatLost,
     ChatRefused,
     ChatReplayed,
+    ConfigReloaded,
     Event,
     FallbackTaken,
+    KeyRefused,
     ModelMisconfigured,
+    RateRefused,
     RequestServed,
 )
 from domain.usage import NO_USAGE, Usage
@@ -132,9 +138,81 @@ def test_no_label_names_a_person() -> None:
 
     assert {
         "route", "method", "status_class", "model", "stream", "code", "provider", "outcome", "from", "to", "reason",
-        "kind",
+        "kind", "layer", "subject", "limit", "period", "dimension", "measure", "version", "python",
     } == labels  # fmt: skip
     assert all(metric.name.startswith("lor3_") and metric.help.endswith(".") for metric in metrics)
+
+
+def test_refusals_anomalies_and_reloads_are_counted() -> None:
+    """By whose limit it was, never by who it was."""
+    telemetry = PrometheusTelemetry((GPT, OPUS))
+    of: dict[str, Any] = {"tenant": "t", "key_id": "CANARY", "subject": "key", "period": "day"}
+    money: dict[str, Any] = {"limit_usd": Decimal(1), "spent_usd": Decimal(1)}
+    for event in (
+        KeyRefused(request_id="r", route="/chat", code="unauthenticated"),
+        RateRefused(
+            request_id="r", tenant="t", key_id="CANARY", subject="user", limit="tokens", retry_after_s=1.0
+        ),
+        BudgetRefused(request_id="r", **of, **money),
+        BudgetPassed(**of, **money),
+        AnomalySeen(
+            tenant="t", dimension="key", name="CANARY", measure="tokens", value=9.0, usual=1.0, score=9.0
+        ),
+        ConfigReloaded(ok=True, faults=0),
+        ConfigReloaded(ok=False, faults=2),
+    ):
+        telemetry.emit(event)
+
+    for name, labels in (
+        ("lor3_auth_refusals_total", {"code": "unauthenticated"}),
+        ("lor3_rate_limit_refusals_total", {"subject": "user", "limit": "tokens"}),
+        ("lor3_budget_refusals_total", {"subject": "key", "period": "day"}),
+        ("lor3_budget_soft_passes_total", {"subject": "key", "period": "day"}),
+        ("lor3_anomalies_total", {"dimension": "key", "measure": "tokens"}),
+        ("lor3_config_reloads_total", {"outcome": "ok"}),
+        ("lor3_config_reloads_total", {"outcome": "faulty"}),
+    ):
+        assert _value(telemetry, name, **labels) == 1.0, name
+    assert b"CANARY" not in telemetry.exposition()
+
+
+def test_streams_show_their_first_token_and_the_time_between_tokens() -> None:
+    """Of an answer of 20 tokens, the first after half a second, the last a second later."""
+    telemetry = PrometheusTelemetry((GPT, OPUS))
+    telemetry.emit(attrs.evolve(ANSWERED, first_token_s=0.5))
+    telemetry.emit(ANSWERED)  # without one: it was not streamed
+
+    assert _value(telemetry, "lor3_time_to_first_token_seconds_sum", model=str(OPUS)) == 0.5
+    gap_s = _value(telemetry, "lor3_time_per_output_token_seconds_sum", model=str(OPUS))
+    assert gap_s == pytest.approx(1.0 / 19)
+    assert _value(telemetry, "lor3_time_per_output_token_seconds_count", model=str(OPUS)) == 1.0
+
+
+def test_gauges_are_read_when_somebody_asks() -> None:
+    """One that has nothing to say is absent; an unknown name is a mistake."""
+    telemetry, depth = PrometheusTelemetry(), [3.0]
+    telemetry.watch("commit_queue_depth", lambda: depth[0])
+    telemetry.watch("budget_least_left", lambda: None)
+    telemetry.watch_prompts(lambda: {"memory": 5, "shared": 0})
+    telemetry.watch_anomalies(lambda: 2)
+    telemetry.lagged(0.02)
+    depth[0] = 7.0
+
+    assert _value(telemetry, "lor3_commit_queue_depth") == 7.0
+    assert _value(telemetry, "lor3_budget_least_left_ratio") is None
+    assert _value(telemetry, "lor3_prompt_reads_total", layer="memory") == 5.0
+    assert _value(telemetry, "lor3_anomalies_unwritten_total") == 2.0
+    assert _value(telemetry, "lor3_event_loop_lag_seconds_count") == 1.0
+    with pytest.raises(ValueError, match="unknown gauge `depth`; known: in_flight"):
+        telemetry.watch("depth", lambda: 0.0)
+
+
+def test_process_and_build_show() -> None:
+    """Memory, CPU and open files of this process, and what runs."""
+    names = {name for name, _, _ in _samples(PrometheusTelemetry())}
+
+    assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"} <= names
+    assert "lor3_build_info" in names
 
 
 def test_dropped_log_lines_show() -> None:
