@@ -289,7 +289,8 @@ class RedisRateLimiter:
                 verdicts.append(tuple(levels))
 
     async def _tell_gone(self, subjects: list[str]) -> None:
-        await self._call(subjects, [0, 0] * len(subjects), [])
+        async with asyncio.timeout(self._link.timeout_s):
+            await self._call(subjects, [0, 0] * len(subjects), [])
 
     def _note_places(self, demands: tuple[RateDemand, ...]) -> None:
         for demand in demands:
