@@ -1,7 +1,7 @@
 """Answers that grow as a test lets them, and servers on fakes that make them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -98,6 +98,7 @@ async def served(
     hub: EventHub | None = None,
     settings: Settings | None = None,
     fallbacks: tuple[str, ...] = (),
+    change: Callable[[Application], Application] = lambda application: application,
 ) -> AsyncIterator[Served]:
     """One replica; those with one store and one hub are of one service."""
     async with fake_application(
@@ -107,7 +108,7 @@ async def served(
         settings=settings,
         fallbacks=fallbacks,
     ) as application:
-        runner = Runner(create_app(application))
+        runner = Runner(create_app(change(application)))
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
