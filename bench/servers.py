@@ -77,7 +77,7 @@ def bare_proxy(
     return started(f"bare proxy {loop}", "openai", arguments, port=port, core=core, folder=folder)
 
 
-_NEVER = 1_000_000_000
+_NEVER = 1_000_000
 """A limit that no run reaches."""
 
 
