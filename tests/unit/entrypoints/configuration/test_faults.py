@@ -34,7 +34,7 @@ passes: [token-budgt-check]
 format: markdwn
 max_tokens: 0
 temprature: 1
-server: {port: 70000, host: 0.0.0.0}
+server: {port: 70000}
 providers:
   openai: {api_key: sk-hunter2CANARYhunter2CANARY, transport: dirct}
   vllm: {kind: openai-compatible}
@@ -52,7 +52,6 @@ redis: {url: "${NO_SUCH_VARIABLE}"}
         "max_tokens",
         "temprature",
         "server.port",
-        "server.host",
         "providers.openai.api_key",
         "providers.openai.transport",
         "providers.vllm",
@@ -156,7 +155,6 @@ def test_a_default_is_advised_only_where_it_would_be_taken(
         ("providers: {openai: {base_url: 'http://h/?a=b'}}", "providers.openai.base_url", "query"),
         ("providers: {openai: {base_url: 'http://u@h/'}}", "providers.openai.base_url", "credentials"),
         ("providers: {openai: {connect_s: 0}}", "providers.openai.connect_s", "more than 0"),
-        ("server: {host: example.com}", "server.host", "auth: {disabled: true}"),
         ("system: '${A B}'", "system", "variable's name"),
         ("system: '${A'", "system", "not closed"),
     ],

@@ -348,9 +348,21 @@ def test_provider_options_and_timeouts_reach_the_provider(load: Load) -> None:
     ) == ("http://x/v1", 3.0, {"extra": {"a": [1]}})
 
 
-def test_listening_everywhere_is_possible_where_it_is_written(load: Load) -> None:
-    """`auth.disabled: true` is the one way to bind beyond loopback without keys."""
-    assert load("server: {host: 0.0.0.0}\nauth: {disabled: true}").server.host == "0.0.0.0"  # noqa: S104 - not bound here
+@pytest.mark.parametrize(
+    ("text", "opens"),
+    [
+        ("", True),
+        ("server: {host: localhost}", True),
+        ("server: {host: '::1'}", True),
+        ("server: {host: 0.0.0.0}", False),
+        ("server: {host: '::'}", False),
+        ("server: {host: example.com}", False),
+        ("server: {host: 0.0.0.0}\nauth: {disabled: true}", True),
+    ],
+)
+def test_anybody_is_let_in_without_keys_on_this_machine_alone(load: Load, text: str, opens: bool) -> None:
+    """Or where `auth.disabled: true` is written: whether there are keys only the store knows."""
+    assert load(text).opens_without_keys is opens
 
 
 def test_origins_name_file_line_variable_and_flag(load: Load) -> None:
