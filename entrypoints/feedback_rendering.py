@@ -86,17 +86,22 @@ def usage_report_json(report: "UsageReport") -> dict[str, JSONValue]:
 def usage_row_json(row: "UsageRow") -> dict[str, JSONValue]:
     return {
         "group": row.group,
+        "name": row.name,
         "requests": row.requests,
         "errors": row.errors,
         "input_tokens": row.input_tokens,
         "output_tokens": row.output_tokens,
         "cached_input_tokens": row.cached_input_tokens,
+        "cache_write_tokens": row.cache_write_tokens,
+        "reasoning_tokens": row.reasoning_tokens,
+        "estimated": row.estimated,
         "cost_usd": money(row.cost_usd),
         "unpriced": row.unpriced,
         "latency_ms": {
             "mean": _rounded(row.latency_mean_ms, 1),
             "p50": _rounded(row.latency_p50_ms, 1),
             "p95": _rounded(row.latency_p95_ms, 1),
+            "p99": _rounded(row.latency_p99_ms, 1),
         },
         "ratings": ratings_json(row.ratings),
     }

@@ -7,11 +7,12 @@ from typing import Final
 import attrs
 
 from application.ports.clock import Clock
+from application.ports.key_store import KeyStore
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.turns import in_turn
 from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, Tenant
-from domain.usage_report import UsageGroup, UsageQuery, UsageRow
+from domain.usage_report import UsageGroup, UsageQuery, UsageRow, hour_of
 
 DEFAULT_SPAN: Final = datetime.timedelta(days=30)
 MAX_WAIT_S: Final = 30.0
@@ -23,7 +24,7 @@ _REFUSAL: Final = "other reports are being made; try again shortly, or ask for l
 class ReportUsageCommand:
     tenant: Tenant = DEFAULT_TENANT
     since: datetime.datetime | None = None
-    """None is 30 days before `until`."""
+    """None is the hour that was 30 days before `until`, from its beginning."""
     until: datetime.datetime | None = None
     """Exclusive; None is now."""
     group_by: UsageGroup | None = None
@@ -38,10 +39,14 @@ class UsageReport:
 
 @attrs.define(kw_only=True)
 class ReportUsage:
-    """Makes one report at a time: each holds a connection to the database for seconds, which chats need too."""
+    """Makes one report at a time: each holds a connection to the database, which chats need too, and one of all users
+    of a year for seconds.
+    """
 
     _unit_of_work: UnitOfWorkFactory
     _clock: Clock
+    _keys: KeyStore | None = None
+    """Knows what keys are called."""
     _max_wait_s: float = MAX_WAIT_S
     _turn: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
 
@@ -58,13 +63,26 @@ class ReportUsage:
             raise InvalidRequest.of(
                 Fault(path="from", message="must be earlier than `to`, which is now where it is left out")
             )
-        query = UsageQuery(since=since, until=until, group_by=command.group_by)
+        query = UsageQuery(since=since, until=until, group_by=command.group_by, is_open=command.until is None)
         turn = in_turn(self._turn, max_wait_s=self._max_wait_s, refusal=_REFUSAL)
         async with turn, self._unit_of_work(command.tenant) as work:
             rows = await work.usage.report(query)
+        if command.group_by == "key":
+            rows = await self._named(rows, command.tenant)
         return UsageReport(query=query, rows=rows)
+
+    async def _named(self, rows: tuple[UsageRow, ...], tenant: Tenant) -> tuple[UsageRow, ...]:
+        """A key keeps its account when it is rotated: the newest name is said, that of a key in use before others."""
+        if self._keys is None:
+            return rows
+        keys = await self._keys.list(tenant=tenant, with_revoked=True)
+        names = {
+            key.account_id: key.name
+            for key in sorted(keys, key=lambda key: (key.revoked_at is None, key.created_at))
+        }
+        return tuple([attrs.evolve(row, name=names.get(row.group or "")) for row in rows])
 
 
 def _before(until: datetime.datetime) -> datetime.datetime:
     beginning = datetime.datetime.min.replace(tzinfo=datetime.UTC)
-    return until - DEFAULT_SPAN if until - beginning > DEFAULT_SPAN else beginning
+    return hour_of(until - DEFAULT_SPAN) if until - beginning > DEFAULT_SPAN else beginning

@@ -127,7 +127,7 @@ class UsageReportQuery:
 
     since: datetime.datetime | None = given(
         MomentText(),
-        f"The beginning: {_FROM_DOC} 30 days before `to` where it is left out.",
+        f"The beginning: {_FROM_DOC} The hour 30 days before `to` where it is left out.",
         example="2026-11-01",
         name="from",
     )
@@ -140,7 +140,7 @@ class UsageReportQuery:
     group_by: UsageGroup | None = given(
         Choice(GROUPS),
         "One row for each; one for all where it is left out. `label` is the prompt's label by which its version was "
-        "chosen, `day` a day in UTC.",
+        "chosen, `key` the API key, whatever it was rotated to, `day` a day in UTC and `hour` one of its hours.",
         example="prompt_version",
     )
 

@@ -26,14 +26,18 @@ _ROW_EXAMPLE: Final[JSONObject] = {
     "items": [
         {
             "group": "support_agent:v4",
+            "name": None,
             "requests": 1204,
             "errors": 3,
             "input_tokens": 912004,
             "output_tokens": 120310,
             "cached_input_tokens": 0,
+            "cache_write_tokens": 0,
+            "reasoning_tokens": 20480,
+            "estimated": 0,
             "cost_usd": "7.51288",
             "unpriced": 0,
-            "latency_ms": {"mean": 1312.4, "p50": 1180.5, "p95": 2904.0},
+            "latency_ms": {"mean": 1312.4, "p50": 1180.5, "p95": 2904.0, "p99": 5120.5},
             "ratings": {
                 "count": 212,
                 "mean": 0.8113,

@@ -86,11 +86,15 @@ FEEDBACK_SCHEMAS: Final[Mapping[str, JSONObject]] = {
                 "Its name; null for the answers that have none, such as those without a prompt, and where all are "
                 "one group.",
             ),
+            "name": nullable("string", "What a key is called, where it is known; null for all else."),
             "requests": count("Chats that a model was asked for, failed ones too."),
             "errors": count("How many of them failed."),
             "input_tokens": count("Tokens of the prompts, cached ones included."),
             "output_tokens": count("Tokens of the answers."),
             "cached_input_tokens": count("Tokens of the prompts that the provider had in its cache."),
+            "cache_write_tokens": count("Tokens of the prompts that the provider put into its cache."),
+            "reasoning_tokens": count("Tokens of the answers that were thought and not said."),
+            "estimated": count("Of how many the tokens were estimated."),
             "cost_usd": text("The cost of those whose price is known, in USD, a decimal.", example="1.2048"),
             "unpriced": count("How many have an unknown price."),
             "latency_ms": ref(
@@ -100,11 +104,13 @@ FEEDBACK_SCHEMAS: Final[Mapping[str, JSONObject]] = {
         },
     ),
     "Latency": record(
-        "Milliseconds; null without a complete answer.",
+        "Milliseconds; null without a complete answer. The mean is exact; the others are told from counts of how many "
+        "answers took how long, in steps of a fifth, and are off by one or two in a hundred.",
         {
             "mean": nullable("number", "The mean."),
             "p50": nullable("number", "Half of the answers took no longer."),
             "p95": nullable("number", "95 of 100 answers took no longer."),
+            "p99": nullable("number", "99 of 100 answers took no longer."),
         },
     ),
     "Ratings": record(

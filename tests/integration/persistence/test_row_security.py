@@ -32,6 +32,9 @@ _PROMPTS = (
     "INSERT INTO thread_tags (tenant, thread_id, tag) SELECT tenant, id, 't' FROM threads WHERE tenant = :tenant",
     "INSERT INTO idempotency_keys (tenant, key, fingerprint, state, owner, lease_until, created_at, expires_at) "
     "SELECT tenant, 'k', 'f', 'done', id, now(), now(), now() FROM threads WHERE tenant = :tenant",
+    "INSERT INTO api_keys (tenant, id, name, hash, public_key, hint, scopes, models, limits, budgets, account, "
+    "created_at, changed_at) SELECT tenant, id, 'web', id::text, '', '', '[]', '[]', '{}', '[]', id, now(), now() "
+    "FROM threads WHERE tenant = :tenant",
     "INSERT INTO client_chats (tenant, id, thread_id, created_at, updated_at) "
     "SELECT tenant, 'chat', id, now(), now() FROM threads WHERE tenant = :tenant",
     "INSERT INTO anomalies (tenant, id, at, dimension, name, measure, value, usual, score) "
@@ -42,6 +45,23 @@ _PROMPTS = (
     "SELECT tenant, 'user', 'ann', 'day', now(), id, 1, now() FROM threads WHERE tenant = :tenant",
 )
 
+_USE_COLUMNS = [
+    column.name for column in METADATA.tables["usage_log"].columns if column.name not in ("tenant", "at")
+]
+_USE_VALUES = ", ".join(
+    "''" if str(METADATA.tables["usage_log"].c[name].type) == "TEXT" else "0" for name in _USE_COLUMNS
+)
+_USE_NAMES = ", ".join(f'"{name}"' for name in _USE_COLUMNS)
+_USES = tuple(
+    f"INSERT INTO {table} (tenant, {', '.join(times)}, {_USE_NAMES}) "  # noqa: S608 - names of tables
+    f"VALUES (:tenant, {', '.join('now()' for _ in times)}, {_USE_VALUES})"
+    for table, times in (
+        ("usage_log", ("at",)),
+        ("usage_hours", ("start", "last_at")),
+        ("usage_days", ("start", "last_at")),
+    )
+)
+
 
 @pytest.fixture
 def filled(postgres_url: str) -> str:
@@ -49,7 +69,7 @@ def filled(postgres_url: str) -> str:
     past = Past(postgres_url)
     for tenant in (_ACME, _GLOBEX):
         past.thread(_NOW, tenant=tenant)
-        for statement in _PROMPTS:
+        for statement in (*_PROMPTS, *_USES):
             past.run(statement, tenant=tenant)
     past.close()
     return postgres_url

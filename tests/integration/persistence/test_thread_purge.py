@@ -19,8 +19,9 @@ from domain.ids import DEFAULT_TENANT
 from domain.thread import ChatRecord, ThreadSummary
 from tests.support.records import store_config
 
-BELONGING = [table for table in METADATA.sorted_tables if not table.name.startswith("prompt")]
-"""What holds rows of conversations."""
+_BOOKS = ("prompt", "usage_", "budget_", "api_keys", "anomalies")
+BELONGING = [table for table in METADATA.sorted_tables if not table.name.startswith(_BOOKS)]
+"""What holds rows of conversations. What they used stays in the books: counts, and nothing of what was said."""
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])

@@ -69,15 +69,25 @@ def _partitions_read(past: Past, scope: Explaining) -> set[str]:
 
 @pytest.mark.parametrize("group_by", [None, *GROUPS])
 async def test_usage_report_reads_the_months_of_its_time(past: Past, group_by: UsageGroup | None) -> None:
-    """However it is grouped; and what is rated in later ones, as a copy there may be of an answer of its time."""
+    """Parts of hours alone, however it is grouped; and what is rated in later months, as a copy there may be of an
+    answer of its time."""
     scope = Explaining()
-    since = _AHEAD.start + datetime.timedelta(days=3)
+    since = _AHEAD.start + datetime.timedelta(days=3, minutes=10)
     query = UsageQuery(since=since, until=since + datetime.timedelta(days=20), group_by=group_by)
     await Usage(cast("Scope", scope)).report(query)
 
     read = _partitions_read(past, scope)
     assert f"messages_{_AHEAD.name}" in read
     assert read <= {f"messages_{_AHEAD.name}", f"messages_{_AHEAD.next.name}", "messages_default"}
+
+
+async def test_usage_report_of_whole_hours_reads_no_message(past: Past) -> None:
+    """They are added up."""
+    scope = Explaining()
+    query = UsageQuery(since=_MONTH.start, until=_NOW, group_by="user", is_open=True)
+    await Usage(cast("Scope", scope)).report(query)
+
+    assert _partitions_read(past, scope) == set()
 
 
 async def test_feedback_of_a_thread_reads_no_month_before_it(past: Past) -> None:

@@ -9,10 +9,13 @@ import pytest
 
 from adapters.in_memory.clock import ManualClock
 from adapters.in_memory.store import InMemoryStore
+from adapters.testing.usage_suite import chat_at
 from application.ports.unit_of_work import UnitOfWork
 from application.use_cases.report_usage import ReportUsage, ReportUsageCommand
+from domain.access import ApiKey
 from domain.errors import InvalidRequest, Overloaded
-from domain.ids import Tenant
+from domain.ids import DEFAULT_TENANT, Tenant
+from domain.usage_report import hour_of
 
 DAY = datetime.timedelta(days=1)
 CLOCK = ManualClock()
@@ -24,12 +27,13 @@ def report() -> ReportUsage:
 
 
 async def test_last_thirty_days_where_nothing_is_said(report: ReportUsage) -> None:
-    """Up to now; with an end alone, the thirty days before it."""
+    """From the beginning of an hour up to now; with an end alone, the thirty days before it."""
     found = await report.execute(ReportUsageCommand())
     earlier = await report.execute(ReportUsageCommand(until=CLOCK.now() - 100 * DAY))
 
-    assert (CLOCK.now() - 30 * DAY, CLOCK.now()) == (found.query.since, found.query.until)
-    assert 30 * DAY == earlier.query.until - earlier.query.since
+    assert (hour_of(CLOCK.now() - 30 * DAY), CLOCK.now()) == (found.query.since, found.query.until)
+    assert hour_of(earlier.query.until - 30 * DAY) == earlier.query.since
+    assert (True, False) == (found.query.is_open, earlier.query.is_open)
     assert [0] == [row.requests for row in found.rows]
 
 
@@ -77,3 +81,28 @@ async def test_reports_are_made_one_at_a_time() -> None:
 
     assert len((await first).rows) == 1
     assert len((await report.execute(ReportUsageCommand())).rows) == 1
+
+
+async def test_keys_are_named() -> None:
+    """A rotated key by its newest name; none where it is not known any more."""
+    store = InMemoryStore()
+    at = CLOCK.now()
+    for number, (name, replaces) in enumerate((("web", ""), ("web-2", "key-0"))):
+        await store.keys.add(
+            ApiKey(
+                id=f"key-{number}",
+                tenant=DEFAULT_TENANT,
+                name=name,
+                hash=f"{number}",
+                public_key="",
+                hint="",
+                account=replaces,
+                created_at=at + number * DAY,
+            )
+        )
+    for key_id in ("key-0", "gone"):
+        await store.journal.commit(chat_at(at - DAY, key_id=key_id))
+    report = ReportUsage(unit_of_work=store.unit_of_work, clock=CLOCK, keys=store.keys)
+    found = await report.execute(ReportUsageCommand(group_by="key"))
+
+    assert [("gone", None), ("key-0", "web-2")] == [(row.group, row.name) for row in found.rows]

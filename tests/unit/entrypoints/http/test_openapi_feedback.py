@@ -163,7 +163,7 @@ def test_figures_are_rounded_to_what_they_are_worth() -> None:
     row = usage_row_json(ROW)
 
     assert row["cost_usd"] == "1.2"
-    assert row["latency_ms"] == {"mean": 1.3, "p50": 1.0, "p95": 2.0}
+    assert row["latency_ms"] == {"mean": 1.3, "p50": 1.0, "p95": 2.0, "p99": None}
     assert row["ratings"] == {
         "count": 3,
         "mean": 0.75,
