@@ -17,7 +17,7 @@ _HEADERS: Final = (
     "traceparent, tracestate, baggage"
 )
 _EXPOSED: Final = (
-    "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, "
+    "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, WWW-Authenticate, X-Request-ID, "
     "x-lor3-model, x-lor3-attempts, x-lor3-fallbacks, x-lor3-cost-usd, "
     "x-lor3-overhead-ms, x-lor3-message-id, x-should-retry, retry-after-ms, "
     "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "

@@ -19,7 +19,8 @@ class CallersByName:
     def recall(self, authorization: str | None) -> Caller | None:
         if authorization is None:
             return self._anybody
-        return self._named.get(authorization.removeprefix("Bearer "))
+        scheme, _, name = authorization.partition(" ")
+        return self._named.get(name) if scheme == "Bearer" else None
 
     async def authenticate(self, authorization: str | None, *, address: str | None) -> Caller:
         raise Unauthenticated

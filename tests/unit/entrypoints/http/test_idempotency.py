@@ -1,5 +1,8 @@
 """The header `Idempotency-Key`."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
@@ -15,17 +18,21 @@ BODY: JSONObject = {"prompt": "Hello?", "variables": {"a": 1, "b": [1, 2]}}
 
 
 def request(
-    *keys: str, method: str = "POST", route: str = "/chat", caller: Caller = ANYBODY, **path: str
+    *keys: str,
+    method: str = "POST",
+    route: str = "/chat",
+    caller: Caller = ANYBODY,
+    path: Mapping[str, str] = MappingProxyType({}),
 ) -> web.Request:
     headers = CIMultiDict([("Idempotency-Key", key) for key in keys])
-    made = make_mocked_request(method, "/chat", headers=headers, match_info=path)
+    made = make_mocked_request(method, "/chat", headers=headers, match_info=dict(path))
     made[ROUTE] = route
     made[CALLER] = caller
     return made
 
 
 def digest(body: JSONObject, route: str = "/chat", *, method: str = "POST", **path: str) -> str:
-    key = read_key(request("k", method=method, route=route, **path), body)
+    key = read_key(request("k", method=method, route=route, path=path), body)
     assert key is not None
     return key.fingerprint
 
