@@ -43,7 +43,7 @@ async def test_an_answer_has_every_field_of_the_contract_and_is_stored(tmp_path:
             assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert {
             "message_id", "thread_id", "session_id", "output", "format", "model", "prompt_version",
-            "finish_reason", "tool_calls", "usage", "cost_usd", "attempts", "context", "warnings",
+            "finish_reason", "tool_calls", "usage", "cost_usd", "attempts", "context", "budget", "warnings",
         } == set(answer)  # fmt: skip
         assert {key: answer["attempts"][0][key] for key in ("model", "outcome")} == {
             "model": "demo:demo",
