@@ -193,7 +193,7 @@ async def _announce_when_up(
     ):
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         said = {"time": now, "level": "info", "event": "listening", "area": "server"}
-        line = json.dumps({**said, "url": url, "workers": workers})
+        line = json.dumps({**said, "url": url, "workers": workers}, separators=(",", ":"))
     else:
         line = f"lor3 listens on {url}" + (f" with {workers} workers" if workers > 1 else "")
     _write_aside(f"{line}\n".encode(), announced)
