@@ -367,7 +367,8 @@ class BudgetKeeper:
         for start in range(0, len(due), MOST_AT_ONCE):
             await self._send(due[start : start + MOST_AT_ONCE], needs)
         self._serve()
-        if self._waiters and any(self._needs().values()):
+        now = self._clock.monotonic()
+        if any(need > counter.available_usd(now) for counter, need in self._needs().items()):
             self._wake.set()  # money has come free
 
     def _needs(self) -> dict[LocalCounter, Decimal]:
@@ -385,11 +386,7 @@ class BudgetKeeper:
                 continue
             for counter in waiter.counters:
                 needs[counter] = needs.get(counter, NOTHING) + most
-        return {
-            counter: need
-            for counter, need in needs.items()
-            if not counter.is_known or need > counter.available_usd(now)
-        }
+        return needs
 
     async def _send(self, counters: list[LocalCounter], needs: dict[LocalCounter, Decimal]) -> None:
         now = self._clock.monotonic()

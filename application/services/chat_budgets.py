@@ -61,8 +61,8 @@ class ChatBudgets:
         for each in applied:
             key = key_of(caller.tenant, each)
             state, mine = found[key], self._keeper.peek(key)
-            # What this process holds to spare is anybody's.
-            spare = _NOTHING if mine is None else max(_NOTHING, mine.free_usd)
+            # What this process holds beyond its chats under way is anybody's.
+            spare = _NOTHING if mine is None else max(_NOTHING, mine.written_usd - mine.committed_usd)
             states.append(
                 budget_state(
                     each,

@@ -35,6 +35,8 @@ class LocalCounter:
     """As the database said: it is never less from then on."""
     others_usd: Decimal = NOTHING
     """What others held then."""
+    written_usd: Decimal = NOTHING
+    """What the database has written down as held here."""
     moved_usd: Decimal = NOTHING
     """Stored since the exchange under way was sent, which may or may not have seen it."""
     usual_usd: Decimal = NOTHING
@@ -149,6 +151,7 @@ class LocalCounter:
         # What was lost meanwhile is neither spent nor held there; what was stored meanwhile may be counted twice.
         self.spent_usd = state.spent_usd + self.moved_usd + self.lost_usd
         self.certain_usd = state.spent_usd
+        self.written_usd = state.held_usd
         self.others_usd = state.others_usd
         self.lease_ends = sent_at + lease_s
         self.answered = number

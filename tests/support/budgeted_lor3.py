@@ -54,7 +54,8 @@ class BudgetBooks:
     def after_the_leases(self) -> Decimal:
         """What is held once every lease is over that is running now: who is not heard of does not prolong any."""
         return self._sum(
-            f"SELECT sum(amount_usd) FROM budget_holds WHERE lease_until > now() + interval '{LEASE_S} seconds'"
+            "SELECT sum(amount_usd) FROM budget_holds WHERE lease_until > now() + make_interval(secs => %s)",
+            LEASE_S,
         )
 
     async def until_nothing_is_held(self, within_s: float = 10.0) -> None:
@@ -62,10 +63,10 @@ class BudgetBooks:
             while await asyncio.to_thread(lambda: self.held_usd):  # noqa: ASYNC110 - a database tells nobody
                 await asyncio.sleep(0.05)
 
-    def _sum(self, query: str) -> Decimal:
+    def _sum(self, query: str, *parameters: float) -> Decimal:
         with psycopg.connect(self.url) as connection:
             connection.execute("SELECT set_config('lor3.tenants', '*', true)")
-            row = connection.execute(query.encode()).fetchone()
+            row = connection.execute(query.encode(), parameters).fetchone()
         return Decimal(0) if row is None or row[0] is None else Decimal(row[0])
 
 

@@ -1,0 +1,86 @@
+"""Budgets as clients see them."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.operations import Served, config, served
+from tests.support.wire_upstream import faithful, wire_upstream
+
+RULES = {"tenant": ["0.001/day", "soft 0.00003/month"], "thread": ["1/total"], "wait_s": 0}
+
+
+@pytest.fixture
+async def lor3(tmp_path: Path) -> AsyncIterator[Served]:
+    """An answer costs 0.000015 there, and may cost 0.00006 and 0.000002 for each token of `max_tokens`."""
+    async with (
+        wire_upstream(faithful("Hello!")) as upstream,
+        served(tmp_path, config(f"{upstream.url}/v1", budgets=RULES)) as running,
+    ):
+        yield running
+
+
+def left(budget: dict[str, Any]) -> dict[str, str]:
+    return {
+        each["subject"] + (" soft" if each["soft"] else ""): each["left_usd"] for each in budget["budgets"]
+    }
+
+
+async def test_answer_says_what_is_left(lor3: Served) -> None:
+    """Also in the `done` of a stream, on OpenAI's wire and in the configuration, which knows no thread."""
+    _, answer = await lor3.chat(max_tokens=10)
+    async with lor3.client.post("/chat", json={"prompt": "hi", "max_tokens": 10, "stream": True}) as response:
+        events = (await response.read()).decode()
+    done = json.loads(events.rpartition("event: done\ndata: ")[2].split("\n")[0])
+    body = {"messages": [{"role": "user", "content": "hi"}], "model": "local:ok", "max_tokens": 10}
+    async with lor3.client.post("/v1/chat/completions", json=body) as response:
+        completion = await response.json()
+    async with lor3.client.get("/config") as response:
+        described = await response.json()
+
+    assert answer["budget"]["left_usd"] == "0.000985"
+    assert left(answer["budget"]) == {"tenant": "0.000985", "tenant soft": "0.000015", "thread": "0.999985"}
+    assert answer["budget"]["resets_at"] == answer["budget"]["budgets"][0]["resets_at"]
+    assert answer["budget"]["budgets"][0]["resets_at"].endswith("T00:00:00Z")
+    assert answer["budget"]["budgets"][2]["resets_at"] is None
+    assert left(done["budget"]) == {"tenant": "0.00097", "tenant soft": "0", "thread": "0.999985"}
+    assert completion["lor3"]["budget"]["left_usd"] == "0.000955"
+    assert "of the tenant is used up" in completion["lor3"]["warnings"][0]
+    assert left(described["budget"]) == {"tenant": "0.000955", "tenant soft": "0"}
+
+
+async def test_used_up_budget_is_a_402_that_clients_do_not_retry(lor3: Served) -> None:
+    """With what is left; nobody was asked."""
+    async with lor3.client.post("/chat", json={"prompt": "hi", "max_tokens": 5000}) as response:
+        problem = await response.json()
+        assert (response.status, "Retry-After" in response.headers) == (402, False)
+
+    assert (problem["code"], problem["retryable"]) == ("budget_exceeded", False)
+    assert problem["budget"]["left_usd"] == "0.001"
+    assert "`max_tokens` of 4" in problem["detail"]
+
+
+async def test_chat_that_asks_for_no_length_is_kept_short(lor3: Served) -> None:
+    """To what the budget leaves, with a warning."""
+    status, answer = await lor3.chat()
+
+    assert status == 200
+    assert "tokens at most" in answer["warnings"][0]
+
+
+async def test_without_budgets_there_is_none(tmp_path: Path) -> None:
+    """The field is there and null."""
+    async with wire_upstream(faithful("Hi")) as upstream:
+        async with served(tmp_path, config(f"{upstream.url}/v1")) as plain:
+            _, answer = await plain.chat()
+            assert answer["budget"] is None
+            # A budget that comes with a reload counts from then on.
+            await plain.reload(config(f"{upstream.url}/v1", budgets={"tenant": "0.0001/day"}))
+            _, answer = await plain.chat(max_tokens=4)
+            status, problem = await plain.chat(max_tokens=40)
+
+    assert answer["budget"]["left_usd"] == "0.000085"
+    assert (status, problem["code"]) == (402, "budget_exceeded")
