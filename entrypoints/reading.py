@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from application.ports.unit_of_work import UnitOfWorkFactory
     from application.use_cases.export_rated import ExportRated
     from application.use_cases.export_thread import ExportThread
+    from application.use_cases.observe_chats import ObserveChats
     from application.use_cases.read_feedback import ReadFeedback
     from application.use_cases.read_threads import ReadThreads
+    from application.use_cases.reconcile_invoice import ReconcileInvoice
     from application.use_cases.report_usage import ReportUsage
     from entrypoints.settings import Settings
 
@@ -56,3 +58,16 @@ class Reading:
         from application.use_cases.report_usage import ReportUsage
 
         return ReportUsage(unit_of_work=self.unit_of_work, clock=self.clock)
+
+    @property
+    def observe_chats(self) -> "ObserveChats":
+        from application.use_cases.observe_chats import ObserveChats
+
+        return ObserveChats(unit_of_work=self.unit_of_work, clock=self.clock)
+
+    @property
+    def reconcile_invoice(self) -> "ReconcileInvoice":
+        from application.use_cases.reconcile_invoice import ReconcileInvoice
+
+        kinds = {name: config.kind for name, config in self.settings.providers.items()}
+        return ReconcileInvoice(unit_of_work=self.unit_of_work, kinds=kinds)

@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from entrypoints.cli.choices import one_of
-from entrypoints.cli.conversation import when
-from entrypoints.cli.moments import moment_from
-from entrypoints.cli.on_threads import reading_threads
-from entrypoints.cli.options import common, for_tenant, tenant_from
-from entrypoints.cli.output import print_json, print_table, say
+from entrypoints.cli.observe_figures import (
+    columns,
+    cost,
+    dollars,
+    latency,
+    plain_rating,
+    rating,
+    short,
+    whole_ms,
+)
+from entrypoints.cli.observing import is_given, observing, show
+from entrypoints.cli.output import print_table, say
 
 if TYPE_CHECKING:
-    from application.use_cases.report_usage import UsageReport
+    from application.use_cases.observe_chats import Observation
+    from domain.json_value import JSONValue
     from domain.usage_report import UsageGroup, UsageRow
-    from entrypoints.reading import Reading
 
 
 @click.command(
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 
 Ratings are scores from 0 to 1: a thumb is 1 or 0, n of 5 is (n - 1) / 4. Behind the mean stands the interval that
 holds the true one in 95 of 100 cases, and of how many ratings. Groups are model, provider, prompt, prompt_version,
-label, user and day. A pipe gets group, requests, errors, input, output and cached tokens, cost, answers without a
+label, user, key, day and hour. A pipe gets group, requests, errors, input, output and cached tokens, cost, answers without a
 known price, p50 and p95 in ms, number of ratings, mean, and both ends of the interval.
 
 \b
@@ -34,47 +41,90 @@ Examples:
   lor3 observe usage
   lor3 observe usage --since 30d --group-by prompt_version
   lor3 observe usage --since 2026-11-01 --until 2026-12-01 --group-by model --json
+  lor3 observe usage --watch
+  lor3 observe usage --reconcile costs.csv
 """
 )
-@click.option(
-    "--since",
-    default="30d",
-    show_default=True,
-    metavar="WHEN",
-    help="How long ago, such as 24h; a day or a time.",
-)
-@click.option("--until", metavar="WHEN", help="The same, exclusive. [default: now]")
 @click.option("--group-by", metavar="GROUP", help="A line for each of them.")
-@common
-@for_tenant
+@click.option(
+    "--reconcile",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Compare it with what a provider exported of its costs or usage.",
+)
+@click.option(
+    "--provider", metavar="NAME", help="Whose export that is: openai or anthropic. [default: by its columns]"
+)
+@observing
 def usage(
-    since: str, until: str | None, group_by: str | None, config_path: Path | None, as_json: bool
+    since: str,
+    until: str | None,
+    group_by: str | None,
+    reconcile: Path | None,
+    provider: str | None,
+    is_watching: bool,
+    config_path: Path | None,
+    as_json: bool,
 ) -> None:
     from domain.usage_report import GROUPS
-    from entrypoints.feedback_rendering import usage_report_json
 
-    group = None if group_by is None else cast("UsageGroup", one_of(group_by, GROUPS, path="--group-by"))
+    if reconcile is not None or provider is not None:
+        from entrypoints.cli.observe_reconcile import print_reconciliation
 
-    async def run(application: "Reading") -> "UsageReport":
-        from application.use_cases.report_usage import ReportUsageCommand
-
-        now = application.clock.now()
-        end = None if until is None else moment_from(until, now=now, path="--until")
-        command = ReportUsageCommand(
-            tenant=tenant_from(), since=moment_from(since, now=now, path="--since"), until=end, group_by=group
+        print_reconciliation(
+            reconcile,
+            provider,
+            since=since if is_given("since") else None,
+            until=until,
+            unfit={"--group-by": group_by is not None, "--watch": is_watching},
+            config_path=config_path,
+            as_json=as_json,
         )
-        return await application.report_usage.execute(command)
-
-    report = reading_threads(config_path, run)
-    if as_json:
-        print_json(usage_report_json(report))
         return
-    query = report.query
-    say(f"from {when(query.since)} to {when(query.until)} UTC", dim=True)
-    if not any(row.requests for row in report.rows):
+    group = None if group_by is None else cast("UsageGroup", one_of(group_by, GROUPS, path="--group-by"))
+    show(
+        "usage",
+        _draw,
+        _told,
+        since=since,
+        until=until,
+        config_path=config_path,
+        as_json=as_json,
+        is_watching=is_watching,
+        group_by=group,
+    )
+
+
+def _told(observed: "Observation") -> "dict[str, JSONValue]":
+    from entrypoints.feedback_rendering import usage_row_json
+
+    return {
+        "items": [usage_row_json(row) for row in observed.usage],
+        "failovers": sum(row.failovers for row in observed.providers),
+    }
+
+
+def _draw(observed: "Observation") -> None:
+    if not any(row.requests for row in observed.usage):
         say("no chat was answered in this time")
-    else:
-        print_usage(report.rows, group)
+        return
+    if sys.stdout.isatty():
+        from entrypoints.cli.charts import draw_charts
+
+        draw_charts(
+            observed,
+            (
+                ("requests", lambda point: point.requests, lambda most: short(int(most))),
+                ("tokens", lambda point: point.tokens, lambda most: short(int(most))),
+                ("cost", lambda point: float(point.cost_usd), lambda most: dollars(Decimal(str(most)))),
+                ("failed", lambda point: point.errors, lambda most: short(int(most))),
+            ),
+            columns=columns(),
+        )
+    print_usage(observed.usage, observed.query.group_by)
+    failovers = sum(row.failovers for row in observed.providers)
+    if failovers and sys.stdout.isatty():
+        say(f"{failovers:,} times another model had to step in: lor3 observe providers", dim=True)
 
 
 def print_usage(rows: "Sequence[UsageRow]", group_by: str | None) -> None:
@@ -93,66 +143,21 @@ def print_usage(rows: "Sequence[UsageRow]", group_by: str | None) -> None:
 
 def _drawn(row: "UsageRow", group_by: str | None) -> tuple[str, ...]:
     """Rounded, so that a table fits a terminal; `--json` and a pipe get the numbers as they are."""
-    from domain.usage_report import estimate
-
     failed = f"\n{row.errors:,} failed" if row.errors else ""
-    cost = _dollars(row.cost_usd)
-    if row.unpriced:
-        cost = f"{cost}\n{row.unpriced:,} unpriced" if row.cost_usd else f"{row.unpriced:,} unpriced"
-    found = estimate(row.ratings)
+    group = row.name if row.name is not None else row.group
     return (
-        row.group if row.group is not None else "all" if group_by is None else "none",
+        group if group is not None else "all" if group_by is None else "none",
         f"{row.requests:,}{failed}",
-        f"{_short(row.input_tokens)} + {_short(row.output_tokens)}",
-        cost,
-        _latency(row.latency_p50_ms, row.latency_p95_ms),
-        "–"
-        if found is None
-        else f"{found.mean:.2f} ({found.low:.2f}–{found.high:.2f}) of {row.ratings.count:,}",
+        f"{short(row.input_tokens)} + {short(row.output_tokens)}",
+        cost(row.cost_usd, row.unpriced),
+        latency(row.latency_p50_ms, row.latency_p95_ms),
+        rating(row.ratings),
     )
 
 
-def _short(count: int) -> str:
-    """`812`, `9,999`, `12k`, `1.3M`."""
-    if count < 10_000:
-        return f"{count:,}"
-    for unit, name in ((1_000_000_000, "G"), (1_000_000, "M")):
-        if count >= unit:
-            return f"{count / unit:,.1f}{name}"
-    return f"{count / 1000:.0f}k"
-
-
-def _dollars(amount: Decimal) -> str:
-    """To the cent, and less than a dollar to four digits that tell something."""
-    from entrypoints.rendering import money
-
-    if amount >= 1:
-        return f"${amount:,.2f}"
-    return f"${money(Decimal(f'{amount:.4g}'))}"
-
-
-def _latency(*latencies_ms: float | None) -> str:
-    """Each in the unit that suits it, which is said once where it suits all: `44 ms / 1.5 s`, `44 / 120 ms`."""
-    told = [_time(each) for each in latencies_ms if each is not None]
-    if not told:
-        return "–"
-    units = {unit for _, unit in told}
-    if len(units) == 1:
-        return f"{' / '.join(number for number, _ in told)} {units.pop()}"
-    return " / ".join(f"{number} {unit}" for number, unit in told)
-
-
-def _time(latency_ms: float) -> tuple[str, str]:
-    if round(latency_ms) < 1000:
-        return f"{latency_ms:.0f}", "ms"
-    return f"{latency_ms / 1000:,.1f}", "s"
-
-
 def _plain(row: "UsageRow") -> tuple[object, ...]:
-    from domain.usage_report import estimate
     from entrypoints.rendering import money
 
-    found = estimate(row.ratings)
     return (
         row.group,
         row.requests,
@@ -162,16 +167,7 @@ def _plain(row: "UsageRow") -> tuple[object, ...]:
         row.cached_input_tokens,
         money(row.cost_usd),
         row.unpriced,
-        _rounded(row.latency_p50_ms),
-        _rounded(row.latency_p95_ms),
-        row.ratings.count,
-        *(
-            (None, None, None)
-            if found is None
-            else (f"{each:.4f}" for each in (found.mean, found.low, found.high))
-        ),
+        whole_ms(row.latency_p50_ms),
+        whole_ms(row.latency_p95_ms),
+        *plain_rating(row.ratings),
     )
-
-
-def _rounded(latency_ms: float | None) -> int | None:
-    return None if latency_ms is None else round(latency_ms)

@@ -1,0 +1,96 @@
+"""Compare what a provider charged with what was recorded."""
+
+import datetime
+from collections.abc import Mapping
+
+import attrs
+
+from application.ports.unit_of_work import UnitOfWorkFactory
+from domain.errors import Fault, InvalidRequest
+from domain.ids import DEFAULT_TENANT, Tenant
+from domain.invoice import Charge, Invoice, Reconciliation, reconcile
+from domain.usage_report import UsageQuery
+
+_DAY = datetime.timedelta(days=1)
+
+
+@attrs.frozen(kw_only=True)
+class ReconcileInvoiceCommand:
+    invoice: Invoice
+    tenant: Tenant = DEFAULT_TENANT
+    since: datetime.datetime | None = None
+    """Its day (UTC) is the first; None is the invoice's first."""
+    until: datetime.datetime | None = None
+    """Exclusive; a day that it lies in counts whole. None is the end of the invoice's last."""
+
+
+@attrs.frozen(kw_only=True)
+class InvoiceReconciled:
+    since: datetime.date
+    until: datetime.date
+    """Exclusive."""
+    found: Reconciliation
+    unpriced: int
+    """Calls in that time whose cost lor3 does not know, so that it is not in the sums."""
+
+
+@attrs.frozen(kw_only=True)
+class ReconcileInvoice:
+    """By the calls that were made, each try and each thread's summary counted: that is what providers charge for."""
+
+    _unit_of_work: UnitOfWorkFactory
+    _kinds: Mapping[str, str]
+    """Each configured provider's kind."""
+
+    async def execute(self, command: ReconcileInvoiceCommand) -> InvoiceReconciled:
+        """
+        Raises:
+            InvalidRequest: the time ends before it begins (at `from`), or the invoice holds nothing of it.
+            StorageUnavailable: the database is away.
+        """
+        invoice = command.invoice
+        days = [charge.day for charge in invoice.charges]
+        since = min(days) if command.since is None else command.since.astimezone(datetime.UTC).date()
+        until = max(days) + _DAY if command.until is None else _behind(command.until)
+        if since >= until:
+            raise InvalidRequest.of(Fault(path="from", message="must be earlier than `to`"))
+        charged = [charge for charge in invoice.charges if since <= charge.day < until]
+        if not charged:
+            raise InvalidRequest.of(
+                Fault(path="from", message=f"the invoice is of {min(days)} to {max(days)}, none of that time")
+            )
+        query = UsageQuery(since=_midnight(since), until=_midnight(until), group_by="model")
+        async with self._unit_of_work(command.tenant) as work:
+            points = await work.usage.series(query, every="day", of="attempts")
+            rows = await work.usage.providers(query)
+        recorded = []
+        for point in points:
+            provider, _, model = (point.group or "").partition(":")
+            if self._is_of(provider, invoice.vendor):
+                recorded.append(
+                    Charge(
+                        day=point.start.astimezone(datetime.UTC).date(),
+                        model=model,
+                        cost_usd=point.cost_usd,
+                        tokens=point.tokens,
+                    )
+                )
+        # A call that failed took nothing, and the provider's list does not show it either.
+        return InvoiceReconciled(
+            since=since,
+            until=until,
+            found=reconcile(charged, [each for each in recorded if each.cost_usd or each.tokens]),
+            unpriced=sum(row.unpriced for row in rows if self._is_of(row.provider, invoice.vendor)),
+        )
+
+    def _is_of(self, provider: str, vendor: str) -> bool:
+        return vendor in (provider, self._kinds.get(provider))
+
+
+def _midnight(day: datetime.date) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time(), datetime.UTC)
+
+
+def _behind(moment: datetime.datetime) -> datetime.date:
+    moment = moment.astimezone(datetime.UTC)
+    return moment.date() if moment == _midnight(moment.date()) else moment.date() + _DAY
