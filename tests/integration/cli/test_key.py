@@ -1,0 +1,147 @@
+"""`lor3 key` as a person or a script would use it, on a real SQLite file."""
+
+import datetime
+import json
+from pathlib import Path
+
+import pytest
+
+from domain.key_text import is_key
+from tests.support.command_line import Run
+
+_ABSENT = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+def test_key_is_printed_once_and_listed_without_itself(lor3: Run) -> None:
+    """Alone on stdout; every limit and budget as given."""
+    made = lor3(
+        "key", "create", "--name", "web", "--tenant", "acme", "--scopes", "chat, feedback", "--models",
+        "openai:*,claude:opus", "--budget", "50/day", "--budget", "500/total", "--soft-budget", "40/day",
+        "--rpm", "600", "--tpm", "200000", "--concurrency", "8", "--expires", "90d",
+    )  # fmt: skip
+    secret = made.out.strip()
+    shown = lor3("key", "show", "web", "--tenant", "acme", "--json")
+    listed = lor3("key", "list", "--json")
+    (row,) = lor3("key", "list").rows
+
+    assert is_key(secret)
+    assert "key `web` of tenant `acme`: chat, feedback" in made.err
+    for other in (made.err, shown.out, listed.out, "\t".join(row)):
+        assert secret not in other
+    key = shown.json
+    assert listed.json == {"items": [key]}
+    assert (key["scopes"], key["models"]) == (["chat", "feedback"], ["claude:opus", "openai:*"])
+    assert list(key["limits"].values()) == [600, 200_000, 8]
+    assert key["budgets"] == [
+        {"limit_usd": "50", "period": "day", "soft": False},
+        {"limit_usd": "500", "period": "total", "soft": False},
+        {"limit_usd": "40", "period": "day", "soft": True},
+    ]
+    created, expires = (datetime.datetime.fromisoformat(key[name]) for name in ("created_at", "expires_at"))
+    assert expires - created == datetime.timedelta(days=90)
+    assert row[1:4] == ["acme", "web", f"{secret[:12]}…{secret[-4:]}"]
+    assert row[7:] == [
+        "600 requests/min, 200,000 tokens/min, 8 at a time",
+        "$50/day, $500/total, soft $40/day",
+    ]
+
+
+def test_key_as_json_has_the_key_once(lor3: Run) -> None:
+    """`id`, `name` and `key` first; everything is open where nothing was said."""
+    made = lor3("key", "create", "--name", "all", "--json").json
+
+    assert list(made)[:3] == ["id", "name", "key"]
+    assert is_key(made["key"])
+    assert made["scopes"] == ["chat", "feedback", "prompts", "threads", "tokens", "usage"]
+    assert (made["tenant"], made["models"], made["budgets"]) == ("default", [], [])
+
+
+def test_rotated_key_overlaps_and_both_go_by_name(lor3: Run) -> None:
+    """The new one has the name and the account; revoking the name ends both, an id one alone."""
+    first = lor3("key", "create", "--name", "web", "--budget", "1/day", "--json").json
+    second = lor3("key", "rotate", "web", "--overlap", "1h", "--json").json
+    third = lor3("key", "rotate", "web", "--overlap", "0", "--expires", "1d", "--json").json
+    listed = lor3("key", "list", "--json").json["items"]
+    again = lor3("key", "rotate", first["id"])
+    revoked = lor3("key", "revoke", "web", "--json").json["items"]
+    everything = lor3("key", "list", "--all", "--json").json["items"]
+
+    assert len({first["key"], second["key"], third["key"]}) == 3
+    assert third["account"] == second["account"] == first["id"]
+    assert (second["replaces"], third["replaces"]) == (first["id"], second["id"])
+    assert third["budgets"] == first["budgets"]
+    assert (second["expires_at"], third["expires_at"] is None) == (None, False)
+    assert [each["id"] for each in listed] == [first["id"], third["id"]]
+    assert (again.code, "revoked already" in again.err) == (1, True)
+    assert [each["id"] for each in revoked] == [first["id"], third["id"]]
+    assert all(each["revoked_at"] for each in everything)
+    assert lor3("key", "list").out == ""
+    state = lor3("key", "show", second["id"]).rows[4]
+    assert state[1].startswith("revoked ")
+    assert "was revoked already" in lor3("key", "revoke", second["id"]).out
+
+
+def test_name_is_one_keys_of_its_tenant(lor3: Run) -> None:
+    """Another tenant may have it, and is named to who forgot to."""
+    lor3("key", "create", "--name", "web", "--tenant", "acme")
+    taken = lor3("key", "create", "--name", "web", "--tenant", "acme", "--json")
+    elsewhere = lor3("key", "revoke", "web")
+
+    assert (taken.code, json.loads(taken.err)["code"]) == (1, "conflict")
+    assert (elsewhere.code, "add --tenant acme" in elsewhere.err) == (1, True)
+    assert lor3("key", "create", "--name", "web").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--name", "a b"), "--name"),
+        (("--name", _ABSENT), "--name"),
+        (("--name", ""), "--name"),
+        (("--name", "a", "--tenant", "a/b"), "--tenant"),
+        (("--name", "a", "--scopes", "chat,admin"), "there is no scope `admin`"),
+        (("--name", "a", "--scopes", ","), "--scopes"),
+        (("--name", "a", "--models", ""), "--models"),
+        (("--name", "a", "--budget", "50"), "`50/day`"),
+        (("--name", "a", "--budget", "0/day"), "--budget"),
+        (("--name", "a", "--budget", "-1/day"), "--budget"),
+        (("--name", "a", "--budget", "1/year"), "day, month, total"),
+        (("--name", "a", "--budget", "1/day", "--budget", "2/day"), "one budget of a kind"),
+        (("--name", "a", "--soft-budget", "NaN/day"), "--soft-budget"),
+        (("--name", "a", "--rpm", "0"), "--rpm"),
+        (("--name", "a", "--expires", "soon"), "90m, 24h, 30d or 4w"),
+        (("--name", "a", "--expires", "0"), "--expires"),
+        (("--name", "a", "--expires", "999999w"), "--expires"),
+        ((), "--name"),
+    ],
+)
+def test_what_a_key_cannot_be_is_said(lor3: Run, arguments: tuple[str, ...], told: str) -> None:
+    """As a misuse, by the option; nothing is made."""
+    done = lor3("key", "create", *arguments)
+
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert lor3("key", "list").out == ""
+
+
+def test_commands_that_make_nothing_make_no_database(lor3: Run) -> None:
+    """They say what does."""
+    Path("lor3.db").unlink()
+    for command in (("list",), ("show", "web"), ("revoke", "web"), ("rotate", "web")):
+        done = lor3("key", *command)
+        assert (done.code, done.out) == (1, "")
+        assert "lor3 key create" in done.err
+    assert not Path("lor3.db").exists()
+    lor3("key", "create", "--name", "web")
+    for command in (("show", "x"), ("show", _ABSENT), ("revoke", _ABSENT), ("rotate", "x")):
+        assert lor3("key", *command).code == 1
+    assert lor3("key", "rotate", "web", "--overlap", "a day").code == 2
+
+
+def test_server_beyond_this_machine_needs_a_key(lor3: Run) -> None:
+    """Refused before anything listens, with the command that makes one."""
+    for workers in ("1", "2"):
+        done = lor3("serve", "--host", "0.0.0.0", "--port", "0", "--workers", workers)  # noqa: S104 - refused
+
+        assert (done.code, done.out) == (1, "")
+        assert "lor3 key create" in done.err
