@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from domain.access import SCOPES, Caller
+from domain.access import Caller
 from domain.errors import RateLimited
 from entrypoints.http.routes.table import ROUTES, SCOPE_OF
 from entrypoints.settings import ServerSettings
@@ -65,31 +65,6 @@ async def test_row_3_the_route_that_matched_says_what_is_needed(
         )
 
     assert expected == status_of(answered), answered
-
-
-async def test_row_2_every_route_needs_its_scope(tmp_path: Path) -> None:
-    """Without a credential 401, with one that lacks the scope 403, whatever stands in the path; only what is declared
-    open is open."""
-    only = {scope: Caller(scopes=SCOPES - {scope}) for scope in SCOPES}
-    ring = CallersByName(None, **{f"no_{scope}": caller for scope, caller in only.items()})
-    async with serving(tmp_path, change=ring.instead) as server:
-        found: dict[str, tuple[int, int]] = {}
-        for entry in ROUTES:
-            path = entry.path.replace("{", "").replace("}", "")
-            async with server.client.request(entry.method, path) as nobody:
-                pass
-            lacking = {"Authorization": f"Bearer no_{entry.policy}"}
-            async with server.client.request(entry.method, path, headers=lacking) as other:
-                pass
-            found[f"{entry.method} {entry.path}"] = (nobody.status, other.status)
-
-    for entry in ROUTES:
-        statuses = found[f"{entry.method} {entry.path}"]
-        if entry.path in SCOPE_OF:
-            assert (401, 403) == statuses, entry.path
-        else:
-            assert 401 not in statuses, entry.path
-            assert 403 not in statuses, entry.path
 
 
 async def test_row_28_pages_read_refusals_too(tmp_path: Path) -> None:

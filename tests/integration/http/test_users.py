@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
 import pytest
 
 from domain.access import ANYBODY, USER_SCOPES, Caller
+from domain.ids import Tenant
 from entrypoints.application import Application
 from lor3.testing import InMemoryStore, ScriptedProvider
 from tests.support.callers import CallersByName, with_users_may
+from tests.support.http import serving
+from tests.support.keys import key_for, new_secret
 from tests.support.resuming import Served, reading, saying, served
 from tests.support.shared_events import EventHub
 from tests.support.thread_api import ABSENT
@@ -313,3 +317,47 @@ async def test_a_browser_is_not_told_what_the_operator_has_to_mend() -> None:
         config = (await send(server, "GET", "/config", headers=ADA)).body
 
     assert ([], [], None) == (config["warnings"], config["prompts"], config["defaults"]["system_prompt"])
+
+
+async def test_row_1_keys_of_tenants_and_tokens_of_users(tmp_path: Path) -> None:
+    """The real ones: two tenants with the same words, and two users of one, who see their own and nothing else."""
+    async with serving(tmp_path) as server:
+        keys = {}
+        for tenant in ("acme", "globex"):
+            secret = new_secret()
+            await server.application.store.keys.add(key_for(secret, "web", tenant=Tenant(tenant)))
+            keys[tenant] = {"Authorization": f"Bearer {secret}"}
+        tokens = {}
+        for user in ("ada", "bob"):
+            async with server.client.post("/tokens", json={"user": user}, headers=keys["acme"]) as made:
+                assert 201 == made.status, await made.read()
+                tokens[user] = {"Authorization": f"Bearer {(await made.json())['token']}"}
+        callers = {**keys, **tokens}
+        threads: dict[str, str] = {}
+        for name, headers in callers.items():
+            key = {"Idempotency-Key": "the-same"}
+            async with server.client.post("/chat", json={"prompt": "Hi."}, headers=headers | key) as response:
+                assert 200 == response.status, await response.read()
+                assert "Idempotency-Replayed" not in response.headers
+                threads[name] = (await response.json())["thread_id"]
+        seen = {}
+        for name, headers in callers.items():
+            async with server.client.get("/threads", headers=headers) as response:
+                seen[name] = {each["id"] for each in (await response.json())["items"]}
+            statuses = {}
+            for whose, thread_id in threads.items():
+                async with server.client.get(f"/threads/{thread_id}", headers=headers) as response:
+                    statuses[whose] = response.status
+            assert {whose for whose, status in statuses.items() if status == 200} == {
+                whose for whose in threads if threads[whose] in seen[name]
+            }
+        async with server.client.get("/usage", headers=tokens["ada"]) as usage:
+            pass
+
+    assert seen == {
+        "acme": {threads["acme"], threads["ada"], threads["bob"]},
+        "globex": {threads["globex"]},
+        "ada": {threads["ada"]},
+        "bob": {threads["bob"]},
+    }
+    assert 403 == usage.status

@@ -271,3 +271,23 @@ async def test_rollout_spreads_by_key(bench: PromptBench) -> None:
 
     assert set(chosen.values()) == {1, 2}
     assert chosen == {key: (await bake(bench.oven, "agent", key=str(key))).ref.number for key in range(50)}
+
+
+async def test_prompts_of_files_are_every_tenants(bench: PromptBench) -> None:
+    """A tenant that has none of the name uses the operator's; what the default tenant made itself is its own."""
+    bench.files.texts["agent"] = "From a file."
+    await bench.import_files.execute()
+    await bench.make("secret", "Ours.")
+    acme = Tenant("acme")
+
+    async def text(name: str) -> str:
+        return (await bench.oven.bake(PromptReference.parse(name), tenant=acme, key="", use=True)).text
+
+    shared = await text("agent:v1")
+    with pytest.raises(NotFound, match="there is no prompt `secret`; none at all yet"):
+        await text("secret")
+    await bench.make("agent", "Their own.", tenant=acme)
+    own = await text("agent")
+
+    assert ("From a file.", "Their own.") == (shared, own)
+    assert "From a file." == (await bake(bench.oven, "agent")).text
