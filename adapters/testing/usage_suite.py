@@ -12,6 +12,7 @@ from adapters.testing.chats_to_store import first_chat
 from adapters.testing.feedback_suite import rate
 from adapters.testing.prompts_to_store import OTHER_TENANT, Stores
 from application.ports.store import Store
+from domain.attempt import Attempt
 from domain.feedback import Feedback, Rating
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.message import Message
@@ -80,6 +81,12 @@ async def _report(
 async def _groups(store: Store, group_by: UsageGroup) -> list[tuple[str | None, int]]:
     rows = await _report(store, attrs.evolve(WHOLE, group_by=group_by))
     return [(row.group, row.requests) for row in rows]
+
+
+def _attempt(model: ModelRef, outcome: str, **fields: Any) -> Attempt:
+    return Attempt(
+        model=model, outcome=outcome, **{"started_at": START, "cost_usd": Decimal("0.01"), **fields}
+    )
 
 
 class UsageSuite:
@@ -326,3 +333,102 @@ class UsageSuite:
             assert (row.requests, row.latency_p50_ms, row.latency_p95_ms) == (1, 10.0, 10.0)
         (theirs,) = await _report(store, tenant=OTHER_TENANT)
         assert (theirs.requests, theirs.latency_p50_ms) == (3, 9000.0)
+
+    async def test_prompts_are_told_by_version_and_label(self, stores: Stores) -> None:
+        """With what people thought of them; those without come last."""
+        store, _ = stores
+        rated = chat_at(START, prompt_version="support:v2", prompt_label="production")
+        await _commit(
+            store,
+            rated,
+            chat_at(START, prompt_version="support:v2", status="failed", error_code="timeout"),
+            chat_at(START),
+        )
+        await rate(store, rated.messages[-1].id, Feedback(rating="thumbs_up", given_at=START))
+
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            found = await work.usage.prompts(WHOLE)
+        assert [(row.prompt_version, row.prompt_label) for row in found] == [
+            ("support:v2", "production"),
+            ("support:v2", None),
+            (None, None),
+        ]
+        assert [row.figures.ratings.thumbs_up for row in found] == [1, 0, 0]
+        assert [row.figures.errors for row in found] == [0, 1, 0]
+
+    async def test_calls_to_providers_are_told_by_model(self, stores: Stores) -> None:
+        """Tries that failed, were passed over, or had another one in their place."""
+        store, _ = stores
+        tried = (
+            _attempt(GPT, "rate_limited", latency_ms=5, status=429),
+            _attempt(GPT, "server_error", latency_ms=7),
+            _attempt(OPUS, "ok", latency_ms=900, usage=Usage(input_tokens=3, output_tokens=4)),
+        )
+        passed_over = (_attempt(GPT, "skipped_breaker"), _attempt(OPUS, "ok", latency_ms=300, cost_usd=None))
+        left = (_attempt(OPUS, "cancelled", latency_ms=40),)
+        later = chat_at(START + DAY)
+        await _commit(
+            store,
+            attrs.evolve(chat_at(START), attempts=tried),
+            attrs.evolve(chat_at(START), attempts=passed_over),
+            attrs.evolve(later, attempts=left),
+        )
+
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            opus, gpt = await work.usage.providers(WHOLE)
+        assert (gpt.provider, gpt.model, gpt.requests, gpt.errors, gpt.skipped) == (
+            "openai",
+            "gpt-4",
+            2,
+            2,
+            1,
+        )
+        assert (gpt.failovers, gpt.error_rate, gpt.latency_p50_ms) == (2, 1.0, None)
+        assert gpt.outcomes == (("rate_limited", 1), ("server_error", 1), ("skipped_breaker", 1))
+        assert gpt.last_error_at == START
+        assert (opus.requests, opus.errors, opus.failovers, opus.last_error_at) == (3, 0, 0, None)
+        assert (opus.latency_mean_ms, opus.latency_p50_ms, opus.input_tokens) == (600.0, 600.0, 3)
+        assert (opus.cost_usd, opus.unpriced) == (Decimal("0.02"), 1)
+
+    async def test_errors_are_counted_by_their_codes(self, stores: Stores) -> None:
+        """Of chats, and of tries behind which another one may have answered; the most frequent first."""
+        store, _ = stores
+        failed = attrs.evolve(
+            chat_at(START, model=None, status="failed", error_code="upstream_error"),
+            attempts=(_attempt(GPT, "timeout"), _attempt(GPT, "timeout")),
+        )
+        again = attrs.evolve(chat_at(START + DAY), attempts=(_attempt(GPT, "timeout"), _attempt(OPUS, "ok")))
+        await _commit(store, failed, again)
+
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            found = await work.usage.errors(WHOLE)
+        assert [(row.source, row.code, row.provider, row.model, row.count) for row in found] == [
+            ("attempt", "timeout", "openai", "gpt-4", 3),
+            ("chat", "upstream_error", None, None, 1),
+        ]
+        assert [row.last_at for row in found] == [START + DAY, START]
+
+    async def test_series_has_a_point_where_something_happened(self, stores: Stores) -> None:
+        """By group and time; the hours at both ends count whole."""
+        store, _ = stores
+        hour = datetime.timedelta(hours=1)
+        await _commit(
+            store,
+            chat_at(START + 0.9 * hour),
+            chat_at(START + 1.1 * hour),
+            chat_at(START + 1.9 * hour, status="failed", error_code="timeout", cost_usd=Decimal(1)),
+            chat_at(START + 3.5 * hour, model=OPUS),
+            chat_at(START + 4 * hour),
+        )
+        query = UsageQuery(since=START + 1.5 * hour, until=START + 3.1 * hour, group_by="model")
+
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            by_hour = await work.usage.series(query, every="hour")
+            by_day = await work.usage.series(WHOLE, every="day")
+        assert [(each.group, each.start, each.requests, each.errors, each.cost_usd) for each in by_hour] == [
+            (str(OPUS), START + 3 * hour, 1, 0, Decimal("0.5")),
+            (str(GPT), START + hour, 2, 1, Decimal("1.5")),
+        ]
+        assert [(each.group, each.start, each.requests, each.tokens) for each in by_day] == [
+            (None, START, 5, 150)
+        ]
