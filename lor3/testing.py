@@ -17,6 +17,7 @@ from adapters.in_memory.id_generator import SequentialIds
 from adapters.in_memory.price_book import FixedPriceBook
 from adapters.in_memory.prompt_cache import LocalPromptCache, PromptExchange
 from adapters.in_memory.randomness import FixedRandomness
+from adapters.in_memory.rate_limiter import LocalRateLimiter
 from adapters.in_memory.scripted_provider import Script, ScriptedAnswer, ScriptedProvider
 from adapters.in_memory.store import InMemoryStore
 from adapters.in_memory.telemetry import RecordingTelemetry
@@ -34,6 +35,7 @@ from adapters.testing.event_log_suite import EventLogSuite, SharedEventLogSuite
 from adapters.testing.formatter_suite import FormatterSuite
 from adapters.testing.price_book_suite import PriceBookSuite
 from adapters.testing.prompt_cache_suite import PromptCacheSuite
+from adapters.testing.rate_limiter_suite import RateLimiterSuite
 from adapters.testing.store_suite import StoreSuite
 from adapters.testing.thread_gate_suite import ThreadGateSuite
 from adapters.testing.token_meter_suite import TokenMeterSuite
@@ -62,12 +64,14 @@ __all__ = [
     "LocalCooldownBoard",
     "LocalEventLog",
     "LocalPromptCache",
+    "LocalRateLimiter",
     "LocalThreadGate",
     "ManualClock",
     "PriceBookSuite",
     "PromptCacheSuite",
     "PromptExchange",
     "ProviderBench",
+    "RateLimiterSuite",
     "RecordingTelemetry",
     "Script",
     "ScriptedAnswer",

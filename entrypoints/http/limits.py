@@ -14,6 +14,7 @@ from application.ports.rate_limiter import Allowance, RateDemand, RateState
 from application.use_cases.chat_command import SendChatCommand
 from domain.access import Caller
 from domain.errors import RateLimited
+from domain.json_value import JSONValue
 from domain.limits.rate import RateLimits
 from domain.message import ImagePart, Message, TextPart
 from domain.telemetry import RateRefused
@@ -87,6 +88,24 @@ def key_limits(caller: Caller, settings: Settings) -> RateLimits:
     """Of the caller's key: its own, and those of the configuration where it has none."""
     key = caller.key
     return settings.limits.key if key is None else key.limits.or_else(settings.limits.key)
+
+
+def rate_limits_json(caller: Caller, settings: Settings) -> dict[str, JSONValue]:
+    """What a chat of the caller's is counted against."""
+    limits = settings.limits
+    return {
+        "key": None if caller.key is None else _limits_json(key_limits(caller, settings)),
+        "user": _limits_json(limits.user),
+        "address": _limits_json(limits.address),
+    }
+
+
+def _limits_json(limits: RateLimits) -> dict[str, JSONValue]:
+    return {
+        "requests_per_minute": limits.requests_per_minute,
+        "tokens_per_minute": limits.tokens_per_minute,
+        "concurrency": limits.concurrency,
+    }
 
 
 def estimated_tokens(messages: Iterable[Message], max_tokens: int | None) -> int:

@@ -53,6 +53,12 @@ ANSWER_HEADERS: Final = {
     "x-lor3-fallbacks": "How many models were given up or passed over before.",
     "x-lor3-cost-usd": "What it cost; left out where the price is unknown.",
     "x-lor3-overhead-ms": "Time not spent waiting for a provider, or for the thread's turn.",
+    "x-ratelimit-limit-requests": "Of the limit that has the least left: requests a minute. On errors, too.",
+    "x-ratelimit-remaining-requests": "How many may be sent at once.",
+    "x-ratelimit-reset-requests": "Until all of them are there again, such as `120ms`, `1s` or `6m0s`.",
+    "x-ratelimit-limit-tokens": "The same of tokens, less what this chat was estimated at.",
+    "x-ratelimit-remaining-tokens": "How many may be used at once.",
+    "x-ratelimit-reset-tokens": "Until all of them are there again.",
     "Idempotency-Replayed": "`true` where the answer was given before to the same key; the others are 0 then.",
 }
 IDEMPOTENCY_KEY: Final[JSONObject] = {

@@ -165,12 +165,29 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "defaults": ref("Defaults", "What a chat gets where it says nothing."),
             "threads": ref("ThreadPolicy", "How threads are kept."),
             "limits": ref("Limits", "What a request may be at most."),
+            "rate_limits": ref("RateLimits", "How much the caller may ask for in a minute, and at a time."),
             "budget": {
                 "description": "Where the caller's budgets stand; null without one, and while the database is away.",
                 "oneOf": [ref("Budget"), {"type": "null"}],
             },
             "features": object_of(FLAG, "What this version can do: feature to true or false."),
             "warnings": list_of(TEXT, "What the operator should know, such as models that are retired."),
+        },
+    ),
+    "RateLimits": record(
+        "Whose limits a chat is counted against: each of them.",
+        {
+            "key": ref_or_null("RateLimit", "Of the caller's key; null without one."),
+            "user": ref("RateLimit", "Of each end user that requests name."),
+            "address": ref("RateLimit", "Of each client address; its requests count whatever they ask for."),
+        },
+    ),
+    "RateLimit": record(
+        "What may be asked for; null is no limit.",
+        {
+            "requests_per_minute": nullable("integer", "Chats, and as many at once."),
+            "tokens_per_minute": nullable("integer", "Tokens of prompts and answers together."),
+            "concurrency": nullable("integer", "Chats at a time."),
         },
     ),
     "Defaults": record(

@@ -1,6 +1,7 @@
-"""Rate limiters, each as in a process of its own."""
+"""Rate limiters, each as in a process of its own, and callers that they limit."""
 
 import contextlib
+import datetime
 from collections.abc import AsyncIterator
 
 from adapters.cache.rate_script import LEASE_S, RENEW_S
@@ -8,6 +9,9 @@ from adapters.cache.redis_link import RedisLink
 from adapters.cache.redis_rate_limiter import RedisRateLimiter
 from adapters.system import SystemClock
 from application.ports.rate_limiter import RateLimiter
+from domain.access import USER_SCOPES, ApiKey, Caller
+from domain.ids import Tenant
+from domain.limits.rate import RateLimits
 from domain.secret import Secret
 
 
@@ -45,3 +49,18 @@ async def limiters(
             stack.push_async_callback(limiter.aclose)
             await limiter.start()
         yield opened
+
+
+def keyed_caller(name: str, *, user: str | None = None, **limits: int) -> Caller:
+    """Whoever has the key of that name, whose tenant is `acme`; or a user's token of it."""
+    key = ApiKey(
+        id=name,
+        tenant=Tenant("acme"),
+        name=name,
+        hash="",
+        limits=RateLimits(**limits),
+        created_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    )
+    if user is None:
+        return Caller(tenant=key.tenant, key=key)
+    return Caller(tenant=key.tenant, key=key, user=user, scopes=USER_SCOPES)

@@ -19,6 +19,7 @@ from entrypoints.application import Application
 from entrypoints.http.callers import caller_of, may
 from entrypoints.http.chat_body import MAX_MESSAGES
 from entrypoints.http.codec import MAX_DEPTH
+from entrypoints.http.limits import rate_limits_json
 from entrypoints.http.message_body import MAX_TEXT
 from entrypoints.http.metrics_port import exposition
 from entrypoints.http.readiness import answer_readiness
@@ -132,6 +133,7 @@ def config_json(
             "max_attempts": settings.routing.max_attempts,
             "deadline_s": settings.routing.deadline_s,
         },
+        "rate_limits": rate_limits_json(caller, settings),
         "budget": budget_json(budget),
         "features": {
             "streaming": True,

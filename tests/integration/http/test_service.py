@@ -41,7 +41,10 @@ CONFIG_KEYS = {
     "models.price.cache_write_per_mtok_usd", "models.price.cached_input_per_mtok_usd", "models.price.from",
     "models.price.image_input_per_mtok_usd", "models.price.input_per_mtok_usd", "models.price.output_per_mtok_usd",
     "models.provider", "passes", "prompts.description", "prompts.labels",
-    "prompts.name", "prompts.prompt_version", "threads.deleted_threads_days", "threads.max_queued",
+    "prompts.name", "prompts.prompt_version", "rate_limits.address.concurrency",
+    "rate_limits.address.requests_per_minute", "rate_limits.address.tokens_per_minute", "rate_limits.key",
+    "rate_limits.user.concurrency", "rate_limits.user.requests_per_minute", "rate_limits.user.tokens_per_minute",
+    "threads.deleted_threads_days", "threads.max_queued",
     "threads.max_wait_s", "threads.messages_days", "threads.summary_model", "threads.when_busy", "warnings",
 }  # fmt: skip
 

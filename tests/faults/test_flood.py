@@ -1,0 +1,64 @@
+"""Fault 87: one caller sends all it can, without any limit of its own."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from domain.access import ANYBODY
+from domain.answer import ChatDone
+from entrypoints.settings import ServerSettings
+from tests.support.callers import CallersByName
+from tests.support.http import ScriptedSendChat, Server, an_answer, serving, started
+from tests.support.rate_limiters import keyed_caller
+
+RING: Final = CallersByName(ANYBODY, flood=keyed_caller("flood"), other=keyed_caller("other"))
+
+
+async def _status(server: Server, key: str, *, stream: bool = False) -> int:
+    body = {"prompt": "x", "stream": stream}
+    headers = {"Authorization": f"Bearer {key}"}
+    async with server.client.post("/chat", json=body, headers=headers) as response:
+        await response.read()
+        if response.status == 503:
+            assert response.headers["Retry-After"] == "1"
+        return response.status
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_row_87_a_flood_leaves_others_room(tmp_path: Path, streams: bool) -> None:
+    """One key sends all it can: it is refused at once, another is never, and waits hardly longer than alone."""
+    chat = ScriptedSendChat(script=[started(), 0.05, ChatDone(an_answer())])
+    counts = {200: 0, 503: 0}
+    stop = asyncio.Event()
+    settings = ServerSettings(max_in_flight=24)
+    async with serving(tmp_path, change=RING.instead, send_chat=chat, server=settings) as server:
+
+        async def flood() -> None:
+            while not stop.is_set():
+                status = await _status(server, "flood", stream=streams)
+                counts[status] += 1
+                if status == 503:
+                    await asyncio.sleep(0.02)
+
+        async def quiet(count: int) -> float:
+            slowest = 0.0
+            for _ in range(count):
+                before = time.perf_counter()
+                assert 200 == await _status(server, "other")
+                slowest = max(slowest, time.perf_counter() - before)
+            return slowest
+
+        await quiet(2)
+        alone = await quiet(8)
+        floods = [asyncio.create_task(flood()) for _ in range(48)]
+        await asyncio.sleep(0.2)
+        flooded = await quiet(12)
+        stop.set()
+        await asyncio.gather(*floods)
+
+    assert counts[200] > 24
+    assert counts[503] > 24
+    assert flooded < 2 * alone + 0.3
