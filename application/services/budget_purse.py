@@ -6,12 +6,11 @@ from typing import Final
 
 import attrs
 
-from application.ports.clock import Clock
-from application.ports.price_book import PriceBook
 from application.ports.telemetry import Telemetry
 from application.services.budget_figures import budget_state, is_shown, key_of
 from application.services.budget_keeper import BudgetKeeper
 from application.services.local_counter import NOTHING, LocalCounter
+from application.services.price_ceilings import PriceCeilings
 from application.use_cases.chat_command import SendChatCommand
 from domain.chat import NO_PARAMETERS, ChatRequest
 from domain.errors import BudgetExceeded, Fault, InvalidRequest
@@ -39,8 +38,7 @@ class BudgetPurse:
 
     _keeper: BudgetKeeper
     _rules: BudgetRules
-    _prices: PriceBook
-    _clock: Clock
+    _ceilings: PriceCeilings
     _telemetry: Telemetry
     _command: SendChatCommand
     _applied: tuple[AppliedBudget, ...]
@@ -65,7 +63,7 @@ class BudgetPurse:
     def demand_price(self, spec: ModelSpec, *, parameters: Mapping[str, JSONValue] = NO_PARAMETERS) -> None:
         if self._rules.unpriced == "allow" or all(each.budget.soft for each in self._applied):
             return
-        if self._prices.ceiling(spec.ref, 0, at=self._clock.now(), parameters=parameters) is None:
+        if self._ceilings.of(spec.ref, 0, parameters) is None:
             raise InvalidRequest.of(
                 Fault(
                     path="model",
@@ -77,9 +75,7 @@ class BudgetPurse:
     async def cover(self, spec: ModelSpec, request: ChatRequest) -> ChatRequest:
         keeper = self._keeper
         prompt_tokens = prompt_ceiling(request)
-        ceiling = self._prices.ceiling(
-            spec.ref, prompt_tokens, at=self._clock.now(), parameters=request.parameters
-        )
+        ceiling = self._ceilings.of(spec.ref, prompt_tokens, request.parameters)
         if ceiling is None:
             self.demand_price(spec, parameters=request.parameters)
             self._last = NOTHING
@@ -201,6 +197,14 @@ class BudgetPurse:
 
     def _attach(self) -> None:
         keeper, tenant = self._keeper, self._command.tenant
+        if len(self._applied) == 1:
+            budget = self._applied[0].budget
+            limit_usd = None if budget.soft else budget.limit_usd
+            only = keeper.counter(key_of(tenant, self._applied[0]), limit_usd)
+            only.purses += 1
+            self._counters = self._each = (only,)
+            self._hard = () if budget.soft else self._each
+            return
         limits: dict[object, Decimal | None] = {}
         keys = [key_of(tenant, each) for each in self._applied]
         for key, each in zip(keys, self._applied, strict=True):

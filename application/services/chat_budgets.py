@@ -12,6 +12,7 @@ from application.ports.telemetry import Telemetry
 from application.services.budget_figures import budget_state, is_shown, key_of
 from application.services.budget_keeper import BudgetKeeper
 from application.services.budget_purse import BudgetPurse
+from application.services.price_ceilings import PriceCeilings
 from application.services.purse import Purse
 from application.use_cases.chat_command import SendChatCommand
 from domain.access import Caller
@@ -32,6 +33,11 @@ class ChatBudgets:
     _prices: PriceBook
     _clock: Clock
     _telemetry: Telemetry
+    _ceilings: PriceCeilings = attrs.field(init=False)
+
+    @_ceilings.default
+    def _asking_once(self) -> PriceCeilings:
+        return PriceCeilings(prices=self._prices, clock=self._clock)
 
     def open(self, command: SendChatCommand, thread_id: ThreadId, *, user: str | None) -> Purse | None:
         applied = self._rules.applied(command.tenant, key=command.caller.key, user=user, thread_id=thread_id)
@@ -40,8 +46,7 @@ class ChatBudgets:
         return BudgetPurse(
             keeper=self._keeper,
             rules=self._rules,
-            prices=self._prices,
-            clock=self._clock,
+            ceilings=self._ceilings,
             telemetry=self._telemetry,
             command=command,
             applied=applied,
