@@ -31,8 +31,12 @@ RARE: Final = 0.01
 """Of the values: where spikes begin more often than this, they are no anomalies."""
 _RARITY_RATE: Final = 0.004
 """The weight of one value in how often that is: about the last 250 count."""
+_STRIDE: Final = 4
+"""Once enough is known, only every fourth ordinary value is learnt from; each one is judged."""
+_KNOWN: Final = 200
+"""Values that are enough for that."""
 _RATE: Final = 0.03
-"""The weight of one value once all is learnt: about the last seventy count."""
+"""The weight of a value that is learnt from, once enough is known: about the last seventy such values count."""
 _CLIP: Final = 2.0
 """Standard deviations beyond which a value counts as if it were that far away."""
 _CONSISTENCY: Final = 1.1
@@ -55,8 +59,9 @@ class Anomaly:
 
 @attrs.define
 class Baseline:
-    """Of one stream of numbers ≥ 0. About a hundred bytes, less than a microsecond a value."""
+    """Of one stream of numbers ≥ 0. About a hundred bytes; a fraction of a microsecond for an ordinary value."""
 
+    _stride: int = _STRIDE
     _count: int = 0
     _middle: float = 0.0
     _spread: float = _FIRST_SPREAD
@@ -64,6 +69,13 @@ class Baseline:
     """The fraction of late values that began a spike."""
     _in_spike: bool = False
     _calm_for: int = 0
+    _beyond: float = -1.0
+    """Values up to this one are ordinary; less than any value where each has to be looked at."""
+
+    @property
+    def usual(self) -> float | None:
+        """None while it is still learning."""
+        return math.exp(self._middle) if self._count >= WARM_UP else None
 
     @property
     def limit(self) -> float:
@@ -77,36 +89,36 @@ class Baseline:
         away = math.log(max(value, _LEAST)) - self._middle
         return Anomaly(value=value, usual=math.exp(self._middle), score=away / self._spread)
 
-    @property
-    def usual(self) -> float | None:
-        """None while it is still learning."""
-        return math.exp(self._middle) if self._count >= WARM_UP else None
-
     def see(self, value: float) -> Anomaly | None:
         """Learns from `value`; an anomaly where it begins a spike."""
-        logarithm = math.log(max(value, _LEAST))
         count = self._count = self._count + 1
+        if value <= self._beyond and count % self._stride:
+            return None
+        logarithm = math.log(max(value, _LEAST))
         if count == 1:
             self._middle = logarithm
             return None
         away = logarithm - self._middle
         score = away / self._spread
-        if count > WARM_UP:
-            is_odd = score >= THRESHOLD and away >= _LEAST_AWAY
-            was_odd, was_in_spike = self._odd, self._in_spike
-            if self._in_spike:
-                self._calm_for = self._calm_for + 1 if score < CALM else 0
-                self._in_spike = self._calm_for < CALM_AFTER
-            else:
-                self._odd = was_odd + _RARITY_RATE * (is_odd - was_odd)
-            if is_odd and not was_in_spike:
-                self._in_spike, self._calm_for = True, 0
-                if was_odd <= RARE:
-                    anomaly = Anomaly(value=value, usual=math.exp(self._middle), score=score)
-                    self._learn(score, count)
-                    return anomaly
+        anomaly = self._judge(value, away, score) if count > WARM_UP else None
         self._learn(score, count)
-        return None
+        return anomaly
+
+    def _judge(self, value: float, away: float, score: float) -> Anomaly | None:
+        if self._in_spike:
+            self._calm_for = self._calm_for + 1 if score < CALM else 0
+            self._in_spike = self._calm_for < CALM_AFTER
+            return None
+        was_odd = self._odd
+        if score < THRESHOLD or away < _LEAST_AWAY:
+            # It stands for the ordinary ones that were passed over.
+            self._odd = was_odd * (1.0 - _RARITY_RATE * (self._stride if self._beyond >= 0.0 else 1))
+            return None
+        self._odd = was_odd + _RARITY_RATE * (1.0 - was_odd)
+        self._in_spike, self._calm_for = True, 0
+        if was_odd > RARE:
+            return None
+        return Anomaly(value=value, usual=math.exp(self._middle), score=score)
 
     def _learn(self, score: float, count: int) -> None:
         # The first values weigh more: 1/2, 1/3 … down to the rate.
@@ -116,6 +128,10 @@ class Baseline:
         self._middle += rate * clipped * spread
         squared = (1.0 - rate) * spread * spread + rate * _CONSISTENCY * (clipped * spread) ** 2
         self._spread = max(_MIN_SPREAD, math.sqrt(squared))
+        if count < _KNOWN or self._in_spike or self._stride == 1:
+            self._beyond = -1.0
+        else:
+            self._beyond = math.exp(self._middle + max(THRESHOLD * self._spread, _LEAST_AWAY))
 
 
 _LEAST_AWAY: Final = math.log(MIN_RATIO)
@@ -129,17 +145,16 @@ class MinuteSum:
     Minutes in which nothing came are no values: a service that rests at night is as usual in the morning as it was.
     """
 
-    _baseline: Baseline = attrs.field(factory=Baseline)
+    _baseline: Baseline = attrs.field(factory=lambda: Baseline(stride=1))
     _minute: int = -1
     _sum: float = 0.0
     _limit: float = math.inf
 
-    def see(self, value: float, at_s: float) -> Anomaly | None:
+    def see(self, value: float, minute: int) -> Anomaly | None:
         """
         Args:
-            at_s: seconds of a clock that does not go back.
+            minute: which one it is, by a clock that does not go back.
         """
-        minute = int(at_s // 60)
         if minute != self._minute:
             if self._minute >= 0:
                 self._baseline.see(

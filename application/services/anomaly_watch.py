@@ -59,14 +59,19 @@ class AnomalyWatch:
     def emit(self, event: Event) -> None:
         if not isinstance(event, ChatAnswered):
             return
-        at_s = self._clock.monotonic()
-        self._see(event, "model", str(event.model), at_s)
+        minute = int(self._clock.monotonic() // 60)
+        usage, cost_usd = event.usage, event.cost_usd
+        tokens = usage.input_tokens + usage.output_tokens
+        cost = float(cost_usd) if cost_usd else 0.0
+        self._see(event, "model", str(event.model), tokens, cost, minute)
         if event.prompt_version is not None:
-            self._see(event, "prompt_version", event.prompt_version, at_s)
+            self._see(event, "prompt_version", event.prompt_version, tokens, cost, minute)
         if event.key_id is not None:
-            self._see(event, "key", event.key_id, at_s)
+            self._see(event, "key", event.key_id, tokens, cost, minute)
 
-    def _see(self, event: ChatAnswered, dimension: str, name: str, at_s: float) -> None:
+    def _see(
+        self, event: ChatAnswered, dimension: str, name: str, tokens: int, cost: float, minute: int
+    ) -> None:
         # A model is everybody's: one tenant's spike is told as its own, by what is usual for that tenant.
         key = (event.tenant, dimension, name)
         watched = self._watched.get(key)
@@ -76,20 +81,17 @@ class AnomalyWatch:
             watched = self._watched[key] = _Watched()
         else:
             self._watched.move_to_end(key)
-        usage = event.usage
-        tokens = usage.input_tokens + usage.output_tokens
-        self._tell(watched.tokens.see(tokens), event, dimension, name, "tokens")
-        self._tell(watched.tokens_a_minute.see(tokens, at_s), event, dimension, name, "tokens_per_minute")
-        if event.cost_usd:
-            cost = float(event.cost_usd)
-            self._tell(watched.cost.see(cost), event, dimension, name, "cost_usd")
-            self._tell(watched.cost_a_minute.see(cost, at_s), event, dimension, name, "cost_usd_per_minute")
+        if (anomaly := watched.tokens.see(tokens)) is not None:
+            self._tell(anomaly, event, dimension, name, "tokens")
+        if (anomaly := watched.tokens_a_minute.see(tokens, minute)) is not None:
+            self._tell(anomaly, event, dimension, name, "tokens_per_minute")
+        if cost:
+            if (anomaly := watched.cost.see(cost)) is not None:
+                self._tell(anomaly, event, dimension, name, "cost_usd")
+            if (anomaly := watched.cost_a_minute.see(cost, minute)) is not None:
+                self._tell(anomaly, event, dimension, name, "cost_usd_per_minute")
 
-    def _tell(
-        self, anomaly: Anomaly | None, event: ChatAnswered, dimension: str, name: str, measure: str
-    ) -> None:
-        if anomaly is None:
-            return
+    def _tell(self, anomaly: Anomaly, event: ChatAnswered, dimension: str, name: str, measure: str) -> None:
         self._telemetry.emit(
             AnomalySeen(
                 tenant=event.tenant,
