@@ -29,10 +29,6 @@ LOCKED: Final = (
     "log.file",
     "log.content",
     "telemetry",
-    "log.to",
-    "log.file",
-    "log.content",
-    "telemetry",
     "prompts.watch",
 )
 """Settings, and groups of them, that count from the next start on: sockets, connections, and what queues stand on."""
