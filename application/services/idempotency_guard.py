@@ -61,7 +61,8 @@ class IdempotencyGuard:
     _asking: "dict[_Place, tuple[str, asyncio.Task[ClaimOutcome]]]" = attrs.field(factory=dict, init=False)
     """Claims on their way to the database, each with its fingerprint: its duplicates wait for it."""
     _tenants: set[Tenant] = attrs.field(factory=lambda: {DEFAULT_TENANT}, init=False)
-    """Whose silent claims are looked for."""
+    """Whose silent claims are looked for: those of tenants that this process has seen a key of. Nobody needs the mark
+    of others, since whoever sends such a key again takes it over, marked or not."""
     _afterwards: "set[asyncio.Task[None]]" = attrs.field(factory=set, init=False)
     """Releases of claims that were got for a caller who had left."""
     _heart: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
