@@ -3,6 +3,7 @@
 import datetime
 from typing import TYPE_CHECKING
 
+from domain.access import SCOPES
 from domain.limits.budget_text import budget_text
 from entrypoints.prompt_rendering import time_text
 
@@ -38,6 +39,8 @@ def key_json(key: "ApiKey") -> "dict[str, JSONValue]":
 
 
 def scopes_text(key: "ApiKey") -> str:
+    if key.scopes == SCOPES:
+        return "everything"
     return ", ".join(sorted(key.scopes)) or "none"
 
 

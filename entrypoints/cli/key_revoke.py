@@ -31,7 +31,7 @@ Examples:
 @click.argument("name", metavar="NAME|ID")
 @of_tenant
 @common
-def revoke(name: str, tenant: str | None, config_path: Path | None, as_json: bool) -> None:
+def revoke(name: str, tenant: str, config_path: Path | None, as_json: bool) -> None:
     from entrypoints.key_rendering import key_json
 
     keys, at = on_keys(config_path, lambda administration: _revoke(administration, name, tenant))
@@ -44,17 +44,16 @@ def revoke(name: str, tenant: str | None, config_path: Path | None, as_json: boo
 
 
 async def _revoke(
-    administration: "KeyAdministration", name: str, tenant: str | None
+    administration: "KeyAdministration", name: str, tenant: str
 ) -> "tuple[tuple[ApiKey, ...], datetime.datetime]":
-    from domain.ids import DEFAULT_TENANT, Tenant
+    from domain.ids import Tenant
     from domain.key_text import is_id
 
     store = administration.keys
     if is_id(name):
         ids = [(await existing_key(administration, name, tenant)).id]
     else:
-        whose = Tenant(tenant) if tenant is not None else DEFAULT_TENANT
-        ids = [key.id for key in await store.list(tenant=whose) if key.name == name]
+        ids = [key.id for key in await store.list(tenant=Tenant(tenant)) if key.name == name]
         if not ids:
             await existing_key(administration, name, tenant)  # raises, with what to do
     at = await store.revoke(ids)

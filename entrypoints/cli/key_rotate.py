@@ -41,7 +41,7 @@ Examples:
 @common
 def rotate(
     name: str,
-    tenant: str | None,
+    tenant: str,
     overlap: str,
     expires: str | None,
     config_path: Path | None,

@@ -28,7 +28,7 @@ Examples:
 @click.argument("name", metavar="NAME|ID")
 @of_tenant
 @common
-def show(name: str, tenant: str | None, config_path: Path | None, as_json: bool) -> None:
+def show(name: str, tenant: str, config_path: Path | None, as_json: bool) -> None:
     from entrypoints.key_rendering import key_json
 
     async def read(administration: "KeyAdministration") -> "tuple[ApiKey, datetime.datetime]":

@@ -51,25 +51,27 @@ def of_tenant(command: _F) -> _F:
     """Adds `--tenant`, of the one that a name is looked for in."""
     return click.option(
         "--tenant",
+        envvar="LOR3_TENANT",
+        default="default",
         metavar="TENANT",
-        help="Whose it is, where that is not `default`. An id needs none.",
+        help="Whose it is; an id needs none. [default: $LOR3_TENANT, else default]",
     )(command)
 
 
-async def existing_key(administration: "KeyAdministration", name: str, tenant: str | None) -> "ApiKey":
+async def existing_key(administration: "KeyAdministration", name: str, tenant: str) -> "ApiKey":
     """
     Raises:
         NotFound: there is none; says so where another tenant has one of the name.
     """
     from domain.errors import NotFound
-    from domain.ids import DEFAULT_TENANT, Tenant
+    from domain.ids import Tenant
     from domain.key_text import is_id
 
-    whose = Tenant(tenant) if tenant is not None else None if is_id(name) else DEFAULT_TENANT
+    whose = None if is_id(name) else Tenant(tenant)
     found = await administration.keys.find(name, tenant=whose)
     if found is not None:
         return found
-    others = {key.tenant for key in await administration.keys.list() if key.name == name} - {whose}
+    others = {key.tenant for key in await administration.keys.list() if key.name == name}
     if others:
         raise NotFound(
             f"the tenant `{whose}` has no key `{name}`, but `{min(others)}` has: add --tenant {min(others)}"
