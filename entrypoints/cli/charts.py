@@ -15,6 +15,8 @@ _HEAD: Final = 10
 """Columns of what stands in front of a line."""
 _TAIL: Final = 22
 """Columns that are left for what stands behind it."""
+_MOST: Final = 800
+"""Hours or days that are drawn though nothing happened in them."""
 _STEP: "Final[dict[Grain, datetime.timedelta]]" = {
     "hour": datetime.timedelta(hours=1),
     "day": datetime.timedelta(days=1),
@@ -45,10 +47,10 @@ def draw_charts(observed: "Observation", measures: Sequence[Measure], *, columns
 
 
 def blocks(numbers: Sequence[float]) -> str:
-    """`▁▄█`: each number beside the highest; a blank for none."""
+    """`▁·█`: each number beside the highest; a dot for none."""
     highest = max(numbers, default=0.0)
     return "".join(
-        " " if number <= 0 else _BLOCKS[min(len(_BLOCKS) - 1, int(number / highest * len(_BLOCKS)))]
+        "·" if number <= 0 else _BLOCKS[min(len(_BLOCKS) - 1, int(number / highest * len(_BLOCKS)))]
         for number in numbers
     )
 
@@ -60,8 +62,10 @@ def slots(observed: "Observation", *, room: int) -> list[datetime.datetime]:
     begin = since.replace(minute=0, second=0, microsecond=0)
     if observed.every == "day":
         begin = begin.replace(hour=0)
-    # What is kept may begin much later than what was asked for, such as `--since 2000-01-01`.
-    begin = max(begin, min(point.start for point in observed.series))
+    first = min(point.start for point in observed.series)
+    if observed.query.until - begin > step * _MOST:
+        begin = max(begin, first)  # what is kept begins much later than `--since 2000-01-01`
+    begin = min(begin, first)
     count = max(1, -((begin - observed.query.until) // step))
     together = -(-count // room)
     return [begin + step * together * at for at in range(-(-count // together))]
@@ -75,4 +79,4 @@ def _slot(times: Sequence[datetime.datetime], start: datetime.datetime) -> int:
 
 def _each(times: Sequence[datetime.datetime], every: "Grain") -> str:
     together = 1 if len(times) < 2 else (times[1] - times[0]) // _STEP[every]
-    return every if together == 1 else f"{together} {every}s"
+    return {"hour": "an hour", "day": "a day"}[every] if together == 1 else f"{together} {every}s"
