@@ -1,0 +1,123 @@
+"""`lor3 observe` on a real SQLite file, in a pipe and at a terminal."""
+
+import datetime
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import VARIABLES, Run, say
+
+_CONFIG = """
+primary: openai:gpt-4o
+providers: {openai: {kind: demo}}
+prices: {"openai:gpt-4o": {input_per_mtok: 1000, output_per_mtok: 1000}}
+"""
+
+
+@pytest.fixture
+def asked(lor3: Run, tmp_path: Path) -> dict[str, object]:
+    """One answer that cost something."""
+    (tmp_path / "lor3.yaml").write_text(_CONFIG, encoding="utf-8")
+    return say(lor3, "one")
+
+
+def test_every_aspect_is_told(lor3: Run, asked: dict[str, object]) -> None:
+    """By rows in a pipe and as JSON, with the points of a chart."""
+    told = {
+        aspect: lor3("observe", aspect, "--json").json
+        for aspect in ("usage", "prompts", "providers", "errors")
+    }
+    tokens = told["usage"]["items"][0]["input_tokens"] + told["usage"]["items"][0]["output_tokens"]
+
+    assert (told["usage"]["items"][0]["requests"], told["usage"]["failovers"]) == (1, 0)
+    assert told["usage"]["items"][0]["cost_usd"] == asked["cost_usd"]
+    assert told["prompts"]["items"][0]["prompt_version"] is None
+    assert told["providers"]["items"][0]["outcomes"] == {"ok": 1}
+    assert (told["errors"]["items"], told["errors"]["anomalies"]) == ([], [])
+    for observed in told.values():
+        (point,) = observed["series"]["points"]
+        assert (observed["series"]["every"], point["requests"], point["tokens"]) == ("hour", 1, tokens)
+    assert lor3("observe", "providers").rows[0][:6] == ["openai", "gpt-4o", "1", "0", "0", "0"]
+    assert lor3("observe", "prompts").rows[0][:4] == ["", "", "1", "0"]
+
+
+def test_invoice_is_laid_beside_what_was_recorded(
+    lor3: Run, asked: dict[str, object], tmp_path: Path
+) -> None:
+    """By day and model, with the total last."""
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    lines = [f'{day},{asked["cost_usd"]},usd,"gpt-4o-2024-08-06, input"', f"{day},1,usd,web search"]
+    (tmp_path / "costs.csv").write_text(
+        "\n".join(["date,amount_value,amount_currency,line_item", *lines]), encoding="utf-8"
+    )
+    cost = str(asked["cost_usd"])
+
+    rows = lor3("observe", "usage", "--reconcile", "costs.csv").rows
+
+    assert [row[:5] for row in rows[:2]] == [
+        [day, "gpt-4o", cost, cost, "0"],
+        [day, "web-search", "1", "", "-1"],
+    ]
+    assert (rows[2][0], rows[2][4], rows[1][9]) == ("total", "-1", "invoice")
+    other = lor3("observe", "usage", "--reconcile", "costs.csv", "--provider", "anthropic")
+    assert (other.code, "`cost_usd`" in other.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--watch",), "needs a terminal"),
+        (("--provider", "openai"), "--reconcile"),
+        (("--reconcile", "none.csv"), "No such file"),
+        (("--reconcile", "lor3.db", "--watch"), "--watch"),
+        (("--reconcile", "lor3.db", "--group-by", "model"), "--group-by"),
+        (("--since", "5x"), "no time"),
+    ],
+)
+def test_misuse_is_named(lor3: Run, asked: dict[str, object], arguments: tuple[str, ...], says: str) -> None:
+    """With what to do."""
+    done = lor3("observe", "usage", *arguments)
+
+    assert (done.code, says in done.err) == (2, True), done.err
+
+
+def test_watching_ends_at_ctrl_c_and_leaves_the_screen(lor3: Run, asked: dict[str, object]) -> None:
+    """The second screen is left, the cursor is back, and that is no failure."""
+    ours, theirs = pty.openpty()
+    environ = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lor3", "observe", "usage", "--watch"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**environ, "TERM": "xterm"},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        ends_at = time.monotonic() + 60
+        while time.monotonic() < ends_at:
+            if select.select([ours], [], [], 0.2)[0]:
+                try:
+                    piece = os.read(ours, 65536)
+                except OSError:  # Linux says so when nobody holds the other end any more
+                    break
+                seen += piece
+                if b"Ctrl-C ends" in piece:
+                    process.send_signal(signal.SIGINT)
+        code = process.wait(60)
+    finally:
+        process.kill()
+        os.close(ours)
+
+    assert (code, seen.count(b"\x1b[?1049h"), seen.count(b"\x1b[?1049l")) == (0, 1, 1)
+    assert b"requests" in seen
+    assert seen.rstrip().endswith(b"\x1b[?25h\x1b[?1049l")
