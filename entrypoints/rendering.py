@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -119,6 +120,7 @@ def budget_json(states: "Sequence[BudgetState]") -> dict[str, JSONValue] | None:
     }
 
 
+@lru_cache(maxsize=64)
 def _moment(at: "datetime.datetime | None") -> str | None:
     return None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}"
 

@@ -27,6 +27,8 @@ TOURS = (
     "docs/streaming.md",
     "docs/openai.md",
     "docs/ai-sdk.md",
+    "docs/budgets.md",
+    "docs/keys.md",  # last: from its first key on every request needs one
 )
 """The pages whose console blocks are run, in this order."""
 BIN = Path(sys.executable).parent
