@@ -77,16 +77,18 @@ def _children(process: "subprocess.Popen[bytes]") -> set[int]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_server_answers_and_stops_cleanly(start: Start, workers: str, number: signal.Signals) -> None:
-    """SIGTERM and Ctrl-C end it with 0 and without a traceback."""
+    """SIGTERM and Ctrl-C end it with 0 and without a traceback; stdout holds the log, an object a line."""
     process, url = start("--workers", workers)
     body = json.dumps({"prompt": "hi"}).encode()
     request = urllib.request.Request(f"{url}/chat", body, {"Content-Type": "application/json"})  # noqa: S310 - our own
     with urllib.request.urlopen(request, timeout=_LIMIT_S) as response:  # noqa: S310 - our own
         answer = json.loads(response.read())
     process.send_signal(number)
-    _, errors = process.communicate(timeout=_LIMIT_S)
+    logged, errors = process.communicate(timeout=_LIMIT_S)
+    lines = [json.loads(line) for line in logged.splitlines()]
 
     assert answer["model"] == "demo:demo"
+    assert [line["message_id"] for line in lines if line["event"] == "chat answered"] == [answer["message_id"]]
     assert process.returncode == 0
     assert b"Traceback" not in errors
     assert b"set OPENAI_API_KEY" in errors
