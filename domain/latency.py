@@ -47,7 +47,11 @@ class Latencies:
     count: int = attrs.field(default=0, init=False)
     total_ms: int = attrs.field(default=0, init=False)
 
-    def add(self, bucket: int, *, count: int, total_ms: int, lowest_ms: int, highest_ms: int) -> None:
+    def add(self, bucket: int, *, count: int, lowest_ms: int, highest_ms: int, total_ms: int = 0) -> None:
+        """
+        Args:
+            total_ms: for the mean; to be set for all buckets at once otherwise.
+        """
         self.count += count
         self.total_ms += total_ms
         found = self._buckets.get(bucket)

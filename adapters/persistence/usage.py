@@ -1,13 +1,15 @@
 """Reports of what was used, from its sums. Their queries go through `Scope`, which adds the tenant."""
 
+import asyncio
 import datetime
 import decimal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 import attrs
 
+from adapters.persistence.json_codec import decode_json
 from adapters.persistence.scope import Scope
 from adapters.persistence.usage_columns import SUMS
 from adapters.persistence.usage_select import Groups, Kind, digits_of, group_of, time_of, usage_select
@@ -30,6 +32,8 @@ from domain.usage_report import (
 REPORT_S: Final = 30.0
 """How long a report may take, for which a chat's limit is too short: a second adds a million sums up."""
 _EXACT: Final = decimal.Context(prec=200)
+_MANY: Final = 500
+"""Groups that are too many to be looked at in the thread that serves chats."""
 _SKIPPED: Final = "skipped_"
 
 _Key = tuple[str | None, ...]
@@ -37,28 +41,27 @@ _Key = tuple[str | None, ...]
 
 @attrs.define
 class _Figures:
-    """What the rows of one group add up to."""
+    """What the uses of one group add up to."""
 
-    sums: dict[str, int] = attrs.field(factory=lambda: dict.fromkeys(SUMS, 0))
+    sums: Mapping[str, int] = attrs.field(factory=lambda: dict.fromkeys(SUMS, 0))
     cost_usd: Decimal = Decimal(0)
     latencies: Latencies = attrs.field(factory=Latencies)
     last_at: datetime.datetime | None = None
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        for name in SUMS:
-            self.sums[name] += int(row[name])
-        self.cost_usd = _EXACT.add(self.cost_usd, Decimal(digits_of(row)))
-        if row["last_at"] is not None:
-            self.last_at = row["last_at"] if self.last_at is None else max(self.last_at, row["last_at"])
-        bucket = row.get("latency_bucket", NO_LATENCY)
-        if bucket != NO_LATENCY:
-            self.latencies.add(
-                bucket if bucket > NO_LATENCY else bucket_of(NO_LATENCY - 1 - bucket),
-                count=int(row["requests"]),
-                total_ms=int(row["latency_ms"]),
-                lowest_ms=row["latency_low_ms"],
-                highest_ms=row["latency_high_ms"],
-            )
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "_Figures":
+        latencies = Latencies()
+        for bucket, count, lowest_ms, highest_ms in decode_json(row.get("latencies") or "[]"):
+            number = bucket if bucket > NO_LATENCY else bucket_of(NO_LATENCY - 1 - bucket)
+            latencies.add(number, count=count, lowest_ms=lowest_ms, highest_ms=highest_ms)
+        # Of those alone that have one.
+        latencies.total_ms = row["latency_ms"] or 0
+        return cls(
+            sums={name: row[name] or 0 for name in SUMS},
+            cost_usd=Decimal(digits_of(row)),
+            latencies=latencies,
+            last_at=row["last_at"],
+        )
 
 
 @attrs.frozen
@@ -74,8 +77,10 @@ class Usage:
         found = await self._read("user" if group_by == "user" else "answer", groups, spans)
         if group_by is None:
             return (_usage_row(None, found.get((), _Figures())),)
-        rows = [_usage_row(key[0], found[key]) for key in sorted(found, key=_none_last)]
-        return tuple(rows)
+        if len(found) < _MANY:
+            return _usage_rows(found)
+        # A report of thousands of users takes a moment in which chats would wait.
+        return await asyncio.to_thread(_usage_rows, found)
 
     async def prompts(self, query: UsageQuery) -> tuple[PromptRow, ...]:
         groups: Groups = {
@@ -152,15 +157,10 @@ class Usage:
         """By the values of the groups, in their order."""
         made = usage_select(kind, groups, spans, with_latency=with_latency, on_postgresql=self._on_postgresql)
         await self._scope.allow(REPORT_S)
-        found: dict[_Key, _Figures] = {}
-        for row in await self._scope.rows(made.select, made.source, made.parameters):
-            key = tuple([row[name] for name in groups])
-            figures = found.get(key)
-            if figures is None:
-                figures = found[key] = _Figures()
-            figures.add(row)
-        # Where a rating was given and taken back.
-        return {key: figures for key, figures in found.items() if any(figures.sums.values())}
+        rows = await self._scope.rows(made.select, made.source, made.parameters)
+        if len(rows) < _MANY:
+            return _by_group(rows, tuple(groups))
+        return await asyncio.to_thread(_by_group, rows, tuple(groups))
 
 
 _OF_ATTEMPTS: Final[Groups] = {
@@ -168,6 +168,16 @@ _OF_ATTEMPTS: Final[Groups] = {
     "model": lambda fields: fields.model,
     "outcome": lambda fields: fields.outcome,
 }
+
+
+def _by_group(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> dict[_Key, _Figures]:
+    found = {tuple([row[name] for name in names]): _Figures.of(row) for row in rows}
+    # There is nothing where a rating was given and taken back.
+    return {key: figures for key, figures in found.items() if any(figures.sums.values())}
+
+
+def _usage_rows(found: Mapping[_Key, _Figures]) -> tuple[UsageRow, ...]:
+    return tuple([_usage_row(key[0], found[key]) for key in sorted(found, key=_none_last)])
 
 
 def _none_last(key: _Key) -> list[tuple[bool, str]]:

@@ -54,7 +54,7 @@ class UsageSelect:
 def usage_select(
     kind: Kind, groups: Groups, spans: Spans, *, with_latency: bool, on_postgresql: bool
 ) -> UsageSelect:
-    """A row for each group, and with latencies for each of their buckets.
+    """A row for each group, with its latencies as a list of bucket, count, least and most.
 
     Only answers and users are found in parts of hours.
     """
@@ -111,20 +111,44 @@ def usage_select(
         branches.append(empty.where(sa.false()))
     # The tenant stands inside too: no index would be of use outside.
     own = [branch.where(branch.selected_columns.tenant == sa.bindparam("tenant")) for branch in branches]
-    source = sa.union_all(*own).subquery("used")
-    columns = source.c
-    by = [columns[name] for name in groups]
+    used = sa.union_all(*own).subquery("used").c
+    by = [used.tenant, *[used[name] for name in groups]]
     if with_latency:
-        by.append(columns.latency_bucket)
+        by.append(used.latency_bucket)
+    summed = (
+        sa.select(
+            *by,
+            *[sa.func.sum(used[name]).label(name) for name in SUMS],
+            sa.func.min(used.latency_low_ms).label("latency_low_ms"),
+            sa.func.max(used.latency_high_ms).label("latency_high_ms"),
+            sa.func.max(used.last_at).label("last_at"),
+            *(_cost(used) if on_postgresql else _digits(used)),
+        )
+        .group_by(*by)
+        .subquery("summed")
+    )
+    columns = summed.c
+    costs = [column for column in columns if column.name.startswith("cost_")]
     select = sa.select(
-        *by,
-        *[sa.func.coalesce(sa.func.sum(columns[name]), 0).label(name) for name in SUMS],
-        sa.func.min(columns.latency_low_ms).label("latency_low_ms"),
-        sa.func.max(columns.latency_high_ms).label("latency_high_ms"),
+        *[columns[name] for name in groups],
+        *[sa.cast(sa.func.sum(columns[name]), sa.BigInteger).label(name) for name in SUMS],
         sa.func.max(columns.last_at).label("last_at"),
-        *(_cost(columns) if on_postgresql else _digits(columns)),
-    ).group_by(*by)
-    return UsageSelect(select=select, source=source, parameters=parameters)
+        *[sa.func.sum(column).label(column.name) for column in costs],
+        *([_latencies(columns, on_postgresql)] if with_latency else []),
+    ).group_by(*[columns[name] for name in groups])
+    return UsageSelect(select=select, source=summed, parameters=parameters)
+
+
+def _latencies(columns: Any, on_postgresql: bool) -> Column:
+    each = columns.latency_bucket, columns.requests, columns.latency_low_ms, columns.latency_high_ms
+    if on_postgresql:
+        # A sum is numeric, which would come as text.
+        whole = [sa.cast(column, sa.BigInteger) for column in each]
+        found = sa.func.json_agg(sa.func.json_build_array(*whole))
+    else:
+        found = sa.func.json_group_array(sa.func.json_array(*each))
+    counts = columns.latency_bucket != NO_LATENCY
+    return sa.cast(found.filter(counts), sa.Text).label("latencies")
 
 
 def group_of(group_by: UsageGroup, *, on_postgresql: bool) -> Callable[[Fields], Column]:
