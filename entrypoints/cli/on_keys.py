@@ -71,7 +71,8 @@ async def existing_key(administration: "KeyAdministration", name: str, tenant: s
     found = await administration.keys.find(name, tenant=whose)
     if found is not None:
         return found
-    others = {key.tenant for key in await administration.keys.list() if key.name == name}
+    everybody = await administration.keys.list()
+    others = {key.tenant for key in everybody if key.name == name and key.tenant != whose}
     if others:
         raise NotFound(
             f"the tenant `{whose}` has no key `{name}`, but `{min(others)}` has: add --tenant {min(others)}"

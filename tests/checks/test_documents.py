@@ -27,7 +27,10 @@ TOURS = (
     "docs/streaming.md",
     "docs/openai.md",
     "docs/ai-sdk.md",
+    "docs/limits.md",
     "docs/budgets.md",
+    "docs/costs.md",
+    "docs/observe.md",
     "docs/keys.md",  # last: from its first key on every request needs one
 )
 """The pages whose console blocks are run, in this order."""
