@@ -17,6 +17,7 @@ VARIABLES = (
     "DATABASE_URL",
     "REDIS_URL",
     "LOR3_CONFIG",
+    "LOR3_TENANT",
 )
 
 
