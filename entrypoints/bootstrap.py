@@ -214,7 +214,7 @@ async def reading(settings: Settings) -> "AsyncIterator[Reading]":
             unit_of_work = _no_database(url.partition(":///")[2])
         else:
             await store.start()
-        yield Reading(settings=settings, unit_of_work=unit_of_work, clock=SystemClock())
+        yield Reading(settings=settings, unit_of_work=unit_of_work, clock=SystemClock(), keys=store.keys)
 
 
 def _no_database(path: str) -> "UnitOfWorkFactory":

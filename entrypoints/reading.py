@@ -9,6 +9,7 @@ import attrs
 
 if TYPE_CHECKING:
     from application.ports.clock import Clock
+    from application.ports.key_store import KeyStore
     from application.ports.unit_of_work import UnitOfWorkFactory
     from application.use_cases.export_rated import ExportRated
     from application.use_cases.export_thread import ExportThread
@@ -28,6 +29,7 @@ class Reading:
     unit_of_work: "UnitOfWorkFactory"
     """Raises `StorageUnavailable` where there is no file of a database yet: none is made for who only looks."""
     clock: "Clock"
+    keys: "KeyStore"
 
     @property
     def read_threads(self) -> "ReadThreads":
@@ -57,13 +59,13 @@ class Reading:
     def report_usage(self) -> "ReportUsage":
         from application.use_cases.report_usage import ReportUsage
 
-        return ReportUsage(unit_of_work=self.unit_of_work, clock=self.clock)
+        return ReportUsage(unit_of_work=self.unit_of_work, clock=self.clock, keys=self.keys)
 
     @property
     def observe_chats(self) -> "ObserveChats":
         from application.use_cases.observe_chats import ObserveChats
 
-        return ObserveChats(unit_of_work=self.unit_of_work, clock=self.clock)
+        return ObserveChats(unit_of_work=self.unit_of_work, clock=self.clock, keys=self.keys)
 
     @property
     def reconcile_invoice(self) -> "ReconcileInvoice":

@@ -9,6 +9,7 @@ import attrs
 from application.ports.clock import Clock
 from application.ports.key_store import KeyStore
 from application.ports.unit_of_work import UnitOfWorkFactory
+from application.services.key_names import with_key_names
 from application.services.turns import in_turn
 from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, Tenant
@@ -67,20 +68,9 @@ class ReportUsage:
         turn = in_turn(self._turn, max_wait_s=self._max_wait_s, refusal=_REFUSAL)
         async with turn, self._unit_of_work(command.tenant) as work:
             rows = await work.usage.report(query)
-        if command.group_by == "key":
-            rows = await self._named(rows, command.tenant)
+        if command.group_by == "key" and self._keys is not None:
+            rows = await with_key_names(rows, command.tenant, self._keys)
         return UsageReport(query=query, rows=rows)
-
-    async def _named(self, rows: tuple[UsageRow, ...], tenant: Tenant) -> tuple[UsageRow, ...]:
-        """A key keeps its account when it is rotated: the newest name is said, that of a key in use before others."""
-        if self._keys is None:
-            return rows
-        keys = await self._keys.list(tenant=tenant, with_revoked=True)
-        names = {
-            key.account_id: key.name
-            for key in sorted(keys, key=lambda key: (key.revoked_at is None, key.created_at))
-        }
-        return tuple([attrs.evolve(row, name=names.get(row.group or "")) for row in rows])
 
 
 def _before(until: datetime.datetime) -> datetime.datetime:
