@@ -20,7 +20,7 @@ from pathlib import Path
 
 import attrs
 
-from bench import database, profiler, prompts, servers
+from bench import database, overload, profiler, prompts, servers
 from bench.memory_run import memory_command, seed_command
 from bench.observe_run import observe_command
 from bench.processes import ROOT, BenchFailure, cores, many_files, rss_mb
@@ -37,7 +37,19 @@ from bench.stream_scenarios import (
 )
 
 _COLD_STARTS = 5
-_SCENARIOS = ("throughput", "latency", "prompt", "stream", "start", "paced", "crowd", "idle", "stalled")
+_OVERLOAD = "overload"
+_SCENARIOS = (
+    "throughput",
+    "latency",
+    "prompt",
+    "stream",
+    "start",
+    "paced",
+    "crowd",
+    "idle",
+    "stalled",
+    _OVERLOAD,
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="WHAT",
         choices=_SCENARIOS,
-        help="throughput, latency, prompt, stream, start (cold start), paced, crowd, idle or stalled; may be given again",
+        help="throughput, latency, prompt, stream, start (cold start), paced, crowd, idle or stalled; may be given again;\n"
+        "overload: ten times the load that lor3 can bear, only where it is asked for, and alone",
     )
     parser.add_argument(
         "--share",
@@ -109,7 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.command == "observe":
                 return observe_command(options, Path(folder), stack)
             run = _Run(options=options, folder=Path(folder), stack=stack)
-            if options.command == "profile":
+            if options.only == [_OVERLOAD]:
+                print(run.overload())
+            elif options.command == "profile":
                 print(run.profile())
             else:
                 print(_written(run.compare(), options.out))
@@ -140,6 +155,14 @@ class _Run:
         if wanted is None:
             raise BenchFailure("profile looks at throughput, latency, prompt or stream")
         return profiler.profile(lor3, wanted, self.bench, by_calls=self.options.calls)
+
+    def overload(self) -> str:
+        many_files()
+        lor3 = self.stack.enter_context(self._lor3(self._upstream(), self._database()).serve())
+        found = overload.measure(
+            lor3, core=self.cores[1], seconds=self.options.seconds, rounds=self.options.rounds
+        )
+        return "\n".join((overload.overload_table(found), "", *map(str, overload.overload_targets(found))))
 
     def compare(self) -> Result:
         started_at = datetime.datetime.now(datetime.UTC)

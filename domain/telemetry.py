@@ -168,6 +168,14 @@ class RequestServed:
 
 
 @attrs.frozen(kw_only=True)
+class RequestsShed:
+    """Requests of about a second were refused unread, since the process could not keep up."""
+
+    route: str
+    requests: int
+
+
+@attrs.frozen(kw_only=True)
 class KeyRefused:
     """A request without a credential that lets it in, or without the scope that its route asks for."""
 
@@ -281,6 +289,7 @@ Event: TypeAlias = (
     | PromptFilesRead
     | StorePruned
     | RequestServed
+    | RequestsShed
     | KeyRefused
     | RateRefused
     | BudgetRefused

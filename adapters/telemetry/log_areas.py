@@ -28,6 +28,7 @@ from domain.telemetry import (
     PromptFilesRead,
     RateRefused,
     RequestServed,
+    RequestsShed,
     StorePruned,
 )
 
@@ -68,6 +69,7 @@ _KINDS: Final[Mapping[type, Kind]] = {
     PromptFilesRead: Kind("prompts", "info", "prompt files read"),
     StorePruned: Kind("storage", "info", "store pruned"),
     RequestServed: Kind("http", "info", "request served"),
+    RequestsShed: Kind("http", "warning", "requests shed"),
     KeyRefused: Kind("keys", "warning", "key refused"),
     RateRefused: Kind("limits", "info", "rate limit refused"),
     BudgetRefused: Kind("limits", "warning", "budget refused"),

@@ -30,6 +30,7 @@ from domain.telemetry import (
     ModelMisconfigured,
     RateRefused,
     RequestServed,
+    RequestsShed,
 )
 
 _OTHER: Final = "other"
@@ -142,6 +143,7 @@ class PrometheusTelemetry:
             BreakerMoved: self._breaker_moved,
             ModelMisconfigured: self._model_misconfigured,
             RequestServed: self._request_served,
+            RequestsShed: self._requests_shed,
             KeyRefused: self._key_refused,
             RateRefused: self._rate_refused,
             BudgetRefused: self._budget_refused,
@@ -279,6 +281,10 @@ class PrometheusTelemetry:
         method = event.method if event.method in _METHODS else _OTHER
         self._child(self._http_requests, route, method, _status_class(event.status)).inc()
         self._child(self._http_duration, route).observe(event.duration_s)
+
+    def _requests_shed(self, event: RequestsShed) -> None:
+        # They took no time, and the histogram of durations is of those that did.
+        self._child(self._http_requests, self._route(event.route), "POST", "5xx").inc(event.requests)
 
 
 def _status_class(status: int) -> str:

@@ -83,9 +83,9 @@ class KeyRing:
         self._is_open = opens_without_keys and self._was_seen and not self._any_exist
 
     @property
-    def is_fresh(self) -> bool:
-        """Whether the keys that are known now are those of the store, as of a few seconds."""
-        return self._watch.is_fresh()
+    def was_read(self) -> bool:
+        """Whether the keys could ever be read."""
+        return self._was_seen
 
     def now_s(self) -> float:
         """The store's clock, in Unix time."""

@@ -1,5 +1,7 @@
 """The aiohttp application: the route table behind the boundary."""
 
+from collections.abc import AsyncIterator
+
 from aiohttp import web
 
 from entrypoints.application import Application
@@ -8,6 +10,7 @@ from entrypoints.http.cors import CORSPolicy
 from entrypoints.http.problems import shutting_down
 from entrypoints.http.request_body import expect
 from entrypoints.http.routes.table import ROUTES
+from entrypoints.http.shedding import Shedding
 from entrypoints.http.state import STATE, ServerState
 
 
@@ -30,12 +33,20 @@ def create_app(application: Application) -> web.Application:
         for path in dict.fromkeys(entry.pattern or entry.path for entry in ROUTES):
             app.router.add_route("OPTIONS", path, _no_preflight)
     app.on_shutdown.append(_drain)
+    app.cleanup_ctx.append(_watch_load)
     return app
 
 
 async def _no_preflight(request: web.Request) -> web.StreamResponse:
     """OPTIONS without the headers of a preflight; the boundary answers real ones before this."""
     return web.Response(status=204)
+
+
+async def _watch_load(app: web.Application) -> AsyncIterator[None]:
+    shedding = app[STATE].shedding = Shedding(app[STATE])
+    shedding.start()
+    yield
+    shedding.stop()
 
 
 async def _drain(app: web.Application) -> None:

@@ -65,6 +65,7 @@ def boundary(state: ServerState) -> Middleware:
         status = CLIENT_GONE
         generation, cors = state.generation, state.cors
         holder: str | None = None
+        is_full = counts and state.is_full
         if counts:
             state.in_flight += 1
             generation.in_flight += 1
@@ -73,10 +74,8 @@ def boundary(state: ServerState) -> Middleware:
                 response: web.StreamResponse = preflight
             elif counts and state.draining:
                 raise shutting_down()
-            elif counts and state.in_flight + answers.unread > (
-                max_in_flight := state.application.settings.server.max_in_flight
-            ):
-                raise Overloaded(f"{max_in_flight} requests are being answered already; try again shortly")
+            elif is_full:
+                raise Overloaded("as many requests are being answered as can be; try again shortly")
             elif "Idempotency-Key" in request.headers and writes(request) and route not in TAKE_KEYS:
                 raise idempotency_unsupported()
             else:

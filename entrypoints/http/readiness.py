@@ -53,7 +53,7 @@ async def readings(application: Application) -> dict[str, JSONValue]:
     """`ok`, or what is wrong, of each part; only `storage` makes chats impossible."""
     checks: dict[str, JSONValue] = {
         "storage": await _storage(application.store) or _OK,
-        "keys": _OK if application.key_ring.is_fresh else "stale: they are read again by the next request",
+        "keys": _OK if application.key_ring.was_read else "not read yet: the next request reads them",
         "providers": _providers(application),
     }
     if application.redis_is_there is not None:

@@ -141,6 +141,9 @@ class _Server(web.Server):
         return _Connection(self, self._state, self._state.application.settings.server)
 
     async def _answer(self, request: BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        if isinstance(connection, _Connection):
+            connection.begins()
         try:
             return await self._inner(request)
         except (web.HTTPException, LorError) as exc:  # an Expect header is looked at before any middleware
@@ -154,12 +157,13 @@ class _Connection(RequestHandler):
     that are not complete in time (aiohttp arms it in `connection_made`).
     """
 
-    __slots__ = ("_state", "cancels_handler", "has_answered")
+    __slots__ = ("_is_amid", "_is_coming", "_state", "cancels_handler", "has_answered")
 
     def __init__(self, server: web.Server, state: ServerState, settings: ServerSettings) -> None:
         self._state = state
         self.cancels_handler = False
         self.has_answered = False
+        self._is_amid = self._is_coming = False
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -180,6 +184,28 @@ class _Connection(RequestHandler):
             with contextlib.suppress(OSError):  # no TCP, or a kernel that does not know it
                 connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
 
+    def data_received(self, data: bytes) -> None:
+        waiter, state = self._waiter, self._state
+        is_waiting = waiter is not None and not waiter.done()
+        if is_waiting and not self._is_amid and state.is_full and state.shedding is not None:
+            refusal = state.shedding.refusal(data)
+            if refusal is not None and self.transport is not None:
+                self.transport.write(refusal)
+                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                return
+        super().data_received(data)
+        # What came while a request was being answered, or did not make one, may be the beginning of the next.
+        self._is_amid = not is_waiting or (waiter is not None and not waiter.done())
+        if not self._is_amid and not self._is_coming:
+            self._is_coming = True
+            state.coming += 1
+
+    def begins(self) -> None:
+        """The handler of a request has begun."""
+        if self._is_coming:
+            self._is_coming = False
+            self._state.coming -= 1
+
     def stop_lingering(self) -> None:
         self._lingering_time = 0.0
         task = self._task_handler
@@ -196,6 +222,7 @@ class _Connection(RequestHandler):
         return finished
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self.begins()  # what was about to begin will not
         handler = self._task_handler if self.cancels_handler else None
         super().connection_lost(exc)
         if handler is not None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from aiohttp import web
@@ -11,9 +11,13 @@ from aiohttp import web
 from application.ports.clock import Clock
 from domain.access import Caller
 from domain.limits.fairness import Shares
+from domain.limits.overload import OverloadGate
 from entrypoints.application import Application
 from entrypoints.http.cors import CORSPolicy
 from entrypoints.http.problems import shutting_down
+
+if TYPE_CHECKING:
+    from entrypoints.http.shedding import Shedding
 
 _LOOK_S: Final = 0.05
 
@@ -35,12 +39,28 @@ class ServerState:
     """Requests being answered, those of operations aside."""
     shares: Shares = attrs.field(factory=Shares)
     """Whose they are, of routes that ask who calls."""
+    coming: int = 0
+    """Requests that were read, and whose handlers have not begun: many may come in one turn of the loop."""
+    shedding: "Shedding | None" = None
+    """There while the app runs."""
+    overload: OverloadGate = attrs.field(factory=OverloadGate)
     draining: bool = False
     """True from the signal to stop on: readiness fails, what is under way goes on."""
     chats: set["asyncio.Task[object]"] = attrs.field(factory=set)
     """The handlers that read a body or wait for a whole answer: `cut_at_the_end`."""
     is_cut: bool = False
     """True once the drain is over: what ends now is told `shutting_down`."""
+
+    @property
+    def load(self) -> int:
+        """What is being answered, also for readers who have left, and what is about to be."""
+        return self.in_flight + self.coming + self.application.live_answers.unread
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more request is one too many."""
+        load = self.load
+        return load >= self.application.settings.server.max_in_flight or not self.overload.allows(load)
 
     def install(self, application: Application) -> Coroutine[None, None, None]:
         """From now on serves this one.
