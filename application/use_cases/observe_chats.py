@@ -49,7 +49,7 @@ class Observation:
     query: UsageQuery
     every: Grain
     series: tuple[SeriesPoint, ...]
-    """Of everything together; of calls to providers where these are observed, else of answers."""
+    """Of everything together; of calls to providers where these or errors are observed, else of answers."""
     usage: tuple[UsageRow, ...] = ()
     prompts: tuple[PromptRow, ...] = ()
     providers: tuple[ProviderRow, ...] = ()
@@ -98,7 +98,7 @@ async def _read(work: UnitOfWork, query: UsageQuery, every: Grain, aspect: Aspec
         series=await read.series(
             attrs.evolve(query, group_by=None),
             every=every,
-            of="attempts" if aspect == "providers" else "answers",
+            of="attempts" if aspect in ("providers", "errors") else "answers",
         ),
         usage=await read.report(query) if aspect == "usage" else (),
         prompts=await read.prompts(query) if aspect == "prompts" else (),

@@ -27,18 +27,22 @@ Measure = tuple[str, "Callable[[SeriesPoint], float]", Callable[[float], str]]
 
 
 def draw_charts(observed: "Observation", measures: Sequence[Measure], *, columns: int) -> None:
-    """A line a measure with its highest value, and the time below; nothing where nothing happened."""
+    """A line a measure with its highest value, and the time below; nothing of what never happened."""
     if not observed.series:
         return
     times = slots(observed, room=max(8, columns - _HEAD - _TAIL))
     width = len(times)
+    is_drawn = False
     for name, number, shown in measures:
         sums = [0.0] * width
         for point in observed.series:
             sums[_slot(times, point.start)] += number(point)
         highest = max(sums)
         if highest > 0:
+            is_drawn = True
             click.echo(f"{name:<{_HEAD}}{blocks(sums)}  max {shown(highest)}")
+    if not is_drawn:
+        return
     form = "%m-%d %H:%M" if observed.every == "hour" else "%m-%d"
     first, last = times[0].strftime(form), times[-1].strftime(form)
     each = _each(times, observed.every)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 took.
 
 Every try counts, retries too. `skipped` is how often a model was passed over without a call, because its breaker was
-open; `failovers` how often another one was asked in its place. Latencies are of the calls that went well. A pipe gets
-provider, model, calls, failed, skipped, failovers, input and output tokens, cost, calls without a known price, p50, p95
+open; `replaced` how often another one was asked in its place. Latencies are of the calls that went well. A pipe gets
+provider, model, calls, failed, skipped, replaced, input and output tokens, cost, calls without a known price, p50, p95
 and p99 in ms, and each outcome with its count.
 
 \b
@@ -72,23 +72,27 @@ def _draw(observed: "Observation") -> None:
         columns=columns(),
     )
     print_table(
-        ("model", "calls", "failed", "outcomes", "failovers", "p50 / p95 / p99"),
+        ("model", "calls", "failed", "and how", "p50 / p95"),
         [_drawn(row) for row in observed.providers],
-        folding=("outcomes", "p50 / p95 / p99", "failovers", "model"),
+        folding=("and how", "p50 / p95", "model"),
     )
 
 
 def _drawn(row: "ProviderRow") -> tuple[str, ...]:
     from entrypoints.cli.observe_figures import latency
 
-    others = [f"{name} {count:,}" for name, count in row.outcomes if name != "ok"]
+    told = [f"{name} {count:,}" for name, count in row.outcomes if name != "ok"]
+    if row.skipped:
+        told.append(f"skipped {row.skipped:,}")
+    if row.failovers:
+        told.append(f"replaced {row.failovers:,}")
+    slowest = "" if row.latency_p99_ms is None else f"\np99 {latency(row.latency_p99_ms)}"
     return (
         f"{row.provider}:{row.model}",
-        f"{row.requests:,}" + (f"\n{row.skipped:,} skipped" if row.skipped else ""),
+        f"{row.requests:,}",
         percent(row.errors, row.requests),
-        "\n".join(others) or "–",
-        f"{row.failovers:,}",
-        latency(row.latency_p50_ms, row.latency_p95_ms, row.latency_p99_ms),
+        "\n".join(told) or "–",
+        latency(row.latency_p50_ms, row.latency_p95_ms) + slowest,
     )
 
 
