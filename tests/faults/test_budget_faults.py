@@ -56,7 +56,7 @@ async def test_security_25_thousand_chats_over_four_processes_never_overshoot(
     got: Counter[int] = Counter()
     said = ("hi", "hi", "hi", "slow", "slow", "fail", "cut")
     async with wire_upstream(_upstream()) as upstream:
-        config = budgeted(upstream.url, tenant=f"{LIMIT_USD}/day", wait_s=1.0)
+        config = budgeted(upstream.url, tenant=f"{LIMIT_USD}/day", wait_s=0.3)
         async with (
             lor3_processes(tmp_path, postgres_url, config, workers=4) as (url, _),
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client,
