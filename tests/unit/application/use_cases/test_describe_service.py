@@ -1,5 +1,6 @@
 """What is offered to choose from: by the configuration that stands in a file."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -68,4 +69,23 @@ async def test_a_default_without_a_key_stays_and_the_demo_with_it(tmp_path: Path
     assert [(str(view.spec.ref), view.health) for view in found.models] == [
         ("anthropic:claude-opus-5-5", "unavailable"),
         ("demo:demo", "ok"),
+    ]
+
+
+async def test_the_price_of_today_and_what_comes_are_told(tmp_path: Path) -> None:
+    """Until the first day of an override the list price holds."""
+    text = """
+prices:
+  "openai:gpt-4o":
+    - {from: 2098-01-01, input_per_mtok: 2, output_per_mtok: 8}
+    - {from: 2099-01-01, input_per_mtok: 1, output_per_mtok: 4}
+"""
+    found = await described(tmp_path, text)
+
+    (view,) = [view for view in found.models if str(view.spec.ref) == "openai:gpt-4o"]
+    assert view.price is not None
+    assert (view.price.starts_on, view.price.input_per_mtok) == (None, Decimal("2.5"))
+    assert [(str(price.starts_on), price.input_per_mtok) for price in view.coming] == [
+        ("2098-01-01", Decimal(2)),
+        ("2099-01-01", Decimal(1)),
     ]
