@@ -148,7 +148,7 @@ class _Handler(logging.Handler):
             message = str(record.msg) if quotes else record.getMessage()
             fields: dict[str, Any] = {"logger": record.name}
             for name in _EXTRAS:
-                if name in record.__dict__:
+                if record.__dict__.get(name):
                     fields[name] = record.__dict__[name]
             if record.exc_info and record.exc_info[0] is not None:
                 fields["error"] = record.exc_info[0].__name__

@@ -118,7 +118,7 @@ def _service_paths() -> dict[str, JSONValue]:
             "get": operation(
                 "getMetrics",
                 "Metrics",
-                "Prometheus' text exposition.",
+                "Prometheus' text exposition. 404 where `telemetry.metrics_port` gives it a port of its own.",
                 "operations",
                 {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}},
                 security=OPEN,
