@@ -100,9 +100,13 @@ async def test_contents_come_redacted_where_they_are_wanted(tmp_path: Path) -> N
         async with _lor3(tmp_path, received.url, content=True) as client:
             async with client.post("/chat", json=ASKED) as response:
                 answer = await response.json()
+            key = {"Authorization": "Bearer lor3_CANARY_0123456789", "Cookie": "s=CANARY"}
+            async with client.get("/threads?api_key=CANARY", headers=key) as response:
+                await response.read()
         attributes = received.named("chat").attributes
         asked, answered = (json.loads(attributes[f"gen_ai.{way}.messages"]) for way in ("input", "output"))
 
+        assert not any(b"CANARY" in body for body in received.bodies)
         assert asked[-1] == {"role": "user", "parts": [{"type": "text", "content": "I am [redacted e-mail]"}]}
         assert answered[0]["role"] == "assistant"
         assert (
