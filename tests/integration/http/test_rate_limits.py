@@ -10,6 +10,7 @@ import openai
 
 from domain.access import ANYBODY
 from domain.answer import ChatDone
+from domain.limits.rate import RateDemand, RateLimits
 from domain.telemetry import RateRefused
 from tests.support.callers import CallersByName
 from tests.support.http import ScriptedSendChat, Server, an_answer, serving, started
@@ -123,16 +124,19 @@ async def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> 
 
 async def test_openais_sdk_waits_as_long_as_it_is_told(tmp_path: Path) -> None:
     """And is served then, without a word of its user's."""
-    folder = _config(tmp_path, "limits: {address: {rpm: 120}}\n")
+    folder = _config(tmp_path, "limits: {address: {rpm: 40}}\n")
+    asked: Any = {"model": "demo:demo", "messages": [{"role": "user", "content": "x"}]}
     async with serving(folder) as server:
-        client = openai.AsyncOpenAI(
-            api_key="none", base_url=f"http://127.0.0.1:{server.port}/v1", max_retries=2
-        )
-        asked: Any = {"model": "demo:demo", "messages": [{"role": "user", "content": "x"}]}
-        answers = await asyncio.gather(*[client.chat.completions.create(**asked) for _ in range(121)])
-        await client.close()
-        assert 121 == len(answers)
-        assert [event for event in server.telemetry.events if isinstance(event, RateRefused)]
+        base_url = f"http://127.0.0.1:{server.port}/v1"
+        async with openai.AsyncOpenAI(api_key="none", base_url=base_url, max_retries=2) as client:
+            limits = RateLimits(requests_per_minute=40)
+            demand = RateDemand(kind="address", id="127.0.0.1", limits=limits)
+            (await server.application.rate_limiter.take([demand], tokens=0, requests=40)).end()
+            answer = await client.chat.completions.create(**asked)
+        refused = [event for event in server.telemetry.events if isinstance(event, RateRefused)]
+
+    assert answer.choices
+    assert [each.subject for each in refused] == ["address"]
 
 
 async def test_tokens_that_were_not_needed_are_given_back(tmp_path: Path) -> None:
