@@ -63,6 +63,8 @@ class _Client(asyncio.Protocol):
         if len(self._buffer) < end + 4 + length:
             return
         status = self._buffer[9:12].decode()
+        if status == "503" and b'"overloaded"' not in self._buffer:
+            status = "503 for another reason"
         self._buffer = b""
         self._answered(status, is_told=b"retry-after" in head)
 

@@ -31,6 +31,7 @@ TOURS = (
     "docs/budgets.md",
     "docs/costs.md",
     "docs/observe.md",
+    "docs/operations.md",
     "docs/keys.md",  # last: from its first key on every request needs one
 )
 """The pages whose console blocks are run, in this order."""

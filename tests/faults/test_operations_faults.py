@@ -4,6 +4,7 @@ import asyncio
 import gc
 import io
 import json
+import math
 import os
 import resource
 import sys
@@ -391,3 +392,58 @@ def measured() -> dict[str, int]:
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "objects": len(gc.get_objects()),
     }
+
+
+async def test_row_85_excess_is_refused_unread_while_the_loop_is_late(
+    tmp_path: Path, upstream: FaultUpstream
+) -> None:
+    """503 with Retry-After on each protocol, on a connection that goes on; probes and metrics are never shed.
+
+    How much is answered at ten times the load is measured by `python -m bench --only overload`.
+    """
+    bodies: dict[str, dict[str, Any]] = {
+        "/chat": {"prompt": "hi"},
+        "/v1/chat/completions": {"model": "local:ok", "messages": [{"role": "user", "content": "hi"}]},
+        "/ui/chat": {
+            "id": "a",
+            "messages": [{"id": "b", "role": "user", "parts": [{"type": "text", "text": "hi"}]}],
+        },
+    }
+    async with served(tmp_path, config(upstream.openai_url)) as server:
+        server.state.overload.limit = 0
+        refused = []
+        for path, body in bodies.items():
+            # Whole in one segment, and cut in two, which has to be parsed first.
+            raw = json.dumps(body).encode()
+            head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" % path.encode()
+            head += b"Content-Length: %d\r\n" % len(raw)
+            last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            refused.append(await two_answers(server, head + b"\r\n" + raw, last))
+            slow, _ = await two_answers(server, head + b"Expect: 100-continue\r\n\r\n" + raw, last)
+            assert slow.startswith(b"HTTP/1.1 503 ")
+        async with server.client.get("/metrics") as metrics, server.client.get("/readyz") as ready:
+            pass
+        server.state.overload.limit = math.inf
+        status, _ = await server.chat()
+
+    assert (metrics.status, ready.status, status) == (200, 200, 200)
+    for first, health in refused:
+        assert first.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 1\r\n" in first
+        assert b"overloaded" in first
+        assert health.startswith(b"HTTP/1.1 200 ")
+    assert len(upstream.attempts) == 1
+
+
+async def two_answers(server: Served, *requests: bytes) -> tuple[bytes, bytes]:
+    """The second is sent when the first was answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    found = []
+    async with asyncio.timeout(5):
+        for request in requests:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            found.append(head + await reader.readexactly(length))
+    writer.close()
+    return found[0], found[1]
