@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PROMISED = (*range(1, 83), *range(84, 89))
+PROMISED = tuple(range(1, 89))
 
 
 def table() -> dict[int, list[tuple[str, str]]]:

@@ -1,6 +1,7 @@
 """What operators do and what befalls a server as a whole (faults 61 to 64, 78, 82 to 86, 88)."""
 
 import asyncio
+import datetime
 import gc
 import io
 import json
@@ -18,7 +19,9 @@ import aiohttp
 import attrs
 import pytest
 
+from adapters.system import SystemClock
 from application.use_cases.send_chat import SendChat
+from entrypoints.container import Container
 from tests.support.fault_upstream.server import FaultUpstream, fault_upstream
 from tests.support.operations import Served, config, served
 from tests.support.sqlite_files import put_migrated
@@ -447,3 +450,43 @@ async def two_answers(server: Served, *requests: bytes) -> tuple[bytes, bytes]:
             found.append(head + await reader.readexactly(length))
     writer.close()
     return found[0], found[1]
+
+
+@attrs.define
+class JumpingClock:
+    """The system's, whose wall clock is wrong by as much as somebody sets it; time goes on as ever."""
+
+    ahead: datetime.timedelta = datetime.timedelta()
+    _real: SystemClock = attrs.field(factory=SystemClock)
+
+    def now(self) -> datetime.datetime:
+        return self._real.now() + self.ahead
+
+    def monotonic(self) -> float:
+        return self._real.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._real.sleep(seconds)
+
+
+async def test_row_83_wall_clock_that_jumps_an_hour(tmp_path: Path, upstream: FaultUpstream) -> None:
+    """Chats, streams and replays go on, and a limit that is used up stays so: none of them asks the wall clock."""
+    clock, container = JumpingClock(), Container()
+    container.clock.override(clock)
+    limits = {"address": {"rpm": 4}}
+    async with served(tmp_path, config(upstream.openai_url, limits=limits), container=container) as server:
+        key = {"Idempotency-Key": "one"}
+        replies = []
+        for hours in (0, 1, -1, 0):
+            clock.ahead = datetime.timedelta(hours=hours)
+            async with server.client.post("/chat", json={"prompt": "hi"}, headers=key) as response:
+                replies.append((response.status, (await response.json()).get("message_id")))
+        refused = []
+        for hours in (0, 1, -1):
+            clock.ahead = datetime.timedelta(hours=hours)
+            refused.append((await server.chat())[0])
+
+    assert [status for status, _ in replies] == [200] * 4
+    assert len({message_id for _, message_id in replies}) == 1
+    assert refused == [429] * 3
+    assert len(upstream.attempts) == 1

@@ -14,6 +14,7 @@ from aiohttp import web
 from entrypoints.application import Application
 from entrypoints.bootstrap import running
 from entrypoints.configuration.load import load_settings
+from entrypoints.container import Container
 from entrypoints.http.app import create_app
 from entrypoints.http.server import Runner
 from entrypoints.http.state import STATE, ServerState
@@ -85,12 +86,14 @@ def config(base_url: str, *, key: str = "KEY_0", **settings: Any) -> dict[str, A
 
 
 @asynccontextmanager
-async def served(folder: Path, written: Mapping[str, Any]) -> AsyncIterator[Served]:
+async def served(
+    folder: Path, written: Mapping[str, Any], *, container: Container | None = None
+) -> AsyncIterator[Served]:
     """Serves from `lor3.yaml` in `folder`, which is there to be written again."""
     put_migrated(folder / "lor3.db")
     _write(folder, written)
     settings = load_settings(config_path=folder / "lor3.yaml", environ=KEYS, cwd=folder)
-    async with running(settings) as application:
+    async with running(settings, container=container) as application:
         app = create_app(application)
         runner = Runner(app)
         await runner.setup()
