@@ -15,7 +15,7 @@ LONE_SHARE: Final = 0.875
 """What a single holder may have."""
 
 
-def may_enter(*, held: int, in_flight: int, holders: int, capacity: int) -> bool:
+def may_enter(*, held: int, in_flight: int, holders: int, capacity: float) -> bool:
     """Whether a holder gets one more.
 
     Args:
@@ -46,7 +46,7 @@ class Shares:
     def held(self, holder: str) -> int:
         return self._held.get(holder, 0)
 
-    def enter(self, holder: str, *, in_flight: int, capacity: int) -> bool:
+    def enter(self, holder: str, *, in_flight: int, capacity: float) -> bool:
         """Counts one more request of the holder's, unless it has its part.
 
         Args:

@@ -89,7 +89,8 @@ def boundary(state: ServerState) -> Middleware:
                         caller = await authenticate(given_key, address=address)
                     wants = caller.key_id or client_address(request, server.trusted_proxies)
                     others = state.in_flight + answers.unread - 1
-                    if not shares.enter(wants, in_flight=others, capacity=server.max_in_flight):
+                    capacity = min(server.max_in_flight, state.overload.limit)
+                    if not shares.enter(wants, in_flight=others, capacity=capacity):
                         raise holds_its_part(caller)
                     holder = wants
                     if scope not in caller.scopes:
