@@ -10,10 +10,11 @@ from typing import Final
 
 import attrs
 
-LATE_S: Final = 0.02
-"""An event loop that is later than this on the average of an interval is late."""
+LATE_S: Final = 0.1
+"""An event loop that is later than this on the average of an interval is late. A crowd of a thousand streams that are
+all served in time makes it late by some tens of milliseconds, which is no reason to refuse the next."""
 INTERVAL_S: Final = 0.25
-PATIENCE: Final = 2
+PATIENCE: Final = 4
 """Late intervals, one after the other, that make an overload."""
 FEWER: Final = 0.8
 MORE: Final = 1.05

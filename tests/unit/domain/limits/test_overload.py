@@ -30,9 +30,9 @@ def test_pause_that_comes_and_goes_is_no_overload() -> None:
 
 
 def test_late_loop_lets_in_fewer_and_fewer_but_some() -> None:
-    """A fifth less an interval from the second on, and never fewer than keep it busy."""
+    """A fifth less an interval once it stays late, and never fewer than keep it busy."""
     gate = OverloadGate()
-    after = intervals(gate, 2 * LATE_S, times=1, in_flight=1000)
+    after = intervals(gate, 2 * LATE_S, times=PATIENCE - 1, in_flight=1000)
     patient = gate.limit
     after = intervals(gate, 2 * LATE_S, times=1, in_flight=1000, start=after)
     first = gate.limit
