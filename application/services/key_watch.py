@@ -69,7 +69,7 @@ class KeyWatch:
         if self.is_fresh():
             return
         failure = self._failure
-        if failure is not None and self._clock.monotonic() < self._began_s + PATIENCE_S:
+        if failure is not None and self._clock.monotonic() < self._began_s + APART_S:
             raise StorageUnavailable(failure.detail)
         await self.look()
 

@@ -111,7 +111,7 @@ async def _demand_keys(settings: "Settings") -> None:
 
     store = open_store(settings)
     try:
-        await demand_keys(settings, store.keys)
+        await demand_keys(settings, store.keys, host=settings.server.host)
     finally:
         await store.aclose()
 

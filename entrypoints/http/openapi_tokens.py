@@ -31,6 +31,7 @@ _EXAMPLES: Final[Mapping[str, tuple[str, JSONValue]]] = {
 
 TOKEN_SCHEMAS: Final[dict[str, JSONValue]] = {
     "Token": {
+        "description": "A token, and what it is good for.",
         "type": "object",
         "required": ["token", "expires_at", "user", "scopes"],
         "additionalProperties": False,

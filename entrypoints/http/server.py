@@ -47,7 +47,7 @@ async def serve(application: Application, *, host: str, port: int, reuse_port: b
     """
     settings = application.settings
     check_parser()
-    await demand_keys(settings, application.store.keys)
+    await demand_keys(settings, application.store.keys, host=host)
     await application.key_ring.start()
     app = create_app(application)
     state = app[STATE]
