@@ -89,7 +89,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
                 cwd=tmp_path,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=clean | (environ or {}),
+                env=clean | {"LOR3_LOG__TO": "stderr"} | (environ or {}),
             )
         started.append(process)
         assert process.stdout is not None
