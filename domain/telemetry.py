@@ -183,6 +183,23 @@ class KeyRefused:
     route: str
     code: str
     """`unauthenticated` or `forbidden`."""
+    tenant: str | None = None
+    """None where nobody knows who it was."""
+    key_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RequestRefused:
+    """A request was turned away before anybody looked at what it asks: the server was busy or stopping, or too many
+    wrong keys had come from its address."""
+
+    request_id: str
+    route: str
+    code: str
+    """`overloaded`, `shutting_down` or `rate_limited`; the last not where `RateRefused` tells of it."""
+    tenant: str | None = None
+    """None where nobody knows who it was."""
+    key_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -291,6 +308,7 @@ Event: TypeAlias = (
     | RequestServed
     | RequestsShed
     | KeyRefused
+    | RequestRefused
     | RateRefused
     | BudgetRefused
     | BudgetPassed

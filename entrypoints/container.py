@@ -53,6 +53,7 @@ from application.services.prompt_choice import PromptChoice
 from application.services.prompt_oven import PromptOven
 from application.services.prompt_writing import PromptWriting
 from application.services.purse import Budgets
+from application.services.refusal_tally import RefusalTally
 from application.services.request_assembly import RequestAssembly
 from application.services.retelling import Retelling
 from application.services.route_health import RouteHealth
@@ -300,7 +301,8 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         ids=ids,
     )
-    telemetry = providers.Singleton(FanOutTelemetry, providers.List(sinks, anomaly_watch))
+    refusal_tally = providers.Singleton(RefusalTally, unit_of_work=store.provided.unit_of_work, clock=clock)
+    telemetry = providers.Singleton(FanOutTelemetry, providers.List(sinks, anomaly_watch, refusal_tally))
     redis_link = providers.Singleton(_redis_link, settings, clock)
     cooldowns = providers.Singleton(_cooldowns, redis_link, clock)
     prompt_cache = providers.Singleton(_prompt_cache, redis_link, clock)

@@ -18,6 +18,7 @@ from domain.errors import StorageUnavailable
 from domain.feedback import FeedbackChange
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.limits.budget import Period, Subject
+from domain.refusal import RefusalCount
 from domain.thread import Session, StoredMessage, Thread, ThreadSummary
 
 
@@ -64,6 +65,8 @@ class Shelves:
     api_keys: dict[str, ApiKey] = attrs.field(factory=dict)
     client_chats: dict[tuple[Tenant, str], ClientChat] = attrs.field(factory=dict)
     anomalies: dict[tuple[Tenant, str], SeenAnomaly] = attrs.field(factory=dict)
+    refusals: dict[tuple[Tenant, int], RefusalCount] = attrs.field(factory=dict)
+    """By a number of its own."""
     spent_usd: dict[Counter, Decimal] = attrs.field(factory=dict)
     holds: dict[Counter, dict[str, tuple[Decimal, datetime.datetime]]] = attrs.field(factory=dict)
     """What each holder has reserved of a counter, and until when."""

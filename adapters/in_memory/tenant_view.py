@@ -13,6 +13,7 @@ from domain.client_chat import ClientChat
 from domain.errors import StorageUnavailable
 from domain.feedback import FeedbackChange
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
+from domain.refusal import RefusalCount
 from domain.thread import Session, StoredMessage, Thread, ThreadSummary
 
 K = TypeVar("K", bound=Hashable)
@@ -76,6 +77,7 @@ class TenantView:
     client_chats: Overlay[str, ClientChat] = attrs.field(init=False)
     anomalies: Overlay[str, SeenAnomaly] = attrs.field(init=False)
     """Those of deleted threads too."""
+    refusals: Overlay[int, RefusalCount] = attrs.field(init=False)
     _held: set[Hashable] = attrs.field(factory=set, init=False)
     _is_broken: bool = attrs.field(default=False, init=False)
 
@@ -92,6 +94,7 @@ class TenantView:
         self.keys = Overlay(shelves.keys, tenant)
         self.client_chats = Overlay(shelves.client_chats, tenant)
         self.anomalies = Overlay(shelves.anomalies, tenant)
+        self.refusals = Overlay(shelves.refusals, tenant)
 
     def thread(self, thread_id: ThreadId) -> Thread | None:
         """None where it is absent or deleted."""
@@ -186,4 +189,5 @@ class TenantView:
         return (
             self.sessions, self.threads, self.deleted, self.summaries, self.messages, self.order, self.attempts,
             self.changes, self.keys, self.client_chats, self.anomalies,
+            self.refusals,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from adapters.in_memory.conversations import InMemoryMessages, InMemorySessions,
 from adapters.in_memory.feedback import InMemoryFeedback
 from adapters.in_memory.idempotency import InMemoryIdempotency
 from adapters.in_memory.prompt_repository import InMemoryPrompts
+from adapters.in_memory.refusals import InMemoryRefusals
 from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.tenant_view import TenantView
 from adapters.in_memory.usage import InMemoryUsage
@@ -21,6 +22,7 @@ from application.ports.unit_of_work import (
     FeedbackRepository,
     IdempotencyRepository,
     MessageRepository,
+    RefusalRepository,
     SessionRepository,
     ThreadRepository,
     UnitOfWork,
@@ -43,6 +45,7 @@ class InMemoryUnitOfWork:
     idempotency: IdempotencyRepository = attrs.field(init=False)
     client_chats: ClientChatRepository = attrs.field(init=False)
     anomalies: AnomalyRepository = attrs.field(init=False)
+    refusals: RefusalRepository = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.sessions = InMemorySessions(self._view)
@@ -54,6 +57,7 @@ class InMemoryUnitOfWork:
         self.idempotency = InMemoryIdempotency(self._view)
         self.client_chats = InMemoryClientChats(self._view)
         self.anomalies = InMemoryAnomalies(self._view)
+        self.refusals = InMemoryRefusals(self._view)
 
     async def commit(self) -> None:
         self._view.demand_whole()  # both are stored, or none

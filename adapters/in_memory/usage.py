@@ -14,6 +14,7 @@ from domain.attempt import Attempt
 from domain.failovers import fell_back
 from domain.feedback import score
 from domain.latency import Latencies
+from domain.refusal import RefusalCount
 from domain.thread import StoredMessage
 from domain.usage_report import (
     ErrorRow,
@@ -111,7 +112,22 @@ class InMemoryUsage:
                 found.setdefault(("attempt", each.attempt.outcome, model.provider, model.model), []).append(
                     each.at
                 )
+        refused: dict[str, list[RefusalCount]] = {}
+        for refusal in self._view.refusals.values():
+            if whole.since <= refusal.last_at < whole.until:
+                refused.setdefault(refusal.code, []).append(refusal)
         rows = [
+            ErrorRow(
+                source="refusal",
+                code=code,
+                provider=None,
+                model=None,
+                count=sum(each.count for each in counts),
+                last_at=max(each.last_at for each in counts),
+            )
+            for code, counts in refused.items()
+        ]
+        rows += [
             ErrorRow(source=source, code=code, provider=provider, model=model, count=len(at), last_at=max(at))
             for (source, code, provider, model), at in found.items()
         ]

@@ -15,6 +15,7 @@ from adapters.persistence.feedback import FeedbackOfMessages
 from adapters.persistence.idempotency import Idempotency
 from adapters.persistence.message_repository import Messages
 from adapters.persistence.prompt_repository import Prompts
+from adapters.persistence.refusals import Refusals
 from adapters.persistence.scope import Scope
 from adapters.persistence.session_repository import Sessions
 from adapters.persistence.thread_locks import ThreadLocks
@@ -28,6 +29,7 @@ from application.ports.unit_of_work import (
     FeedbackRepository,
     IdempotencyRepository,
     MessageRepository,
+    RefusalRepository,
     SessionRepository,
     ThreadRepository,
     UnitOfWork,
@@ -51,6 +53,7 @@ class SQLUnitOfWork:
     idempotency: IdempotencyRepository
     client_chats: ClientChatRepository
     anomalies: AnomalyRepository
+    refusals: RefusalRepository
     _unlocks: tuple[Callable[[], None], ...]
     """What was locked is not any more, once the transaction is over."""
 
@@ -77,6 +80,7 @@ def _work_in(transaction: Transaction, tenant: Tenant) -> UnitOfWork:
         idempotency=Idempotency(scope),
         client_chats=client_chats,
         anomalies=Anomalies(scope),
+        refusals=Refusals(scope),
         unlocks=(locks.forget, prompts.unlock, feedback.unlock, client_chats.unlock),
     )
 

@@ -17,6 +17,7 @@ from domain.feedback import Feedback, Rating
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.message import Message
 from domain.model import ModelRef
+from domain.refusal import RefusalCount
 from domain.thread import ChatRecord, StoredMessage
 from domain.usage import Usage
 from domain.usage_report import GROUPS, RatingStatistics, UsageGroup, UsageQuery, UsageRow
@@ -407,6 +408,35 @@ class UsageSuite:
             ("chat", "upstream_error", None, None, 1),
         ]
         assert [row.last_at for row in found] == [START + DAY, START]
+
+    async def test_requests_that_were_turned_away_are_errors(self, stores: Stores) -> None:
+        """Added up by their codes, of their tenant and their time; no report of answers counts them."""
+        store, other = stores
+        later = START + DAY
+        for tenant in (DEFAULT_TENANT, OTHER_TENANT):
+            async with store.unit_of_work(tenant) as work:
+                await work.refusals.add(
+                    [
+                        RefusalCount(code="budget_exceeded", key_id=KEY, count=3, last_at=START),
+                        RefusalCount(code="unauthenticated", count=1, last_at=START),
+                    ]
+                )
+                await work.commit()
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            await work.refusals.add([RefusalCount(code="budget_exceeded", count=2, last_at=later)])
+            await work.refusals.add([RefusalCount(code="overloaded", count=9, last_at=START + 90 * DAY)])
+            await work.refusals.add([])
+            await work.commit()
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            await work.refusals.add([RefusalCount(code="overloaded", count=9, last_at=START)])
+
+        async with other.unit_of_work(DEFAULT_TENANT) as work:
+            found = await work.usage.errors(WHOLE)
+        assert [(row.source, row.code, row.provider, row.count, row.last_at) for row in found] == [
+            ("refusal", "budget_exceeded", None, 5, later),
+            ("refusal", "unauthenticated", None, 1, START),
+        ]
+        assert (await _report(store))[0].requests == 0
 
     async def test_series_has_a_point_where_something_happened(self, stores: Stores) -> None:
         """By group and time; the hours at both ends count whole."""

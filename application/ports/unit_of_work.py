@@ -12,6 +12,7 @@ from domain.client_chat import ClientChat
 from domain.feedback import Feedback, FeedbackChange, RatedMessage
 from domain.idempotency import Claimed, ClaimOutcome, IdempotencyKey
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
+from domain.refusal import RefusalCount
 from domain.thread import Session, StoredMessage, Thread, ThreadOrder, ThreadSummary
 from domain.usage_report import (
     ErrorRow,
@@ -239,6 +240,12 @@ class AnomalyRepository(Protocol):
         """Newest first, by `at` and `id`; those from `since` on and before `until`."""
 
 
+class RefusalRepository(Protocol):
+    """Requests that were turned away: `UsageReader.errors` counts them, for as long as it does anything else."""
+
+    async def add(self, refusals: Sequence[RefusalCount]) -> None: ...
+
+
 class UnitOfWork(Protocol):
     """One transaction of one tenant: every query is scoped to it here and nowhere else.
 
@@ -254,6 +261,7 @@ class UnitOfWork(Protocol):
     idempotency: IdempotencyRepository
     client_chats: ClientChatRepository
     anomalies: AnomalyRepository
+    refusals: RefusalRepository
 
     async def commit(self) -> None:
         """Makes the writes durable. Leaving the context without it rolls back."""

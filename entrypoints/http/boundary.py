@@ -11,8 +11,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from application.services.request_scope import RequestScope, enter
 from domain.access import Caller, Scope
-from domain.errors import Forbidden, LorError, NotFound, Overloaded, Unauthenticated
-from domain.telemetry import KeyRefused, RequestServed
+from domain.errors import Forbidden, LorError, NotFound, Overloaded, RateLimited, Unauthenticated
+from domain.telemetry import KeyRefused, RequestRefused, RequestServed
 from entrypoints.http.breaking_off import CLIENT_GONE
 from entrypoints.http.callers import demand_own
 from entrypoints.http.client_address import client_address
@@ -66,6 +66,7 @@ def boundary(state: ServerState) -> Middleware:
         generation, cors = state.generation, state.cors
         holder: str | None = None
         is_full = counts and state.is_full
+        is_before = True
         if counts:
             state.in_flight += 1
             generation.in_flight += 1
@@ -87,6 +88,7 @@ def boundary(state: ServerState) -> Middleware:
                     if caller is None:
                         address = client_address(request, server.trusted_proxies)
                         caller = await authenticate(given_key, address=address)
+                    whose.tenant, whose.key_id = caller.tenant, caller.key_id
                     wants = caller.key_id or client_address(request, server.trusted_proxies)
                     others = state.in_flight + answers.unread - 1
                     capacity = min(server.max_in_flight, state.overload.limit)
@@ -96,7 +98,6 @@ def boundary(state: ServerState) -> Middleware:
                     if scope not in caller.scopes:
                         raise lacks_scope(scope)
                     request[CALLER] = caller
-                    whose.tenant, whose.key_id = caller.tenant, caller.key_id
                     if caller.user is not None:
                         method = "GET" if request.method == "HEAD" else request.method
                         await demand_own(
@@ -106,6 +107,7 @@ def boundary(state: ServerState) -> Middleware:
                     of_address = state.application.settings.limits.address
                     if of_address.requests_per_minute is not None:
                         await allow_request(request, of_address)
+                is_before = False
                 response = await handler(request)
             status = request.get(BROKEN_OFF, response.status)
         except Exception as exc:  # the last place before aiohttp's own page: everything becomes a problem
@@ -113,7 +115,25 @@ def boundary(state: ServerState) -> Middleware:
                 log_unexpected(exc, request_id=request_id, route=route)
                 raise ConnectionResetError("the answer had begun") from None
             if isinstance(exc, Unauthenticated | Forbidden):
-                emit(KeyRefused(request_id=request_id, route=route, code=exc.code))
+                emit(
+                    KeyRefused(
+                        request_id=request_id,
+                        route=route,
+                        code=exc.code,
+                        tenant=whose.tenant,
+                        key_id=whose.key_id,
+                    )
+                )
+            elif is_before and (code := turned_away(exc)) is not None:
+                emit(
+                    RequestRefused(
+                        request_id=request_id,
+                        route=route,
+                        code=code,
+                        tenant=whose.tenant,
+                        key_id=whose.key_id,
+                    )
+                )
             errors = error_format(route, request.path)
             response = problem_response(exc, request_id=request_id, route=route, errors=errors)
             status = response.status
@@ -146,6 +166,13 @@ def holds_its_part(caller: Caller) -> Overloaded:
     return Overloaded(
         f"the server is busy, and this {who} has its part of it; send fewer requests at a time, or try again shortly"
     )
+
+
+def turned_away(exc: Exception) -> str | None:
+    """The code of a refusal that nothing else tells of."""
+    if isinstance(exc, Overloaded) or (isinstance(exc, HTTPFault) and exc.code == "shutting_down"):
+        return exc.code
+    return exc.code if isinstance(exc, RateLimited) and exc.refusal is None else None
 
 
 def lacks_scope(scope: Scope) -> Forbidden:

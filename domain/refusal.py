@@ -1,0 +1,17 @@
+"""Requests that were turned away, counted: of what became no message."""
+
+import datetime
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class RefusalCount:
+    """How often one caller was refused for one reason, within one hour."""
+
+    code: str
+    """The error's (`budget_exceeded`)."""
+    key_id: str | None = None
+    """The account of the API key; None where there was none, or none that is known."""
+    count: int
+    last_at: datetime.datetime
