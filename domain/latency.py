@@ -13,6 +13,9 @@ less than the first is in bucket 0, and bucket n begins at `BOUNDS_MS[n - 1]`. S
 never change."""
 NO_LATENCY: Final = -1
 """The bucket of what has no latency that counts."""
+ANY_LATENCY: Final = 0
+"""The bucket of all that has one, in the sums by user: they keep no percentiles, only the mean. Users are many, and
+would have a row for each of their buckets."""
 
 
 def bucket_of(latency_ms: int) -> int:

@@ -64,6 +64,7 @@ class UsageRow:
     """How many answers have an unknown price."""
     latency_mean_ms: float | None
     latency_p50_ms: float | None
+    """None of a user, as are the other percentiles: they would be kept for too many."""
     latency_p95_ms: float | None
     ratings: RatingStatistics = RatingStatistics()
     name: str | None = None

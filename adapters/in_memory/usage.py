@@ -74,7 +74,13 @@ class InMemoryUsage:
         groups: dict[str | None, list[StoredMessage]] = {} if query.group_by is not None else {None: []}
         for each in self._messages(whole_hours(query) if query.is_open else query, since=query.since):
             groups.setdefault(self._group_of(each, query.group_by), []).append(each)
-        return tuple([_row(group, groups[group]) for group in sorted(groups, key=_none_last)])
+        rows = [_row(group, groups[group]) for group in sorted(groups, key=_none_last)]
+        if query.group_by == "user":  # of users the real stores keep the mean alone
+            rows = [
+                attrs.evolve(row, latency_p50_ms=None, latency_p95_ms=None, latency_p99_ms=None)
+                for row in rows
+            ]
+        return tuple(rows)
 
     async def prompts(self, query: UsageQuery) -> tuple[PromptRow, ...]:
         found: dict[tuple[str | None, str | None], list[StoredMessage]] = {}

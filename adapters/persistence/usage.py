@@ -77,10 +77,11 @@ class Usage:
         found = await self._read("user" if group_by == "user" else "answer", groups, spans)
         if group_by is None:
             return (_usage_row(None, found.get((), _Figures())),)
+        has_percentiles = group_by != "user"
         if len(found) < _MANY:
-            return _usage_rows(found)
+            return _usage_rows(found, has_percentiles)
         # A report of thousands of users takes a moment in which chats would wait.
-        return await asyncio.to_thread(_usage_rows, found)
+        return await asyncio.to_thread(_usage_rows, found, has_percentiles)
 
     async def prompts(self, query: UsageQuery) -> tuple[PromptRow, ...]:
         groups: Groups = {
@@ -176,15 +177,20 @@ def _by_group(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> dict
     return {key: figures for key, figures in found.items() if any(figures.sums.values())}
 
 
-def _usage_rows(found: Mapping[_Key, _Figures]) -> tuple[UsageRow, ...]:
-    return tuple([_usage_row(key[0], found[key]) for key in sorted(found, key=_none_last)])
+def _usage_rows(found: Mapping[_Key, _Figures], has_percentiles: bool) -> tuple[UsageRow, ...]:
+    return tuple(
+        [
+            _usage_row(key[0], found[key], has_percentiles=has_percentiles)
+            for key in sorted(found, key=_none_last)
+        ]
+    )
 
 
 def _none_last(key: _Key) -> list[tuple[bool, str]]:
     return [(each is None, each or "") for each in key]
 
 
-def _usage_row(group: str | None, figures: _Figures) -> UsageRow:
+def _usage_row(group: str | None, figures: _Figures, *, has_percentiles: bool = True) -> UsageRow:
     sums, latencies = figures.sums, figures.latencies
     stars, thumbs_up, thumbs_down = sums["stars"], sums["thumbs_up"], sums["thumbs_down"]
     return UsageRow(
@@ -200,9 +206,9 @@ def _usage_row(group: str | None, figures: _Figures) -> UsageRow:
         cost_usd=figures.cost_usd,
         unpriced=sums["unpriced"],
         latency_mean_ms=latencies.mean_ms,
-        latency_p50_ms=latencies.percentile_ms(0.5),
-        latency_p95_ms=latencies.percentile_ms(0.95),
-        latency_p99_ms=latencies.percentile_ms(0.99),
+        latency_p50_ms=latencies.percentile_ms(0.5) if has_percentiles else None,
+        latency_p95_ms=latencies.percentile_ms(0.95) if has_percentiles else None,
+        latency_p99_ms=latencies.percentile_ms(0.99) if has_percentiles else None,
         ratings=RatingStatistics(
             count=thumbs_up + thumbs_down + stars,
             # The scores of stars are quarters, so that this is exact.

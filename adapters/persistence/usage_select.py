@@ -11,7 +11,7 @@ from adapters.persistence.id_range import first_after, first_since
 from adapters.persistence.tables import MESSAGES, SESSIONS, THREADS, USAGE_DAYS, USAGE_HOURS, USAGE_LOG
 from adapters.persistence.usage_columns import SUMS
 from adapters.persistence.usage_spans import Span, Spans
-from domain.latency import BOUNDS_MS, NO_LATENCY
+from domain.latency import ANY_LATENCY, BOUNDS_MS, NO_LATENCY
 from domain.usage_report import UsageGroup
 
 Kind: TypeAlias = Literal["answer", "user", "attempt", "refusal"]
@@ -56,7 +56,7 @@ def usage_select(
 ) -> UsageSelect:
     """A row for each group, with its latencies as a list of bucket, count, least and most.
 
-    Only answers and users are found in parts of hours.
+    Only answers and users are found in parts of hours. Latencies of users are all in one bucket.
     """
     branches = []
     parameters: dict[str, Any] = {}
@@ -76,7 +76,7 @@ def usage_select(
     if spans.log[0] < spans.log[1]:
         log = USAGE_LOG.c
         since, until = bound(spans.log)
-        branch = _of_rows(USAGE_LOG, "at", groups, last_at=log.at)
+        branch = _of_rows(USAGE_LOG, "at", groups, last_at=log.at, in_one_bucket=kind == "user")
         logged = "answer" if kind == "user" else kind
         branches.append(branch.where(log.kind == logged, log.at >= since, log.at < until))
     for span in spans.edges if kind in ("answer", "user") else ():
@@ -198,14 +198,19 @@ def _prompt(fields: Fields, on_postgresql: bool) -> Column:
     return sa.func.substr(version, 1, sa.func.instr(version.concat(":"), ":") - 1)
 
 
-def _of_rows(table: sa.Table, time: str, groups: Groups, *, last_at: Column) -> sa.Select[Any]:
+def _of_rows(
+    table: sa.Table, time: str, groups: Groups, *, last_at: Column, in_one_bucket: bool = False
+) -> sa.Select[Any]:
     columns = table.c
+    bucket: Column = columns.latency_bucket
+    if in_one_bucket:
+        bucket = sa.case((bucket == NO_LATENCY, NO_LATENCY), else_=ANY_LATENCY)
     names = ("provider", "model", "prompt_version", "prompt_label", "key_id", "user", "outcome")
     fields = Fields(**{name: sa.func.nullif(columns[name], "") for name in names}, time=columns[time])
     return sa.select(
         columns.tenant,
         *[make(fields).label(name) for name, make in groups.items()],
-        columns.latency_bucket,
+        bucket.label("latency_bucket"),
         *[columns[name] for name in SUMS],
         columns.latency_low_ms,
         columns.latency_high_ms,
@@ -257,7 +262,9 @@ def _of_messages(kind: Kind, groups: Groups, *, counts: bool, on_postgresql: boo
         "stars_total": sa.case((stars, sa.cast(_M.rating, sa.Integer)), else_=0),
     }
     bucket: Column = sa.literal_column(str(NO_LATENCY), sa.Integer)
-    if counts:
+    if counts and kind == "user":
+        bucket = sa.case((latency_ms.is_not(None), ANY_LATENCY), else_=NO_LATENCY)
+    elif counts:
         # SQLite knows no buckets: there each latency is one, told from those by being less than none.
         found: Column = NO_LATENCY - 1 - latency_ms
         if on_postgresql:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from adapters.persistence.postgresql_exchange import Statement
 from adapters.persistence.usage_columns import DIMENSIONS, SUMS
+from domain.latency import ANY_LATENCY, NO_LATENCY
 
 PORTION: Final = 10_000
 """Rows of the log that PostgreSQL adds up at once: some 0.2 s."""
@@ -27,11 +28,16 @@ def _names(names: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-# An answer counts for its user too, whatever else it was.
-_OF_USER: Final = ", ".join(
-    f'"{name}"' if name in ("user", "latency_bucket") else f"'' AS \"{name}\"" for name in DIMENSIONS
-)
+# An answer counts for its user too, whatever else it was, and however long it took.
+_SAID_OF_USER: Final = {
+    "user": '"user"',
+    "latency_bucket": f"CASE WHEN latency_bucket = {NO_LATENCY} THEN {NO_LATENCY} ELSE {ANY_LATENCY} END",
+    "latency_low_ms": "0",
+    "latency_high_ms": "0",
+}
+_OF_USER: Final = ", ".join(f'{_SAID_OF_USER.get(name, chr(39) * 2)} AS "{name}"' for name in DIMENSIONS)
 _REST: Final = (*SUMS, "latency_low_ms", "latency_high_ms", "cost_usd")
+_REST_OF_USER: Final = ", ".join(f'{_SAID_OF_USER.get(name, name)} AS "{name}"' for name in _REST)
 
 
 def _uses(source: str) -> str:
@@ -40,7 +46,7 @@ def _uses(source: str) -> str:
     )
     return (
         f"SELECT tenant, kind, at, {of_answer}, {_names(_REST)} FROM {source} "
-        f"UNION ALL SELECT tenant, 'user', at, {_OF_USER}, {_names(_REST)} FROM {source} WHERE kind = 'answer'"
+        f"UNION ALL SELECT tenant, 'user', at, {_OF_USER}, {_REST_OF_USER} FROM {source} WHERE kind = 'answer'"
     )
 
 

@@ -193,6 +193,23 @@ class UsageSuite:
         assert (opus.latency_mean_ms, opus.latency_p50_ms, opus.latency_p95_ms) == (1500.0, 1500.0, 2400.0)
         assert (gpt.cost_usd, opus.cost_usd) == (Decimal("1.0"), Decimal("1.5"))
 
+    async def test_users_have_a_mean_latency_and_no_percentiles(self, stores: Stores) -> None:
+        """Of their complete answers, in whole hours and in parts of them."""
+        store, _ = stores
+        for latency_ms in (10, 30, 500, None):
+            await _commit(store, chat_at(START + DAY, user="ada", latency_ms=latency_ms))
+        await _commit(store, chat_at(START + DAY, user="bob", status="failed", error_code="timeout"))
+        part = UsageQuery(
+            since=START + DAY - datetime.timedelta(minutes=1),
+            until=START + DAY + datetime.timedelta(minutes=1),
+            group_by="user",
+        )
+
+        for query in (attrs.evolve(WHOLE, group_by="user"), part):
+            ada, bob = await _report(store, query)
+            assert (ada.requests, ada.latency_mean_ms, bob.latency_mean_ms) == (4, 180.0, None)
+            assert (ada.latency_p50_ms, ada.latency_p95_ms, ada.latency_p99_ms) == (None, None, None)
+
     async def test_costs_add_up_exactly(self, stores: Stores) -> None:
         """Neither binary fractions nor twenty-eight digits are enough for these."""
         store, _ = stores
@@ -331,7 +348,8 @@ class UsageSuite:
 
         for group_by in (None, *GROUPS):
             (row,) = await _report(store, attrs.evolve(WHOLE, group_by=group_by))
-            assert (row.requests, row.latency_p50_ms, row.latency_p95_ms) == (1, 10.0, 10.0)
+            percentile = None if group_by == "user" else 10.0
+            assert (row.requests, row.latency_p50_ms, row.latency_p95_ms) == (1, percentile, percentile)
         (theirs,) = await _report(store, tenant=OTHER_TENANT)
         assert (theirs.requests, theirs.latency_p50_ms) == (3, 9000.0)
 

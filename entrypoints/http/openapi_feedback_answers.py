@@ -104,7 +104,7 @@ FEEDBACK_SCHEMAS: Final[Mapping[str, JSONObject]] = {
         },
     ),
     "Latency": record(
-        "Milliseconds; null without a complete answer. The mean is exact; the others are told from counts of how many "
+        "Milliseconds; null without a complete answer, and of users all but the mean. The mean is exact; the others are told from counts of how many "
         "answers took how long, in steps of a fifth, and are off by one or two in a hundred.",
         {
             "mean": nullable("number", "The mean."),

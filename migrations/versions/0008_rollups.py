@@ -184,17 +184,19 @@ def backfill(*, on_postgresql: bool) -> list[str]:
     texts = ", ".join(f'"{name}"' for name in _TEXTS)
     zero = "0" if on_postgresql else "'0'"
     statements = []
-    for source, purpose, sums, cost in (
-        (_ANSWERS, "''", _OF_ANSWERS, "CASE WHEN counts THEN cost END"),
-        (_USERS, "''", _OF_ANSWERS, "CASE WHEN counts THEN cost END"),
-        (_ATTEMPTS, "purpose", _OF_ATTEMPTS, "cost"),
+    least, most = "coalesce(min(ms), 0)", "coalesce(max(ms), 0)"
+    for source, purpose, sums, cost, latency in (
+        (_ANSWERS, "''", _OF_ANSWERS, "CASE WHEN counts THEN cost END", (bucket, least, most)),
+        # Latencies of users are all in one bucket: they would have a row for each.
+        (_USERS, "''", _OF_ANSWERS, "CASE WHEN counts THEN cost END", ("0", "0", "0")),
+        (_ATTEMPTS, "purpose", _OF_ATTEMPTS, "cost", (bucket, least, most)),
     ):
         key = ", ".join(f'"{name}"' if name != "purpose" else purpose for name in _TEXTS)
         statements.append(
             f"INSERT INTO usage_hours {into} "
             f"SELECT tenant, kind, {hour} AS start, {key}, "
-            f"CASE WHEN ms IS NULL THEN -1 ELSE {bucket} END AS latency_bucket, "
-            f"{', '.join(sums[name] for name in _SUMS)}, coalesce(min(ms), 0), coalesce(max(ms), 0), "
+            f"CASE WHEN ms IS NULL THEN -1 ELSE {latency[0]} END AS latency_bucket, "
+            f"{', '.join(sums[name] for name in _SUMS)}, {latency[1]}, {latency[2]}, "
             f"coalesce({add}({cost}), {zero}), max(at) FROM ({source}) e "
             f"GROUP BY {', '.join(str(number) for number in range(1, len(_KEY) + 1))}"
         )
