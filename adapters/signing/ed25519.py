@@ -3,7 +3,6 @@
 import base64
 import binascii
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -21,7 +20,7 @@ class Ed25519Signer:
         return _MODULE in sys.modules
 
     def prepare(self) -> None:
-        import_module(_MODULE)
+        import cryptography.hazmat.primitives.asymmetric.ed25519  # noqa: F401 - so that it is loaded
 
     def public_key(self, seed: bytes) -> str:
         raw = _private_key(seed).public_key().public_bytes_raw()

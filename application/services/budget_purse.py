@@ -242,6 +242,8 @@ class BudgetPurse:
         self._warnings[text] = None
 
     def _mind_soft(self, *, warn: bool = True) -> None:
+        if not self._counters:  # every call was free
+            return
         for each, counter in zip(self._applied, self._counters, strict=True):
             budget = each.budget
             if not budget.soft or counter.spent_usd < budget.limit_usd:

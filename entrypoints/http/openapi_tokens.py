@@ -40,9 +40,13 @@ TOKEN_SCHEMAS: Final[dict[str, JSONValue]] = {
                 "type": "string",
                 "description": "For `Authorization: Bearer …`: a JWS (RFC 7515) signed with EdDSA.",
             },
-            "expires_at": {"type": "string", "format": "date-time"},
-            "user": {"type": "string"},
-            "scopes": {"type": "array", "items": {"type": "string"}},
+            "expires_at": {"type": "string", "format": "date-time", "description": "When it ends."},
+            "user": {"type": "string", "description": "The end user whom it is bound to."},
+            "scopes": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "What it may be used for.",
+            },
         },
     }
 }
