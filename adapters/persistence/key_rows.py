@@ -3,10 +3,10 @@
 import datetime
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from adapters.persistence.rows import Row
-from domain.access import SCOPES, ApiKey, Scope
+from domain.access import SCOPES, ApiKey
 from domain.ids import Tenant
 from domain.limits.budget import Budget
 from domain.limits.rate import RateLimits
@@ -43,7 +43,7 @@ def key_of(row: Mapping[str, Any]) -> ApiKey:
         hash=row["hash"],
         public_key=row["public_key"],
         hint=row["hint"],
-        scopes=cast("frozenset[Scope]", SCOPES.intersection(row["scopes"])),
+        scopes=SCOPES.intersection(row["scopes"]),
         models=tuple(row["models"]),
         limits=RateLimits(
             requests_per_minute=limits.get("requests_per_minute"),

@@ -71,7 +71,7 @@ class SQLKeyStore:
                 statement, given = _ALL.where(_IS_NEW), {"since": min(marked_at, now) - _OVERLAP}
             rows = (await transaction.execute(statement, given)).mappings().all()
         return KeyChanges(
-            keys=tuple(key_of(row) for row in rows),
+            keys=tuple(key_of(dict(row)) for row in rows),
             any_exist=count > 0,
             mark=f"{now.isoformat()} {count}",
             now=now,
@@ -171,7 +171,7 @@ async def _now(transaction: Transaction) -> datetime.datetime:
 
 async def _rows(transaction: Transaction, statement: sa.Select[Any]) -> tuple[ApiKey, ...]:
     result = await transaction.execute(statement, {})
-    return tuple(key_of(row) for row in result.mappings())
+    return tuple(key_of(dict(row)) for row in result.mappings())
 
 
 async def _add(transaction: Transaction, key: ApiKey) -> None:

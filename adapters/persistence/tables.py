@@ -6,6 +6,8 @@ fits a look-up. (With the tenant first, PostgreSQL checked foreign keys of a fre
 tenant's messages, on a plan it then kept.)
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from adapters.persistence.column_types import Identifier, JSONDocument, Money, PromptNameText, Timestamp
@@ -383,7 +385,7 @@ _USE_SUMS = (
 )  # fmt: skip
 
 
-def _use(*, of: str, time: str) -> list[sa.Column[object]]:
+def _use(*, of: str, time: str) -> list[sa.Column[Any]]:
     """What was used, in a row: of what, then how much. Text that says nothing is empty, as keys hold no null."""
     return [
         sa.Column("tenant", sa.Text, nullable=False),

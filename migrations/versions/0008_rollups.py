@@ -11,6 +11,7 @@ The types are written out here, not imported: a revision must not change when th
 
 import bisect
 from decimal import Context, Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -138,7 +139,7 @@ def upgrade() -> None:
         )
 
 
-def _columns(time: str) -> list[sa.Column[object]]:
+def _columns(time: str) -> list[sa.Column[Any]]:
     return [
         sa.Column("tenant", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
@@ -173,7 +174,7 @@ def backfill(*, on_postgresql: bool) -> list[str]:
         bucket, add = f"width_bucket(ms, ARRAY[{bounds}]::bigint[])", "sum"
         hour, day = "date_trunc('hour', at, 'UTC')", "date_trunc('day', start, 'UTC')"
     else:
-        connection = op.get_bind().connection.driver_connection
+        connection: Any = op.get_bind().connection.driver_connection
         connection.create_aggregate("lor3_decimal_sum", 1, _DecimalSum)
         connection.create_function("lor3_bucket", 1, lambda ms: bisect.bisect_right(_BOUNDS_MS, ms))
         bucket, add = "lor3_bucket(ms)", "lor3_decimal_sum"
