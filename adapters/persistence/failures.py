@@ -1,11 +1,11 @@
 """What a driver's exception means. None of its text goes on: it can hold rows, hosts and user names."""
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import psycopg
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -59,6 +59,8 @@ _REFUSED: Final = {
 
 def postgresql_failure(error: BaseException) -> BatchFailure:
     """Sorts an error of psycopg, or one of SQLAlchemy around it, by what to do about it."""
+    import psycopg  # 60 ms that a command on SQLite does without
+
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     code = getattr(cause, "sqlstate", None)
     if code is None:
@@ -140,7 +142,25 @@ def failure_of(error: BaseException) -> BatchFailure:
     return postgresql_failure(error)
 
 
-FAILURES: Final = (SQLAlchemyError, DisconnectionError, psycopg.Error, sqlite3.Error, OSError)
+if TYPE_CHECKING:
+    FAILURES: tuple[type[Exception], ...]
+    """What a driver may raise. To be taken from this module each time, never imported by itself."""
+
+
+def __getattr__(name: str) -> tuple[type[Exception], ...]:
+    if name != "FAILURES":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _failures()
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    # An `except` asks for it only once something was raised: what is not imported by then has raised nothing.
+    found: tuple[type[Exception], ...] = (SQLAlchemyError, DisconnectionError, sqlite3.Error, OSError)
+    if "psycopg" in sys.modules:
+        import psycopg
+
+        found = (*found, psycopg.Error)
+    return found
 
 
 @contextmanager
@@ -152,7 +172,7 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except FAILURES as error:
+    except _failures() as error:
         raise unavailable(failure_of(error).told) from error
 
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 import attrs
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import SQLAlchemyError
@@ -184,6 +183,8 @@ class Transaction:
         connection = self._connection.sync_connection
         if self.database != "postgresql" or connection is None or connection.invalidated:
             return
+        import psycopg  # only where it is in use, as it takes 60 ms
+
         driver_connection: Any = connection.connection.driver_connection
         try:
             hang_up(driver_connection.pgconn.socket)

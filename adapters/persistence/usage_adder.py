@@ -13,12 +13,13 @@ from sqlalchemy.util import greenlet_spawn
 from adapters.persistence import failures, postgresql_exchange, tenancy
 from adapters.persistence.async_engine import AsyncEngine
 from adapters.persistence.batch_writer import ConnectionLost
-from adapters.persistence.postgresql_exchange import Connection
-from adapters.persistence.usage_sums import ADD_UP, PORTION
+from adapters.persistence.postgresql_exchange import Connection, Statement
+from adapters.persistence.usage_sums import ON_POSTGRESQL, PORTION
 
 _LOGGER: Final = logging.getLogger("lor3.store")
 
 EVERY_S: Final = 10.0
+_ADD_UP: Final = Statement(name=b"lor3_add_up", text=ON_POSTGRESQL.encode())
 
 
 @attrs.define(kw_only=True)
@@ -80,7 +81,7 @@ class UsageAdder:
         try:
             answer = await postgresql_exchange.execute(
                 cast("Connection", connection.driver_connection),
-                ADD_UP,
+                _ADD_UP,
                 [b"%d" % PORTION],
                 tenants=tenancy.ALL,
                 limit_s=self._limit_s,

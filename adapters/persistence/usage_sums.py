@@ -10,7 +10,6 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from adapters.persistence.postgresql_exchange import Statement
 from adapters.persistence.usage_columns import DIMENSIONS, SUMS
 from domain.latency import ANY_LATENCY, NO_LATENCY
 
@@ -89,7 +88,7 @@ def _on_postgresql() -> str:
     )
 
 
-ADD_UP: Final = Statement(name=b"lor3_add_up", text=_on_postgresql().encode())
+ON_POSTGRESQL: Final = _on_postgresql()
 """Its parameter is how many rows of the log at most; it returns how many it was. It is to see all tenants."""
 
 _ON_SQLITE: Final = (

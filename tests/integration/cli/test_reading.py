@@ -69,6 +69,7 @@ def test_looking_imports_nothing_that_answers(lor3: Run) -> None:
     assert "adapters.persistence.unit_of_work" in imported
     unwanted = {
         "adapters.prompts.files", "adapters.telemetry.prometheus", "aiohttp", "alembic", "application.use_cases.send_chat",
-        "dependency_injector", "entrypoints.application", "entrypoints.container", "prometheus_client", "tiktoken",
+        "dependency_injector", "entrypoints.application", "entrypoints.container", "prometheus_client", "psycopg",
+        "tiktoken",
     }  # fmt: skip
     assert set() == imported & unwanted
