@@ -30,6 +30,7 @@ _REPORTS: Final = (
     ("--since", "365d"),
     ("--since", "365d", "--group-by", "model"),
     ("--since", "365d", "--group-by", "prompt_version"),
+    ("--since", "365d", "--group-by", "user"),
 )
 _TABLES: Final = ("usage_hours", "usage_days")
 

@@ -139,6 +139,25 @@ class ErrorRow:
     last_at: datetime.datetime
 
 
+@attrs.frozen(kw_only=True)
+class UsageCheck:
+    """What the sums of one UTC day say of its answers, and what the messages that are stored say."""
+
+    day: datetime.date
+    summed: UsageRow
+    """Without latencies, as is the other."""
+    stored: UsageRow
+
+    @property
+    def is_equal(self) -> bool:
+        return self.summed == self.stored
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether answers are stored that no report counts. The other way round is right: sums outlive messages."""
+        return self.stored.requests > self.summed.requests
+
+
 SeriesOf: TypeAlias = Literal["answers", "attempts"]
 
 

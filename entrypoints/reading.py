@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from application.use_cases.read_threads import ReadThreads
     from application.use_cases.reconcile_invoice import ReconcileInvoice
     from application.use_cases.report_usage import ReportUsage
+    from application.use_cases.verify_usage import VerifyUsage
     from entrypoints.settings import Settings
 
 
@@ -66,6 +67,12 @@ class Reading:
         from application.use_cases.observe_chats import ObserveChats
 
         return ObserveChats(unit_of_work=self.unit_of_work, clock=self.clock, keys=self.keys)
+
+    @property
+    def verify_usage(self) -> "VerifyUsage":
+        from application.use_cases.verify_usage import VerifyUsage
+
+        return VerifyUsage(unit_of_work=self.unit_of_work, clock=self.clock)
 
     @property
     def reconcile_invoice(self) -> "ReconcileInvoice":

@@ -25,6 +25,7 @@ from domain.usage_report import (
     RatingStatistics,
     SeriesOf,
     SeriesPoint,
+    UsageCheck,
     UsageGroup,
     UsageQuery,
     UsageRow,
@@ -182,6 +183,10 @@ class InMemoryUsage:
                 )
             ]
         )
+
+    async def check(self, query: UsageQuery) -> tuple[UsageCheck, ...]:
+        self._view.shelves.demand()
+        return ()
 
     def _messages(
         self, query: UsageQuery, *, since: datetime.datetime | None = None

@@ -24,6 +24,7 @@ from domain.usage_report import (
     RatingStatistics,
     SeriesOf,
     SeriesPoint,
+    UsageCheck,
     UsageQuery,
     UsageRow,
     whole_hours,
@@ -147,6 +148,24 @@ class Usage:
         spans = Spans.of(whole_hours(query), by_hour=every == "hour" or group_by == "hour")
         found = await self._read(kind, groups, spans, with_latency=False)
         return _points(found, tuple(groups))
+
+    async def check(self, query: UsageQuery) -> tuple[UsageCheck, ...]:
+        whole = whole_hours(query)
+        groups: Groups = {"grouped": group_of("day", on_postgresql=self._on_postgresql)}
+        summed = await self._read("answer", groups, Spans.of(whole), with_latency=False)
+        messages = Spans.of_messages(whole.since, whole.until)
+        stored = await self._read("answer", groups, messages, with_latency=False)
+        nothing = _Figures()
+        return tuple(
+            [
+                UsageCheck(
+                    day=datetime.date.fromisoformat(key[0] or ""),
+                    summed=_usage_row(key[0], summed.get(key, nothing), has_percentiles=False),
+                    stored=_usage_row(key[0], stored.get(key, nothing), has_percentiles=False),
+                )
+                for key in sorted(summed.keys() | stored.keys(), key=_none_last)
+            ]
+        )
 
     @property
     def _on_postgresql(self) -> bool:

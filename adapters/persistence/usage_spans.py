@@ -49,6 +49,11 @@ class Spans:
             edges=edges,
         )
 
+    @classmethod
+    def of_messages(cls, since: datetime.datetime, until: datetime.datetime) -> "Spans":
+        """All of it from the messages."""
+        return cls(days=(), hours=(), log=(since, since), edges=_kept((since, until)))
+
 
 def _kept(*spans: Span) -> tuple[Span, ...]:
     return tuple([span for span in spans if span[0] < span[1]])

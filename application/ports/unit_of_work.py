@@ -21,6 +21,7 @@ from domain.usage_report import (
     ProviderRow,
     SeriesOf,
     SeriesPoint,
+    UsageCheck,
     UsageQuery,
     UsageRow,
 )
@@ -191,6 +192,11 @@ class UsageReader(Protocol):
         self, query: UsageQuery, *, every: Grain, of: SeriesOf = "answers"
     ) -> tuple[SeriesPoint, ...]:
         """By group and time; groups of attempts can be `provider`, `model` and None."""
+
+    async def check(self, query: UsageQuery) -> tuple[UsageCheck, ...]:
+        """The sums beside the messages, by day: those days of which one of them has an answer. It reads all messages
+        of that time. None where reports are made of the messages themselves.
+        """
 
 
 class IdempotencyRepository(Protocol):

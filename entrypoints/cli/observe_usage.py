@@ -43,6 +43,7 @@ Examples:
   lor3 observe usage --since 2026-11-01 --until 2026-12-01 --group-by model --json
   lor3 observe usage --watch
   lor3 observe usage --reconcile costs.csv
+  lor3 observe usage --verify --since 90d
 """
 )
 @click.option("--group-by", metavar="GROUP", help="A line for each of them.")
@@ -55,6 +56,12 @@ Examples:
 @click.option(
     "--provider", metavar="NAME", help="Whose export that is: openai or anthropic. [default: by its columns]"
 )
+@click.option(
+    "--verify",
+    "is_verifying",
+    is_flag=True,
+    help="Compare the sums that reports are made of with the messages; exit 1 where some lack. [default: 30 days]",
+)
 @observing
 def usage(
     since: str,
@@ -62,12 +69,28 @@ def usage(
     group_by: str | None,
     reconcile: Path | None,
     provider: str | None,
+    is_verifying: bool,
     is_watching: bool,
     config_path: Path | None,
     as_json: bool,
-) -> None:
+) -> int | None:
     from domain.usage_report import GROUPS
 
+    if is_verifying:
+        from entrypoints.cli.observe_verify import print_verification
+
+        return print_verification(
+            since=since if is_given("since") else None,
+            until=until,
+            unfit={
+                "--group-by": group_by is not None,
+                "--reconcile": reconcile is not None,
+                "--provider": provider is not None,
+                "--watch": is_watching,
+            },
+            config_path=config_path,
+            as_json=as_json,
+        )
     if reconcile is not None or provider is not None:
         from entrypoints.cli.observe_reconcile import print_reconciliation
 
@@ -80,7 +103,7 @@ def usage(
             config_path=config_path,
             as_json=as_json,
         )
-        return
+        return None
     group = None if group_by is None else cast("UsageGroup", one_of(group_by, GROUPS, path="--group-by"))
     show(
         "usage",
@@ -93,6 +116,7 @@ def usage(
         is_watching=is_watching,
         group_by=group,
     )
+    return None
 
 
 def _told(observed: "Observation") -> "dict[str, JSONValue]":

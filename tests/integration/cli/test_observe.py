@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -26,6 +27,25 @@ def asked(lor3: Run, tmp_path: Path) -> dict[str, object]:
     """One answer that cost something."""
     (tmp_path / "lor3.yaml").write_text(_CONFIG, encoding="utf-8")
     return say(lor3, "one")
+
+
+def test_sums_are_verified(lor3: Run, asked: dict[str, object], tmp_path: Path) -> None:
+    """Up to this hour; an answer that no report counts is named, and the command fails."""
+    clean = lor3("observe", "usage", "--verify", "--json")
+    database = sqlite3.connect(tmp_path / "lor3.db")
+    database.execute(
+        "UPDATE messages SET created_at = replace(created_at, substr(created_at, 1, 10), '2026-01-05')"
+    )
+    database.execute("DELETE FROM usage_log")
+    database.commit()
+    database.close()
+    lacking = lor3("observe", "usage", "--verify", "--since", "2020-01-01")
+    misused = lor3("observe", "usage", "--verify", "--group-by", "user")
+
+    assert (clean.code, clean.json["ok"], clean.json["items"]) == (0, True, [])
+    assert (lacking.code, lacking.out.split("\t")[:3]) == (1, ["2026-01-05", "0", "1"])
+    assert "no report counts" in lacking.err
+    assert (misused.code, "--group-by" in misused.err) == (2, True)
 
 
 def test_every_aspect_is_told(lor3: Run, asked: dict[str, object]) -> None:

@@ -16,9 +16,11 @@ from adapters.persistence import schema, usage_sums
 from adapters.persistence.engine import Database
 from adapters.persistence.store import SQLStore, create
 from adapters.persistence.usage_adder import UsageAdder
+from adapters.system import SystemClock
 from adapters.testing.feedback_suite import rate
 from adapters.testing.usage_suite import GPT, KEY, OPUS, START, chat_at
 from application.ports.store import Store
+from application.use_cases.verify_usage import VerifyUsage, VerifyUsageCommand
 from domain.attempt import Attempt
 from domain.feedback import Feedback, Rating
 from domain.ids import DEFAULT_TENANT, MessageId
@@ -269,3 +271,29 @@ async def test_sqlite_adds_up_by_the_way(tmp_path: Path, monkeypatch: pytest.Mon
     found = SQL(store, Database.of(store_config(url)), lambda: None)
     assert found.run("SELECT count(*) FROM usage_log") < [(14,)]
     assert found.run("SELECT sum(requests) > 0 FROM usage_days WHERE kind = 'answer'") == [(1,)]
+
+
+async def test_answers_that_no_report_counts_are_found(sql: SQL) -> None:
+    """As an older lor3 leaves them; where messages went after they were added up, that is no lack."""
+    chats = _some_chats(60)
+    await _fill(sql.store, chats)
+    await sql.add_up()
+    command = VerifyUsageCommand(since=START, until=START + 100 * HOUR)
+    verify = VerifyUsage(unit_of_work=sql.store.unit_of_work, clock=SystemClock())
+    whole = await verify.execute(command)
+    late = [chat_at(START + 30 * HOUR), chat_at(START + 31 * HOUR)]
+    for record in late:
+        await sql.store.journal.commit(record)
+    before = await verify.execute(command)
+    sql.run("DELETE FROM usage_log")
+    gone = chats[0].messages[-1]
+    sql.run(f"UPDATE messages SET model = NULL, provider = NULL, status = 'complete' WHERE id = '{gone.id}'")  # noqa: S608 - our own id
+    after = await verify.execute(command)
+
+    assert len(whole.days) >= 4
+    assert all(day.is_equal for verified in (whole, before) for day in verified.days)
+    assert [day.day for day in after.days if day.is_lacking] == [(START + 30 * HOUR).date()]
+    assert {day.day for day in after.days if not day.is_equal} == {
+        (START + 30 * HOUR).date(),
+        gone.created_at.date(),
+    }
