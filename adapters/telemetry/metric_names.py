@@ -111,6 +111,12 @@ PROMPT_READS: Final = Metric(
 KEYS_REFUSED: Final = Metric(
     "lor3_auth_refusals", "Requests without a key that lets them in, by the error's code.", ("code",)
 )
+TURNED_AWAY: Final = Metric(
+    "lor3_requests_turned_away",
+    "Requests refused before anybody looked at them, by the error's code: overloaded, shutting_down, or rate_limited "
+    "where too many wrong keys came from their address.",
+    ("code",),
+)
 RATES_REFUSED: Final = Metric(
     "lor3_rate_limit_refusals",
     "Requests refused by a rate limit, by whose (key, user, address) and which (requests, tokens, concurrency).",

@@ -29,6 +29,7 @@ from domain.telemetry import (
     KeyRefused,
     ModelMisconfigured,
     RateRefused,
+    RequestRefused,
     RequestServed,
     RequestsShed,
 )
@@ -122,6 +123,7 @@ class PrometheusTelemetry:
         self._first_token = self._make(Histogram, names.FIRST_TOKEN)
         self._token_gap = self._make(Histogram, names.TOKEN_GAP)
         self._keys_refused = self._make(Counter, names.KEYS_REFUSED)
+        self._turned_away = self._make(Counter, names.TURNED_AWAY)
         self._rates_refused = self._make(Counter, names.RATES_REFUSED)
         self._budgets_refused = self._make(Counter, names.BUDGETS_REFUSED)
         self._budgets_passed = self._make(Counter, names.BUDGETS_PASSED)
@@ -145,6 +147,7 @@ class PrometheusTelemetry:
             RequestServed: self._request_served,
             RequestsShed: self._requests_shed,
             KeyRefused: self._key_refused,
+            RequestRefused: self._request_refused,
             RateRefused: self._rate_refused,
             BudgetRefused: self._budget_refused,
             BudgetPassed: self._budget_passed,
@@ -261,6 +264,9 @@ class PrometheusTelemetry:
     def _key_refused(self, event: KeyRefused) -> None:
         self._child(self._keys_refused, self._word(event.code)).inc()
 
+    def _request_refused(self, event: RequestRefused) -> None:
+        self._child(self._turned_away, self._word(event.code)).inc()
+
     def _rate_refused(self, event: RateRefused) -> None:
         self._child(self._rates_refused, self._word(event.subject), self._word(event.limit)).inc()
 
@@ -285,6 +291,7 @@ class PrometheusTelemetry:
     def _requests_shed(self, event: RequestsShed) -> None:
         # They took no time, and the histogram of durations is of those that did.
         self._child(self._http_requests, self._route(event.route), "POST", "5xx").inc(event.requests)
+        self._child(self._turned_away, "overloaded").inc(event.requests)
 
 
 def _status_class(status: int) -> str:

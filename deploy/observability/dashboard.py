@@ -108,6 +108,71 @@ ROWS: Final = (
         ),
     ),
     (
+        "Streams",
+        8,
+        (
+            panel(
+                "Time to the first token",
+                *quantiles("lor3_time_to_first_token_seconds"),
+                unit="s",
+                says="From a streamed chat's arrival: its turn, its prompt and the provider's thinking included.",
+            ),
+            panel(
+                "Time for each further token",
+                *quantiles("lor3_time_per_output_token_seconds"),
+                unit="s",
+                says="How fast answers are read along.",
+            ),
+            panel(
+                "Answers that nobody reads any more",
+                ("sum(lor3_answers_unread)", "unread"),
+                says="Their readers have left; they are finished and stored all the same.",
+            ),
+        ),
+    ),
+    (
+        "Callers: keys, limits, budgets",
+        8,
+        (
+            panel(
+                "Requests refused for their key",
+                (rate("lor3_auth_refusals_total", "code"), "{{code}}"),
+                unit="reqps",
+            ),
+            panel(
+                "Requests over a rate limit",
+                (rate("lor3_rate_limit_refusals_total", "subject, limit"), "{{subject}}: {{limit}}"),
+                unit="reqps",
+                says="By whose limit it was, and of what: requests, tokens, or chats at a time.",
+            ),
+            panel(
+                "Requests turned away unread",
+                (rate("lor3_requests_turned_away_total", "code"), "{{code}}"),
+                unit="reqps",
+                says="The server was busy or stopping, or too many wrong keys came from an address.",
+            ),
+            panel(
+                "Chats over a hard budget",
+                (rate("lor3_budget_refusals_total", "subject, period"), "{{subject}}, {{period}}"),
+                unit="reqps",
+            ),
+            panel(
+                "Soft budgets used up, last hour",
+                (
+                    "sum by (subject, period) (increase(lor3_budget_soft_passes_total[1h]))",
+                    "{{subject}}, {{period}}",
+                ),
+                says="Chats go on: it is told once in a period.",
+            ),
+            panel(
+                "Left of the hard budget that is nearest its end",
+                ("min(lor3_budget_least_left_ratio)", "left"),
+                unit="percentunit",
+                says="`lor3 observe usage --group-by key` shows whose it is.",
+            ),
+        ),
+    ),
+    (
         "Money",
         8,
         (
@@ -121,6 +186,15 @@ ROWS: Final = (
                 "Answers without a known price",
                 ("sum by (model) (increase(lor3_cost_unknown_total[1h]))", "{{model}}"),
                 says="They count as nothing in every sum: give them a price under `prices`.",
+            ),
+            panel(
+                "Anomalies, last hour",
+                (
+                    "sum by (dimension, measure) (increase(lor3_anomalies_total[1h]))",
+                    "{{dimension}}: {{measure}}",
+                ),
+                ("sum(increase(lor3_anomalies_unwritten_total[1h]))", "not stored"),
+                says="Tokens or cost that left the usual: `lor3 observe errors` names which, and the answers.",
             ),
         ),
     ),
@@ -173,6 +247,36 @@ ROWS: Final = (
                 "HTTP requests, time",
                 *quantiles("lor3_http_request_duration_seconds"),
                 unit="s",
+            ),
+            panel(
+                "Requests in flight",
+                ("sum by (instance) (lor3_http_requests_in_flight)", "{{instance}}"),
+            ),
+            panel(
+                "How late the event loop is",
+                *quantiles("lor3_event_loop_lag_seconds"),
+                unit="s",
+                says="All that a worker does waits for so long: its core is full, or something holds it.",
+            ),
+            panel(
+                "Answers that wait to be stored",
+                ("max by (instance) (lor3_commit_queue_depth)", "{{instance}}"),
+                says="At 10,000 chats are refused. Near 0 while the database is well.",
+            ),
+            panel(
+                "Prompts, by what had them",
+                (rate("lor3_prompt_reads_total", "layer"), "{{layer}}"),
+                unit="reqps",
+                says="`memory` costs nothing, `shared` a trip to Redis, `store` reads and compiles them anew.",
+            ),
+            panel(
+                "Configuration read again, last hour",
+                ("sum by (outcome) (increase(lor3_config_reloads_total[1h]))", "{{outcome}}"),
+                says="A faulty one changes nothing: the log names its faults.",
+            ),
+            panel(
+                "Versions that run",
+                ("count by (version, python) (lor3_build_info)", "lor3 {{version}}, Python {{python}}"),
             ),
             panel(
                 "Log lines dropped",

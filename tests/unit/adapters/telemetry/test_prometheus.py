@@ -31,7 +31,9 @@ from domain.telemetry import (
     KeyRefused,
     ModelMisconfigured,
     RateRefused,
+    RequestRefused,
     RequestServed,
+    RequestsShed,
 )
 from domain.usage import NO_USAGE, Usage
 
@@ -150,6 +152,8 @@ def test_refusals_anomalies_and_reloads_are_counted() -> None:
     money: dict[str, Any] = {"limit_usd": Decimal(1), "spent_usd": Decimal(1)}
     for event in (
         KeyRefused(request_id="r", route="/chat", code="unauthenticated"),
+        RequestRefused(request_id="r", route="/chat", code="shutting_down", tenant="t", key_id="CANARY"),
+        RequestsShed(route="/chat", requests=1),
         RateRefused(
             request_id="r", tenant="t", key_id="CANARY", subject="user", limit="tokens", retry_after_s=1.0
         ),
@@ -165,6 +169,8 @@ def test_refusals_anomalies_and_reloads_are_counted() -> None:
 
     for name, labels in (
         ("lor3_auth_refusals_total", {"code": "unauthenticated"}),
+        ("lor3_requests_turned_away_total", {"code": "shutting_down"}),
+        ("lor3_requests_turned_away_total", {"code": "overloaded"}),
         ("lor3_rate_limit_refusals_total", {"subject": "user", "limit": "tokens"}),
         ("lor3_budget_refusals_total", {"subject": "key", "period": "day"}),
         ("lor3_budget_soft_passes_total", {"subject": "key", "period": "day"}),
