@@ -125,6 +125,7 @@ async def running(
         budget_keeper = container.budget_keeper()
         stack.push_async_callback(budget_keeper.aclose)
         budget_keeper.start()
+        prometheus.watch("budget_least_left", budget_keeper.least_left)
         housekeeper = container.housekeeper()
         stack.push_async_callback(housekeeper.aclose)
         background = container.background()

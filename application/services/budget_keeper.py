@@ -131,6 +131,16 @@ class BudgetKeeper:
         found = self._counters.get(key)
         return None if found is None or not found.is_known else found
 
+    def least_left(self) -> float | None:
+        """From 0 to 1: what is left of the hard limit that has least left of those in use here; None without any."""
+        now = self._clock.monotonic()
+        shares = [
+            1.0 - float(each.spent_usd) / float(each.limit_usd)
+            for each in self._counters.values()
+            if each.limit_usd and each.is_known and not each.is_over(now)
+        ]
+        return max(0.0, min(shares)) if shares else None
+
     def _next(self, old: LocalCounter, now: float) -> LocalCounter:
         self._past.append(old)
         old.is_changed = True

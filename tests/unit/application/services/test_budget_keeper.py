@@ -86,9 +86,11 @@ async def test_call_is_covered_before_it_is_made(store: InMemoryStore, one: Proc
 
 async def test_used_up_budget_refuses_and_says_so(store: InMemoryStore, one: Process) -> None:
     """Which, what is left, when it begins anew, and what would fit; telemetry is told."""
+    assert one.keeper.least_left() is None
     pay(store, await one.covered(95), 95)
     with pytest.raises(BudgetExceeded) as refused:
         await one.covered(6)
+    assert one.keeper.least_left() == pytest.approx(0.05)
     state = refused.value.budget
     assert state is not None
 
