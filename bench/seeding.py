@@ -102,12 +102,15 @@ FROM generate_series(1, %(exchanges)s) e,
 _MESSAGES: Final = """
 INSERT INTO messages (tenant, id, thread_id, position, role, content, token_count, status, parent, pinned, format,
   provider, model, prompt_version, prompt_label, finish_reason, input_tokens, output_tokens, cached_input_tokens,
-  cache_write_tokens, reasoning_tokens, usage_estimated, cost_usd, latency_ms, rating, created_at)
+  cache_write_tokens, reasoning_tokens, usage_estimated, cost_usd, latency_ms, rating, feedback, created_at)
 SELECT %(tenant)s, m.id, thread_id, 2 * exchange - 2 + m.nth, m.role,
   jsonb_build_object('parts', jsonb_build_array(jsonb_build_object('type', 'text', 'text',
     substr(%(text)s, 1 + m.cut %% 97, m.cut + m.least)))),
   (m.cut + m.least) / 4, 'complete', m.parent, false, m.format, m.provider, m.model, m.prompt, m.label, m.finish_reason,
   m.input, m.output, m.zero, m.zero, m.zero, m.estimated, m.cost, m.latency, m.rating,
+  CASE WHEN m.rating IS NOT NULL THEN
+    jsonb_build_object('comment', NULL, 'tags', '[]'::jsonb, 'user', NULL, 'given_at', '2026-01-01T00:00:00+00:00')
+  END,
   to_timestamp((asked_ms + {answer} * m.nth) / 1000.0)
 FROM seed_exchanges x, LATERAL (VALUES
   (0, 'user', question, NULL::uuid, question_cut, 40, NULL::text, NULL::text, NULL::text, NULL::text,

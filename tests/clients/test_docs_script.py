@@ -59,6 +59,8 @@ def test_every_example_that_names_nothing_stored_is_answered(drawn: Any) -> None
     sent = {each["id"]: each["sent"] for each in drawn["sections"] if each["sent"]}
 
     assert {"sendChat", "explainChat", "createSession", "createChatCompletion"} <= set(sent)
+    # The page's server has no key to sign a token with.
+    assert {"401"} == {status for status, _ in sent.pop("createToken").values()}
     for name, examples in sent.items():
         for summary, (status, answered) in examples.items():
             assert status in ("200", "201"), (name, summary, answered)

@@ -218,8 +218,8 @@ def test_lacking_rights_are_named_with_what_gives_them(
     past.close()
 
     assert 1 == nothing.returncode
-    assert f"GRANT INSERT ON attempts, messages, sessions TO {role}" in nothing.stdout
-    assert f"GRANT INSERT, UPDATE ON idempotency_keys, threads TO {role}" in nothing.stdout
+    assert f"GRANT INSERT ON attempts, messages, sessions, usage_log TO {role}" in nothing.stdout
+    assert f"GRANT INSERT, UPDATE ON budget_counters, idempotency_keys, threads TO {role}" in nothing.stdout
     assert (0, "ok\n") == (chats.returncode, chats.stdout)
     told = " ".join(chats.stderr.split())
     assert "lacks rights, so not all of lor3 works" in told
