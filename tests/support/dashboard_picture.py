@@ -41,7 +41,7 @@ async def main(seconds: float) -> str:
                 return await _page(server, began, time.time())
         finally:
             process.terminate()
-            await process.wait()
+            await process.communicate()  # its log is on stdout too, and fills the pipe
 
 
 async def _serve(folder: Path) -> tuple[asyncio.subprocess.Process, str]:
