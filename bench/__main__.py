@@ -160,7 +160,7 @@ class _Run:
         many_files()
         lor3 = self.stack.enter_context(self._lor3(self._upstream(), self._database()).serve())
         found = overload.measure(
-            lor3, core=self.cores[1], seconds=self.options.seconds, rounds=self.options.rounds
+            lor3, cores=self.cores, seconds=self.options.seconds, rounds=self.options.rounds
         )
         return "\n".join((overload.overload_table(found), "", *map(str, overload.overload_targets(found))))
 

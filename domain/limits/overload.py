@@ -1,8 +1,9 @@
 """How many requests a process takes at a time while it can't keep up.
 
 What a process has too little of then is time, and its event loop comes late to everything. A pause that comes and
-goes is no overload, lateness that stays is; as with packets in a queue (CoDel, RFC 8289). The number of requests that
-are let in follows by additive increase and multiplicative decrease (Chiu and Jain, 1989).
+goes is no overload, lateness that stays is; as with packets in a queue (CoDel, RFC 8289). From then on one request is
+let in for each that ended, a few less while the loop is late and a few more while it is in time: those that wait for
+somebody else, however many, neither make it late nor take anybody's place.
 """
 
 import math
@@ -10,18 +11,24 @@ from typing import Final
 
 import attrs
 
-LATE_S: Final = 0.1
+LATE_S: Final = 0.05
 """An event loop that is later than this on the average of an interval is late. A crowd of a thousand streams that are
 all served in time makes it late by some tens of milliseconds, which is no reason to refuse the next."""
-INTERVAL_S: Final = 0.25
-PATIENCE: Final = 4
-"""Late intervals, one after the other, that make an overload."""
-FEWER: Final = 0.8
-MORE: Final = 1.05
-LEAST: Final = 32
-"""Requests that are let in however late the loop is: enough to keep it busy."""
-CALM: Final = 8
-"""Intervals in time, one after the other, that end the overload."""
+AIM_S: Final = 0.015
+"""How late the loop is kept while requests are refused: never idle, and quick to refuse."""
+INTERVAL_S: Final = 0.1
+PATIENCE_S: Final = 1.0
+"""An overload is what makes each interval late for that long."""
+FEWER: Final = 0.2
+"""Of those under way, the most that aren't replaced in an interval."""
+UNREPLACED: Final = 0.5
+"""Of those that ended, the same."""
+MORE: Final = 0.1
+"""Of those under way, the most that are let in beyond those that ended."""
+LEAST: Final = 40
+"""Requests that are let in however late the loop is: enough to keep it busy, though one caller gets 7/8 of it."""
+CALM: Final = 10
+"""Intervals in time and without a refusal, one after the other, that end the overload."""
 
 
 @attrs.define
@@ -30,35 +37,55 @@ class OverloadGate:
 
     limit: float = math.inf
     """Infinite as long as the loop keeps up."""
+    late_s: float = 0.0
+    """Of the last interval, on the average."""
     _began_s: float = 0.0
-    _late_s: float = 0.0
-    """Of the interval, summed up."""
+    _sum_s: float = 0.0
+    """Of the interval."""
     _looks: int = 0
-    _late: int = 0
-    """Intervals that were late, one after the other."""
+    _late_since_s: float = math.inf
     _calm: int = 0
+    _ended: int = 0
+    _refused: int = 0
 
-    def observe(self, late_s: float, *, now_s: float, in_flight: int) -> None:
+    @property
+    def is_pressed(self) -> bool:
+        """Whether the loop has no time to spare."""
+        return self.limit < math.inf or self.late_s > AIM_S
+
+    def observe(self, late_s: float, *, now_s: float, in_flight: int, ended: int, refused: int) -> None:
         """
         Args:
             late_s: by how much a timer was late.
             now_s: the monotonic clock's.
             in_flight: requests under way now.
+            ended: requests that ended, ever.
+            refused: requests that were refused for want of time or room, ever.
         """
-        self._late_s += late_s
+        self._sum_s += late_s
         self._looks += 1
         if now_s - self._began_s < INTERVAL_S:
             return
-        is_late = self._late_s > LATE_S * self._looks
-        self._began_s, self._late_s, self._looks = now_s, 0.0, 0
-        self._late = self._late + 1 if is_late else 0
-        self._calm = 0 if is_late else self._calm + 1
-        if self._late >= PATIENCE:
-            self.limit = max(LEAST, FEWER * min(self.limit, in_flight))
-        elif not is_late and self.limit < math.inf:
-            self.limit = self.limit * MORE + 1
-            if self._calm >= CALM and in_flight < self.limit / 2:
-                self.limit = math.inf
+        self.late_s = self._sum_s / self._looks
+        self._began_s, self._sum_s, self._looks = now_s, 0.0, 0
+        ended, self._ended = ended - self._ended, ended
+        refused, self._refused = refused - self._refused, refused
+        is_late = self.late_s > LATE_S
+        self._late_since_s = min(self._late_since_s, now_s) if is_late else math.inf
+        if self.limit == math.inf:
+            if now_s - self._late_since_s >= PATIENCE_S:
+                self.limit, self._calm = max(LEAST, in_flight), 0
+            return
+        self._calm = 0 if refused or is_late else self._calm + 1
+        if self._calm >= CALM:
+            self.limit = math.inf
+            return
+        excess = self.late_s / AIM_S - 1
+        if excess > 0:
+            fewer = min(FEWER * in_flight, UNREPLACED * ended) * min(1.0, excess)
+            self.limit = max(LEAST, min(self.limit, in_flight + fewer) - fewer)
+        elif in_flight > self.limit / 2:
+            self.limit += (1 + MORE * in_flight) * -excess
 
     def allows(self, in_flight: int) -> bool:
         """Whether one more may come to those under way."""

@@ -75,24 +75,25 @@ def boundary(state: ServerState) -> Middleware:
                 response: web.StreamResponse = preflight
             elif counts and state.draining:
                 raise shutting_down()
-            elif is_full:
-                raise Overloaded("as many requests are being answered as can be; try again shortly")
             elif "Idempotency-Key" in request.headers and writes(request) and route not in TAKE_KEYS:
                 raise idempotency_unsupported()
             else:
                 scope = SCOPE_OF.get(route)
+                if scope is None and is_full:
+                    raise full()
                 if scope is not None:
                     given_key = request.headers.get("Authorization")
                     server = state.application.settings.server
                     caller = recall(given_key)
                     if caller is None:
+                        if is_full:  # who is known has a part of what there is, whoever else came
+                            raise full()
                         address = client_address(request, server.trusted_proxies)
                         caller = await authenticate(given_key, address=address)
                     whose.tenant, whose.key_id = caller.tenant, caller.key_id
                     wants = caller.key_id or client_address(request, server.trusted_proxies)
                     others = state.in_flight + answers.unread - 1
-                    capacity = min(server.max_in_flight, state.overload.limit)
-                    if not shares.enter(wants, in_flight=others, capacity=capacity):
+                    if not shares.enter(wants, in_flight=others, capacity=state.capacity):
                         raise holds_its_part(caller)
                     holder = wants
                     if scope not in caller.scopes:
@@ -125,6 +126,7 @@ def boundary(state: ServerState) -> Middleware:
                     )
                 )
             elif is_before and (code := turned_away(exc)) is not None:
+                state.refused += isinstance(exc, Overloaded)
                 emit(
                     RequestRefused(
                         request_id=request_id,
@@ -140,6 +142,7 @@ def boundary(state: ServerState) -> Middleware:
         finally:
             if counts:
                 state.in_flight -= 1
+                state.ended += status != 503
                 if holder is not None:
                     shares.leave(holder)
                 generation.in_flight -= 1
@@ -159,6 +162,10 @@ def boundary(state: ServerState) -> Middleware:
         return response
 
     return guard
+
+
+def full() -> Overloaded:
+    return Overloaded("as many requests are being answered as can be; try again shortly")
 
 
 def holds_its_part(caller: Caller) -> Overloaded:

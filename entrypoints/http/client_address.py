@@ -34,7 +34,7 @@ def client_address(request: web.Request, trusted: tuple[str, ...]) -> str:
             if _parsed(hop) is None:
                 break  # what a trusted proxy adds is an address; this can't be told from garbage
             peer = hop
-    return _counted(peer)
+    return counted_address(peer)
 
 
 def _hops(request: web.Request) -> list[str]:
@@ -43,7 +43,8 @@ def _hops(request: web.Request) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _counted(text: str) -> str:
+def counted_address(text: str) -> str:
+    """What the client at a connection's other end is counted under where there is no proxy."""
     address = _parsed(text)
     if address is None:
         return UNKNOWN

@@ -157,13 +157,15 @@ class _Connection(RequestHandler):
     that are not complete in time (aiohttp arms it in `connection_made`).
     """
 
-    __slots__ = ("_is_amid", "_is_coming", "_state", "cancels_handler", "has_answered")
+    __slots__ = ("_holder", "_is_amid", "_is_coming", "_peer", "_state", "cancels_handler", "has_answered")
 
     def __init__(self, server: web.Server, state: ServerState, settings: ServerSettings) -> None:
         self._state = state
         self.cancels_handler = False
         self.has_answered = False
         self._is_amid = self._is_coming = False
+        self._holder: str | None = None
+        self._peer = ""
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -179,6 +181,8 @@ class _Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
         connection = transport.get_extra_info("socket")
         if _TCP_NOTSENT_LOWAT is not None and connection is not None:
             with contextlib.suppress(OSError):  # no TCP, or a kernel that does not know it
@@ -187,12 +191,13 @@ class _Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         waiter, state = self._waiter, self._state
         is_waiting = waiter is not None and not waiter.done()
-        if is_waiting and not self._is_amid and state.is_full and state.shedding is not None:
-            refusal = state.shedding.refusal(data)
-            if refusal is not None and self.transport is not None:
-                self.transport.write(refusal)
+        if is_waiting and not self._is_amid and state.is_pressed and state.shedding is not None:
+            answer, holder = state.shedding.enter(data, self._peer)
+            if answer is not None and self.transport is not None:
+                self.transport.write(answer)
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 return
+            self._holder = holder
         super().data_received(data)
         # What came while a request was being answered, or did not make one, may be the beginning of the next.
         self._is_amid = not is_waiting or (waiter is not None and not waiter.done())
@@ -205,6 +210,9 @@ class _Connection(RequestHandler):
         if self._is_coming:
             self._is_coming = False
             self._state.coming -= 1
+        if self._holder is not None:  # the boundary takes its place anew, of the caller that it finds
+            self._state.shares.leave(self._holder)
+            self._holder = None
 
     def stop_lingering(self) -> None:
         self._lingering_time = 0.0

@@ -1,7 +1,8 @@
 """Refuses chats at the connection while the process can't keep up: before anything of them is parsed.
 
-A request that goes through aiohttp and the boundary to be refused costs a quarter of a chat that is answered; at ten
-times the load there would be no time left for those that are. What is written here costs a fiftieth.
+A request that goes through aiohttp and the boundary to be refused costs 137 µs of CPU where a chat that is answered
+costs 707; what is written here costs 22, most of it in the kernel (docs/benchmark.md). `/healthz` is answered here too
+then, for a handler of its own begins a turn of the late loop after its request came.
 """
 
 import asyncio
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from domain.errors import Overloaded
-from domain.telemetry import RequestsShed
+from domain.limits.fairness import FREE_SHARE
+from domain.telemetry import RequestServed, RequestsShed
+from entrypoints.http.client_address import counted_address
 from entrypoints.http.problems import problem_type, retry_after
 from entrypoints.http.response_headers import SECURITY_HEADERS
 from entrypoints.http.routes.table import error_format
@@ -24,30 +27,66 @@ _TICK_S: Final = 0.02
 _TELL_S: Final = 1.0
 _ID: Final = "00000000-0000-0000-0000-000000000000"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d{1,9}) *\r\n")
-_NOT_SO_SIMPLE: Final = re.compile(rb"\r\n(?:transfer-encoding|expect|upgrade|origin|connection) *:")
+_NOT_SO_SIMPLE: Final = (
+    b"\r\ntransfer-encoding",
+    b"\r\nexpect",
+    b"\r\nupgrade",
+    b"\r\norigin",
+    b"\r\nconnection",
+)
 """Heads that need a closer look: other framing, another protocol, a page that needs CORS, a last request."""
+_HEALTH: Final = b"GET /healthz HTTP/1.1\r\n"
+_ALIVE: Final = b'{"status":"ok"}'
+_KEY: Final = b"\r\nauthorization:"
+_BY_LINE: Final = {f"POST {route} HTTP/1.1".encode(): route for route in _ROUTES}
 
 
-def chat_route(data: bytes) -> str | None:
-    """The chat route that `data` is one whole request for, and nothing else; None for all that is less simple."""
-    if not data.startswith(b"POST /"):
+@attrs.frozen
+class PlainChat:
+    """One whole request of a chat, and nothing else."""
+
+    route: str
+    authorization: str | None
+    """The header as it came, as aiohttp would read it."""
+
+
+_LONGEST: Final = max(map(len, _BY_LINE))
+
+
+def chat_in(data: bytes) -> PlainChat | None:
+    """The chat that `data` is; None for all that is less simple."""
+    route = _BY_LINE.get(data[: data.find(b"\r\n", 0, _LONGEST + 2)])
+    if route is None:
         return None
     end = data.find(b"\r\n\r\n")
-    if end < 0:
-        return None
     head = data[: end + 2].lower()
-    lengths = _LENGTH.findall(head)
-    if len(lengths) != 1 or head.count(b"content-length") != 1 or int(lengths[0]) != len(data) - end - 4:
+    length = _LENGTH.search(head)
+    if length is None or int(length[1]) != len(data) - end - 4 or head.count(b"content-length") != 1:
         return None
-    if _NOT_SO_SIMPLE.search(head.replace(b"\r\nconnection: keep-alive\r\n", b"\r\n")):
+    if not _is_plain(head):
         return None
-    target, _, version = data[5 : data.index(b"\r\n")].partition(b" ")
-    if version != b"HTTP/1.1":
+    start = head.find(_KEY)
+    if start < 0:
+        return PlainChat(route, None)
+    start += len(_KEY)
+    if head.find(_KEY, start - 2) >= 0:
         return None
-    return _BY_TARGET.get(target)
+    value = data[start : head.index(b"\r\n", start)].strip(b" \t")
+    return PlainChat(route, value.decode("utf-8", "surrogateescape"))
 
 
-_BY_TARGET: Final = {route.encode(): route for route in _ROUTES}
+def is_health(data: bytes) -> bool:
+    """Whether `data` is one whole request for `/healthz`, and nothing else."""
+    if not data.startswith(_HEALTH) or data.find(b"\r\n\r\n") != len(data) - 4:
+        return False
+    head = data[:-2].lower()
+    return b"\r\ncontent-length" not in head and b"\r\nx-request-id" not in head and _is_plain(head)
+
+
+def _is_plain(head: bytes) -> bool:
+    if b"\r\nconnection: keep-alive\r\n" in head:
+        head = head.replace(b"\r\nconnection: keep-alive\r\n", b"\r\n")
+    return all(name not in head for name in _NOT_SO_SIMPLE)
 
 
 def refusals() -> dict[str, tuple[bytes, bytes, bytes]]:
@@ -72,12 +111,26 @@ def refusals() -> dict[str, tuple[bytes, bytes, bytes]]:
     return found
 
 
+def alive() -> tuple[bytes, bytes]:
+    """The answer to `/healthz` before and after its request id."""
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": str(len(_ALIVE)),
+        **SECURITY_HEADERS,
+        "X-Request-ID": _ID,
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    first, _, second = f"HTTP/1.1 200 OK\r\n{head}\r\n".partition(_ID)
+    return first.encode(), second.encode() + _ALIVE
+
+
 @attrs.define(eq=False)
 class Shedding:
     """Watches how late the event loop is, and answers for connections while it is late."""
 
     _state: "ServerState"
     _answers: dict[str, tuple[bytes, bytes, bytes]] = attrs.field(factory=refusals, init=False)
+    _health: tuple[bytes, bytes] = attrs.field(factory=alive, init=False)
     _shed: dict[str, int] = attrs.field(factory=dict, init=False)
     _told_s: float = attrs.field(default=0.0, init=False)
     _timer: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
@@ -91,22 +144,72 @@ class Shedding:
             self._timer.cancel()
         self._tell()
 
-    def refusal(self, data: bytes) -> bytes | None:
-        """What to write in answer to `data`; None where it has to be looked at by everybody else."""
-        route = chat_route(data)
-        if route is None or self._state.draining:
+    def enter(self, data: bytes, peer: str) -> tuple[bytes | None, str | None]:
+        """Decides on what came on a connection that waits for a request, of a process that is half full or more.
+
+        Args:
+            peer: the address at the other end.
+
+        Returns:
+            What to write in answer, or None where it has to be looked at by everybody else; and then whose place was
+            taken in the shares, to be left when the handler begins.
+        """
+        state = self._state
+        if state.draining:
+            return None, None
+        if state.overload.is_pressed and is_health(data):
+            return self._alive(), None
+        load, capacity = state.load, state.capacity
+        if load < capacity * FREE_SHARE:
+            return None, None
+        chat = chat_in(data)
+        if chat is None:
+            return None, None
+        holder = self._holder(chat.authorization, peer)
+        if holder is None:
+            return (None if load < capacity else self._refusal(chat.route)), None
+        if state.shares.enter(holder, in_flight=load, capacity=capacity):
+            return None, holder
+        return self._refusal(chat.route), None
+
+    def _holder(self, authorization: str | None, peer: str) -> str | None:
+        """Whose request it is, if that is known at once."""
+        application = self._state.application
+        caller = application.key_ring.recall(authorization)
+        if caller is None:
             return None
+        if caller.key_id is not None:
+            return caller.key_id
+        return None if application.settings.server.trusted_proxies else counted_address(peer)
+
+    def _refusal(self, route: str) -> bytes:
         self._shed[route] = self._shed.get(route, 0) + 1
+        self._state.refused += 1
         request_id = self._state.application.ids.new().encode()
         first, second, third = self._answers[route]
         if not third:  # a shape whose body has no id
             return b"%b%b%b" % (first, request_id, second)
         return b"%b%b%b%b%b" % (first, request_id, second, request_id, third)
 
+    def _alive(self) -> bytes:
+        request_id = self._state.application.ids.new()
+        self._state.application.telemetry.emit(
+            RequestServed(
+                request_id=request_id,
+                route="/healthz",
+                method="GET",
+                status=200,
+                duration_s=self._state.overload.late_s,
+            )
+        )
+        return self._health[0] + request_id.encode() + self._health[1]
+
     def _look(self, loop: asyncio.AbstractEventLoop, due_s: float) -> None:
         now_s = loop.time()
         state = self._state
-        state.overload.observe(now_s - due_s, now_s=now_s, in_flight=state.load)
+        state.overload.observe(
+            now_s - due_s, now_s=now_s, in_flight=state.load, ended=state.ended, refused=state.refused
+        )
         if now_s - self._told_s >= _TELL_S:
             self._told_s = now_s
             self._tell()

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from application.ports.clock import Clock
 from domain.access import Caller
-from domain.limits.fairness import Shares
+from domain.limits.fairness import FREE_SHARE, Shares
 from domain.limits.overload import OverloadGate
 from entrypoints.application import Application
 from entrypoints.http.cors import CORSPolicy
@@ -39,6 +39,10 @@ class ServerState:
     """Requests being answered, those of operations aside."""
     shares: Shares = attrs.field(factory=Shares)
     """Whose they are, of routes that ask who calls."""
+    ended: int = 0
+    """Requests that were under way, ever."""
+    refused: int = 0
+    """Requests that were refused as too many, ever."""
     coming: int = 0
     """Requests that were read, and whose handlers have not begun: many may come in one turn of the loop."""
     shedding: "Shedding | None" = None
@@ -57,10 +61,19 @@ class ServerState:
         return self.in_flight + self.coming + self.application.live_answers.unread
 
     @property
+    def capacity(self) -> float:
+        """How many requests may be under way now."""
+        return min(self.application.settings.server.max_in_flight, self.overload.limit)
+
+    @property
     def is_full(self) -> bool:
         """Whether one more request is one too many."""
-        load = self.load
-        return load >= self.application.settings.server.max_in_flight or not self.overload.allows(load)
+        return self.load >= self.capacity
+
+    @property
+    def is_pressed(self) -> bool:
+        """Whether who comes has to be looked at before anything else."""
+        return self.overload.is_pressed or self.load >= self.capacity * FREE_SHARE
 
     def install(self, application: Application) -> Coroutine[None, None, None]:
         """From now on serves this one.

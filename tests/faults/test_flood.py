@@ -1,6 +1,7 @@
 """Fault 87: one caller sends all it can, without any limit of its own."""
 
 import asyncio
+import statistics
 import time
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ async def _status(server: Server, key: str, *, stream: bool = False) -> int:
 
 @pytest.mark.parametrize("streams", [False, True])
 async def test_row_87_a_flood_leaves_others_room(tmp_path: Path, streams: bool) -> None:
-    """One key sends all it can: it is refused at once, another is never, and waits hardly longer than alone."""
+    """One key sends all it can: it is refused at once, another is never, and waits at the median less than twice as long."""
     chat = ScriptedSendChat(script=[started(), 0.05, ChatDone(an_answer())])
     counts = {200: 0, 503: 0}
     stop = asyncio.Event()
@@ -50,7 +51,7 @@ async def test_row_87_a_flood_leaves_others_room(tmp_path: Path, streams: bool) 
                 before = time.perf_counter()
                 refused.append(await _status(server, "other") != 200)
                 waited.append(time.perf_counter() - before)
-            return max(waited)
+            return statistics.median(waited)
 
         await quiet(2)
         alone = await quiet(8)
@@ -60,7 +61,7 @@ async def test_row_87_a_flood_leaves_others_room(tmp_path: Path, streams: bool) 
         stop.set()
         await asyncio.gather(*floods)
 
-    assert sum(refused) <= 3  # by the gate before, which does not know yet who comes
+    assert sum(refused) == 0
     assert counts[200] > 16
     assert counts[503] > 16
-    assert flooded < 2 * alone + 1  # measured alone: 1.1 times; CI is busy
+    assert flooded < 2 * alone + 0.1  # the flood's clients share a busy core with the server

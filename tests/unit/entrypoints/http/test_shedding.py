@@ -5,7 +5,7 @@ import json
 import pytest
 
 from domain.errors import Overloaded
-from entrypoints.http.shedding import chat_route, refusals
+from entrypoints.http.shedding import PlainChat, alive, chat_in, is_health, refusals
 from tests.support.http import parse
 
 BODY = b'{"prompt":"hi"}'
@@ -21,7 +21,7 @@ def test_whole_chat_is_known(target: str) -> None:
     """On each route, with whatever headers clients send."""
     headers = (b"content-type: application/json", b"Authorization: Bearer x", b"Connection: keep-alive")
 
-    assert chat_route(request(*headers, target=target.encode())) == target
+    assert chat_in(request(*headers, target=target.encode())) == PlainChat(target, "Bearer x")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,7 @@ def test_whole_chat_is_known(target: str) -> None:
         request(b"Origin: https://app.example"),
         request(b"Connection: close"),
         request(b"Upgrade: h2c"),
+        request(b"Authorization: Bearer a", b"Authorization: Bearer b"),
         request().replace(b"HTTP/1.1", b"HTTP/1.0"),
         request().replace(b"Content-Length: 15", b"Content-Length: +15"),
         request().replace(b"Content-Length: 15", b"Content-Length : 15"),
@@ -48,7 +49,7 @@ def test_whole_chat_is_known(target: str) -> None:
 )
 def test_all_that_is_less_simple_is_not(data: bytes) -> None:
     """Other routes, framing that is not whole or not plain, pages of other origins."""
-    assert chat_route(data) is None
+    assert chat_in(data) is None
 
 
 @pytest.mark.parametrize("route", ["/chat", "/v1/chat/completions", "/ui/chat"])
@@ -64,3 +65,29 @@ def test_refusal_is_a_whole_answer(route: str) -> None:
     assert f"Content-Length: {len(body)}".encode() in head
     assert b"Retry-After: 1" in head
     assert Overloaded.code in json.dumps(said)
+
+
+def test_plain_question_for_health_is_known() -> None:
+    """And nothing else is."""
+    plain = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"
+    others = (
+        plain[:-2],
+        plain + b"G",
+        plain.replace(b"GET", b"HEAD"),
+        plain.replace(b"keep-alive", b"close"),
+        plain.replace(b"Host: x", b"Host: x\r\nX-Request-ID: mine"),
+        plain.replace(b"Host: x", b"Host: x\r\nContent-Length: 1"),
+        plain.replace(b"Host: x", b"Host: x\r\nOrigin: https://app.example"),
+        plain.replace(b"/healthz", b"/readyz"),
+    )
+
+    assert is_health(plain)
+    assert [is_health(each) for each in others] == [False] * len(others)
+
+
+def test_answer_of_health_is_a_whole_one() -> None:
+    """As its handler gives it."""
+    first, second = alive()
+    status, said = parse(first + b"01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e01" + second)
+
+    assert (status, said) == (200, {"status": "ok"})
