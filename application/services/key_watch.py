@@ -16,7 +16,7 @@ APART_S: Final = 0.25
 """Between the beginnings of two looks, however many ask for one."""
 FRESH_S: Final = 4.0
 """How long what was seen counts. A key that was revoked is refused within this time, whatever happens to the store."""
-PATIENCE_S: Final = 2.0
+PATIENCE_S: Final = 4.0
 """How long somebody waits for a look."""
 _SILENT: Final = "the API keys can't be read: the database does not answer"
 _BROKEN: Final = "the API keys can't be read: the server's log says why"

@@ -146,7 +146,7 @@ async def test_bodies_and_queries_are_read_strictly(api: ThreadAPI) -> None:
     )
     assert (wrong.status, sorted(wrong.paths)) == (400, ["comment", "extra", "rating", "tags", "x"])
     for path, faults in (
-        ("/usage?from=x&to=2026-02-30&group_by=key", ["from", "to", "group_by"]),
+        ("/usage?from=x&to=2026-02-30&group_by=colour", ["from", "to", "group_by"]),
         ("/usage?from=2026-11-02&to=2026-11-01", ["from"]),
         ("/usage?since=2026-11-02", ["since"]),
         (
