@@ -11,6 +11,9 @@ import attrs
 
 FREE_SHARE: Final = 0.5
 """Up to here nobody is refused."""
+LOOK_SHARE: Final = 0.25
+"""From here on it is looked at who comes: what came before, in the same turn, can't be so much that its holder has
+`LONE_SHARE` without being known to."""
 LONE_SHARE: Final = 0.875
 """What a single holder may have."""
 

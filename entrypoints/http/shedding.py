@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from domain.errors import Overloaded
-from domain.limits.fairness import FREE_SHARE
+from domain.limits.fairness import LOOK_SHARE
 from domain.telemetry import RequestServed, RequestsShed
 from entrypoints.http.client_address import counted_address
 from entrypoints.http.problems import problem_type, retry_after
@@ -114,7 +114,7 @@ def refusals() -> dict[str, tuple[bytes, bytes, bytes]]:
 def alive() -> tuple[bytes, bytes]:
     """The answer to `/healthz` before and after its request id."""
     headers = {
-        "Content-Type": "application/json; charset=utf-8",
+        "Content-Type": "application/json",
         "Content-Length": str(len(_ALIVE)),
         **SECURITY_HEADERS,
         "X-Request-ID": _ID,
@@ -145,7 +145,7 @@ class Shedding:
         self._tell()
 
     def enter(self, data: bytes, peer: str) -> tuple[bytes | None, str | None]:
-        """Decides on what came on a connection that waits for a request, of a process that is half full or more.
+        """Decides on what came on a connection that waits for a request, of a process that is a quarter full or more.
 
         Args:
             peer: the address at the other end.
@@ -160,7 +160,7 @@ class Shedding:
         if state.overload.is_pressed and is_health(data):
             return self._alive(), None
         load, capacity = state.load, state.capacity
-        if load < capacity * FREE_SHARE:
+        if load < capacity * LOOK_SHARE:
             return None, None
         chat = chat_in(data)
         if chat is None:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from application.ports.clock import Clock
 from domain.access import Caller
-from domain.limits.fairness import FREE_SHARE, Shares
+from domain.limits.fairness import LOOK_SHARE, Shares
 from domain.limits.overload import OverloadGate
 from entrypoints.application import Application
 from entrypoints.http.cors import CORSPolicy
@@ -73,7 +73,7 @@ class ServerState:
     @property
     def is_pressed(self) -> bool:
         """Whether who comes has to be looked at before anything else."""
-        return self.overload.is_pressed or self.load >= self.capacity * FREE_SHARE
+        return self.overload.is_pressed or self.load >= self.capacity * LOOK_SHARE
 
     def install(self, application: Application) -> Coroutine[None, None, None]:
         """From now on serves this one.

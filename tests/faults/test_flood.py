@@ -65,3 +65,16 @@ async def test_row_87_a_flood_leaves_others_room(tmp_path: Path, streams: bool) 
     assert counts[200] > 16
     assert counts[503] > 16
     assert flooded < 2 * alone + 0.1  # the flood's clients share a busy core with the server
+
+
+async def test_row_87_a_burst_in_one_moment_leaves_others_room(tmp_path: Path) -> None:
+    """Forty requests of one key arrive, and then two of another's, before any of them is answered."""
+    chat = ScriptedSendChat(script=[started(), 0.2, ChatDone(an_answer())])
+    settings = ServerSettings(max_in_flight=16)
+    async with serving(tmp_path, change=RING.instead, send_chat=chat, server=settings) as server:
+        found = await asyncio.gather(
+            *(_status(server, "flood") for _ in range(40)), *(_status(server, "other") for _ in range(2))
+        )
+
+    assert found[-2:] == [200, 200]
+    assert found.count(503) >= 24
