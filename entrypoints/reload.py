@@ -12,6 +12,7 @@ from application.ports.telemetry import Telemetry
 from domain.errors import ConfigurationError
 from domain.telemetry import ConfigReloaded
 from entrypoints.prompt_reloader import PromptReloader
+from entrypoints.reload_refusals import demand_file, demand_sense
 from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ class ConfigReloader:
             self._was_early = True
             return
         try:
+            demand_file(self._started_with)
             settings = await asyncio.to_thread(self._read)
+            demand_sense(self._started_with, settings)
             locked = needs_restart(self._started_with, settings)
             successor = self._succeed(with_locked(settings, self._started_with))
         except ConfigurationError as error:
