@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+import orjson
+
 _UNSAFE: Final = {
     code: f"\\u{code:04x}"
     for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
@@ -38,7 +40,12 @@ def json_line(at: float, level: str, message: str, fields: Mapping[str, Any]) ->
     for name, value in fields.items():
         if value is not None:
             entry[name] = _value(value)
-    return _encode(entry).encode() + b"\n"
+    try:
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # an integer beyond 64 bits, half a surrogate pair
+        return _encode(entry).encode() + b"\n"
+    # What is plain needs no more: orjson escapes the rest of ASCII's control characters as `json` does.
+    return line if line.isascii() and b"\x7f" not in line else _encode(entry).encode() + b"\n"
 
 
 def text_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
