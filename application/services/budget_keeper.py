@@ -48,6 +48,8 @@ class _Waiter:
     """Taken in place of it, where there is no more now."""
     least_usd: Decimal
     """Taken once it has waited long enough."""
+    own_usd: Decimal
+    """Committed for the very chat that waits: nobody will give that back meanwhile."""
     born: int
     """The number of the last exchange that was sent before."""
     done: "asyncio.Future[Decimal | None]"
@@ -59,9 +61,13 @@ class _Waiter:
         enough = self.enough_usd
         for counter in self.counters:
             most = counter.at_most_usd
-            if most is not None and most < enough:
-                enough = max(self.least_usd, most)  # there will never be more
+            if most is not None and most - self.own_usd < enough:
+                enough = max(self.least_usd, most - self.own_usd)  # there will never be more
         return available_usd >= enough
+
+    def is_hopeless(self, counter: LocalCounter) -> bool:
+        most = counter.at_most_usd
+        return most is not None and most - self.own_usd < self.least_usd
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -161,7 +167,10 @@ class BudgetKeeper:
         """
         unknown = tuple([each for each in counters if not each.is_known])
         if unknown:
-            await self._wait(unknown, NOTHING, NOTHING, NOTHING, KNOW_S)
+            await self._wait(unknown, NOTHING, NOTHING, NOTHING, NOTHING, KNOW_S)
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
 
     def take(self, counters: Sequence[LocalCounter], amount_usd: Decimal) -> bool:
         """Commits it in all of them, or in none. At once."""
@@ -189,6 +198,7 @@ class BudgetKeeper:
         *,
         enough_usd: Decimal,
         least_usd: Decimal,
+        own_usd: Decimal,
         wait_s: float,
     ) -> Decimal | None:
         """Commits as much in all of them: what is wanted, or less where there is no more.
@@ -196,6 +206,7 @@ class BudgetKeeper:
         Args:
             enough_usd: taken at once where there is no more now.
             least_usd: taken at last.
+            own_usd: what is committed for the same chat, and is not worth waiting for.
             wait_s: how long to wait where money is only reserved for others.
 
         Returns:
@@ -208,7 +219,7 @@ class BudgetKeeper:
             return want_usd
         for counter in counters:
             counter.usual_usd = want_usd
-        return await self._wait(counters, want_usd, enough_usd, least_usd, wait_s)
+        return await self._wait(counters, want_usd, enough_usd, least_usd, own_usd, wait_s)
 
     async def _wait(
         self,
@@ -216,6 +227,7 @@ class BudgetKeeper:
         want: Decimal,
         enough: Decimal,
         least: Decimal,
+        own: Decimal,
         wait_s: float,
     ) -> Decimal | None:
         if self._task is None:
@@ -226,6 +238,7 @@ class BudgetKeeper:
             want_usd=want,
             enough_usd=enough,
             least_usd=least,
+            own_usd=own,
             born=self._sent,
             done=loop.create_future(),
         )
@@ -304,10 +317,7 @@ class BudgetKeeper:
                 counter.take(available, now)
             waiter.done.set_result(available)
             return True
-        hopeless = any(
-            (most := counter.at_most_usd) is not None and most < waiter.least_usd for counter in short
-        )
-        if hopeless or waiter.is_due:
+        if waiter.is_due or any(waiter.is_hopeless(counter) for counter in short):
             waiter.done.set_result(None)
             return True
         return False

@@ -11,6 +11,7 @@ from application.services.budget_figures import budget_state, is_shown, key_of
 from application.services.budget_keeper import BudgetKeeper
 from application.services.local_counter import NOTHING, LocalCounter
 from application.services.price_ceilings import PriceCeilings
+from application.services.transcript import Transcript
 from application.use_cases.chat_command import SendChatCommand
 from domain.chat import NO_PARAMETERS, ChatRequest
 from domain.errors import BudgetExceeded, Fault, InvalidRequest
@@ -53,6 +54,17 @@ class BudgetPurse:
     """Of it, for the call that was covered last."""
     _unused: Decimal = NOTHING
     """Of it, what no call has used."""
+    _prompt_usd: Decimal = NOTHING
+    """At most, of the call that was covered last."""
+    _input_usd: Decimal = NOTHING
+    """For a token of its prompt."""
+    _token_usd: Decimal = NOTHING
+    """For a token of its answer."""
+    _said: Transcript | None = None
+    """Of that call, once it is over; looked at only where another call follows."""
+    _waited_s: float = 0.0
+    """For money of others, by all its calls."""
+    _refused: BudgetRefused | None = None
     _warnings: dict[str, None] = attrs.field(factory=dict)
     _is_closed: bool = False
 
@@ -74,6 +86,8 @@ class BudgetPurse:
 
     async def cover(self, spec: ModelSpec, request: ChatRequest) -> ChatRequest:
         keeper = self._keeper
+        if self._said is not None:
+            self._reckon(self._said)
         prompt_tokens = prompt_ceiling(request)
         ceiling = self._ceilings.of(spec.ref, prompt_tokens, request.parameters)
         if ceiling is None:
@@ -95,8 +109,9 @@ class BudgetPurse:
             if tokens is None:
                 tokens = UNKNOWN_TOKENS
                 request = attrs.evolve(request, max_tokens=tokens)
-        prompt_usd = (prompt_tokens * ceiling.input_per_mtok).scaleb(-6)
-        token_usd = ceiling.output_per_mtok.scaleb(-6)
+        self._input_usd = ceiling.input_per_mtok.scaleb(-6)
+        self._prompt_usd = prompt_usd = prompt_tokens * self._input_usd
+        self._token_usd = token_usd = ceiling.output_per_mtok.scaleb(-6)
         want = prompt_usd + tokens * token_usd
         more = want - self._unused
         if more <= 0 or keeper.take(self._hard, more):
@@ -114,15 +129,18 @@ class BudgetPurse:
         if may_shorten:
             least = prompt_usd + min(tokens, LEAST_TOKENS) * token_usd
             enough = prompt_usd + min(tokens, ENOUGH_TOKENS) * token_usd
-        unused = self._unused
+        unused, began = self._unused, self._keeper.monotonic()
         granted = await self._keeper.acquire(
             self._hard,
             want - unused,
             enough_usd=max(NOTHING, enough - unused),
             least_usd=max(NOTHING, least - unused),
-            wait_s=self._rules.wait_s,
+            own_usd=self._taken,
+            wait_s=max(0.0, self._rules.wait_s - self._waited_s),
         )
+        self._waited_s += self._keeper.monotonic() - began
         if granted is None:
+            self._free_unused()
             raise self._refusal(want, least, prompt_usd, token_usd)
         if granted >= want - unused:
             self._cover_by(want, granted)
@@ -130,11 +148,8 @@ class BudgetPurse:
         fitting = int((granted + unused - prompt_usd) / token_usd)
         used = prompt_usd + fitting * token_usd
         self._cover_by(used, granted)
-        surplus = granted + unused - used
-        if surplus:
-            self._taken -= surplus
-            self._unused = NOTHING
-            self._keeper.give_back(self._hard, surplus)
+        self._unused = granted + unused - used
+        self._free_unused()
         self._warn(
             f"the answer of {spec.ref} may have {fitting:,} tokens at most, not {tokens:,}: "
             "the budget does not hold more"
@@ -144,6 +159,13 @@ class BudgetPurse:
     def unsaid(self) -> None:
         self._unused += self._last
         self._last = NOTHING
+
+    def ended(self, transcript: Transcript) -> None:
+        self._said = transcript
+
+    def refused(self) -> None:
+        if self._refused is not None:
+            self._telemetry.emit(self._refused)
 
     def spends(self, cost_usd: Decimal | None) -> tuple[Spend, ...]:
         amount = self._amount(cost_usd)
@@ -226,6 +248,26 @@ class BudgetPurse:
         self._taken += more
         self._last, self._unused = want, NOTHING
 
+    def _reckon(self, said: Transcript) -> None:
+        """The last call is charged by what was reported, or by a count of what was said: a token has a byte at least."""
+        self._said = None
+        reported, prompt_usd = said.reported, self._prompt_usd
+        tokens = said.reported_tokens if said.finish_reason is not None else None
+        if reported is not None and reported.input_tokens is not None:
+            prompt_usd = reported.input_tokens * self._input_usd
+        if tokens is None:
+            tokens = max(said.most_tokens, said.reported_tokens or 0)
+        spare = self._last - prompt_usd - tokens * self._token_usd
+        if spare > 0:
+            self._last -= spare
+            self._unused += spare
+
+    def _free_unused(self) -> None:
+        if self._unused:
+            self._taken -= self._unused
+            self._keeper.give_back(self._hard, self._unused)
+            self._unused = NOTHING
+
     def _share(self, counter: LocalCounter) -> Decimal:
         return self._taken if counter in self._hard else NOTHING
 
@@ -276,20 +318,21 @@ class BudgetPurse:
             ),
             key=lambda found: found[0].budget.limit_usd - found[1].spent_usd - found[1].others_usd,
         )
-        budget, most = applied.budget, applied.budget.limit_usd - counter.spent_usd
+        budget = applied.budget
+        most = (
+            budget.limit_usd - counter.spent_usd - self._taken
+        )  # what its other calls cost is not left, either
         command = self._command
-        self._telemetry.emit(
-            BudgetRefused(
-                request_id=command.request_id,
-                tenant=command.tenant,
-                key_id=command.caller.key_id,
-                subject=applied.subject.kind,
-                period=budget.period,
-                limit_usd=budget.limit_usd,
-                spent_usd=counter.spent_usd,
-            )
+        self._refused = BudgetRefused(
+            request_id=command.request_id,
+            tenant=command.tenant,
+            key_id=command.caller.key_id,
+            subject=applied.subject.kind,
+            period=budget.period,
+            limit_usd=budget.limit_usd,
+            spent_usd=counter.spent_usd,
         )
-        is_reserved = most + self._unused >= least
+        is_reserved = most >= least
         remedy = ""
         if command.max_tokens is not None and token_usd > 0 and not is_reserved:
             fitting = int((most - prompt_usd) / token_usd)

@@ -15,7 +15,7 @@ from application.services.route_health import RouteHealth
 from application.services.run import Compile, RoutedEvent, Run, Said
 from domain.answer import Reset
 from domain.attempt import Attempt, Purpose
-from domain.errors import InvalidRequest, LorError, ProviderFailure
+from domain.errors import BudgetExceeded, InvalidRequest, LorError, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
 from domain.routing.plan import Candidate
@@ -139,7 +139,12 @@ class Failover:
                 await self._next_candidate(run)
             spec, compiled = run.asked
             if run.purse is not None:
-                compiled = await self._covered(run, run.purse)
+                try:
+                    compiled = await self._covered(run, run.purse)
+                except (BudgetExceeded, InvalidRequest) as refusal:
+                    self._pass_over(run, spec, refusal)
+                    run.spec = None
+                    continue
             is_probe = self._health.breaker(spec.ref).is_probing
             call = self._call(run, spec, compiled)
             run.transcript = call.transcript
@@ -228,9 +233,7 @@ class Failover:
                 run.purse.demand_price(spec)
             run.compiled = await run.compile(spec)
         except InvalidRequest as refusal:
-            run.refusals.append((spec.ref, refusal))
-            run.passed_over.append(f"{spec.ref} was passed over: {refusal.detail}")
-            self._skip(run, spec, f"skipped_{refusal.code}")
+            self._pass_over(run, spec, refusal)
             return False
         # Compiling may have waited, and another request may have taken the probe meanwhile.
         if not self._health.breaker(spec.ref).allow(self._clock.monotonic()):
@@ -302,6 +305,8 @@ class Failover:
         if outcome == "ok" or call.transcript.has_content:
             said = Said(transcript=call.transcript, spec=spec, request=compiled.request)
             run.said[len(run.attempts) - 1] = said
+            if run.purse is not None:
+                run.purse.ended(call.transcript)
         elif run.purse is not None:
             run.purse.unsaid()
         self._health.pacing(spec.ref, self._providers[spec.ref.provider].timeouts).answered(duration_s, now)
@@ -334,6 +339,11 @@ class Failover:
                 cached_input_tokens=None if reported is None else reported.cached_input_tokens,
             )
         )
+
+    def _pass_over(self, run: Run, spec: ModelSpec, refusal: InvalidRequest | BudgetExceeded) -> None:
+        run.refusals.append((spec.ref, refusal))
+        run.passed_over.append(f"{spec.ref} was passed over: {refusal.detail}")
+        self._skip(run, spec, f"skipped_{refusal.code}")
 
     def _skip(self, run: Run, spec: ModelSpec, outcome: str) -> None:
         run.attempts.append(

@@ -1,9 +1,10 @@
 """The one error a caller gets when several models failed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from domain.errors import (
+    BudgetExceeded,
     ChatFailed,
     ContentFiltered,
     ContextTooLong,
@@ -32,7 +33,7 @@ _ADVICE: Final[Mapping[FailureKind, str]] = {
 def final_error(
     candidates: tuple[Candidate, ...],
     failures: list[tuple[ModelRef, ProviderFailure]],
-    refusals: list[tuple[ModelRef, InvalidRequest]],
+    refusals: Sequence[tuple[ModelRef, InvalidRequest | BudgetExceeded]],
     *,
     is_cut: bool,
 ) -> LorError:
@@ -40,12 +41,12 @@ def final_error(
 
     Args:
         failures: calls that failed and routes that were closed, in order.
-        refusals: candidates that the request could not be compiled for, in order.
+        refusals: candidates that the request could not be compiled or paid for, in order.
         is_cut: whether a part of an answer was shown.
     """
     if not failures:
         if refusals:
-            return refusals[0][1]
+            return _refused_by_all([refusal for _, refusal in refusals])
         return _nobody_to_ask(candidates)
     primary = failures[0][0]
     failure = [each for model, each in failures if model == primary][-1]
@@ -73,10 +74,25 @@ def final_error(
     what = "the answer was cut, and is kept as incomplete" if is_cut else "no model answered"
     return ChatFailed(
         verdict.code,
-        f"{what}: {_told(failures)}{_ADVICE.get(failure.kind, '')}",
+        f"{what}: {_told(failures)}{_ADVICE.get(failure.kind, '')}{_unaffordable(refusals)}",
         retryable=verdict.retryable,
         retry_after_s=_retry_after_s(failure) if verdict.retryable else None,
     )
+
+
+def _refused_by_all(refusals: list[InvalidRequest | BudgetExceeded]) -> LorError:
+    """The first one's, as it is the model that the caller wanted; but where waiting helps another, that is told."""
+    first = refusals[0]
+    if isinstance(first, BudgetExceeded):
+        return next((each for each in refusals if isinstance(each, BudgetExceeded) and each.retryable), first)
+    return first
+
+
+def _unaffordable(refusals: Sequence[tuple[ModelRef, InvalidRequest | BudgetExceeded]]) -> str:
+    models = dict.fromkeys(str(model) for model, refusal in refusals if isinstance(refusal, BudgetExceeded))
+    if not models:
+        return ""
+    return f"; {', '.join(models)} was not asked, as a budget does not hold what it may cost"
 
 
 def _nobody_to_ask(candidates: tuple[Candidate, ...]) -> LorError:

@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 import attrs
 
+from application.services.transcript import Transcript
 from application.use_cases.chat_command import SendChatCommand
 from domain.access import Caller
 from domain.chat import ChatRequest
@@ -33,11 +34,19 @@ class Purse(Protocol):
             request: as compiled for `spec`.
 
         Raises:
-            BudgetExceeded: a hard budget does not hold it.
+            BudgetExceeded: a hard budget does not hold it. What calls that said nothing had left is free then.
+            InvalidRequest: what it costs is unknown.
         """
 
     def unsaid(self) -> None:
         """The call that was covered last said nothing, so it cost nothing: the next one may have its cover."""
+
+    def ended(self, transcript: Transcript) -> None:
+        """The call that was covered last is over, whole or cut: what it can't have cost, having said no more than this,
+        the next one may have."""
+
+    def refused(self) -> None:
+        """The chat ends with a `BudgetExceeded` of `cover`: telemetry is told."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -19,7 +19,15 @@ from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer
 from domain.attempt import Attempt
 from domain.chat import FinishReason
-from domain.errors import ChatFailed, InvalidRequest, KeyTakenOver, LorError, NotFound, StorageUnavailable
+from domain.errors import (
+    BudgetExceeded,
+    ChatFailed,
+    InvalidRequest,
+    KeyTakenOver,
+    LorError,
+    NotFound,
+    StorageUnavailable,
+)
 from domain.limits.budget import BudgetState, Spend
 from domain.memory import context_use
 from domain.output.formatter import Formatted
@@ -135,6 +143,8 @@ class Settlement:
         One whose answer could not be stored leaves nothing either, whatever it cost: telemetry tells.
         """
         self.refused(progress.command, error, progress.started, attempts=progress.calls)
+        if progress.purse is not None and isinstance(error, BudgetExceeded):
+            progress.purse.refused()
         if not progress.calls:
             return
         # Who lost the key to a later run leaves nothing: that run's answer is what the key is charged for.

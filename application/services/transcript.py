@@ -80,6 +80,21 @@ class Transcript:
         return bool(self._texts or self._calls)
 
     @property
+    def most_tokens(self) -> int:
+        """What all that was said can have been at most: a token has a byte at least."""
+        said = len(self.text.encode(errors="surrogatepass"))
+        for call in self._calls.values():
+            said += sum(
+                len(each.encode(errors="surrogatepass")) for each in (call.name or "", *call.arguments)
+            )
+        return said
+
+    @property
+    def reported_tokens(self) -> int | None:
+        """Of the answer, as the provider counted them."""
+        return None if self.reported is None else self.reported.output_tokens
+
+    @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """In the order of their index. `complete` is False where the answer was cut inside the last one, or a piece of
         the arguments never came: what is no JSON is shown as it is, and must not be run."""

@@ -1,5 +1,6 @@
 """Budgets as clients see them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +9,15 @@ from typing import Any
 import pytest
 
 from tests.support.operations import Served, config, served
-from tests.support.wire_upstream import faithful, wire_upstream
+from tests.support.wire_upstream import (
+    Received,
+    Reply,
+    faithful,
+    json_answer,
+    openai_chunk,
+    sse,
+    wire_upstream,
+)
 
 RULES = {"tenant": ["0.001/day", "soft 0.00003/month"], "thread": ["1/total"], "wait_s": 0}
 
@@ -69,6 +78,80 @@ async def test_chat_that_asks_for_no_length_is_kept_short(lor3: Served) -> None:
 
     assert status == 200
     assert "tokens at most" in answer["warnings"][0]
+
+
+def _by_model(**replies: Reply) -> Reply:
+    async def reply(received: Received, writer: asyncio.StreamWriter) -> bool:
+        return await replies[received.json["model"]](received, writer)
+
+    return reply
+
+
+def _priced(base_url: str, **models: int) -> dict[str, Any]:
+    """Models in the order in which they are asked, each with the price of a million tokens of an answer."""
+    first, *rest = [f"local:{name}" for name in models]
+    prices = {
+        f"local:{name}": {"input_per_mtok": 0, "output_per_mtok": price} for name, price in models.items()
+    }
+    return config(
+        base_url,
+        primary=first,
+        fallbacks=rest,
+        prices=prices,
+        budgets={"tenant": "0.001/total", "wait_s": 20},
+        routing={"retries": 0},
+    )
+
+
+async def test_dearer_fallback_does_not_turn_a_passing_failure_into_a_402(tmp_path: Path) -> None:
+    """The class is the one of the model that was wanted, and what it had reserved is free; where its breaker is open,
+    too."""
+    failing = json_answer({"error": {"message": "no"}}, ("Retry-After", "7"), status=429)
+    async with wire_upstream(_by_model(cheap=failing)) as upstream:
+        written = _priced(f"{upstream.url}/v1", cheap=1, dear=100)
+        async with served(tmp_path, written) as lor3, asyncio.timeout(15):
+            problems = []
+            for _ in range(3):
+                async with lor3.client.post("/chat", json={"prompt": "hi", "max_tokens": 100}) as response:
+                    assert int(response.headers["Retry-After"]) > 0
+                    problems.append(await response.json())
+            async with lor3.client.get("/config") as response:
+                described = await response.json()
+
+    assert [(503, "upstream_rate_limited")] * 3 == [(each["status"], each["code"]) for each in problems]
+    assert "local:dear was not asked, as a budget does not hold what it may cost" in problems[-1]["detail"]
+    assert described["budget"]["left_usd"] == "0.001"
+
+
+async def test_model_that_does_not_fit_is_passed_over_for_one_that_does(tmp_path: Path) -> None:
+    """With a warning; where none fits it is a 402, and at once."""
+    async with wire_upstream(_by_model(cheap=faithful("Hi"))) as upstream:
+        async with (
+            served(tmp_path, _priced(f"{upstream.url}/v1", dear=100, cheap=1)) as lor3,
+            asyncio.timeout(15),
+        ):
+            status, answer = await lor3.chat(max_tokens=100)
+            refused, problem = await lor3.chat(max_tokens=5000)
+
+    assert (status, answer["model"]) == (200, "local:cheap")
+    assert answer["warnings"][0].startswith("local:dear was passed over: the budget of 0.001 USD")
+    assert (refused, problem["code"], problem["retryable"]) == (402, "budget_exceeded", False)
+
+
+async def test_cut_stream_leaves_its_fallback_what_it_has_not_said(tmp_path: Path) -> None:
+    """It keeps what its words may cost, not all that they might have come to."""
+    cut = sse([openai_chunk({"content": "Half an"})], then="cut")
+    async with wire_upstream(_by_model(one=cut, two=faithful("Hi"))) as upstream:
+        async with (
+            served(tmp_path, _priced(f"{upstream.url}/v1", one=10, two=10)) as lor3,
+            asyncio.timeout(15),
+        ):
+            body = {"prompt": "hi", "max_tokens": 80, "stream": True}
+            async with lor3.client.post("/chat", json=body) as response:
+                events = (await response.read()).decode()
+
+    assert "event: done" in events
+    assert "event: error" not in events
 
 
 async def test_without_budgets_there_is_none(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from adapters.in_memory.store import InMemoryStore
 from application.services.purse import Purse
+from application.services.transcript import Transcript
 from domain.access import Caller
+from domain.chat import UsageReported
 from domain.errors import BudgetExceeded, InvalidRequest, StorageUnavailable
 from domain.ids import DEFAULT_TENANT
 from domain.limits.budget import Spend
@@ -88,8 +90,10 @@ async def test_used_up_budget_refuses_and_says_so(store: InMemoryStore, one: Pro
     """Which, what is left, when it begins anew, and what would fit; telemetry is told."""
     assert one.keeper.least_left() is None
     pay(store, await one.covered(95), 95)
+    purse = one.purse(max_tokens=6)
     with pytest.raises(BudgetExceeded) as refused:
-        await one.covered(6)
+        await purse.cover(SPEC, request(6))
+    purse.refused()
     assert one.keeper.least_left() == pytest.approx(0.05)
     state = refused.value.budget
     assert state is not None
@@ -166,6 +170,53 @@ async def test_second_call_of_a_chat_is_covered_too(store: InMemoryStore, one: P
     await until(store, 0)
 
     assert spent(store) == 90
+
+
+async def test_cut_call_keeps_no_more_than_what_it_said_may_cost(store: InMemoryStore, one: Process) -> None:
+    """A dollar for each byte, or what was reported of an answer that came to its end; the next call has the rest."""
+    purse = one.purse(max_tokens=80)
+    await purse.cover(SPEC, request(80))
+    purse.ended(Transcript(["Half an ☃"]))
+    await purse.cover(SPEC, request(80))
+    reported = UsageReported(input_tokens=3, output_tokens=9)
+    purse.ended(Transcript(["Whole"], reported=reported, finish_reason="stop"))
+    await purse.cover(SPEC, request(80))
+    pay(store, purse, 100)
+    await until(store, 0)
+
+    assert spent(store) == 100
+
+
+async def test_chat_does_not_wait_for_what_it_has_spent_itself(store: InMemoryStore, one: Process) -> None:
+    """That never comes back while it waits; what a silent call had left is free with the refusal."""
+    one.budgets = attrs.evolve(one.budgets, rules=attrs.evolve(QUICK, wait_s=30.0))
+    purse = one.purse(max_tokens=60)
+    await purse.cover(SPEC, request(60))
+    async with asyncio.timeout(10):
+        with pytest.raises(BudgetExceeded) as refused:
+            await purse.cover(SPEC, request(60))
+        purse.unsaid()
+        with pytest.raises(BudgetExceeded) as dearer:
+            await purse.cover(SPEC, request(101))
+    purse.close()
+
+    assert "has 40 USD left" in refused.value.detail
+    assert [False, False] == [each.value.retryable for each in (refused, dearer)]
+    assert [40, 100] == [each.value.budget and each.value.budget.left_usd for each in (refused, dearer)]
+
+
+async def test_all_calls_of_a_chat_wait_no_longer_than_one(store: InMemoryStore, one: Process) -> None:
+    """A model that is passed over for money that others hold leaves no further wait to the next."""
+    one.budgets = attrs.evolve(one.budgets, rules=attrs.evolve(QUICK, wait_s=1.0))
+    other, purse = await one.covered(90), one.purse(max_tokens=60)
+    began = asyncio.get_running_loop().time()
+    for _ in range(5):
+        with pytest.raises(BudgetExceeded) as refused:
+            await purse.cover(SPEC, request(60))
+        assert refused.value.retryable
+    assert asyncio.get_running_loop().time() - began < 3
+    other.close()
+    purse.close()
 
 
 async def test_closed_purse_gives_all_back(store: InMemoryStore, one: Process) -> None:
