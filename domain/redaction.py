@@ -2,8 +2,9 @@
 
 For prompts and answers that an operator wants in a log or a trace. What it looks for: private keys; credentials by
 their known beginnings (`sk-…`, `ghp_…`, `AKIA…`, `AIza…`, JSON web tokens, lor3's own), behind `Bearer` or `Basic`,
-in URLs, or behind a name such as `password=`; e-mail addresses; card numbers, told by their check digit; and long runs
-of hexadecimal digits or base64, which are keys more often than not. It errs towards taking too much out. It is no
+in URLs, or behind a name such as `password=`, also in JSON within JSON, in XML, in an option of a command and encoded
+for a URL; e-mail addresses; card numbers, told by their check digit; and long runs of hexadecimal digits or base64,
+which are keys more often than not. It errs towards taking too much out. It is no
 promise that nothing personal is left: names, addresses and phone numbers stay.
 
 Every pattern is bounded, so that no text takes more than linear time.
@@ -11,6 +12,8 @@ Every pattern is bounded, so that no text takes more than linear time.
 
 import re
 from typing import Final
+
+from domain.card_number import without_cards
 
 _KEY: Final = "[redacted key]"
 _SECRET: Final = "[redacted secret]"
@@ -30,17 +33,38 @@ _KNOWN_KEY: Final = re.compile(
     r"|eyJ[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{2,8192}(?:\.[A-Za-z0-9_-]{0,2048})?"
     r")"
 )
-_SCHEME: Final = re.compile(r"(?i)\b(bearer|basic)\s{1,4}[A-Za-z0-9._~+/=-]{6,8192}")
+_SCHEME: Final = re.compile(r"(?i)\b(bearer|basic)(?:\s{1,4}|%20|\+)[A-Za-z0-9._~+/=-]{6,8192}")
 _URL_PASSWORD: Final = re.compile(r"(://[^\s:/@]{0,256}:)[^\s/@]{1,512}(?=@)")
-_NAMED: Final = re.compile(
-    r"(?i)((?:api[-_ ]?key|access[-_ ]?key|secret(?:[-_ ]?key)?|private[-_ ]?key|client[-_ ]?secret|"
+_NAME: Final = (
+    r"(?:api[-_ ]?key|access[-_ ]?key|secret(?:[-_ ]?key)?|private[-_ ]?key|client[-_ ]?secret|"
     r"(?:access|auth|refresh|session|bearer)?[-_ ]?token|password|passwd|passphrase|pwd|authorization)"
-    r"[\"']?\s{0,4}(?::=|=>|[:=])\s{0,4})(\"[^\"\n]{1,512}\"|'[^'\n]{1,512}'|(?!\[redacted)[^\s\"',;&]{3,512})"
 )
+_QUOTE: Final = r"(?:\\{0,8}[\"'`]|%(?:25){0,2}2[27]|&quot;|&#3[49];)"
+"""Plain, in a JSON string within a JSON string, in a URL, in HTML."""
+_QUOTED: Final = rf"(?P<quote>{_QUOTE})(?:(?!(?<!\\)(?P=quote))[^\n]){{1,2048}}(?:(?P=quote))?"
+"""Up to a quote of the same kind; one that was cut off, to the end."""
+_VALUE: Final = rf"(?:{_QUOTED}|(?!\[redacted)[^\s\"',;&]{{3,512}})"
+_NESTED: Final = rf"(?:[\[{{]\s{{0,4}}(?:{_QUOTE}[\w-]{{1,64}}{_QUOTE}\s{{0,4}}:\s{{0,4}})?){{0,3}}"
+"""The value of `{"password": {"value": "…"}}` is the first in it."""
+_NAMED: Final = re.compile(
+    rf"(?i)({_NAME}{_QUOTE}?\s{{0,4}}(?::=|=>|[:=]|%(?:25){{0,2}}3[ad])\s{{0,4}}{_NESTED}){_VALUE}"
+)
+_OPTION: Final = re.compile(
+    rf"(?i)(--(?:\w{{1,16}}-){{0,3}}{_NAME}(?:\s{{1,4}}|{_QUOTE}\s{{0,4}},\s{{0,4}}(?={_QUOTE})))(?!-){_VALUE}"
+)
+"""`--password …`, and as a list of arguments."""
+_ELEMENT: Final = re.compile(
+    rf"(?i)((?:<|&lt;)(?:[\w-]{{1,16}}[:._-]){{0,3}}{_NAME}(?:\s(?:(?!&gt;)[^<>]){{0,256}})?(?:>|&gt;)\s{{0,4}}(?:<!\[CDATA\[)?)"
+    r"(?:(?!<|&lt;|\[redacted)[\s\S])(?:(?!<|&lt;|\]\]>)[\s\S]){0,512}"
+)
+_QUERY: Final = re.compile(
+    r"(?i)((?:[?&]|%(?:25){0,2}(?:3f|26))(?:sig|signature|x-(?:amz|goog)-signature|key|pass)(?:=|%(?:25){0,2}3d))"
+    r"(?!\[redacted)[^\s&#\"'<>\\]{1,1024}"
+)
+"""What signs an address, as Azure's `sig`, or opens it, as Google's `key`."""
 _ADDRESS: Final = re.compile(
     r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_][\w-]{1,62}", re.UNICODE
 )
-_DIGITS: Final = re.compile(r"(?<![\d.])\d(?:[ -]?\d){11,18}(?![\d.])")
 _HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?:0x)?[0-9a-fA-F]{32,}(?![0-9A-Za-z])")
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{40,}={0,2}")
 
@@ -53,10 +77,15 @@ def redact(text: str) -> str:
     text = _KNOWN_KEY.sub(_KEY, text)
     if "://" in text:
         text = _URL_PASSWORD.sub(rf"\1{_SECRET}", text)
+    text = _QUERY.sub(rf"\1{_SECRET}", text)
     text = _NAMED.sub(rf"\1{_SECRET}", text)
+    if "--" in text:
+        text = _OPTION.sub(rf"\1{_SECRET}", text)
+    if ">" in text or "&gt;" in text:
+        text = _ELEMENT.sub(rf"\1{_SECRET}", text)
     if "@" in text:
         text = _ADDRESS.sub(_EMAIL, text)
-    text = _DIGITS.sub(_card, text)
+    text = without_cards(text, _CARD)
     text = _HEX.sub(_SECRET, text)
     return _BASE64.sub(_encoded, text)
 
@@ -71,13 +100,6 @@ def _without_private_keys(text: str) -> str:
             return "".join(kept)
         at = end.end()
     return "".join([*kept, text[at:]])
-
-
-def _card(match: re.Match[str]) -> str:
-    """Luhn's check digit tells a card from any other number: nine of ten others stay."""
-    digits = [int(char) for char in match[0] if char.isdigit()]
-    total = sum(digits[-1::-2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    return _CARD if total % 10 == 0 and any(digits) else match[0]
 
 
 def _encoded(match: re.Match[str]) -> str:

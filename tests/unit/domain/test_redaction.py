@@ -46,11 +46,47 @@ def test_secrets_are_taken_out_wherever_they_stand(secret: str) -> None:
         ("client-secret => abcdef", "abcdef"),
         ("postgresql://lor3:hunter22@db/lor3", "hunter22"),
         ("?token=abcdef&x=1", "abcdef"),
+        (r'{"arguments": "{\"password\":\"hunter19secret\"}"}', "hunter19secret"),
+        (r"{\\\"password\\\": \\\"it is hunter19secret\\\"}", "hunter19secret"),
+        ('{"password": "half\\" hunter19secret"}', "hunter19secret"),
+        ('{"password": "cut off: hunter19secret', "hunter19secret"),
+        ('{"password":{"value":"hunter19secret"}}', "hunter19secret"),
+        ('{"passwords": 1, "password": ["hunter19secret"]}', "hunter19secret"),
+        ("tool --password hunter19secret --verbose", "hunter19secret"),
+        ("tool --db-password 'my hunter19secret'", "hunter19secret"),
+        ('["--api-key", "hunter19secret"]', "hunter19secret"),
+        ("<password>hunter19secret</password>", "hunter19secret"),
+        ("<db:password type='x'><![CDATA[hunter19secret]]></db:password>", "hunter19secret"),
+        ("&lt;password&gt;hunter19secret&lt;/password&gt;", "hunter19secret"),
+        ("password%3Dhunter19secret", "hunter19secret"),
+        ("%22password%22%3A%22hunter19secret%22", "hunter19secret"),
+        ("https://a.blob.core.windows.net/b?se=1&sig=hunter19secret", "hunter19secret"),
+        ("https://maps.example/api?key=hunter19secret", "hunter19secret"),
     ],
 )
 def test_what_is_named_a_secret_is_one(text: str, gone: str) -> None:
     """However it looks."""
     assert gone not in redact(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            r"{\"password\":\"hunter19\",\"user\":\"ada\"}",
+            r"{\"password\":[redacted secret],\"user\":\"ada\"}",
+        ),
+        ("run --password hunter19 --user ada", "run --password [redacted secret] --user ada"),
+        ("run --password --user ada", "run --password --user ada"),
+        ("<password>hunter19</password>", "<password>[redacted secret]</password>"),
+        ("?sig=hunter19&x=1", "?sig=[redacted secret]&x=1"),
+        ("case34 4111-1111-1111-1111", "case34 [redacted card]"),
+        ("My card is 4111 1111 1111 1111.", "My card is [redacted card]."),
+    ],
+)
+def test_only_the_secret_goes(text: str, left: str) -> None:
+    """What stands around it can still be read."""
+    assert left == redact(text)
 
 
 def test_private_keys_go_whole() -> None:
@@ -80,7 +116,7 @@ def test_ordinary_text_stays(text: str) -> None:
     assert redact(text) == text
 
 
-@pytest.mark.parametrize("piece", ["a", "1", "1 ", "a@", "=", "eyJa.", "password=", "://", "-----BEGIN PRIVATE KEY-----", "sk-", "a.", '"', "Aa1", "token "])  # fmt: skip
+@pytest.mark.parametrize("piece", ["a", "1", "1 ", "a@", "=", "eyJa.", "password=", "://", "-----BEGIN PRIVATE KEY-----", "sk-", "a.", '"', "Aa1", "token ", "\\", '\\"', 'password"', "password:[{", '{"a":', "--a-", "--token ", "<a:", "<token ", "&lt;", "?sig", "%25", "[", "`"])  # fmt: skip
 def test_no_text_takes_long(piece: str) -> None:
     """Not even one that was made for it."""
     text = piece * (200_000 // len(piece))
