@@ -53,6 +53,8 @@ class Fault:
     """What is wrong and what to do."""
     is_unknown_name: bool = attrs.field(default=False, eq=False, repr=False)
     """True where it is a name that no model goes by: some protocols have a status for that."""
+    line: int | None = attrs.field(default=None, eq=False, repr=False)
+    """Of a configuration file, where that is known."""
 
 
 class LorError(Exception):

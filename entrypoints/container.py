@@ -148,7 +148,15 @@ def _log(settings: Settings, serving: Serving | None) -> LogTelemetry:
     if log.file is not None:
         file = RotatingFile(of_worker(Path(log.file.path), serving.worker), log.file.max_bytes, log.file.keep)
     may_write = serving.may_log if log.to == "stdout" else None
-    return LogTelemetry(log.level, log.format, to=log.to, areas=log.areas, file=file, may_write=may_write)
+    return LogTelemetry(
+        log.level,
+        log.format,
+        to=log.to,
+        areas=log.areas,
+        file=file,
+        may_write=may_write,
+        worker=serving.worker,
+    )
 
 
 def _otlp(settings: Settings) -> "OTLPTelemetry | None":

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from application.ports.telemetry import Telemetry
-from domain.errors import ConfigurationError
+from domain.errors import ConfigurationError, Fault
 from domain.telemetry import ConfigReloaded
+from entrypoints.log_file import log_file_warnings
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.reload_refusals import demand_file, demand_sense
 from entrypoints.settings import Settings
@@ -34,6 +35,12 @@ LOCKED: Final = (
 )
 """Settings, and groups of them, that count from the next start on: sockets, connections, and what queues stand on."""
 
+NOT_TAKEN: Final = "configuration not taken, the old one stays"
+"""The event of each fault: with `path`, `message` and `line`."""
+WARNING: Final = "configuration warning"
+NEEDS_RESTART: Final = "setting counts from the next start on"
+_RESTART: Final = "has changed; restart lor3 for it to count"
+_UNEXPECTED: Final = "an unexpected fault; run `lor3 config check`, and if that finds nothing, restart lor3 and report this line"
 _log: Final = logging.getLogger("lor3.config")
 
 
@@ -79,8 +86,13 @@ class ConfigReloader:
     _was_early: bool = attrs.field(default=False, init=False)
     """Whether a reload was asked for while nobody served yet."""
     _asked: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _taken: Settings = attrs.field(init=False)
+    """As they were read last, and counted."""
     _worker: asyncio.Task[None] | None = attrs.field(default=None, init=False)
     _retiring: set[asyncio.Future[None]] = attrs.field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._taken = self._started_with
 
     def reads(self, read: Callable[[], Settings]) -> None:
         """
@@ -126,30 +138,40 @@ class ConfigReloader:
             self._was_early = True
             return
         try:
-            demand_file(self._started_with)
-            settings = await asyncio.to_thread(self._read)
-            demand_sense(self._started_with, settings)
-            locked = needs_restart(self._started_with, settings)
-            successor = self._succeed(with_locked(settings, self._started_with))
+            await self._take(self._read, self._host)
         except ConfigurationError as error:
-            for line in error.detail.splitlines():
-                _log.error("the configuration is not taken, the old one stays: %s", line)
-            self._telemetry.emit(ConfigReloaded(ok=False, faults=max(1, len(error.faults))))
-            return
+            self._refused(error.faults or (Fault(path="", message=error.detail),))
         except Exception as error:  # a plugin may raise anything, and chats must go on
-            _log.exception("the configuration is not taken, the old one stays: %s", type(error).__name__)
-            self._telemetry.emit(ConfigReloaded(ok=False, faults=1))
-            return
+            self._refused((Fault(path="", message=_UNEXPECTED),), cause=error)
+
+    async def _take(self, read: Callable[[], Settings], host: Host) -> None:
+        """
+        Raises:
+            ConfigurationError: as `_succeed`; or the configuration is none that a running server should take.
+        """
+        demand_file(self._taken)
+        settings = await asyncio.to_thread(read)
+        demand_sense(self._taken, settings)
+        locked = needs_restart(self._started_with, settings)
+        warnings = (*settings.warnings, *await asyncio.to_thread(log_file_warnings, settings))
+        successor = self._succeed(with_locked(settings, self._started_with))
         successor.take_over()
-        ended = self._host.install(successor.application)
+        ended = host.install(successor.application)
+        self._taken = settings
         retiring = asyncio.ensure_future(_retired(successor, ended))
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
-        for warning in settings.warnings:
-            _log.warning("%s", warning)
+        for warning in warnings:
+            _log.warning(WARNING, extra={"fields": {"message": warning}})
         for path in locked:
-            _log.warning("`%s` has changed and counts from the next start on: restart lor3", path)
+            _log.warning(NEEDS_RESTART, extra={"fields": {"path": path, "message": _RESTART}})
         self._telemetry.emit(ConfigReloaded(ok=True, faults=0, needs_restart=locked))
+
+    def _refused(self, faults: tuple[Fault, ...], *, cause: Exception | None = None) -> None:
+        for fault in faults:
+            fields = {"path": fault.path or None, "message": fault.message, "line": fault.line}
+            _log.error(NOT_TAKEN, exc_info=cause, extra={"fields": fields})
+        self._telemetry.emit(ConfigReloaded(ok=False, faults=len(faults)))
 
 
 async def _retired(successor: Successor, ended: Awaitable[None]) -> None:
@@ -166,7 +188,7 @@ def needs_restart(started_with: Settings, settings: Settings) -> tuple[str, ...]
         if old == new:
             continue
         kind: type = type(old)
-        if attrs.has(kind):
+        if attrs.has(kind) and type(new) is kind:  # an optional section may be on one side alone
             names = [field.name for field in attrs.fields(kind)]
             changed += [f"{path}.{name}" for name in names if getattr(old, name) != getattr(new, name)]
         else:

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -26,10 +27,11 @@ _QUOTES_REQUESTS: Final = ("aiohttp.server", "aiohttp.access", "aiohttp.web")
 """Loggers that quote what a client sent, credentials included: only their message's template is logged."""
 _NAMES: Final[dict[type, tuple[str, ...]]] = {}
 """Of each event's fields."""
+_NOT_WRITTEN: Final = "log file not written"
 _CLOSE_WITHIN_S: Final = 2.0
 _MAX_FRAMES: Final = 20
 _EXTRAS: Final = ("request_id", "route", "tenant", "key_id")
-"""What our own code may give a record as `extra`."""
+"""What our own code may give a record as `extra`, beside `fields`, a mapping of any others."""
 
 
 class LogTelemetry:
@@ -52,12 +54,14 @@ class LogTelemetry:
         areas: Mapping[str, str] | None = None,
         file: RotatingFile | None = None,
         may_write: Callable[[], bool] | None = None,
+        worker: int | None = None,
     ) -> None:
         """
         Args:
             fd: in place of the stream that `to` names.
             areas: levels that differ from `level`, by the names of `log_areas.AREAS`.
             may_write: holds the stream's first line back until it says so, half a minute at most.
+            worker: the number of this process among several, which each line then has.
         """
         self._stream: LogWriter | None = None
         self._line = json_line
@@ -65,7 +69,8 @@ class LogTelemetry:
             fd = _standard(to) if fd is None else fd
             self._line = text_line if is_text(format, fd) else json_line
             self._stream = LogWriter(DescriptorSink(fd), may_write)
-        self._file = None if file is None else LogWriter(file)
+        self._file = None if file is None else LogWriter(file, on_fault=self._file_failed)
+        self._process: Mapping[str, Any] = {} if worker is None else {"worker": worker}
         self._handler = _Handler(self)
         root = logging.getLogger()
         self._level_before = root.level
@@ -106,6 +111,18 @@ class LogTelemetry:
     def wants(self, record: logging.LogRecord) -> bool:
         return record.levelno >= self._library_thresholds[area_of(record.name)]
 
+    def _file_failed(self, error: OSError) -> None:
+        """Tells it in the stream. Called in the file's thread, once each time that it can't go on."""
+        if self._stream is not None:
+            at, said = time.time(), error.strerror or type(error).__name__
+            fields = {**self._process, "path": error.filename, "message": said}
+            line = (
+                partial(json_line, at, "warning", _NOT_WRITTEN, {"area": "server", **fields})
+                if self._line is json_line
+                else partial(text_line, at, "warning", _NOT_WRITTEN, fields)
+            )
+            self._stream.put(line)
+
     async def aclose(self) -> None:
         """Writes what is queued, for two seconds at most, and gives the standard library's logging back."""
         root = logging.getLogger()
@@ -125,11 +142,13 @@ class LogTelemetry:
         is_long: bool = False,
     ) -> None:
         def in_json() -> bytes:
-            return json_line(at, level, message, {"area": area, **fields()})
+            return json_line(at, level, message, {"area": area, **self._process, **fields()})
 
         if self._stream is not None:
             is_json = self._line is json_line
-            line = in_json if is_json else lambda: text_line(at, level, message, fields())
+            line = (
+                in_json if is_json else lambda: text_line(at, level, message, {**self._process, **fields()})
+            )
             self._stream.put(line, is_long=is_long)
         if self._file is not None:
             self._file.put(in_json, is_long=is_long)
@@ -147,6 +166,7 @@ class _Handler(logging.Handler):
             quotes = record.name.startswith(_QUOTES_REQUESTS)
             message = str(record.msg) if quotes else record.getMessage()
             fields: dict[str, Any] = {"logger": record.name}
+            fields.update(record.__dict__.get("fields", {}))
             for name in _EXTRAS:
                 if record.__dict__.get(name):
                     fields[name] = record.__dict__[name]

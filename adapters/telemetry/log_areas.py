@@ -82,7 +82,6 @@ _KINDS: Final[Mapping[type, Kind]] = {
 _FAILED_ATTEMPT: Final = Kind("providers", "warning", "attempt ended")
 _SERVED_CHAT: Final = Kind("http", "debug", "request served")
 _FAULTY_FILES: Final = Kind("prompts", "warning", "prompt files read")
-_FAULTY_CONFIG: Final = Kind("server", "error", "configuration is faulty, the old one stays")
 _CHAT_ROUTES: Final = frozenset(("/chat", "/v1/chat/completions", "/ui/chat"))
 
 _LOGGERS: Final[Mapping[str, str]] = {
@@ -122,7 +121,7 @@ def kind_of(event: Event) -> Kind | None:
     if isinstance(event, PromptFilesRead):
         return _FAULTY_FILES if event.broken or event.diverged else kind
     if isinstance(event, ConfigReloaded):
-        return kind if event.ok else _FAULTY_CONFIG
+        return kind if event.ok else None  # each fault has a line of its own
     return kind
 
 

@@ -33,6 +33,9 @@ class LogWriter:
     _sink: LogSink
     _may_write: Callable[[], bool] | None = None
     """Asked again and again before the first line is written, until it says so or `_HOLD_S` are over."""
+    on_fault: Callable[[OSError], None] | None = None
+    """Told where the sink takes nothing any more: once, until it has taken something again. Called in the thread."""
+    _is_at_fault: bool = attrs.field(default=False, init=False)
     _torn: bool = attrs.field(default=False, init=False)
     """Whether the sink took the beginning of a line and not its end."""
     _lines: "collections.deque[Callable[[], bytes]]" = attrs.field(factory=collections.deque, init=False)
@@ -111,7 +114,14 @@ class LogWriter:
         try:
             while written < len(data):
                 written += self._sink.write(memoryview(data)[written:])
-        except OSError:  # the disk is full, the pipe's reader is gone: later lines may go through again
+        except (
+            OSError
+        ) as error:  # the disk is full, the pipe's reader is gone: later lines may go through again
             LOG_DROPS.add(data.count(b"\n", max(written, int(self._torn))))
+            if self.on_fault is not None and not self._is_at_fault:
+                self.on_fault(error)
+            self._is_at_fault = True
+        else:
+            self._is_at_fault = False
         if written:
             self._torn = not data.endswith(b"\n", 0, written)

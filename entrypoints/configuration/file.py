@@ -84,9 +84,10 @@ def _parse_json(name: str, text: str) -> ConfigFile:
     try:
         tree = json.loads(text or "{}", object_pairs_hook=pairs, parse_constant=constant)
     except ValueError as error:
-        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else None
+        where = f", line {line}" if line else ""
         what = error.msg if isinstance(error, json.JSONDecodeError) else "a number is too long"
-        raise refuse("", f"{name}{where}: not valid JSON: {what}") from error
+        raise refuse("", f"{name}{where}: not valid JSON: {what}", line=line) from error
     faults: list[Fault] = []
     _find_repeated(tree, (), faults)
     if faults:
@@ -115,10 +116,11 @@ def _parse_yaml(name: str, text: str) -> ConfigFile:
         tree = builder.build(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}" if mark else ""
+        line = mark.line + 1 if mark else None
+        where = f", line {line}" if line else ""
         # The snippet that PyYAML would show is left out: it may hold a key.
         what = f"{error.problem or error.context}{_quoting_hint(text, error)}"
-        raise refuse("", f"{name}{where}: not valid YAML: {what}") from error
+        raise refuse("", f"{name}{where}: not valid YAML: {what}", line=line) from error
     except RecursionError:
         raise  # `read` has the words for it
     except YAML_ERRORS as error:

@@ -85,13 +85,17 @@ class Findings:
         return math.inf
 
     def _fault(self, path: Path, message: str) -> Fault:
-        origin = self.origin(path)
-        return Fault(path=render_path(path), message=f"{message} ({origin})" if origin else message)
+        origin, line = self.origin(path), self._line(path)
+        return Fault(
+            path=render_path(path),
+            message=f"{message} ({origin})" if origin else message,
+            line=None if math.isinf(line) else int(line),
+        )
 
 
-def refuse(path: str, message: str) -> ConfigurationError:
+def refuse(path: str, message: str, *, line: int | None = None) -> ConfigurationError:
     """An error of one fault, for what stops everything else, such as a file that can't be read."""
-    return ConfigurationError.of(Fault(path=path, message=message))
+    return ConfigurationError.of(Fault(path=path, message=message, line=line))
 
 
 def flatten_origins(origins: Mapping[Path, str]) -> dict[str, str]:

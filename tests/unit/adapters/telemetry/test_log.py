@@ -325,3 +325,38 @@ def test_every_event_is_told_or_left_to_spans(event: type) -> None:
 def test_areas_are_those_of_the_settings() -> None:
     """The document names each."""
     assert {field.name for field in attrs.fields(LogAreasDocument)} == set(log_areas.AREAS)
+
+
+async def test_every_line_of_one_of_several_has_its_number(tmp_path: Path) -> None:
+    """Workers share a stream; fields that a record brings come too."""
+    path = tmp_path / "log"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = LogTelemetry("info", "json", fd=fd, worker=1)
+    log.emit(ANSWERED)
+    logging.getLogger("lor3.config").warning("constant", extra={"fields": {"path": "a.b", "line": 3}})
+    await log.aclose()
+    os.close(fd)
+    answered, said = _lines(path)
+
+    assert answered["worker"] == 1
+    assert {name: said[name] for name in ("event", "worker", "path", "line")} == {
+        "event": "constant",
+        "worker": 1,
+        "path": "a.b",
+        "line": 3,
+    }
+
+
+async def test_file_that_cannot_be_opened_is_told_in_the_stream_once(tmp_path: Path) -> None:
+    """A line for each that is lost would be a flood."""
+    path, missing = tmp_path / "log", tmp_path / "no" / "lor3.log"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = LogTelemetry("info", "json", fd=fd, file=RotatingFile(missing, 1000, 1))
+    for _ in range(3):
+        log.emit(ANSWERED)
+        await asyncio.sleep(0.06)
+    await log.aclose()
+    os.close(fd)
+    told = [line for line in _lines(path) if line["event"] == "log file not written"]
+
+    assert [(line["path"], line["message"]) for line in told] == [(str(missing), "No such file or directory")]
