@@ -2,20 +2,22 @@
 
 import datetime
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 import attrs
 
 UsageGroup: TypeAlias = Literal[
-    "model", "provider", "prompt", "prompt_version", "label", "user", "key", "day", "hour"
+    "model", "provider", "prompt", "prompt_version", "label", "user", "key", "day", "hour", "tenant"
 ]
 """`prompt` is a prompt's name, `prompt_version` a version (`name:v3`), `label` the prompt's label it was chosen by
 (`name@production`), `key` the account of an API key, `day` a UTC day (`2026-11-30`), `hour` one of its hours
-(`2026-11-30T17`)."""
+(`2026-11-30T17`). A chat that no model answered is of the model that was asked first."""
 GROUPS: Final[tuple[UsageGroup, ...]] = (
     "model", "provider", "prompt", "prompt_version", "label", "user", "key", "day", "hour",
 )  # fmt: skip
+"""Those within a tenant."""
 Grain: TypeAlias = Literal["hour", "day"]
 Z_95: Final = 1.959963984540054
 """The standard normal quantile that leaves 2.5 % on each side."""
@@ -74,6 +76,9 @@ class UsageRow:
     estimated: int = 0
     """How many answers have tokens that lor3 counted by itself."""
     latency_p99_ms: float | None = None
+    refused: int = 0
+    """Requests that were turned away, so that there is no answer: none of `requests`. Of whole hours; nobody knows
+    their model, prompt or user."""
 
 
 @attrs.frozen(kw_only=True)
@@ -81,7 +86,7 @@ class PromptRow:
     """What the answers of one version of a prompt were like, as it was chosen by one label."""
 
     prompt_version: str | None
-    """`support:v3`; None for chats without a prompt."""
+    """`support:v3`, `support` where that is the group; None for chats without a prompt."""
     prompt_label: str | None
     """None where the version was named by number, or is the latest."""
     figures: UsageRow
@@ -94,6 +99,7 @@ class ProviderRow:
 
     provider: str
     model: str
+    """Empty where all of a provider's are one group."""
     requests: int
     """Calls that were made."""
     errors: int
@@ -137,6 +143,45 @@ class ErrorRow:
     model: str | None
     count: int
     last_at: datetime.datetime
+    key: str | None = None
+    """The account of the API key, of refusals; of chats too where errors are grouped by it."""
+    key_name: str | None = None
+    """What it is called, where that is known."""
+
+
+ErrorGroup: TypeAlias = Literal["code", "model", "key"]
+ERROR_GROUPS: Final[tuple[ErrorGroup, ...]] = ("code", "model", "key")
+
+
+def most_frequent_first(rows: Iterable[ErrorRow]) -> tuple[ErrorRow, ...]:
+    return tuple(
+        sorted(
+            rows,
+            key=lambda row: (
+                -row.count, row.source, row.code, row.provider or "", row.model or "", row.key or "",
+            ),
+        )
+    )  # fmt: skip
+
+
+def grouped_errors(rows: Iterable[ErrorRow], by: ErrorGroup) -> tuple[ErrorRow, ...]:
+    """Of each source one row for each code, model or key; what they are not of is empty."""
+    found: dict[tuple[ErrorSource, str, str | None, str | None, str | None], ErrorRow] = {}
+    for row in rows:
+        kept = attrs.evolve(
+            row,
+            code=row.code if by == "code" else "",
+            provider=row.provider if by == "model" else None,
+            model=row.model if by == "model" else None,
+            key=row.key if by == "key" else None,
+        )
+        of = kept.source, kept.code, kept.provider, kept.model, kept.key
+        before = found.get(of)
+        if before is not None:
+            last_at = max(before.last_at, kept.last_at)
+            kept = attrs.evolve(kept, count=before.count + kept.count, last_at=last_at)
+        found[of] = kept
+    return most_frequent_first(found.values())
 
 
 @attrs.frozen(kw_only=True)

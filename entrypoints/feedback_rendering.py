@@ -89,6 +89,7 @@ def usage_row_json(row: "UsageRow") -> dict[str, JSONValue]:
         "name": row.name,
         "requests": row.requests,
         "errors": row.errors,
+        "refused": row.refused,
         "input_tokens": row.input_tokens,
         "output_tokens": row.output_tokens,
         "cached_input_tokens": row.cached_input_tokens,

@@ -26,7 +26,8 @@ def observation_json(observed: "Observation", items: "list[JSONValue]") -> dict[
 
 def prompt_json(row: "PromptRow") -> dict[str, JSONValue]:
     figures = usage_row_json(row.figures)
-    del figures["group"], figures["name"]
+    for name in ("group", "name", "refused"):
+        del figures[name]
     return {
         "prompt_version": row.prompt_version,
         "prompt_label": row.prompt_label,

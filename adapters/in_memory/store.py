@@ -8,10 +8,11 @@ from adapters.in_memory.conversation_reader import InMemoryConversationReader
 from adapters.in_memory.key_store import InMemoryKeyStore
 from adapters.in_memory.maintenance import InMemoryMaintenance
 from adapters.in_memory.shelves import Shelves
-from adapters.in_memory.unit_of_work import unit_of_work_factory
+from adapters.in_memory.unit_of_work import every_tenant_factory, unit_of_work_factory
 from application.ports.budget_ledger import BudgetLedger
 from application.ports.chat_journal import ChatJournal
 from application.ports.conversation_reader import ConversationReader
+from application.ports.every_tenant import EveryTenantFactory
 from application.ports.key_store import KeyStore
 from application.ports.maintenance import Maintenance
 from application.ports.store import SchemaState, Store, StoreConfig, UpgradePlan
@@ -33,6 +34,10 @@ class InMemoryStore:
     @property
     def unit_of_work(self) -> UnitOfWorkFactory:
         return unit_of_work_factory(self.shelves)
+
+    @property
+    def every_tenant(self) -> EveryTenantFactory:
+        return every_tenant_factory(self.shelves)
 
     @property
     def conversations(self) -> ConversationReader:

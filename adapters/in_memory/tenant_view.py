@@ -25,13 +25,16 @@ class Overlay(Generic[K, V]):
     """A dictionary whose changes nobody else sees before `apply`."""
 
     _stored: dict[tuple[Tenant, K], V]
-    _tenant: Tenant
+    _tenant: Tenant | None
+    """None: those of all tenants, to be read alone."""
     _written: dict[K, V | None] = attrs.field(factory=dict, init=False)
     """None for what was removed."""
 
     def get(self, key: K) -> V | None:
         if key in self._written:
             return self._written[key]
+        if self._tenant is None:
+            return next((value for (_, each), value in self._stored.items() if each == key), None)
         return self._stored.get((self._tenant, key))
 
     def put(self, key: K, value: V) -> None:
@@ -42,10 +45,20 @@ class Overlay(Generic[K, V]):
 
     def values(self) -> list[V]:
         """In no order."""
+        if self._tenant is None:
+            return list(self._stored.values())
         stored = {key: value for (tenant, key), value in self._stored.items() if tenant == self._tenant}
         return [value for value in (stored | self._written).values() if value is not None]
 
+    def by_tenant(self) -> list[tuple[Tenant, V]]:
+        """What is stored, in no order, with whose it is."""
+        return [
+            (tenant, value) for (tenant, _), value in self._stored.items() if self._tenant in (None, tenant)
+        ]
+
     def apply(self) -> None:
+        if self._tenant is None:
+            return
         for key, value in self._written.items():
             if value is None:
                 self._stored.pop((self._tenant, key), None)
@@ -63,6 +76,8 @@ class TenantView:
 
     shelves: Shelves
     tenant: Tenant
+    is_of_every_tenant: bool = attrs.field(default=False, kw_only=True)
+    """True: it shows what is of all of them, to be read alone."""
     sessions: Overlay[SessionId, Session] = attrs.field(init=False)
     threads: Overlay[ThreadId, Thread] = attrs.field(init=False)
     """Deleted ones too: most want `thread`."""
@@ -82,7 +97,8 @@ class TenantView:
     _is_broken: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        shelves, tenant = self.shelves, self.tenant
+        shelves = self.shelves
+        tenant = None if self.is_of_every_tenant else self.tenant
         self.sessions = Overlay(shelves.sessions, tenant)
         self.threads = Overlay(shelves.threads, tenant)
         self.deleted = Overlay(shelves.deleted, tenant)

@@ -15,6 +15,7 @@ from adapters.in_memory.refusals import InMemoryRefusals
 from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.tenant_view import TenantView
 from adapters.in_memory.usage import InMemoryUsage
+from application.ports.every_tenant import AnomalyReader, Books, EveryTenantFactory
 from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import (
     AnomalyRepository,
@@ -29,7 +30,7 @@ from application.ports.unit_of_work import (
     UnitOfWorkFactory,
     UsageReader,
 )
-from domain.ids import Tenant
+from domain.ids import DEFAULT_TENANT, Tenant
 
 
 @attrs.define
@@ -67,6 +68,22 @@ class InMemoryUnitOfWork:
     def leave(self) -> None:
         self._prompts.leave()
         self._view.leave()
+
+
+@attrs.frozen
+class InMemoryBooks:
+    usage: UsageReader
+    anomalies: AnomalyReader
+
+
+def every_tenant_factory(shelves: Shelves) -> EveryTenantFactory:
+    @asynccontextmanager
+    async def every_tenant() -> AsyncIterator[Books]:
+        shelves.demand()
+        view = TenantView(shelves, DEFAULT_TENANT, is_of_every_tenant=True)
+        yield InMemoryBooks(InMemoryUsage(view), InMemoryAnomalies(view))
+
+    return every_tenant
 
 
 def unit_of_work_factory(shelves: Shelves) -> UnitOfWorkFactory:

@@ -13,7 +13,9 @@ from adapters.in_memory.tenant_view import TenantView
 from domain.attempt import Attempt
 from domain.failovers import fell_back
 from domain.feedback import score
+from domain.ids import Tenant
 from domain.latency import Latencies
+from domain.model import ModelRef
 from domain.refusal import RefusalCount
 from domain.thread import StoredMessage
 from domain.usage_report import (
@@ -30,6 +32,7 @@ from domain.usage_report import (
     UsageQuery,
     UsageRow,
     hour_of,
+    most_frequent_first,
     whole_hours,
 )
 
@@ -48,14 +51,13 @@ def _label(stored: StoredMessage) -> str | None:
 
 
 _GROUPS: Final[dict[UsageGroup, Callable[[StoredMessage], str | None]]] = {
-    "model": lambda each: None if each.model is None else str(each.model),
-    "provider": lambda each: None if each.model is None else each.model.provider,
     "prompt": _prompt,
     "prompt_version": lambda each: each.prompt_version,
     "label": _label,
     "key": lambda each: each.key_id,
     "day": lambda each: each.created_at.astimezone(datetime.UTC).date().isoformat(),
     "hour": lambda each: f"{hour_of(each.created_at):%Y-%m-%dT%H}",
+    "tenant": lambda each: each.tenant,
 }
 
 
@@ -73,9 +75,19 @@ class InMemoryUsage:
 
     async def report(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         groups: dict[str | None, list[StoredMessage]] = {} if query.group_by is not None else {None: []}
+        refused: Counter[str | None] = Counter()
+        whole = whole_hours(query)
+        for tenant, refusal in self._view.refusals.by_tenant():
+            if whole.since <= refusal.last_at < whole.until:
+                group = _group_of_refusal(tenant, refusal, query.group_by)
+                refused[group] += refusal.count
+                groups.setdefault(group, [])
         for each in self._messages(whole_hours(query) if query.is_open else query, since=query.since):
             groups.setdefault(self._group_of(each, query.group_by), []).append(each)
-        rows = [_row(group, groups[group]) for group in sorted(groups, key=_none_last)]
+        rows = [
+            attrs.evolve(_row(group, groups[group]), refused=refused[group])
+            for group in sorted(groups, key=_none_last)
+        ]
         if query.group_by == "user":  # of users the real stores keep the mean alone
             rows = [
                 attrs.evolve(row, latency_p50_ms=None, latency_p95_ms=None, latency_p99_ms=None)
@@ -86,7 +98,10 @@ class InMemoryUsage:
     async def prompts(self, query: UsageQuery) -> tuple[PromptRow, ...]:
         found: dict[tuple[str | None, str | None], list[StoredMessage]] = {}
         for each in self._messages(whole_hours(query)):
-            found.setdefault((each.prompt_version, each.prompt_label), []).append(each)
+            of = each.prompt_version, each.prompt_label
+            if query.group_by in ("prompt", "prompt_version"):
+                of = self._group_of(each, query.group_by), None
+            found.setdefault(of, []).append(each)
         return tuple(
             [
                 PromptRow(
@@ -102,27 +117,28 @@ class InMemoryUsage:
         found: dict[tuple[str, str], list[_Try]] = {}
         for each in self._attempts(whole_hours(query)):
             model = each.attempt.model
-            found.setdefault((model.provider, model.model), []).append(each)
+            name = "" if query.group_by == "provider" else model.model
+            found.setdefault((model.provider, name), []).append(each)
         return tuple([_provider_row(*key, found[key]) for key in sorted(found)])
 
     async def errors(self, query: UsageQuery) -> tuple[ErrorRow, ...]:
-        found: dict[tuple[ErrorSource, str, str | None, str | None], list[datetime.datetime]] = {}
+        found: dict[tuple[ErrorSource, str, str | None, str | None, str | None], list[datetime.datetime]] = {}
         whole = whole_hours(query)
         for message in self._messages(whole):
             if message.copied_from is None and message.status == "failed":
-                answered = message.model
-                of = (None, None) if answered is None else (answered.provider, answered.model)
-                found.setdefault(("chat", message.error_code or "", *of), []).append(message.created_at)
+                asked = self._model_of(message)
+                of = (None, None) if asked is None else (asked.provider, asked.model)
+                key = message.key_id if query.group_by == "key" else None
+                found.setdefault(("chat", message.error_code or "", *of, key), []).append(message.created_at)
         for each in self._attempts(whole):
             if _failed(each.attempt):
                 model = each.attempt.model
-                found.setdefault(("attempt", each.attempt.outcome, model.provider, model.model), []).append(
-                    each.at
-                )
-        refused: dict[str, list[RefusalCount]] = {}
+                kind = each.attempt.outcome, model.provider, model.model, None
+                found.setdefault(("attempt", *kind), []).append(each.at)
+        refused: dict[tuple[str, str | None], list[RefusalCount]] = {}
         for refusal in self._view.refusals.values():
             if whole.since <= refusal.last_at < whole.until:
-                refused.setdefault(refusal.code, []).append(refusal)
+                refused.setdefault((refusal.code, refusal.key_id), []).append(refusal)
         rows = [
             ErrorRow(
                 source="refusal",
@@ -131,19 +147,23 @@ class InMemoryUsage:
                 model=None,
                 count=sum(each.count for each in counts),
                 last_at=max(each.last_at for each in counts),
+                key=key,
             )
-            for code, counts in refused.items()
+            for (code, key), counts in refused.items()
         ]
         rows += [
-            ErrorRow(source=source, code=code, provider=provider, model=model, count=len(at), last_at=max(at))
-            for (source, code, provider, model), at in found.items()
-        ]
-        return tuple(
-            sorted(
-                rows,
-                key=lambda row: (-row.count, row.source, row.code, row.provider or "", row.model or ""),
+            ErrorRow(
+                source=source,
+                code=code,
+                provider=provider,
+                model=model,
+                count=len(at),
+                last_at=max(at),
+                key=key,
             )
-        )
+            for (source, code, provider, model, key), at in found.items()
+        ]
+        return most_frequent_first(rows)
 
     async def series(
         self, query: UsageQuery, *, every: Grain, of: SeriesOf = "answers"
@@ -209,11 +229,35 @@ class InMemoryUsage:
     def _group_of(self, stored: StoredMessage, group_by: UsageGroup | None) -> str | None:
         if group_by is None:
             return None
+        if group_by in ("model", "provider"):
+            model = self._model_of(stored)
+            return None if model is None else str(model) if group_by == "model" else model.provider
         if group_by != "user":
             return _GROUPS[group_by](stored)
         thread = self._view.threads.get(stored.thread_id)
         session = None if thread is None else self._view.sessions.get(thread.session_id)
         return None if session is None else session.user
+
+    def _model_of(self, stored: StoredMessage) -> ModelRef | None:
+        """The one that answered, else the one that was asked first."""
+        if stored.model is not None or stored.copied_from is not None:
+            return stored.model
+        attempts = self._view.attempts.get(stored.id) or ()
+        return next((each.model for each in attempts if each.purpose == "answer"), None)
+
+
+def _group_of_refusal(tenant: Tenant, refusal: RefusalCount, group_by: UsageGroup | None) -> str | None:
+    at = refusal.last_at.astimezone(datetime.UTC)
+    match group_by:
+        case "key":
+            return refusal.key_id
+        case "day":
+            return at.date().isoformat()
+        case "hour":
+            return f"{at:%Y-%m-%dT%H}"
+        case "tenant":
+            return tenant
+    return None
 
 
 def _none_last(group: str | None) -> tuple[bool, str]:

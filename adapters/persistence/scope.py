@@ -41,6 +41,10 @@ class Scope:
         )
         return [dict(row) for row in result.mappings()]
 
+    @property
+    def is_of_every_tenant(self) -> bool:
+        return False
+
     async def add(self, table: sa.Table, rows: Sequence[Row]) -> None:
         """Inserts rows that name no tenant."""
         await self._transaction.begin(self.tenant)
@@ -97,3 +101,25 @@ class Scope:
     def _bound(self, parameters: Mapping[str, Any], *, tenant: str = "tenant") -> dict[str, Any]:
         # What was cleaned when it was stored must be cleaned to be found.
         return {**clean_value(parameters), tenant: self.tenant}
+
+
+@attrs.frozen
+class EveryTenantScope(Scope):
+    """A transaction that sees the rows of all tenants, and writes none: for whoever runs lor3, never for a caller."""
+
+    tenant: Tenant = attrs.field(default=Tenant(""), init=False)
+
+    @property
+    def is_of_every_tenant(self) -> bool:
+        return True
+
+    async def rows(
+        self, select: sa.Select[Any], table: sa.FromClause, parameters: Mapping[str, Any]
+    ) -> list[Row]:
+        await self._transaction.see(None)
+        result = await self._transaction.execute(select, clean_value(dict(parameters)))
+        return [dict(row) for row in result.mappings()]
+
+    async def allow(self, limit_s: float) -> None:
+        await self._transaction.see(None)
+        await self._transaction.allow(limit_s)

@@ -16,10 +16,11 @@ from adapters.persistence.engine import Database
 from adapters.persistence.key_store import SQLKeyStore
 from adapters.persistence.maintenance import SQLMaintenance
 from adapters.persistence.readiness import Readiness
-from adapters.persistence.unit_of_work import unit_of_work_factory
+from adapters.persistence.unit_of_work import every_tenant_factory, unit_of_work_factory
 from application.ports.budget_ledger import BudgetLedger
 from application.ports.chat_journal import ChatJournal
 from application.ports.conversation_reader import ConversationReader
+from application.ports.every_tenant import EveryTenantFactory
 from application.ports.key_store import KeyStore
 from application.ports.maintenance import Maintenance
 from application.ports.store import SchemaState, Store, StoreConfig, UpgradePlan
@@ -113,6 +114,14 @@ class SQLStore:
     @property
     def keys(self) -> KeyStore:
         return SQLKeyStore(database=self._database, engine=self._pool, departures=self._departures)
+
+    @property
+    def every_tenant(self) -> EveryTenantFactory:
+        return every_tenant_factory(
+            self._pool,
+            statement_timeout_s=self._database.config.statement_timeout_s,
+            departures=self._departures,
+        )
 
     @property
     def unit_of_work(self) -> UnitOfWorkFactory:

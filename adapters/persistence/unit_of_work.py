@@ -16,12 +16,13 @@ from adapters.persistence.idempotency import Idempotency
 from adapters.persistence.message_repository import Messages
 from adapters.persistence.prompt_repository import Prompts
 from adapters.persistence.refusals import Refusals
-from adapters.persistence.scope import Scope
+from adapters.persistence.scope import EveryTenantScope, Scope
 from adapters.persistence.session_repository import Sessions
 from adapters.persistence.thread_locks import ThreadLocks
 from adapters.persistence.thread_repository import Threads
 from adapters.persistence.transaction import Transaction
 from adapters.persistence.usage import Usage
+from application.ports.every_tenant import AnomalyReader, Books, EveryTenantFactory
 from application.ports.prompt_repository import PromptRepository
 from application.ports.unit_of_work import (
     AnomalyRepository,
@@ -90,17 +91,42 @@ def unit_of_work_factory(
 ) -> Callable[[Tenant], AbstractAsyncContextManager[UnitOfWork]]:
     @asynccontextmanager
     async def unit_of_work(tenant: Tenant) -> AsyncIterator[UnitOfWork]:
-        connection = engine().connect()
-        with translated():
-            await connection.start()
-        transaction = Transaction(
-            connection=connection,
-            statement_timeout_s=statement_timeout_s,
-            limit_s=statement_timeout_s + _ROUND_TRIP_S,
-        )
+        transaction = await _transaction(engine, statement_timeout_s)
         try:
             yield _work_in(transaction, tenant)
         finally:
             await departures.leave(transaction)
 
     return unit_of_work
+
+
+@attrs.frozen
+class SQLBooks:
+    usage: UsageReader
+    anomalies: AnomalyReader
+
+
+def every_tenant_factory(
+    engine: Callable[[], AsyncEngine], *, statement_timeout_s: float, departures: Departures
+) -> EveryTenantFactory:
+    @asynccontextmanager
+    async def every_tenant() -> AsyncIterator[Books]:
+        transaction = await _transaction(engine, statement_timeout_s)
+        scope = EveryTenantScope(transaction)
+        try:
+            yield SQLBooks(Usage(scope), Anomalies(scope))
+        finally:
+            await departures.leave(transaction)
+
+    return every_tenant
+
+
+async def _transaction(engine: Callable[[], AsyncEngine], statement_timeout_s: float) -> Transaction:
+    connection = engine().connect()
+    with translated():
+        await connection.start()
+    return Transaction(
+        connection=connection,
+        statement_timeout_s=statement_timeout_s,
+        limit_s=statement_timeout_s + _ROUND_TRIP_S,
+    )

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import attrs
+import sqlalchemy as sa
 
 from adapters.persistence.json_codec import decode_json
 from adapters.persistence.scope import Scope
@@ -27,6 +28,7 @@ from domain.usage_report import (
     UsageCheck,
     UsageQuery,
     UsageRow,
+    most_frequent_first,
     whole_hours,
 )
 
@@ -76,19 +78,29 @@ class Usage:
             groups = {"grouped": group_of(group_by, on_postgresql=self._on_postgresql)}
         spans = Spans.of(query, by_hour=group_by == "hour")
         found = await self._read("user" if group_by == "user" else "answer", groups, spans)
+        away = Spans.of(whole_hours(query), by_hour=group_by == "hour")
+        refused = {
+            key: figures.sums["requests"]
+            for key, figures in (await self._read("refusal", groups, away, with_latency=False)).items()
+        }
         if group_by is None:
-            return (_usage_row(None, found.get((), _Figures())),)
+            return (_usage_row(None, found.get((), _Figures()), refused=refused.get((), 0)),)
         has_percentiles = group_by != "user"
         if len(found) < _MANY:
-            return _usage_rows(found, has_percentiles)
+            return _usage_rows(found, refused, has_percentiles)
         # A report of thousands of users takes a moment in which chats would wait.
-        return await asyncio.to_thread(_usage_rows, found, has_percentiles)
+        return await asyncio.to_thread(_usage_rows, found, refused, has_percentiles)
 
     async def prompts(self, query: UsageQuery) -> tuple[PromptRow, ...]:
         groups: Groups = {
             "version": lambda fields: fields.prompt_version,
             "label": lambda fields: fields.prompt_label,
         }
+        if query.group_by in ("prompt", "prompt_version"):
+            groups = {
+                "version": group_of(query.group_by, on_postgresql=self._on_postgresql),
+                "label": lambda _: sa.cast(sa.null(), sa.Text),
+            }
         found = await self._read("answer", groups, Spans.of(whole_hours(query)))
         return tuple(
             [
@@ -99,7 +111,10 @@ class Usage:
 
     async def providers(self, query: UsageQuery) -> tuple[ProviderRow, ...]:
         models: dict[tuple[str, str], dict[str, _Figures]] = {}
-        found = await self._read("attempt", _OF_ATTEMPTS, Spans.of(whole_hours(query)))
+        groups = _OF_ATTEMPTS
+        if query.group_by == "provider":
+            groups = {**groups, "model": lambda _: sa.cast(sa.null(), sa.Text)}
+        found = await self._read("attempt", groups, Spans.of(whole_hours(query)))
         for (provider, model, outcome), figures in found.items():
             models.setdefault((provider or "", model or ""), {})[outcome or ""] = figures
         return tuple([_provider_row(*key, models[key]) for key in sorted(models)])
@@ -113,8 +128,11 @@ class Usage:
         )
         rows = []
         for kind, source in kinds:
-            found = await self._read(kind, _OF_ATTEMPTS, spans, with_latency=False)
-            for (provider, model, outcome), figures in found.items():
+            groups = _OF_ATTEMPTS
+            if kind == "refusal" or query.group_by == "key":
+                groups = {**groups, "key": lambda fields: fields.key_id}
+            found = await self._read(kind, groups, spans, with_latency=False)
+            for (provider, model, outcome, *key), figures in found.items():
                 if figures.sums["errors"] and figures.last_at is not None:
                     rows.append(
                         ErrorRow(
@@ -125,14 +143,10 @@ class Usage:
                             model=model,
                             count=figures.sums["errors"],
                             last_at=figures.last_at,
+                            key=key[0] if key else None,
                         )
                     )
-        return tuple(
-            sorted(
-                rows,
-                key=lambda row: (-row.count, row.source, row.code, row.provider or "", row.model or ""),
-            )
-        )
+        return most_frequent_first(rows)
 
     async def series(
         self, query: UsageQuery, *, every: Grain, of: SeriesOf = "answers"
@@ -175,7 +189,14 @@ class Usage:
         self, kind: Kind, groups: Groups, spans: Spans, *, with_latency: bool = True
     ) -> dict[_Key, _Figures]:
         """By the values of the groups, in their order."""
-        made = usage_select(kind, groups, spans, with_latency=with_latency, on_postgresql=self._on_postgresql)
+        made = usage_select(
+            kind,
+            groups,
+            spans,
+            with_latency=with_latency,
+            on_postgresql=self._on_postgresql,
+            of_every_tenant=self._scope.is_of_every_tenant,
+        )
         await self._scope.allow(REPORT_S)
         rows = await self._scope.rows(made.select, made.source, made.parameters)
         if len(rows) < _MANY:
@@ -196,11 +217,19 @@ def _by_group(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> dict
     return {key: figures for key, figures in found.items() if any(figures.sums.values())}
 
 
-def _usage_rows(found: Mapping[_Key, _Figures], has_percentiles: bool) -> tuple[UsageRow, ...]:
+def _usage_rows(
+    found: Mapping[_Key, _Figures], refused: Mapping[_Key, int], has_percentiles: bool
+) -> tuple[UsageRow, ...]:
+    nothing = _Figures()
     return tuple(
         [
-            _usage_row(key[0], found[key], has_percentiles=has_percentiles)
-            for key in sorted(found, key=_none_last)
+            _usage_row(
+                key[0],
+                found.get(key, nothing),
+                has_percentiles=has_percentiles,
+                refused=refused.get(key, 0),
+            )
+            for key in sorted(found.keys() | refused.keys(), key=_none_last)
         ]
     )
 
@@ -209,7 +238,9 @@ def _none_last(key: _Key) -> list[tuple[bool, str]]:
     return [(each is None, each or "") for each in key]
 
 
-def _usage_row(group: str | None, figures: _Figures, *, has_percentiles: bool = True) -> UsageRow:
+def _usage_row(
+    group: str | None, figures: _Figures, *, has_percentiles: bool = True, refused: int = 0
+) -> UsageRow:
     sums, latencies = figures.sums, figures.latencies
     stars, thumbs_up, thumbs_down = sums["stars"], sums["thumbs_up"], sums["thumbs_down"]
     return UsageRow(
@@ -237,6 +268,7 @@ def _usage_row(group: str | None, figures: _Figures, *, has_percentiles: bool = 
             stars=stars,
             stars_total=sums["stars_total"],
         ),
+        refused=refused,
     )
 
 

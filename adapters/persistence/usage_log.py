@@ -9,6 +9,7 @@ from domain.attempt import Attempt
 from domain.failovers import fell_back
 from domain.feedback import Rating
 from domain.latency import NO_LATENCY, bucket_of
+from domain.model import ModelRef
 from domain.thread import ChatRecord, StoredMessage
 from domain.usage import Usage
 
@@ -26,8 +27,9 @@ NOTHING: Final[Row] = {
 def log_rows(record: ChatRecord) -> list[Row]:
     """Of its answer, and of each attempt. What the caller said is no use, nor what a fork copied."""
     user = record.session.user
-    rows = [_answer_row(stored, user) for stored in record.messages if _is_counted(stored)]
     attempts = record.attempts
+    asked = next((each.model for each in attempts if each.purpose == "answer"), None)
+    rows = [_answer_row(stored, user, asked) for stored in record.messages if _is_counted(stored)]
     if attempts and record.messages:
         last = record.messages[-1]
         # Nearly every chat has one, behind which there is nothing to fall back to.
@@ -85,8 +87,15 @@ def _of_message(stored: StoredMessage, user: str | None) -> Row:
     return row
 
 
-def _answer_row(stored: StoredMessage, user: str | None) -> Row:
+def _answer_row(stored: StoredMessage, user: str | None, asked: ModelRef | None) -> Row:
+    """
+    Args:
+        asked: the model that was asked first: no other one can be said of a chat that none answered.
+    """
     row = _of_message(stored, user)
+    if stored.model is None and asked is not None:
+        row["provider"] = asked.provider
+        row["model"] = asked.model
     row["requests"] = 1
     if stored.status == "complete":
         if stored.latency_ms is not None:

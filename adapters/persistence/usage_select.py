@@ -8,7 +8,15 @@ import sqlalchemy as sa
 
 from adapters.persistence.column_types import Identifier, Timestamp
 from adapters.persistence.id_range import first_after, first_since
-from adapters.persistence.tables import MESSAGES, SESSIONS, THREADS, USAGE_DAYS, USAGE_HOURS, USAGE_LOG
+from adapters.persistence.tables import (
+    ATTEMPTS,
+    MESSAGES,
+    SESSIONS,
+    THREADS,
+    USAGE_DAYS,
+    USAGE_HOURS,
+    USAGE_LOG,
+)
 from adapters.persistence.usage_columns import SUMS
 from adapters.persistence.usage_spans import Span, Spans
 from domain.latency import ANY_LATENCY, BOUNDS_MS, NO_LATENCY
@@ -28,6 +36,7 @@ _CHUNKS: Final = 4
 class Fields:
     """What a row is of, whichever table it comes from; null where it is of none."""
 
+    tenant: Column
     provider: Column
     model: Column
     prompt_version: Column
@@ -52,7 +61,13 @@ class UsageSelect:
 
 
 def usage_select(
-    kind: Kind, groups: Groups, spans: Spans, *, with_latency: bool, on_postgresql: bool
+    kind: Kind,
+    groups: Groups,
+    spans: Spans,
+    *,
+    with_latency: bool,
+    on_postgresql: bool,
+    of_every_tenant: bool = False,
 ) -> UsageSelect:
     """A row for each group, with its latencies as a list of bucket, count, least and most.
 
@@ -110,7 +125,9 @@ def usage_select(
         empty = _of_rows(USAGE_DAYS, "start", groups, last_at=USAGE_DAYS.c.last_at)
         branches.append(empty.where(sa.false()))
     # The tenant stands inside too: no index would be of use outside.
-    own = [branch.where(branch.selected_columns.tenant == sa.bindparam("tenant")) for branch in branches]
+    own = branches
+    if not of_every_tenant:
+        own = [branch.where(branch.selected_columns.tenant == sa.bindparam("tenant")) for branch in branches]
     used = sa.union_all(*own).subquery("used").c
     by = [used.tenant, *[used[name] for name in groups]]
     if with_latency:
@@ -171,6 +188,8 @@ def group_of(group_by: UsageGroup, *, on_postgresql: bool) -> Callable[[Fields],
             return lambda fields: time_of(fields, "day", on_postgresql=on_postgresql)
         case "hour":
             return lambda fields: time_of(fields, "hour", on_postgresql=on_postgresql)
+        case "tenant":
+            return lambda fields: fields.tenant
 
 
 def time_of(fields: Fields, grain: Literal["hour", "day"], *, on_postgresql: bool) -> Column:
@@ -206,7 +225,8 @@ def _of_rows(
     if in_one_bucket:
         bucket = sa.case((bucket == NO_LATENCY, NO_LATENCY), else_=ANY_LATENCY)
     names = ("provider", "model", "prompt_version", "prompt_label", "key_id", "user", "outcome")
-    fields = Fields(**{name: sa.func.nullif(columns[name], "") for name in names}, time=columns[time])
+    of = {name: sa.func.nullif(columns[name], "") for name in names}
+    fields = Fields(**of, tenant=columns.tenant, time=columns[time])
     return sa.select(
         columns.tenant,
         *[make(fields).label(name) for name, make in groups.items()],
@@ -232,8 +252,10 @@ def _of_messages(kind: Kind, groups: Groups, *, counts: bool, on_postgresql: boo
             SESSIONS, sa.and_(SESSIONS.c.id == THREADS.c.session_id, SESSIONS.c.tenant == THREADS.c.tenant)
         )
     fields = Fields(
-        provider=_M.provider,
-        model=_M.model,
+        tenant=_M.tenant,
+        # As the log has it; it is looked for where there is none alone.
+        provider=sa.func.coalesce(_M.provider, _asked_first(ATTEMPTS.c.provider)) if counts else _M.provider,
+        model=sa.func.coalesce(_M.model, _asked_first(ATTEMPTS.c.model)) if counts else _M.model,
         prompt_version=_M.prompt_version,
         prompt_label=_M.prompt_label,
         key_id=sa.cast(_M.key_id, sa.Text),
@@ -285,6 +307,19 @@ def _of_messages(kind: Kind, groups: Groups, *, counts: bool, on_postgresql: boo
         cost.label("cost_usd"),
         _M.created_at.label("last_at"),
     ).select_from(source)
+
+
+def _asked_first(column: Column) -> Column:
+    """Of the model that was asked first for a message."""
+    attempts = ATTEMPTS.c
+    return (
+        sa.select(column)
+        .where(attempts.message_id == _M.id, attempts.tenant == _M.tenant, attempts.purpose.is_(None))
+        .order_by(attempts.number)
+        .limit(1)
+        .correlate(MESSAGES)
+        .scalar_subquery()
+    )
 
 
 def _cost(columns: Any) -> Sequence[Column]:

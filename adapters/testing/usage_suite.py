@@ -12,6 +12,7 @@ from adapters.testing.chats_to_store import first_chat
 from adapters.testing.feedback_suite import rate
 from adapters.testing.prompts_to_store import OTHER_TENANT, Stores
 from application.ports.store import Store
+from domain.anomaly_record import SeenAnomaly
 from domain.attempt import Attempt
 from domain.feedback import Feedback, Rating
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
@@ -423,7 +424,7 @@ class UsageSuite:
             found = await work.usage.errors(WHOLE)
         assert [(row.source, row.code, row.provider, row.model, row.count) for row in found] == [
             ("attempt", "timeout", "openai", "gpt-4", 3),
-            ("chat", "upstream_error", None, None, 1),
+            ("chat", "upstream_error", "openai", "gpt-4", 1),
         ]
         assert [row.last_at for row in found] == [START + DAY, START]
 
@@ -450,11 +451,108 @@ class UsageSuite:
 
         async with other.unit_of_work(DEFAULT_TENANT) as work:
             found = await work.usage.errors(WHOLE)
-        assert [(row.source, row.code, row.provider, row.count, row.last_at) for row in found] == [
-            ("refusal", "budget_exceeded", None, 5, later),
+        assert [(row.source, row.code, row.key, row.count, row.last_at) for row in found] == [
+            ("refusal", "budget_exceeded", KEY, 3, START),
+            ("refusal", "budget_exceeded", None, 2, later),
             ("refusal", "unauthenticated", None, 1, START),
         ]
-        assert (await _report(store))[0].requests == 0
+        (row,) = await _report(store)
+        assert (row.requests, row.errors, row.refused) == (0, 0, 6)
+        refused = {
+            group_by: {row.group: row.refused for row in await _report(store, query)}
+            for group_by in GROUPS
+            if (query := attrs.evolve(WHOLE, group_by=group_by))
+        }
+        assert refused == {
+            **{group_by: {None: 6} for group_by in GROUPS},
+            "key": {KEY: 3, None: 3},
+            "day": {"2026-10-30": 4, "2026-10-31": 2},
+            "hour": {"2026-10-30T00": 4, "2026-10-31T00": 2},
+        }
+
+    async def test_chat_that_nobody_answered_is_of_the_model_asked_first(self, stores: Stores) -> None:
+        """In the sums and in parts of hours alike; not of the one that made a summary before it."""
+        store, _ = stores
+        minute = datetime.timedelta(minutes=1)
+        failed = attrs.evolve(
+            chat_at(START + 10 * minute, model=None, status="failed", error_code="upstream_error"),
+            attempts=(
+                _attempt(ModelRef("mini", "mini"), "ok", purpose="summary"),
+                _attempt(GPT, "timeout"),
+                _attempt(OPUS, "timeout"),
+            ),
+        )
+        await _commit(store, failed, chat_at(START + 20 * minute, model=OPUS))
+        part = UsageQuery(since=START + 5 * minute, until=START + 50 * minute)
+
+        for query in (WHOLE, part):
+            for group_by, groups in (("model", [str(OPUS), str(GPT)]), ("provider", ["anthropic", "openai"])):
+                rows = await _report(store, attrs.evolve(query, group_by=group_by))  # type: ignore[arg-type]
+                assert [(row.group, row.errors) for row in rows] == list(zip(groups, (0, 1), strict=True))
+
+    async def test_prompts_and_providers_are_put_together(self, stores: Stores) -> None:
+        """All versions of a prompt, all labels of a version, all models of a provider."""
+        store, _ = stores
+        other = ModelRef("openai", "gpt-5")
+        for version, label, model in (("a:v1", "x", GPT), ("a:v1", "y", other), ("a:v2", None, OPUS)):
+            made = chat_at(START, prompt_version=version, prompt_label=label)
+            await _commit(store, attrs.evolve(made, attempts=(_attempt(model, "ok"),)))
+
+        async with store.unit_of_work(DEFAULT_TENANT) as work:
+            by_name = await work.usage.prompts(attrs.evolve(WHOLE, group_by="prompt"))
+            by_version = await work.usage.prompts(attrs.evolve(WHOLE, group_by="prompt_version"))
+            providers = await work.usage.providers(attrs.evolve(WHOLE, group_by="provider"))
+        assert [(row.prompt_version, row.prompt_label, row.figures.requests) for row in by_name] == [
+            ("a", None, 3)
+        ]
+        assert [(row.prompt_version, row.figures.requests) for row in by_version] == [
+            ("a:v1", 2),
+            ("a:v2", 1),
+        ]
+        assert [(row.provider, row.model, row.requests) for row in providers] == [
+            ("anthropic", "", 1),
+            ("openai", "", 2),
+        ]
+
+    async def test_usage_of_every_tenant_adds_up(self, stores: Stores) -> None:
+        """And falls apart by tenant: answers, calls, refusals and anomalies."""
+        store, other = stores
+        minute = datetime.timedelta(minutes=1)
+        for tenant in (DEFAULT_TENANT, OTHER_TENANT, OTHER_TENANT):
+            made = chat_at(START + 10 * minute, tenant=tenant)
+            await _commit(store, attrs.evolve(made, attempts=(_attempt(GPT, "ok"),)))
+        async with store.unit_of_work(OTHER_TENANT) as work:
+            await work.refusals.add([RefusalCount(code="overloaded", count=4, last_at=START)])
+            seen = SeenAnomaly(
+                id=_id_at(START),
+                at=START,
+                dimension="model",
+                name=str(GPT),
+                measure="tokens",
+                value=9.0,
+                usual=1.0,
+                score=8.0,
+            )
+            await work.anomalies.add([seen])
+            await work.commit()
+        by_tenant = attrs.evolve(WHOLE, group_by="tenant")
+        part = UsageQuery(since=START + 5 * minute, until=START + 50 * minute, group_by="tenant")
+
+        async with other.every_tenant() as books:
+            (whole,) = await books.usage.report(WHOLE)
+            rows = [await books.usage.report(query) for query in (by_tenant, part)]
+            providers = await books.usage.providers(WHOLE)
+            points = await books.usage.series(by_tenant, every="day")
+            anomalies = await books.anomalies.list(since=START, until=START + DAY, limit=5)
+        counts = [(str(DEFAULT_TENANT), 1, 0), (str(OTHER_TENANT), 2, 4)]
+        assert (whole.requests, whole.refused, whole.cost_usd) == (3, 4, Decimal("1.5"))
+        assert [[(row.group, row.requests, row.refused) for row in each] for each in rows] == [
+            sorted(counts),
+            sorted(counts),
+        ]
+        assert [row.requests for row in providers] == [3]
+        assert [(point.group, point.requests) for point in points] == [each[:2] for each in sorted(counts)]
+        assert [each.id for each in anomalies] == [seen.id]
 
     async def test_series_has_a_point_where_something_happened(self, stores: Stores) -> None:
         """By group and time; the hours at both ends count whole."""

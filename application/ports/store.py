@@ -8,6 +8,7 @@ import attrs
 from application.ports.budget_ledger import BudgetLedger
 from application.ports.chat_journal import ChatJournal
 from application.ports.conversation_reader import ConversationReader
+from application.ports.every_tenant import EveryTenantFactory
 from application.ports.key_store import KeyStore
 from application.ports.maintenance import Maintenance
 from application.ports.unit_of_work import UnitOfWorkFactory
@@ -84,6 +85,9 @@ class Store(Protocol):
 
     @property
     def unit_of_work(self) -> UnitOfWorkFactory: ...
+
+    @property
+    def every_tenant(self) -> EveryTenantFactory: ...
 
     @property
     def conversations(self) -> ConversationReader: ...

@@ -100,7 +100,7 @@ def _figures(row: "UsageRow") -> "dict[str, JSONValue]":
     from entrypoints.feedback_rendering import usage_row_json
 
     whole = usage_row_json(row)
-    return {name: whole[name] for name in whole if name not in ("group", "name", "latency_ms")}
+    return {name: whole[name] for name in whole if name not in ("group", "name", "refused", "latency_ms")}
 
 
 def _row(check: "UsageCheck") -> tuple[object, ...]:

@@ -29,6 +29,7 @@ _ROW_EXAMPLE: Final[JSONObject] = {
             "name": None,
             "requests": 1204,
             "errors": 3,
+            "refused": 0,
             "input_tokens": 912004,
             "output_tokens": 120310,
             "cached_input_tokens": 0,

@@ -89,6 +89,10 @@ FEEDBACK_SCHEMAS: Final[Mapping[str, JSONObject]] = {
             "name": nullable("string", "What a key is called, where it is known; null for all else."),
             "requests": count("Chats that a model was asked for, failed ones too."),
             "errors": count("How many of them failed."),
+            "refused": count(
+                "Requests that were turned away and became no chat, of whole hours: none of `requests`. Nobody knows "
+                "their model, prompt or user, so where rows are of these they stand in the one without a name."
+            ),
             "input_tokens": count("Tokens of the prompts, cached ones included."),
             "output_tokens": count("Tokens of the answers."),
             "cached_input_tokens": count("Tokens of the prompts that the provider had in its cache."),
