@@ -15,6 +15,7 @@ from typing import Any, Final, TypeGuard
 import attrs
 
 from domain.access import SCOPES, USER_SCOPES, ApiKey, Caller, Scope
+from domain.model_pattern import MOST_MODELS, MOST_NAME, matches, pieces_of
 
 ISSUER: Final = "lor3"
 ALGORITHM: Final = "EdDSA"
@@ -22,7 +23,6 @@ DEFAULT_TTL_S: Final = 600
 MOST_TTL_S: Final = 3600
 MOST_USER: Final = 256
 """Characters of a user's id."""
-MOST_MODELS: Final = 64
 _SKEW_S: Final = 60.0
 """By how much the clock of whoever signed may be ahead of the database's."""
 _MOST_CHARACTERS: Final = 8000
@@ -125,19 +125,14 @@ def narrowed(allowed: tuple[str, ...], asked: tuple[str, ...]) -> tuple[str, ...
     """
     if not allowed or not asked:
         return asked or allowed
-    both = [name for name in asked if any(_is_within(name, other) for other in allowed)]
-    both += [name for name in allowed if name not in both and any(_is_within(name, other) for other in asked)]
+    of_allowed, of_asked = list(map(pieces_of, allowed)), list(map(pieces_of, asked))
+    both = [name for name in asked if any(matches(other, name) for other in of_allowed)]
+    both += [name for name in allowed if name not in both and any(matches(other, name) for other in of_asked)]
     return tuple(both) or None
 
 
 def check_user(user: str) -> bool:
     return 0 < len(user) <= MOST_USER and user.isprintable()
-
-
-def _is_within(pattern: str, other: str) -> bool:
-    """Whether all that `pattern` matches, `other` matches: `*` stands for any text, itself included."""
-    expression = ".*".join(map(re.escape, other.split("*")))
-    return re.fullmatch(expression, pattern, re.DOTALL) is not None
 
 
 def _claims_of(claims: Mapping[str, Any], now_s: float) -> TokenClaims | None:
@@ -155,6 +150,8 @@ def _claims_of(claims: Mapping[str, Any], now_s: float) -> TokenClaims | None:
         return None
     scopes, models = claims.get("scp", sorted(USER_SCOPES)), claims.get("models", [])
     if not (_are_texts(scopes) and _are_texts(models) and len(models) <= MOST_MODELS):
+        return None
+    if any(len(name) > MOST_NAME for name in models):
         return None
     return TokenClaims(
         user=user,

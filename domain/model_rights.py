@@ -1,7 +1,6 @@
 """Which models a key may ask."""
 
 import datetime
-from fnmatch import fnmatchcase
 from typing import Final
 
 import attrs
@@ -9,6 +8,7 @@ import attrs
 from domain.catalogue import Catalogue
 from domain.errors import InvalidRequest
 from domain.model import ModelRef
+from domain.model_pattern import Pieces, matches, pieces_of
 
 _KEPT: Final = 1_000
 """Lists of patterns that are kept resolved: there are as many as keys and tokens."""
@@ -24,7 +24,7 @@ class ModelRights:
     """
 
     _catalogue: Catalogue
-    _resolved: dict[tuple[str, ...], tuple[frozenset[ModelRef], tuple[str, ...]]] = attrs.field(
+    _resolved: dict[tuple[str, ...], tuple[frozenset[ModelRef], tuple[Pieces, ...]]] = attrs.field(
         factory=dict, init=False, eq=False, repr=False
     )
 
@@ -41,11 +41,11 @@ class ModelRights:
                 self._resolved.clear()
             found = self._resolved[models] = self._resolve(models)
         refs, patterns = found
-        return ref in refs or (bool(patterns) and any(fnmatchcase(str(ref), pattern) for pattern in patterns))
+        return ref in refs or (bool(patterns) and _any_matches(patterns, str(ref)))
 
-    def _resolve(self, models: tuple[str, ...]) -> tuple[frozenset[ModelRef], tuple[str, ...]]:
+    def _resolve(self, models: tuple[str, ...]) -> tuple[frozenset[ModelRef], tuple[Pieces, ...]]:
         refs: set[ModelRef] = set()
-        patterns: list[str] = []
+        patterns: list[Pieces] = []
         for text in models:
             if "*" in text:
                 patterns.append(self._pattern(text))
@@ -58,11 +58,13 @@ class ModelRights:
                     break
         return frozenset(refs), tuple(patterns)
 
-    def _pattern(self, text: str) -> str:
+    def _pattern(self, text: str) -> Pieces:
         provider, colon, model = text.partition(":")
-        # `fnmatch` gives these a meaning that nobody writes a model's name with.
-        plain = f"{self._catalogue.provider_aliases.get(provider, provider)}{colon}{model}"
-        return plain.replace("[", "[[]").replace("?", "[?]")
+        return pieces_of(f"{self._catalogue.provider_aliases.get(provider, provider)}{colon}{model}")
+
+
+def _any_matches(patterns: tuple[Pieces, ...], name: str) -> bool:
+    return any(matches(pieces, name) for pieces in patterns)
 
 
 def told(models: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from domain.ids import DEFAULT_TENANT, Tenant
 from domain.key_text import check_names
 from domain.limits.budget import Budget
 from domain.limits.rate import NO_LIMITS, RateLimits
+from domain.model_pattern import MOST_MODELS, MOST_NAME
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +49,9 @@ class CreateKey:
         faults = [*check_names(name=command.name, tenant=command.tenant)]
         if not command.scopes:
             faults.append(Fault(path="scopes", message="a key without any opens nothing: give at least one"))
+        if len(command.models) > MOST_MODELS or any(len(name) > MOST_NAME for name in command.models):
+            most = f"must be at most {MOST_MODELS} names or patterns of at most {MOST_NAME} characters"
+            faults.append(Fault(path="models", message=most))
         slots = [(budget.period, budget.soft) for budget in command.budgets]
         if len(set(slots)) < len(slots):
             faults.append(Fault(path="budget", message="there can be one budget of a kind for each period"))

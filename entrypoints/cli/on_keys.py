@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_OPTIONS: Final = {"name": "--name", "tenant": "--tenant", "scopes": "--scopes", "budget": "--budget"}
+_OPTIONS: Final = {name: f"--{name}" for name in ("name", "tenant", "scopes", "models", "budget")}
 
 
 def on_keys(

@@ -6,9 +6,10 @@ import attrs
 
 from application.use_cases.make_token import MadeToken, MakeTokenCommand
 from domain.access import USER_SCOPES, Caller, Scope
-from domain.browser_token import DEFAULT_TTL_S, MOST_MODELS, MOST_TTL_S, MOST_USER, moment_of
+from domain.browser_token import DEFAULT_TTL_S, MOST_TTL_S, MOST_USER, moment_of
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
+from domain.model_pattern import MOST_MODELS, MOST_NAME
 from domain.secret import Secret
 from entrypoints.http.checks import Choice, Faults, Integer, ListOf, Text
 from entrypoints.http.records import Record, given
@@ -39,7 +40,7 @@ class TokenBody:
         example=["chat", "threads"],
     )
     models: tuple[str, ...] | None = given(
-        ListOf(item=Text(max_length=256, min_length=1), max_items=MOST_MODELS, min_items=1),
+        ListOf(item=Text(max_length=MOST_NAME, min_length=1), max_items=MOST_MODELS, min_items=1),
         "Which of the key's models it may ask: names or patterns with `*`; by default all of them.",
         example=["openai:gpt-5-mini"],
     )
