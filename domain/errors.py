@@ -125,9 +125,17 @@ class Unauthenticated(LorError):
     code = "unauthenticated"
 
     def __init__(
-        self, detail: str = "send a valid key as `Authorization: Bearer …`; `lor3 key create` makes one"
+        self,
+        detail: str = "send a valid key as `Authorization: Bearer …`; `lor3 key create` makes one",
+        *,
+        was_sent: bool = False,
     ) -> None:
+        """
+        Args:
+            was_sent: a credential came, whatever is wrong with it.
+        """
         super().__init__(detail)
+        self.was_sent = was_sent
 
 
 class Forbidden(LorError):

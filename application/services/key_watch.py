@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -17,7 +18,9 @@ APART_S: Final = 0.25
 FRESH_S: Final = 4.0
 """How long what was seen counts. A key that was revoked is refused within this time, whatever happens to the store."""
 PATIENCE_S: Final = 4.0
-"""How long somebody waits for a look."""
+"""How long somebody waits for a look. Once one took so long, nobody waits until one has ended in time."""
+_SLOW_S: Final = 1.0
+"""A look that failed after so long was not refused, but not answered."""
 _SILENT: Final = "the API keys can't be read: the database does not answer"
 _BROKEN: Final = "the API keys can't be read: the server's log says why"
 
@@ -42,6 +45,9 @@ class KeyWatch:
     _began_s: float = attrs.field(default=0.0, init=False)
     _failure: StorageUnavailable | None = attrs.field(default=None, init=False)
     """Why the last look failed."""
+    _looking_since_s: float | None = attrs.field(default=None, init=False)
+    _is_silent: bool = attrs.field(default=False, init=False)
+    """The store was waited for in vain, and has not been heard of since."""
     _next: "asyncio.Task[StorageUnavailable | None] | None" = attrs.field(default=None, init=False)
     """A look that has not begun."""
     _looks: "set[asyncio.Task[StorageUnavailable | None]]" = attrs.field(factory=set, init=False)
@@ -77,13 +83,26 @@ class KeyWatch:
         """Waits for a look that begins from now on; all who wait share it.
 
         Raises:
-            StorageUnavailable: the store can't be looked at, or does not answer in time.
+            StorageUnavailable: the store can't be looked at, or does not answer in time; at once where it has not
+                answered others.
         """
         task = self._share()
-        done, _ = await asyncio.wait((task,), timeout=PATIENCE_S)
-        failure = task.result() if done else StorageUnavailable(_SILENT)
+        until_s = self._clock.monotonic() + PATIENCE_S
+        while not task.done():
+            now_s = self._clock.monotonic()
+            if self._is_silent or now_s >= min(until_s, self._given_up_at_s()):
+                self._is_silent = True
+                raise StorageUnavailable(_SILENT)
+            # Whoever comes while a look hangs waits no longer than those who wait for that one.
+            await asyncio.wait((task,), timeout=min(until_s, self._given_up_at_s()) - now_s)
+        failure = task.result()
         if failure is not None:
             raise StorageUnavailable(failure.detail)
+
+    def _given_up_at_s(self) -> float:
+        """When nobody waits any more for the look that is under way."""
+        since_s = self._looking_since_s
+        return math.inf if since_s is None else since_s + PATIENCE_S
 
     async def aclose(self) -> None:
         tasks = [*self._looks, *([self._watching] if self._watching else [])]
@@ -104,13 +123,23 @@ class KeyWatch:
             if wait_s > 0:
                 await self._clock.sleep(wait_s)
             self._next = None  # this one has begun: who asks from here on is not served by it
-            failure = await self._look()
+            failure = await self._look_once()
         if (failure is None) != (self._failure is None):
             if failure is None:
                 _log.info("the API keys can be read again")
             else:
                 _log.warning("%s", failure.detail)
         self._failure = failure
+        return failure
+
+    async def _look_once(self) -> StorageUnavailable | None:
+        began_s = self._looking_since_s = self._clock.monotonic()
+        try:
+            failure = await self._look()
+        finally:
+            self._looking_since_s = None
+        took_s = self._clock.monotonic() - began_s
+        self._is_silent = failure is not None and took_s >= _SLOW_S
         return failure
 
     async def _look(self) -> StorageUnavailable | None:

@@ -9,12 +9,18 @@ import attrs
 import pytest
 from pytest_mock import MockerFixture
 
+from adapters.in_memory.key_store import InMemoryKeyStore
+from adapters.in_memory.shelves import Shelves
+from adapters.system import SystemClock
+from application.ports.key_store import KeyChanges
+from application.services import key_watch
 from application.services.failed_attempts import MOST_ADDRESSES, FailedAttempts
+from application.services.key_ring import KeyRing
 from application.services.key_watch import FRESH_S
 from domain.access import ANYBODY, Caller
 from domain.errors import RateLimited, StorageUnavailable, Unauthenticated
 from domain.key_text import hash_of
-from tests.support.keys import Ring, key_for, new_secret
+from tests.support.keys import SIGNER, CountingKeyStore, Ring, key_for, new_secret
 
 
 @pytest.fixture
@@ -264,6 +270,46 @@ async def test_fault_in_a_look_is_survived(ring: Ring, mocker: MockerFixture) ->
     await ring.clock.advance(2)
 
     assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+
+
+async def test_store_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes after one has waited in vain is told at once, until it is heard of again."""
+    monkeypatch.setattr(key_watch, "PATIENCE_S", 0.3)
+    answers = asyncio.Event()
+
+    @attrs.define
+    class Hanging(CountingKeyStore):
+        async def changes(self, since: str | None) -> KeyChanges:
+            await answers.wait()
+            return await self.inner.changes(since)
+
+    clock = SystemClock()
+    shelves = Shelves(now=clock.now)
+    store = Hanging(InMemoryKeyStore(shelves=shelves))
+    ring = KeyRing(store=store, clock=clock, signer=SIGNER)
+    first = asyncio.ensure_future(ring.authenticate(None, address=None))
+    await asyncio.sleep(0.2)
+    second = asyncio.ensure_future(ring.authenticate(None, address=None))
+    began_s = clock.monotonic()
+    refused = await asyncio.gather(first, second, return_exceptions=True)
+    for _ in range(20):
+        with pytest.raises(StorageUnavailable):
+            await ring.authenticate(None, address=None)
+    assert all(isinstance(each, StorageUnavailable) for each in refused)
+    assert clock.monotonic() - began_s < 2
+    answers.set()
+    await asyncio.sleep(0.05)
+
+    assert ANYBODY == await ring.authenticate(None, address=None)
+    await ring.aclose()
+
+
+async def test_refusal_knows_whether_a_credential_was_sent(ring: Ring) -> None:
+    """For `WWW-Authenticate`; what is wrong with it is not told."""
+    await ring.key()
+    errors = [await ring.asked(given) for given in (None, "Bearer nonsense", "Basic eDp5")]
+
+    assert [False, True, True] == [error.was_sent for error in errors]
 
 
 def test_addresses_of_one_ipv6_network_are_one() -> None:

@@ -105,6 +105,7 @@ async def test_token_says_no_more_than_its_key(ring: Ring) -> None:
         ({}, {"scp": [1]}),
         ({}, {"models": {"*": 1}}),
         ({}, {"models": ["m"] * 65}),
+        ({}, {"models": ["m" * 257]}),
     ],
 )
 async def test_token_that_is_not_quite_right_lets_nobody_in(
@@ -140,6 +141,41 @@ async def test_forged_and_bent_tokens_let_nobody_in(ring: Ring) -> None:
     for number, each in enumerate(forged):
         assert type(await ring.asked(f"Bearer {each}", address=str(number))) is Unauthenticated
     assert isinstance(await ring.asked(f"Bearer {good}"), Caller)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_forged_token_waits_as_long_whether_its_key_exists_or_not(ring: Ring, is_known: bool) -> None:
+    """Security 5: for one look; where a good one of a key of this moment gets in."""
+    secret, key_id = await _stored(ring)
+    await ring.asked(f"Bearer {secret}")
+    checked = 0
+    verify = SIGNER.verify
+
+    class Counting:
+        is_ready = True
+
+        def verify(self, *given: Any) -> bool:
+            nonlocal checked
+            checked += 1
+            return verify(*given)
+
+    ring.ring._signer = Counting()  # type: ignore[assignment]  # nothing else is asked of it
+    looks, began_s = ring.store.looks, ring.clock.monotonic()
+    kid = key_id if is_known else "01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e01"
+    forged = _token(new_secret(), {"kid": kid}, _claims(ring))
+    refused = await ring.asked(f"Bearer {forged}")
+
+    assert isinstance(refused, Unauthenticated)
+    assert (1, 2) == (ring.store.looks - looks, checked)
+    assert ring.clock.monotonic() - began_s == 0.25
+
+
+async def test_token_of_a_key_of_this_moment_lets_its_user_in(ring: Ring) -> None:
+    """After a look."""
+    await ring.asked(f"Bearer {(await _stored(ring))[0]}")
+    secret, key_id = await _stored(ring, name="new")
+
+    assert isinstance(await ring.asked(f"Bearer {_token(secret, {'kid': key_id}, _claims(ring))}"), Caller)
 
 
 async def test_token_ends_with_its_time_and_with_its_key(ring: Ring) -> None:
