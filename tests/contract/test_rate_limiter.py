@@ -96,6 +96,34 @@ async def test_what_replicas_take_and_leave_is_known_to_all(redis_url: str) -> N
         assert "tokens" == (await refused(one, limited, tokens=10)).limit
 
 
+async def test_caller_who_goes_from_replica_to_replica_is_never_refused(redis_url: str) -> None:
+    """One chat at a time, each begun in the moment that the one before it ended on the other replica."""
+    async with limiters(redis_url) as two:
+        let = 0
+        for number in range(200):
+            allowance = await two[number % 2].take([demand(places=1)], tokens=0)
+            allowance.end()
+            let += 1
+
+        assert 200 == let
+
+
+async def test_place_that_is_told_of_late_is_waited_for(redis_url: str) -> None:
+    """Where others hold all of them, and nothing else is in the way; one's own are known."""
+    async with limiters(redis_url) as (one, two):
+        limited = demand(places=1)
+        held = await one.take([limited], tokens=0)
+        asking = asyncio.ensure_future(two.take([limited], tokens=0))
+        await asyncio.sleep(0.002)
+        held.end()
+        (await asking).end()
+        await asyncio.sleep(0.05)
+        held = await one.take([limited], tokens=0)
+        before = one.calls
+        assert "concurrency" == (await refused(one, limited)).limit
+        assert 1 == one.calls - before
+
+
 async def test_demands_of_a_moment_go_together(redis_url: str) -> None:
     """And so does what chats took and left."""
     async with limiters(redis_url, 1) as (one,):
