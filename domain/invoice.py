@@ -1,6 +1,8 @@
 """What a provider says it charged, beside what lor3 recorded."""
 
 import datetime
+import decimal
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -9,6 +11,8 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 Vendor: TypeAlias = Literal["openai", "anthropic"]
+_EXACT: Final = decimal.Context(prec=200, traps=[decimal.InvalidOperation, decimal.Inexact])
+"""More digits than sums have of amounts that `invoice_csv` takes: the usual 28 would round them."""
 _DATE: Final = re.compile(r"-(20\d{2}-\d{2}-\d{2}|20\d{6})$")
 
 
@@ -51,7 +55,7 @@ class Comparison:
         """What lor3 recorded beyond the invoice; negative where it recorded less."""
         if self.charged_usd is None and self.recorded_usd is None:
             return None
-        return (self.recorded_usd or Decimal(0)) - (self.charged_usd or Decimal(0))
+        return _EXACT.subtract(self.recorded_usd or Decimal(0), self.charged_usd or Decimal(0))
 
     @property
     def difference_tokens(self) -> int | None:
@@ -95,8 +99,8 @@ def reconcile(charged: Sequence[Charge], recorded: Iterable[Charge]) -> Reconcil
     total = Comparison(
         day=None,
         model=None,
-        charged_usd=sum((each[0] for each in theirs.values()), Decimal(0)) if has_costs else None,
-        recorded_usd=sum((each[0] for each in ours.values()), Decimal(0)) if has_costs else None,
+        charged_usd=_sum(each[0] for each in theirs.values()) if has_costs else None,
+        recorded_usd=_sum(each[0] for each in ours.values()) if has_costs else None,
         charged_tokens=sum(each[1] for each in theirs.values()) if has_tokens else None,
         recorded_tokens=sum(each[1] for each in ours.values()) if has_tokens else None,
     )
@@ -109,6 +113,10 @@ def plain_model(name: str) -> str:
     return plain.replace(".", "-") if plain.startswith("claude-") else plain
 
 
+def _sum(costs: Iterable[Decimal]) -> Decimal:
+    return functools.reduce(_EXACT.add, costs, Decimal(0))
+
+
 def _sums(
     charges: Iterable[Charge], *, by_model: bool
 ) -> dict[tuple[datetime.date, str], tuple[Decimal, int]]:
@@ -116,5 +124,5 @@ def _sums(
     for charge in charges:
         key = (charge.day, plain_model(charge.model or "") if by_model else "")
         cost, tokens = sums.get(key, (Decimal(0), 0))
-        sums[key] = (cost + (charge.cost_usd or 0), tokens + (charge.tokens or 0))
+        sums[key] = (_EXACT.add(cost, charge.cost_usd or Decimal(0)), tokens + (charge.tokens or 0))
     return sums

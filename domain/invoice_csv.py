@@ -4,19 +4,31 @@ Sources, as far as they are public: OpenAI's help article 8554956 ("Export" of t
 `GET /organization/costs` and `/organization/usage/completions`; Anthropic's "Cost and usage reporting in Console" and
 the fields of its Usage & Cost API. Neither vendor documents the columns of its CSV: they are those of exports that
 people published in 2026. So a file is known by the columns that are needed, in any order, and others are passed over.
+
+A number is taken as it was meant or not at all: `0,5` is ten times `0.5` to whoever drops its comma.
 """
 
 import csv
 import datetime
 import io
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 import attrs
 
 from domain.errors import Fault, InvalidRequest
 from domain.invoice import Charge, Invoice, Vendor
+
+_NUMBER: Final = re.compile(r"([+-]?)\$?([+-]?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_GROUPED: Final = re.compile(r"([+-]?)\$?([+-]?)([1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?)()")
+"""With commas between thousands, and those alone."""
+_MOST_DIGITS: Final = 64
+_LARGEST: Final = Decimal(10) ** 38
+_SMALLEST_EXPONENT: Final = -60
+_SECONDS: Final = re.compile(r"[0-9]{9,12}(?:\.[0-9]*)?")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +51,9 @@ class _Layout:
             return self.cost in columns
         has_model = bool(columns.intersection(self.models))
         return has_model and self.tokens[0] in columns and self.tokens[-1] in columns
+
+    def reads(self, column: str) -> bool:
+        return column in (*self.days, self.cost, *self.models, *self.tokens, self.currency)
 
     @property
     def needed(self) -> str:
@@ -95,17 +110,20 @@ def read_invoice(text: str, *, vendor: Vendor | None = None) -> Invoice:
     Raises:
         InvalidRequest: its columns are none of those known, or a cell can't be read.
     """
-    head = text.lstrip("\ufeff").partition("\n")[0]
+    text = text.removeprefix("\ufeff")
+    head = next((line for line in io.StringIO(text) if line.strip()), "")
     delimiter = max(",;\t", key=head.count)
-    reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=delimiter)
+    # `strict`: a quote that is never closed would take in the rest of the file.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    charges = []
     try:
-        columns = ["_".join(name.strip().lower().split()) for name in next(reader, [])]
+        names: Sequence[str] = next((cells for cells in reader if _says_something(cells)), [])
+        columns = ["_".join(name.strip().lower().split()) for name in names]
         layout = _layout(columns, vendor)
-        charges = []
         for cells in reader:
-            if any(cell.strip() for cell in cells):
-                row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
-                charge = _charge(layout, row, reader.line_num)
+            if _says_something(cells):
+                row = _row(columns, cells, reader.line_num)
+                charge = _charge(layout, row, reader.line_num, commas=delimiter == ",")
                 if charge is not None:
                     charges.append(charge)
     except csv.Error as error:
@@ -115,22 +133,47 @@ def read_invoice(text: str, *, vendor: Vendor | None = None) -> Invoice:
     return Invoice(vendor=layout.vendor, layout=layout.name, charges=tuple(charges))
 
 
+def _says_something(cells: Sequence[str]) -> bool:
+    return any(cell.strip() for cell in cells)
+
+
+def _row(columns: Sequence[str], cells: Sequence[str], line: int) -> dict[str, str]:
+    if _says_something(cells[len(columns) :]):
+        raise _fault(
+            f"line {line}: has {len(cells)} cells for {len(columns)} columns; put a number that holds a comma into quotes,"
+            " or write it with a decimal point"
+        )
+    return {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
+
+
 def _layout(columns: list[str], vendor: Vendor | None) -> _Layout:
     known = [layout for layout in _LAYOUTS if vendor in (None, layout.vendor)]
     for layout in known:
         if layout.fits(frozenset(columns)):
+            for name, times in Counter(columns).items():
+                if times > 1 and layout.reads(name):
+                    raise _fault(f"has {times} columns `{name}`; leave the one that counts")
             return layout
     found = ", ".join(f"`{name[:60]}`" for name in columns[:40] if name) or "none"
     needed = "; ".join(layout.needed for layout in known)
     raise _fault(f"its columns are {found}; needed are those of one of these: {needed}")
 
 
-def _charge(layout: _Layout, row: Mapping[str, str], line: int) -> Charge | None:
-    """None for a row without a charge: OpenAI writes one for each empty day."""
+def _charge(layout: _Layout, row: Mapping[str, str], line: int, *, commas: bool) -> Charge | None:
+    """None for a row without a charge: OpenAI writes one for each empty day.
+
+    Args:
+        commas: whether they may stand between thousands. Where semicolons or tabs stand between cells they may as well be
+            decimal: such files come from spreadsheets that write numbers so.
+    """
     column = next(name for name in layout.days if name in row or name == layout.days[-1])
     name = next((row[each] for each in layout.models if row.get(each)), None)
     if layout.cost is not None:
-        if not row.get(layout.cost):
+        if layout.cost not in row:
+            raise _fault(
+                f"line {line}: ends before `{layout.cost}`; it was cut, or columns are missing in it"
+            )
+        if not row[layout.cost]:
             return None
         currency = row.get(layout.currency or "", "") or "usd"
         if currency.lower() != "usd":
@@ -140,32 +183,52 @@ def _charge(layout: _Layout, row: Mapping[str, str], line: int) -> Charge | None
         return Charge(
             day=_day(row.get(column, ""), column, line),
             model=model,
-            cost_usd=_number(row[layout.cost], layout.cost, line),
+            cost_usd=_number(row[layout.cost], layout.cost, line, commas=commas),
         )
     if name is None:
         return None
-    counts = [_number(row.get(each) or "0", each, line) for each in layout.tokens]
-    return Charge(day=_day(row.get(column, ""), column, line), model=name, tokens=int(sum(counts)))
+    for each in (layout.tokens[0], layout.tokens[-1]):
+        if each not in row:
+            raise _fault(f"line {line}: ends before `{each}`; it was cut, or columns are missing in it")
+    counts = [_count(row.get(each) or "0", each, line, commas=commas) for each in layout.tokens]
+    return Charge(day=_day(row.get(column, ""), column, line), model=name, tokens=sum(counts))
 
 
 def _day(text: str, column: str, line: int) -> datetime.date:
     try:
-        if text.isdigit() and len(text) > 8:
-            return datetime.datetime.fromtimestamp(int(text), datetime.UTC).date()
+        if _SECONDS.fullmatch(text):
+            return datetime.datetime.fromtimestamp(int(text.partition(".")[0]), datetime.UTC).date()
         moment = datetime.datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
         raise _fault(f"line {line}: `{column}` is no day: `{text[:40]}`") from None
     return (moment if moment.tzinfo is None else moment.astimezone(datetime.UTC)).date()
 
 
-def _number(text: str, column: str, line: int) -> Decimal:
-    try:
-        number = Decimal(text.replace(",", "").removeprefix("$"))
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise _fault(f"line {line}: `{column}` is no number: `{text[:40]}`")
+def _number(text: str, column: str, line: int, *, commas: bool) -> Decimal:
+    plain = _NUMBER.fullmatch(text) or (_GROUPED.fullmatch(text) if commas else None)
+    if plain is None or (plain[1] and plain[2]):
+        allowed = "with none but between thousands" if commas else "without a comma"
+        remedy = f"; write it with a decimal point and {allowed}" if "," in text else ""
+        raise _fault(f"line {line}: `{column}` is no number: `{text[:40]}`{remedy}")
+    digits = plain[3].replace(",", "")
+    number = Decimal(plain[1] + plain[2] + digits + (plain[4] or ""))
+    exponent = number.as_tuple().exponent
+    is_small = isinstance(exponent, int) and exponent < _SMALLEST_EXPONENT
+    if len(digits) > _MOST_DIGITS or is_small or abs(number) >= _LARGEST:
+        raise _fault(
+            f"line {line}: `{column}` is no number that lor3 can reckon with exactly: `{text[:40]}`;"
+            f" below {_LARGEST:.0e}, with at most {-_SMALLEST_EXPONENT} decimal places"
+        )
     return number
+
+
+def _count(text: str, column: str, line: int, *, commas: bool) -> int:
+    number = _number(text, column, line, commas=commas)
+    if number < 0 or number != int(number):
+        raise _fault(
+            f"line {line}: `{column}` is no count of tokens: `{text[:40]}`; it is a whole number from 0"
+        )
+    return int(number)
 
 
 def _fault(message: str) -> InvalidRequest:

@@ -76,3 +76,14 @@ def test_tokens_are_compared_where_the_invoice_tells_those() -> None:
 
     assert (found.total.difference_tokens, found.total.difference_usd) == (-10, None)
     assert found.rows[0].recorded_usd is None
+
+
+def test_sums_are_exact() -> None:
+    """Of 38 digits before the point and as many behind it."""
+    large, small = "12345678901234567890123456789012345678", "0.00000000000000000000000000000000000001"
+    found = reconcile(
+        [_charge(_FIRST, "m", large), _charge(_FIRST, "m", small)], [_charge(_FIRST, "m", large)]
+    )
+
+    assert found.total.charged_usd == Decimal(large + small[1:])
+    assert found.rows[0].difference_usd == Decimal("-" + small)
