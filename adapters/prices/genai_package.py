@@ -120,7 +120,7 @@ def _written(rates: Rates | None) -> dict[str, Any]:
     return {
         kind: _plain(rate)
         for kind, rate in attrs.asdict(rates, recurse=False).items()
-        if kind not in FALLBACK or rate != getattr(rates, FALLBACK[kind])
+        if rate is not None and (kind not in FALLBACK or rate != getattr(rates, FALLBACK[kind]))
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.prices import genai_package
-from adapters.prices.rates import FALLBACK, Rates, at_length, highest, rates_of
+from adapters.prices.rates import FALLBACK, Rate, Rates, at_length, highest, rates_of
 from adapters.prices.snapshot import Snapshot
 from application.ports.price_book import Ceiling, Price
 from domain.chat import NO_PARAMETERS
@@ -19,6 +19,7 @@ from domain.usage import AT_LIST_PRICE, STANDARD_TIER, PricedApart, Usage
 
 _MILLION: Final = Decimal(1_000_000)
 _FREE: Final = Price(input_per_mtok=Decimal(0), output_per_mtok=Decimal(0), cached_input_per_mtok=Decimal(0))
+_NOTHING: Final = Rates(**dict.fromkeys((field.name for field in attrs.fields(Rates)), Decimal(0)))
 _NAMES: Final[Mapping[str, str]] = {
     "input": "input_per_mtok",
     "output": "output_per_mtok",
@@ -57,7 +58,7 @@ class GenaiPriceBook:
 
     Order: overrides, then `demo` (free), then genai-prices under the vendor that `vendors` maps a provider to. A
     provider without a vendor has no prices: a compatible server of one's own sells under its own terms. A kind of
-    token costs its own price where the book has one, else that of `rates.FALLBACK`. A long prompt moves all its
+    token costs its own price where the book has one, else that of `rates.FALLBACK`; sound has none but its own. A long prompt moves all its
     tokens to the higher price, as vendors bill. Reasoning tokens are output tokens. In a tier such as `priority` or
     `fast` an answer costs what that tier does, and has no price where the book does not list it.
 
@@ -89,6 +90,10 @@ class GenaiPriceBook:
         fresh, answer = prompt - cached - written, usage.output_tokens
         total = Decimal(0)
         if apart is not AT_LIST_PRICE:
+            if (apart.input_audio_tokens and rates.audio is None) or (
+                apart.output_audio_tokens and rates.audio_out is None
+            ):
+                return None
             for_an_hour = min(apart.cache_write_1h_tokens, written)
             # Providers don't say which of the cached tokens were sound or image; these are taken for text.
             sound = min(apart.input_audio_tokens, fresh)
@@ -101,7 +106,7 @@ class GenaiPriceBook:
                 (images, rates.image),
                 (spoken, rates.audio_out),
             ):
-                if tokens:
+                if tokens and rate is not None:
                     total += tokens * at_length(rate, prompt)
         total += fresh * at_length(rates.input, prompt) + answer * at_length(rates.output, prompt)
         if cached:
@@ -154,13 +159,11 @@ class GenaiPriceBook:
         may_write = self._vendors.get(model.provider) != "anthropic" or "cache_control" in parameters
         kinds = ("input", "cached", "image", "audio", *(("written", "written_1h") if may_write else ()))
         factor = self._region_factor(model, parameters)
+        sent = [getattr(rates, kind) for rates in known for kind in kinds]
+        said = [rate for rates in known for rate in (rates.output, rates.audio_out)]
         return Ceiling(
-            input_per_mtok=factor
-            * max(highest(getattr(rates, kind), prompt_tokens) for rates in known for kind in kinds),
-            output_per_mtok=factor
-            * max(
-                highest(rate, prompt_tokens) for rates in known for rate in (rates.output, rates.audio_out)
-            ),
+            input_per_mtok=factor * max(highest(rate, prompt_tokens) for rate in sent if rate is not None),
+            output_per_mtok=factor * max(highest(rate, prompt_tokens) for rate in said if rate is not None),
         )
 
     def _region_factor(self, model: ModelRef, parameters: Mapping[str, JSONValue]) -> Decimal:
@@ -184,7 +187,7 @@ class GenaiPriceBook:
     def _look_up(self, model: ModelRef, at: datetime.datetime, tier: str) -> Rates | None:
         override = self._override(model, _day(at))
         if override is None and model.provider in self._free:
-            override = _FREE
+            return _NOTHING
         if override is not None:
             return rates_of({kind: getattr(override, name) for kind, name in _NAMES.items()})
         vendor = self._vendors.get(model.provider)
@@ -210,8 +213,9 @@ def _day(at: datetime.datetime) -> datetime.date:
 
 def _told(rates: Rates) -> tuple[str, ...]:
     """The kinds to show: what costs the same as its neighbour is left out, but for cached input."""
-    return tuple(
-        kind
-        for kind in _NAMES
-        if kind == "cached" or kind not in FALLBACK or getattr(rates, kind) != getattr(rates, FALLBACK[kind])
-    )
+    return tuple(kind for kind in _NAMES if kind == "cached" or getattr(rates, kind) != _usual(rates, kind))
+
+
+def _usual(rates: Rates, kind: str) -> Rate | None:
+    """What a kind costs without a price of its own; None where it has none then."""
+    return getattr(rates, FALLBACK[kind]) if kind in FALLBACK else None

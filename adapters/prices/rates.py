@@ -32,9 +32,9 @@ class Rates:
     written_1h: Rate
     image: Rate
     """Prompt tokens of images."""
-    audio: Rate
-    """Prompt tokens of sound."""
-    audio_out: Rate
+    audio: Rate | None = None
+    """Prompt tokens of sound. They cost many times what text does, so that without their own price they have none."""
+    audio_out: Rate | None = None
 
 
 FALLBACK: Final[Mapping[str, str]] = {
@@ -42,10 +42,8 @@ FALLBACK: Final[Mapping[str, str]] = {
     "written": "input",
     "written_1h": "written",
     "image": "input",
-    "audio": "input",
-    "audio_out": "output",
 }
-"""What a kind costs that has no price of its own. In an order in which each stands behind what it needs."""
+"""What a kind costs that has no price of its own; one that is not here has none then. In an order in which each stands behind what it needs."""
 
 
 def rates_of(known: Mapping[str, Rate | None]) -> Rates | None:

@@ -98,8 +98,12 @@ class PriceDocument:
     cache_write_per_mtok: USD | None = _field("USD for a million prompt tokens that a cache takes in.")
     cache_write_1h_per_mtok: USD | None = _field("USD for a million that a cache takes in for an hour.")
     image_input_per_mtok: USD | None = _field("USD for a million prompt tokens of images.")
-    audio_input_per_mtok: USD | None = _field("USD for a million prompt tokens of sound.")
-    audio_output_per_mtok: USD | None = _field("USD for a million answer tokens of sound.")
+    audio_input_per_mtok: USD | None = _field(
+        "USD for a million prompt tokens of sound; without it, their cost is unknown."
+    )
+    audio_output_per_mtok: USD | None = _field(
+        "USD for a million answer tokens of sound; without it, their cost is unknown."
+    )
 
 
 @attrs.frozen(kw_only=True)

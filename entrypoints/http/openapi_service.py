@@ -293,8 +293,12 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
                 "string", "Of what its cache keeps for an hour; null as before."
             ),
             "image_input_per_mtok_usd": nullable("string", "Of images in the prompt; null as before."),
-            "audio_input_per_mtok_usd": nullable("string", "Of sound in the prompt; null as before."),
-            "audio_output_per_mtok_usd": nullable("string", "Of sound in the answer; null as before."),
+            "audio_input_per_mtok_usd": nullable(
+                "string", "Of sound in the prompt; null where nobody knows it."
+            ),
+            "audio_output_per_mtok_usd": nullable(
+                "string", "Of sound in the answer; null where nobody knows it."
+            ),
         },
     ),
     "Lifecycle": record(

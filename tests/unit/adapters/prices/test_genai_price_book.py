@@ -211,6 +211,30 @@ def test_parts_are_never_more_than_the_whole(apart: PricedApart, cost: str) -> N
 
 @from_both
 @pytest.mark.parametrize(
+    ("model", "apart", "cost"),
+    [
+        ("openai:gpt-4o-audio-preview", PricedApart(input_audio_tokens=4), None),
+        ("openai:gpt-4o-audio-preview", PricedApart(output_audio_tokens=1), None),
+        ("openai:gpt-4o-audio-preview", PricedApart(input_image_tokens=1), "0.000035"),  # 10 x 2.5 + 1 x 10
+        ("openai:gpt-audio", PricedApart(input_audio_tokens=4, output_audio_tokens=1), "0.000207"),
+        ("vllm:own", PricedApart(input_audio_tokens=4), None),
+        ("vllm:own", PricedApart(), "0.000011"),
+        ("demo:demo", PricedApart(input_audio_tokens=4, output_audio_tokens=1), "0"),
+    ],
+)
+def test_sound_without_a_price_of_its_own_has_none(
+    model: str, apart: PricedApart, cost: str | None, snapshot: Path | None
+) -> None:
+    """It costs many times what text does: text's price would be far too low."""
+    book = _book(snapshot, overrides={"vllm:own": _dated(None, 1)})
+
+    found = book.cost(ModelRef.parse(model), _usage(10, 1), at=AT, apart=apart)
+
+    assert found == (None if cost is None else Decimal(cost))
+
+
+@from_both
+@pytest.mark.parametrize(
     ("model", "prompt", "parameters", "ceiling"),
     [
         ("openai:gpt-4o", 1000, {}, ("2.5", "10")),
