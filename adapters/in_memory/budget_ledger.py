@@ -44,6 +44,7 @@ class InMemoryBudgetLedger:
             if held:
                 holds[holder] = (held, until)
             states.append(_state(shelves, counter, held, others, now))
+            _forget_empty(shelves, counter)
         return tuple(states)
 
     async def read(self, keys: Sequence[CounterKey]) -> tuple[CounterState, ...]:
@@ -62,12 +63,24 @@ class InMemoryBudgetLedger:
         shelves = self._shelves
         shelves.demand()
         now = shelves.now()
-        return sum(_drop_expired(holds, now) for holds in shelves.holds.values())
+        removed = 0
+        for counter, holds in list(shelves.holds.items()):
+            removed += _drop_expired(holds, now)
+            _forget_empty(shelves, counter)
+        return removed
 
 
 def count(shelves: Shelves, counter: Counter, amount_usd: Decimal) -> None:
     """Adds to what is spent."""
     shelves.spent_usd[counter] = shelves.spent_usd.get(counter, Decimal(0)) + amount_usd
+
+
+def _forget_empty(shelves: Shelves, counter: Counter) -> None:
+    """It says nothing where nothing is spent or held, such as that of a thread whose chat was refused."""
+    if not shelves.holds.get(counter):
+        shelves.holds.pop(counter, None)
+        if not shelves.spent_usd.get(counter):
+            shelves.spent_usd.pop(counter, None)
 
 
 def _counter(key: CounterKey, now: datetime.datetime, starts_at: datetime.datetime | None) -> Counter:

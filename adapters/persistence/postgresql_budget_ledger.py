@@ -80,7 +80,10 @@ _EXCHANGE: Final = Statement(
         "ON CONFLICT (subject_id, tenant, subject, period, starts_at, holder) "
         "DO UPDATE SET amount_usd = excluded.amount_usd, lease_until = excluded.lease_until), "
         f"gone AS (DELETE FROM budget_holds h USING held g WHERE {_OF_KEY.format('h', 'g')} "
-        "AND CASE WHEN h.holder = $2::uuid THEN g.held_usd = 0 ELSE h.lease_until <= clock_timestamp() END) "
+        "AND CASE WHEN h.holder = $2::uuid THEN g.held_usd = 0 ELSE h.lease_until <= clock_timestamp() END), "
+        # A counter says nothing where nothing is spent or held: such as that of a thread whose chat was refused.
+        f"empty AS (DELETE FROM budget_counters c USING held g WHERE {_OF_KEY.format('c', 'g')} "
+        "AND g.spent_usd = 0 AND g.held_usd = 0 AND g.others_usd = 0) "
         f"SELECT {_STATE} FROM held ORDER BY number"
     ).encode(),
 )
@@ -96,11 +99,16 @@ _READ: Final = Statement(
 _SWEEP: Final = Statement(
     name=b"lor3_budget_sweep",
     text=(
-        b"WITH old AS (DELETE FROM budget_counters WHERE period = 'day' "
-        b"AND starts_at < now() - interval '100 days'), "
-        b"gone AS (DELETE FROM budget_holds WHERE lease_until <= clock_timestamp() RETURNING 1) "
-        b"SELECT count(*) FROM gone"
-    ),
+        "WITH old AS (DELETE FROM budget_counters WHERE period = 'day' "
+        "AND starts_at < now() - interval '100 days'), "
+        f"gone AS (DELETE FROM budget_holds WHERE lease_until <= clock_timestamp() RETURNING {_KEY}), "
+        # Nobody is waited for: whoever has the row is about to hold or to spend something, or removes it as well.
+        f"empty AS MATERIALIZED (SELECT c.* FROM budget_counters c JOIN (SELECT DISTINCT {_KEY} FROM gone) g "
+        f"ON {_OF_KEY.format('c', 'g')} WHERE c.spent_usd = 0 AND NOT EXISTS (SELECT FROM budget_holds h "
+        f"WHERE {_OF_KEY.format('h', 'c')} AND h.lease_until > clock_timestamp()) FOR UPDATE OF c SKIP LOCKED), "
+        f"dropped AS (DELETE FROM budget_counters c USING empty e WHERE {_OF_KEY.format('c', 'e')}) "
+        "SELECT count(*) FROM gone"
+    ).encode(),
 )
 
 

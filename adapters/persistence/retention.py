@@ -13,6 +13,8 @@ from adapters.persistence.among import among
 from adapters.persistence.months import first_id_at
 from adapters.persistence.tables import (
     ATTEMPTS,
+    BUDGET_COUNTERS,
+    BUDGET_HOLDS,
     FEEDBACK_CHANGES,
     IDEMPOTENCY_KEYS,
     MESSAGES,
@@ -126,14 +128,18 @@ def messages_of(connection: sa.Connection, thread: Key, *, limit: int) -> list[K
 
 
 def delete_thread(connection: sa.Connection, thread: Key) -> int:
-    """With its summary, the answers kept for its idempotency keys, and messages written at the last moment."""
+    """With its summary, the answers kept for its idempotency keys, what its budgets have spent, and messages written at
+    the last moment."""
     connection.execute(_locked(THREADS, [thread]))
     while late := messages_of(connection, thread, limit=1000):
         delete_messages(connection, late)
     connection.execute(sa.delete(IDEMPOTENCY_KEYS).where(_K.thread_id == thread[0], _K.tenant == thread[1]))
-    return connection.execute(
+    removed = connection.execute(
         sa.delete(THREADS).where(_T.tenant == thread[1], _T.id == thread[0], _T.deleted_at.is_not(None))
     ).rowcount
+    if removed:
+        _forget_budgets(connection, [thread])
+    return removed
 
 
 def empty_threads(
@@ -152,17 +158,22 @@ def empty_threads(
 def delete_empty_threads(connection: sa.Connection, keys: Sequence[Key], *, before: datetime.datetime) -> int:
     # Locked first, then looked at again: a chat that continues one of them meanwhile keeps it.
     connection.execute(_locked(THREADS, keys))
-    return sum(
-        connection.execute(
-            sa.delete(THREADS).where(
+    removed = [
+        (row.id, tenant)
+        for tenant, ids in _by_tenant(keys).items()
+        for row in connection.execute(
+            sa.delete(THREADS)
+            .where(
                 _T.tenant == tenant,
                 among(connection.dialect.name, _T.id, ids),
                 _T.updated_at < before,
                 ~_HAS_MESSAGES,
             )
-        ).rowcount
-        for tenant, ids in _by_tenant(keys).items()
-    )
+            .returning(_T.id)
+        )
+    ]
+    _forget_budgets(connection, removed)
+    return len(removed)
 
 
 def empty_sessions(
@@ -277,6 +288,18 @@ def _delete(connection: sa.Connection, table: sa.Table, column: sa.Column[Any], 
         ).rowcount
         for tenant, ids in _by_tenant(keys).items()
     )
+
+
+def _forget_budgets(connection: sa.Connection, threads: Iterable[Key]) -> None:
+    """What threads have spent that are gone. Counters first: whoever writes a hold has locked its counter."""
+    threads = sorted(threads)
+    for table in (BUDGET_COUNTERS, BUDGET_HOLDS):
+        for thread_id, tenant in threads:
+            connection.execute(
+                sa.delete(table).where(
+                    table.c.subject_id == thread_id, table.c.tenant == tenant, table.c.subject == "thread"
+                )
+            )
 
 
 def _locked(table: sa.Table, keys: Sequence[Key]) -> sa.Select[Any]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from adapters.persistence import failures
-from adapters.persistence.sqlite_counters import SPENT, as_bound, count, of_key
+from adapters.persistence.sqlite_counters import COUNTER_KEY, SPENT, as_bound, count, of_key
 from adapters.persistence.tables import BUDGET_COUNTERS, BUDGET_HOLDS
 from application.ports.budget_ledger import CounterKey, CounterState, HoldRequest
 from domain.limits.budget import period_end, period_start
@@ -33,6 +33,7 @@ _HOLDS: Final = sa.select(BUDGET_HOLDS.c.holder, BUDGET_HOLDS.c.amount_usd, BUDG
 _DROP: Final = sa.delete(BUDGET_HOLDS).where(
     of_key(BUDGET_HOLDS), BUDGET_HOLDS.c.holder == sa.bindparam("of_holder")
 )
+_FORGET: Final = sa.delete(BUDGET_COUNTERS).where(of_key(BUDGET_COUNTERS))
 _HOLD: Final = insert(BUDGET_HOLDS)
 _HOLD_UPSERT: Final = _HOLD.on_conflict_do_update(
     index_elements=list(BUDGET_HOLDS.primary_key.columns),
@@ -70,9 +71,15 @@ class SQLiteBudgetLedger:
                     BUDGET_COUNTERS.c.period == "day", BUDGET_COUNTERS.c.starts_at < now - DAYS_KEPT
                 )
             )
-            return connection.execute(
-                sa.delete(BUDGET_HOLDS).where(BUDGET_HOLDS.c.lease_until <= now)
-            ).rowcount
+            is_over = BUDGET_HOLDS.c.lease_until <= now
+            names = [BUDGET_HOLDS.c[name] for name in COUNTER_KEY]
+            counters = connection.execute(sa.select(*names).where(is_over).distinct()).mappings().all()
+            removed = connection.execute(sa.delete(BUDGET_HOLDS).where(is_over)).rowcount
+            for counter in counters:
+                bound = as_bound(dict(counter))
+                if not connection.execute(_HOLDS, bound).first() and not connection.scalar(SPENT, bound):
+                    connection.execute(_FORGET, bound)
+            return removed
 
         return await self._run(sweep)
 
@@ -126,6 +133,9 @@ def _exchange(
         )
     elif mine:
         connection.execute(_DROP, {**bound, "of_holder": holder})
+    if not (spent or held or others):
+        # It says nothing, such as that of a thread whose chat was refused.
+        connection.execute(_FORGET, bound)
     return _state(counter, spent, held, others, now)
 
 

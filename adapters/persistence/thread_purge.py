@@ -9,6 +9,8 @@ from adapters.persistence.identifiers import oldest_message
 from adapters.persistence.scope import Scope
 from adapters.persistence.tables import (
     ATTEMPTS,
+    BUDGET_COUNTERS,
+    BUDGET_HOLDS,
     CLIENT_CHATS,
     FEEDBACK_CHANGES,
     IDEMPOTENCY_KEYS,
@@ -37,6 +39,11 @@ FORGET_KEYS: Final = sa.delete(IDEMPOTENCY_KEYS).where(
 )
 _CHATS: Final = sa.delete(CLIENT_CHATS).where(CLIENT_CHATS.c.thread_id == sa.bindparam("of_thread"))
 _SUMMARY: Final = sa.delete(THREAD_SUMMARIES).where(THREAD_SUMMARIES.c.thread_id == sa.bindparam("of_thread"))
+# What is held of them by a process that does not know yet is asked for in vain: the counter begins with nothing again.
+_COUNTERS, _HOLDS = (
+    sa.delete(table).where(table.c.subject_id == sa.bindparam("of_subject"), table.c.subject == "thread")
+    for table in (BUDGET_COUNTERS, BUDGET_HOLDS)
+)
 _THREAD: Final = sa.delete(THREADS).where(THREADS.c.id == sa.bindparam("of_thread"))
 
 
@@ -62,3 +69,6 @@ async def purge_thread(scope: Scope, thread_id: str, *, length: int) -> None:
         (_THREAD, THREADS),
     ):
         await scope.change(statement, table, {"of_thread": thread_id})
+    # In this order: whoever writes a hold has locked its counter.
+    for statement, table in ((_COUNTERS, BUDGET_COUNTERS), (_HOLDS, BUDGET_HOLDS)):
+        await scope.change(statement, table, {"of_subject": thread_id})

@@ -72,7 +72,8 @@ class BudgetLedger(Protocol):
     ) -> tuple[CounterState, ...]:
         """Puts what `holder` holds of these counters to what is asked for, as far as there is money.
 
-        Each counter is judged by itself. What others hold whose lease is over does not count.
+        Each counter is judged by itself. What others hold whose lease is over does not count. A counter of which nothing
+        is spent or held is not kept.
 
         Args:
             holder: a UUID.
@@ -94,7 +95,8 @@ class BudgetLedger(Protocol):
         """
 
     async def sweep(self) -> int:
-        """Removes holds whose lease is over, and counters of periods long past; how many holds they were.
+        """Removes holds whose lease is over, counters that are empty without them, and those of days long past; how many
+        holds they were.
 
         Raises:
             StorageUnavailable: the database is away.
