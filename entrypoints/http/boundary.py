@@ -10,15 +10,15 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from application.services.request_scope import RequestScope, enter
-from domain.access import Caller, Scope
+from domain.access import USER_SCOPES, Caller, Scope
 from domain.errors import Forbidden, LorError, NotFound, Overloaded, RateLimited, Unauthenticated
 from domain.telemetry import KeyRefused, RequestRefused, RequestServed
 from entrypoints.http.breaking_off import CLIENT_GONE
-from entrypoints.http.callers import demand_own
+from entrypoints.http.callers import authorization_of, demand_own
 from entrypoints.http.client_address import client_address
 from entrypoints.http.error_formats import ErrorFormat, problem
 from entrypoints.http.fault_log import log_unexpected
-from entrypoints.http.limits import allow_request
+from entrypoints.http.limits import allow_failed_chat, allow_request
 from entrypoints.http.problems import (
     HTTPFault,
     expectation_failed,
@@ -34,6 +34,8 @@ from entrypoints.http.state import BROKEN_OFF, CALLER, REQUEST_ID, ROUTE, Server
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+_INVALID: Final = 'Bearer error="invalid_token"'
+"""Of every credential that is none, expired ones too, so that who holds one knows to get another. RFC 6750, section 3."""
 UNMATCHED: Final = "unmatched"
 """The route of a request that no template matches: one label, whatever paths are tried."""
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -82,7 +84,7 @@ def boundary(state: ServerState) -> Middleware:
                 if scope is None and is_full:
                     raise full()
                 if scope is not None:
-                    given_key = request.headers.get("Authorization")
+                    given_key = authorization_of(request)
                     server = state.application.settings.server
                     caller = recall(given_key)
                     if caller is None:
@@ -97,7 +99,7 @@ def boundary(state: ServerState) -> Middleware:
                         raise holds_its_part(caller)
                     holder = wants
                     if scope not in caller.scopes:
-                        raise lacks_scope(scope)
+                        raise lacks_scope(scope, caller)
                     request[CALLER] = caller
                     if caller.user is not None:
                         method = "GET" if request.method == "HEAD" else request.method
@@ -115,6 +117,11 @@ def boundary(state: ServerState) -> Middleware:
             if request.writer.output_size > 0:  # too late for another answer: the connection has to end
                 log_unexpected(exc, request_id=request_id, route=route)
                 raise ConnectionResetError("the answer had begun") from None
+            if not is_before and route in TAKE_KEYS:
+                try:
+                    await allow_failed_chat(request, state.application.settings.limits.address)
+                except RateLimited as limited:
+                    exc = limited
             if isinstance(exc, Unauthenticated | Forbidden):
                 emit(
                     KeyRefused(
@@ -182,8 +189,14 @@ def turned_away(exc: Exception) -> str | None:
     return exc.code if isinstance(exc, RateLimited) and exc.refusal is None else None
 
 
-def lacks_scope(scope: Scope) -> Forbidden:
-    return Forbidden(f"this key lacks the scope `{scope}`: use one that has it, or make one with `--scopes`")
+def lacks_scope(scope: Scope, caller: Caller) -> Forbidden:
+    if caller.user is None:
+        return Forbidden(
+            f"this key lacks the scope `{scope}`: use one that has it, or make one with `--scopes`"
+        )
+    if scope in USER_SCOPES:
+        return Forbidden(f"this user's token lacks the scope `{scope}`; ask your backend for one that has it")
+    return Forbidden(f"a user's token can't have the scope `{scope}`; let your backend do this with its key")
 
 
 def writes(request: web.Request) -> bool:
@@ -205,7 +218,7 @@ def problem_response(
     if wait is not None:
         headers["Retry-After"] = wait
     if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = _INVALID if error.was_sent else "Bearer"
     if isinstance(exc, web.HTTPMethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(exc.allowed_methods))
     response = web.Response(

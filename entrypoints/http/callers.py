@@ -24,7 +24,15 @@ Owned: TypeAlias = Literal["session", "thread", "message", "answer", "own", "all
 theirs. `own`: the handler keeps to what is theirs, as lists and chats do. `all`: it shows nothing that is anybody's.
 A route that says none of these is not for bound callers."""
 
-_NOT_FOR_USERS: Final = "this route is not for a user's token: it shows or changes what is others'; use a key"
+_NOT_FOR_USERS: Final = "this route is not for a user's token: it shows or changes what is others'; let your backend ask, with its key"
+
+
+def authorization_of(request: web.Request) -> str | None:
+    """The header; several are one that nobody has: which of them counts is not to depend on who reads them."""
+    given = request.headers.getall("Authorization", ())
+    if len(given) == 1:
+        return given[0]
+    return ", ".join(given) if given else None
 
 
 def caller_of(request: web.Request) -> Caller:
@@ -48,7 +56,9 @@ def user_of(caller: Caller, given: str | None, *, path: str = "user") -> str | N
     if caller.user is None:
         return given
     if given is not None and clean(given) != clean(caller.user):
-        raise Forbidden(f"`{path}` is not the user that this token is for; leave it out, or use a key")
+        raise Forbidden(
+            f"`{path}` is not the user that this token is for; leave it out, or let your backend ask, with its key"
+        )
     return caller.user
 
 

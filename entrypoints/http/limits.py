@@ -24,6 +24,8 @@ from entrypoints.http.response_headers import RATE_HEADERS
 from entrypoints.http.state import CALLER, REQUEST_ID, STATE
 from entrypoints.settings import Settings
 
+COUNTED: Final = web.RequestKey("counted", bool)
+"""Set once a chat's limits were asked."""
 _BYTES_PER_TOKEN: Final = 4
 _ANSWER_TOKENS: Final = 1_024
 """What an answer is taken to have where nobody has said how long it may be."""
@@ -60,6 +62,7 @@ async def chat_allowance(
         RateLimited: as `allow_chat`.
     """
     application = request.app[STATE].application
+    request[COUNTED] = True
     demands = _demands(request, caller, user, application.settings)
     if not demands:
         return None
@@ -84,6 +87,17 @@ async def allow_request(request: web.Request, limits: RateLimits) -> None:
     allowance.end()
 
 
+async def allow_failed_chat(request: web.Request, limits: RateLimits) -> None:
+    """Counts what was to be a chat and never came so far, as `allow_request` does: a body that can't be read, say.
+
+    Raises:
+        RateLimited: too many came from there.
+    """
+    if limits.requests_per_minute is not None and COUNTED not in request:
+        request[COUNTED] = True
+        await allow_request(request, limits)
+
+
 def key_limits(caller: Caller, settings: Settings) -> RateLimits:
     """Of the caller's key: its own, and those of the configuration where it has none."""
     key = caller.key
@@ -93,8 +107,11 @@ def key_limits(caller: Caller, settings: Settings) -> RateLimits:
 def rate_limits_json(caller: Caller, settings: Settings) -> dict[str, JSONValue]:
     """What a chat of the caller's is counted against."""
     limits = settings.limits
+    is_shown = (
+        caller.key is not None and caller.user is None
+    )  # its users share it, and are not told of one another
     return {
-        "key": None if caller.key is None else _limits_json(key_limits(caller, settings)),
+        "key": _limits_json(key_limits(caller, settings)) if is_shown else None,
         "user": _limits_json(limits.user),
         "address": _limits_json(limits.address),
     }

@@ -177,7 +177,7 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
     "RateLimits": record(
         "Whose limits a chat is counted against: each of them.",
         {
-            "key": ref_or_null("RateLimit", "Of the caller's key; null without one."),
+            "key": ref_or_null("RateLimit", "Of the caller's key; null without one, and for a user's token."),
             "user": ref("RateLimit", "Of each end user that requests name."),
             "address": ref("RateLimit", "Of each client address; its requests count whatever they ask for."),
         },
@@ -213,7 +213,9 @@ CONFIG_SCHEMAS: Final[Mapping[str, JSONObject]] = {
     "ThreadPolicy": record(
         "How threads are kept, and their chats are put in order.",
         {
-            "summary_model": text("The model that summarises where `memory` is `summary`."),
+            "summary_model": nullable(
+                "string", "The model that summarises where `memory` is `summary`; null for a user's token."
+            ),
             "when_busy": choice(
                 ("queue", "reject"), "What a second chat of a thread gets meanwhile: its turn, or a 409."
             ),

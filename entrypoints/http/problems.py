@@ -26,9 +26,9 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "no_capable_model": ProblemType(400, "No model can do what the request needs"),
     "idempotency_unsupported": ProblemType(400, "The route keeps no idempotency keys"),
     "malformed_request": ProblemType(400, "The HTTP request is malformed"),
-    "unauthenticated": ProblemType(401, "A valid key is needed"),
+    "unauthenticated": ProblemType(401, "A valid key or token is needed"),
     "budget_exceeded": ProblemType(402, "The budget is used up"),
-    "forbidden": ProblemType(403, "The key may not do this"),
+    "forbidden": ProblemType(403, "The key or token may not do this"),
     "not_found": ProblemType(404, "Not found"),
     "model_not_found": ProblemType(404, "There is no such model"),
     "method_not_allowed": ProblemType(405, "The method is not allowed here"),
@@ -149,6 +149,19 @@ def shutting_down() -> HTTPFault:
         retry_after_s=1.0,
         close=True,
     )
+
+
+def cut_short() -> HTTPFault:
+    """For an answer that had begun when the drain was over."""
+    return HTTPFault(
+        "shutting_down",
+        "this server is stopping, so the answer ends here; what was said of it is stored and paid for, and sending "
+        "the request again, to another server, makes and charges another one",
+        retryable=True,
+        retry_after_s=1.0,
+        close=True,
+    )
+
 
 
 def idempotency_unsupported() -> HTTPFault:

@@ -78,7 +78,10 @@ async def explain(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     command = await _command(request, state, takes_key=False)
     if not may(state.application, command.caller, "explain"):
-        raise Forbidden("this key may not see how a prompt is composed; allow `explain` for it in `auth`")
+        setting = "auth.keys_may" if command.caller.user is None else "auth.users_may"
+        raise Forbidden(
+            f"how a prompt is composed is not for this caller to see; allow `explain` in `{setting}`"
+        )
     await demand_chat(request, command)
     explanation = await state.application.explain_chat.execute(command)
     return web.Response(body=to_json(explanation_json(explanation)), content_type=_JSON)

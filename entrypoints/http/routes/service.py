@@ -111,7 +111,7 @@ def config_json(
             "on_disconnect": "finish",
         },
         "threads": {
-            "summary_model": chat.summary_model or chat.primary,
+            "summary_model": (chat.summary_model or chat.primary) if caller.user is None else None,
             "when_busy": threads.when_busy,
             "max_queued": threads.max_queued,
             "max_wait_s": threads.max_wait_s,
@@ -146,7 +146,7 @@ def config_json(
             "idempotency": True,
             "feedback": True,
             "usage": True,
-            "authentication": False,
+            "authentication": application.key_ring.needs_keys,
         },
         "warnings": []
         if caller.user is not None  # they are the operator's to mend

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import pytest
 import sqlalchemy as sa
+from multidict import CIMultiDict
 
 from adapters.persistence.engine import Database
 from adapters.persistence.tables import METADATA
@@ -105,6 +106,7 @@ async def test_every_failure_has_one_body(guarded: Guarded) -> None:
             for each in (new_secret(), "x", revoked, expired, hash_of(guarded.secret), "eyJ.eyJ.AAAA")
         ],
     ]
+    invalid = 'Bearer error="invalid_token"'
     seen = []
     for path, headers in sent:
         async with guarded.server.client.get(path, headers=headers) as response:
@@ -112,8 +114,22 @@ async def test_every_failure_has_one_body(guarded: Guarded) -> None:
             del body["request_id"]
             seen.append((response.status, response.headers["WWW-Authenticate"], body))
 
-    assert all(each == seen[0] for each in seen)
-    assert (401, "Bearer", "unauthenticated") == (*seen[0][:2], seen[0][2]["code"])
+    assert all((each[0], each[2]) == (seen[0][0], seen[0][2]) for each in seen)
+    assert (401, "unauthenticated") == (seen[0][0], seen[0][2]["code"])
+    challenges = [invalid if "Authorization" in headers else "Bearer" for _, headers in sent]
+    assert challenges == [challenge for _, challenge, _ in seen]
+
+
+@pytest.mark.parametrize("second", ["", "x", "{secret}"])
+async def test_two_credentials_are_none(guarded: Guarded, second: str) -> None:
+    """Whichever comes first, and though both are the same."""
+    one, two = guarded.secret, second.format(secret=guarded.secret)
+    assert await guarded.status("GET", "/config", bearer(one)) == 200
+    for first, other in ((one, two), (two, one)):
+        headers = CIMultiDict([("Authorization", f"Bearer {first}"), ("Authorization", f"Bearer {other}")])
+        async with guarded.server.client.get("/config", headers=headers) as response:
+            assert (await response.json())["code"] == "unauthenticated"
+        assert response.status == 401
 
 
 async def test_openai_clients_get_an_error_of_their_own(guarded: Guarded) -> None:
@@ -192,8 +208,15 @@ async def test_token_opens_what_is_its_users(guarded: Guarded) -> None:
     assert abs((ends_at - datetime.datetime.now(datetime.UTC)).total_seconds() - 60) < 10
     token = bearer(made["token"])
     assert await guarded.status("GET", "/config", token) == 200
-    assert await guarded.status("GET", "/usage", token) == 403
     assert await guarded.status("POST", "/tokens", token, json={"user": "u2"}) == 403
+    for path, said in (
+        ("/usage", "a user's token can't have the scope `usage`; let your backend do this with its key"),
+        ("/threads", "this user's token lacks the scope `threads`; ask your backend for one that has it"),
+    ):
+        async with client.get(path, headers=token) as refused:
+            problem = await refused.json()
+        assert (refused.status, problem["detail"]) == (403, said)
+        assert problem["title"] == "The key or token may not do this"
     async with client.post("/chat", json={"prompt": "Hello"}, headers=token) as response:
         assert response.status == 200
     bad = {"user": " ", "ttl_s": 3601, "scopes": ["usage"], "models": [], "tenant": "acme"}

@@ -1,6 +1,7 @@
 """Limits of keys, users and addresses, as a caller meets them."""
 
 import asyncio
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -120,6 +121,31 @@ async def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> 
     assert [(each.tenant, each.key_id, each.subject, each.limit) for each in refused] == [
         ("acme", "web", "key", "requests")
     ] * 3
+
+
+async def test_chats_that_cannot_be_read_count_for_their_address(tmp_path: Path) -> None:
+    """Once each, and are told of what is left: nobody floods with nonsense for nothing."""
+    folder = _config(tmp_path, "limits: {address: {rpm: 7}}\n")
+    nonsense: list[tuple[str, Any, int]] = [
+        ("/chat", {}, 400),
+        ("/chat", [1], 400),
+        ("/v1/chat/completions", {"messages": []}, 400),
+        ("/ui/chat", {"id": 1}, 400),
+        (f"/messages/{uuid.uuid4()}/regenerate", {"model": 1}, 400),
+        ("/chat", {"prompt": "hi", "model": "nobody:none"}, 400),
+        ("/chat", {"prompt": "hi"}, 200),
+    ]
+    async with serving(folder, change=RING.instead) as server:
+        for number, (path, body, expected) in enumerate(nonsense, 1):
+            status, told, _ = await _send(server, path, body)
+            assert status == expected, path
+            assert int(told["x-ratelimit-remaining-requests"]) in (7 - number, 8 - number)
+        status, told, problem = await _send(server, "/chat", {"nonsense": 1})
+        assert (status, problem["code"]) == (429, "rate_limited")
+        assert "retry-after" in told
+        refused = [event for event in server.telemetry.events if isinstance(event, RateRefused)]
+
+    assert ["address"] == [each.subject for each in refused]
 
 
 async def test_openais_sdk_waits_as_long_as_it_is_told(tmp_path: Path) -> None:

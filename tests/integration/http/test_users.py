@@ -312,11 +312,12 @@ async def test_a_key_asks_the_models_it_may() -> None:
 
 
 async def test_a_browser_is_not_told_what_the_operator_has_to_mend() -> None:
-    """Nor which prompts there are."""
+    """Nor which prompts there are, nor what its key may ask for beside it."""
     async with server_of() as server:
         config = (await send(server, "GET", "/config", headers=ADA)).body
 
     assert ([], [], None) == (config["warnings"], config["prompts"], config["defaults"]["system_prompt"])
+    assert (None, None) == (config["rate_limits"]["key"], config["threads"]["summary_model"])
 
 
 async def test_row_1_keys_of_tenants_and_tokens_of_users(tmp_path: Path) -> None:
