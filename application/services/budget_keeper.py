@@ -19,10 +19,12 @@ from domain.limits.budget import period_start
 
 LEASE_S: Final = 15.0
 """How long what a killed process held is nobody's. Longer than a chat waits for a lost database to store it."""
-BEAT_S: Final = 0.5
+BEAT_S: Final = 0.25
 """How often it is looked at what has changed."""
-IDLE_S: Final = 1.0
+IDLE_S: Final = 0.25
 """After which what is spare is given back."""
+SCARCE_S: Final = 0.05
+"""The same, where others have little left beside it."""
 FORGET_S: Final = 10.0
 POLL_S: Final = 0.05
 """Between two looks at the database while a chat waits for money of others."""
@@ -30,7 +32,7 @@ CHUNK: Final = 16
 """Calls that are paid from one exchange, where there is plenty."""
 LOW: Final = 4
 """Calls before the next exchange is sent ahead of need."""
-SWEEP_S: Final = 60.0
+SWEEP_S: Final = 30.0
 MOST_AT_ONCE: Final = 500
 """Counters of one exchange."""
 CLOSE_S: Final = 2.0
@@ -74,7 +76,7 @@ class _Waiter:
 class BudgetKeeper:
     """Owns the one task that speaks with the ledger; what all chats of the process want goes there together.
 
-    Without any budget it does nothing.
+    Without any budget it only sweeps what processes have left behind that were killed.
     """
 
     _ledger: BudgetLedger
@@ -83,6 +85,7 @@ class BudgetKeeper:
     _lease_s: float = LEASE_S
     _beat_s: float = BEAT_S
     _idle_s: float = IDLE_S
+    _sweep_s: float = SWEEP_S
     _holder: str = attrs.field(init=False)
     _counters: dict[CounterKey, LocalCounter] = attrs.field(factory=dict, init=False)
     """Of the periods that are now."""
@@ -98,13 +101,16 @@ class BudgetKeeper:
     _serving: bool = attrs.field(default=False, init=False)
     _is_closing: bool = attrs.field(default=False, init=False)
     _task: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
-    _swept: float = attrs.field(default=0.0, init=False)
+    _look_at: float = attrs.field(default=0.0, init=False)
+    """When it is looked next at what has changed."""
+    _sweep_at: float = attrs.field(default=0.0, init=False)
 
     @_holder.default
     def _new_holder(self) -> str:
         return self._ids.new()
 
     def start(self) -> None:
+        self._sweep_at = self._clock.monotonic() + self._sweep_s
         self._task = asyncio.create_task(self._work(), name="lor3-budgets")
 
     async def aclose(self) -> None:
@@ -183,7 +189,7 @@ class BudgetKeeper:
             counter.usual_usd = amount_usd
             if (
                 counter.free_usd < LOW * amount_usd
-                and counter.left_usd > amount_usd
+                and counter.left_usd > LOW * amount_usd
                 and now - counter.asked > POLL_S
             ):
                 counter.asked = now
@@ -262,10 +268,14 @@ class BudgetKeeper:
     def give_back(self, counters: Sequence[LocalCounter], amount_usd: Decimal) -> None:
         for counter in counters:
             counter.give_back(amount_usd)
-        self.changed()
+        self.changed(counters)
 
-    def changed(self) -> None:
-        """Something came free, or has to be told to the database in a while."""
+    def changed(self, counters: Sequence[LocalCounter] = ()) -> None:
+        """Something came free in these, or has to be told to the database in a while."""
+        for counter in counters:
+            if counter.is_scarce:
+                self._look_soon()
+                break
         if self._waiters and not self._serving:
             self._serving = True
             asyncio.get_running_loop().call_soon(self._serve)
@@ -322,22 +332,27 @@ class BudgetKeeper:
             return True
         return False
 
+    def _look_soon(self) -> None:
+        soon = self._clock.monotonic() + SCARCE_S
+        if soon < self._look_at:
+            self._look_at = soon
+            self._wake.set()
+
     async def _work(self) -> None:
-        beat = 0.0
         while not self._is_closing:
             try:
-                async with asyncio.timeout(self._pause_s(beat)):
+                async with asyncio.timeout(self._pause_s()):
                     await self._wake.wait()
             except TimeoutError:
                 pass
             self._wake.clear()
             now = self._clock.monotonic()
-            if now >= beat and (self._counters or self._past):
-                beat = now + self._beat_s
+            if now >= self._look_at and (self._counters or self._past):
+                self._look_at = now + self._beat_s
                 self._look(now)
             await self._exchange()
-            if self._counters and now - self._swept > SWEEP_S:
-                self._swept = now
+            if now >= self._sweep_at:
+                self._sweep_at = now + self._sweep_s
                 await self._sweep()
         for counter in (*self._counters.values(), *self._past):
             counter.used = 0.0
@@ -345,12 +360,15 @@ class BudgetKeeper:
                 self._due.add(counter)
         await self._exchange()
 
-    def _pause_s(self, beat: float) -> float | None:
+    def _pause_s(self) -> float:
         if self._due:
             return 0.0
         if self._waiters:
             return POLL_S
-        return max(0.0, beat - self._clock.monotonic()) if self._counters or self._past else None
+        until = self._sweep_at
+        if self._counters or self._past:
+            until = min(until, self._look_at)
+        return max(0.0, until - self._clock.monotonic())
 
     def _look(self, now: float) -> None:
         """Finds what the database has to be told, and forgets what nobody needs."""
@@ -359,13 +377,15 @@ class BudgetKeeper:
             if self._is_done(counter, now):
                 del self._counters[counter.key]
         for counter in (*self._counters.values(), *self._past):
-            is_idle = now - counter.used >= self._idle_s
             if (
                 counter.is_changed
                 or (counter.held_usd and now >= counter.lease_ends - self._lease_s * 2 / 3)
-                or (is_idle and counter.free_usd > 0)
+                or (counter.free_usd > 0 and self._is_idle(counter, now))
             ):
                 self._due.add(counter)
+
+    def _is_idle(self, counter: LocalCounter, now: float) -> bool:
+        return now - counter.used >= (min(SCARCE_S, self._idle_s) if counter.is_scarce else self._idle_s)
 
     def _is_done(self, counter: LocalCounter, now: float) -> bool:
         return not (
@@ -418,7 +438,7 @@ class BudgetKeeper:
             counter.asked = now
             free = max(NOTHING, counter.free_usd)
             need = needs.get(counter)
-            is_idle = self._is_closing or now - counter.used >= self._idle_s or counter in self._past
+            is_idle = self._is_closing or self._is_idle(counter, now) or counter in self._past
             if need is None and (is_idle or counter in waited_for):
                 # Idle, or of no use to those who wait here: others may have it.
                 requests.append(
@@ -450,6 +470,8 @@ class BudgetKeeper:
         done = self._clock.monotonic()
         for counter, sent, state in zip(counters, requests, states, strict=True):
             counter.answer(sent, state, number=number, sent_at=now, now=done, lease_s=self._lease_s)
+            if counter.is_scarce:
+                self._look_soon()
 
     def _fail(self, counters: list[LocalCounter], error: StorageUnavailable) -> None:
         failed = set(counters)

@@ -273,7 +273,7 @@ class BudgetPurse:
 
     def _empty(self) -> None:
         self._taken = self._last = self._unused = NOTHING
-        self._keeper.changed()
+        self._keeper.changed(self._hard)
         self._mind_soft(warn=False)
 
     def _amount(self, cost_usd: Decimal | None) -> Decimal:

@@ -76,6 +76,12 @@ class LocalCounter:
             return NOTHING
         return self.limit_usd - self.spent_usd - self.others_usd - self.held_usd
 
+    @property
+    def is_scarce(self) -> bool:
+        """Whether so much is spare here that others have little."""
+        free = self.free_usd
+        return free > 0 and 2 * free > self.left_usd and self.limit_usd is not None
+
     def is_over(self, now: float) -> bool:
         return self.resets is not None and now >= self.resets
 

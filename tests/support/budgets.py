@@ -85,6 +85,9 @@ async def process(
     rules: BudgetRules,
     prices: PriceBook = PRICES,
     lease_s: float = 15.0,
+    beat_s: float = 0.02,
+    idle_s: float = 0.05,
+    sweep_s: float = 30.0,
 ) -> AsyncIterator[Process]:
     telemetry = RecordingTelemetry()
     ledger = (store or InMemoryStore()).budgets
@@ -93,8 +96,9 @@ async def process(
         clock=SystemClock(),
         ids=UUID7Generator(),
         lease_s=lease_s,
-        beat_s=0.02,
-        idle_s=0.05,
+        beat_s=beat_s,
+        idle_s=idle_s,
+        sweep_s=sweep_s,
     )
     keeper.start()
     try:

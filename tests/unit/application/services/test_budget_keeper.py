@@ -135,6 +135,33 @@ async def test_money_of_another_process_is_waited_for(store: InMemoryStore) -> N
         assert spent(store) == 85
 
 
+async def test_last_money_is_not_kept_idle(store: InMemoryStore) -> None:
+    """Where others have little beside it, what is spare is given back at once, not at the next look."""
+    rules = attrs.evolve(QUICK, wait_s=5.0)
+    async with (
+        process(store, rules=rules, beat_s=60.0, idle_s=60.0) as one,
+        process(store, rules=rules) as two,
+        asyncio.timeout(20),
+    ):
+        pay(store, await one.covered(60), 10)
+        pay(store, await two.covered(85), 85)
+
+    assert spent(store) == 95
+
+
+async def test_what_killed_processes_held_is_swept_by_an_idle_one(store: InMemoryStore) -> None:
+    """The server has no need of chats for that."""
+    async with AsyncExitStack() as stack:
+        killed = await stack.enter_async_context(process(store, rules=QUICK, lease_s=0.05))
+        await killed.covered(90)
+        assert killed.keeper._task is not None
+        killed.keeper._task.cancel()
+        async with process(store, rules=QUICK, sweep_s=0.1):
+            await until(store, 0)
+            assert store.shelves.spent_usd == {}
+        killed.keeper._task = None
+
+
 async def test_unasked_answer_is_shortened_to_what_is_left(store: InMemoryStore, one: Process) -> None:
     """With a warning; where not even 16 tokens fit it is refused."""
     pay(store, await one.covered(70), 70)
