@@ -134,8 +134,9 @@ class ChatRequest:
         )
 
 
-# What a provider adapter yields, each in a batch with what came at once, in order: AnswerStarted?, (TextDelta | ToolCallDelta)*, UsageReported*,
-# AnswerFinished. An iterator that ends without AnswerFinished is a truncated answer.
+# What a provider adapter yields, each in a batch with what came at once, in order: AnswerStarted?, UsageReported*,
+# (TextDelta | ToolCallDelta)*, UsageReported*, AnswerFinished. Usage before content is what is known of the prompt: it
+# is what is left of an answer that is cut. An iterator that ends without AnswerFinished is a truncated answer.
 
 
 @attrs.frozen(kw_only=True)

@@ -12,7 +12,7 @@ from application.ports.chat_provider import Timeouts
 from tests.faults.conftest import StartGateway
 from tests.support.fault_upstream.server import FaultUpstream
 from tests.support.fault_upstream.streams import CUT_TEXT
-from tests.support.fault_upstream.wire import HEALTHY_TEXT, Wire
+from tests.support.fault_upstream.wire import HEALTHY_TEXT, INPUT_TOKENS, Wire
 from tests.support.gateway import HEALTHY_COST, PROMPT
 
 WIRES = pytest.mark.parametrize("wire", ["openai", "anthropic"])
@@ -68,6 +68,8 @@ async def test_rows_36_to_41_cut_stream_is_never_a_success(
         alone = await gate.chat(model, stream=True)
         gate.assert_cut(alone, status, code, text=CUT_TEXT, models=[model])
         assert alone.names == ["start", "delta", "error"]
+        if wire == "anthropic":  # it tells the prompt's tokens before the text
+            assert gate.rows("messages")[-1]["input_tokens"] == INPUT_TOKENS
         assert after_s * 0.9 <= alone.elapsed_s < after_s + 5.0
     assert len(upstream.seen(name)) == 2
     (asked,) = upstream.seen("ok-fallback")

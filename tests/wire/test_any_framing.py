@@ -106,7 +106,9 @@ def decoded(codec: Codec, blocks: Iterable[bytes]) -> tuple[str, list[ProviderEv
         event for block in blocks for data in parser.feed(block) for event in decoder.feed(data)
     ] + decoder.end()
     text = "".join(event.text for event in events if isinstance(event, TextDelta))
-    return text, [event for event in events if isinstance(event, UsageReported | AnswerFinished)]
+    # Anthropic tells the prompt's tokens before the text already.
+    counted = [event for event in events if isinstance(event, UsageReported | AnswerFinished)]
+    return text, [*counted[-2:]]
 
 
 ENDING = [UsageReported(input_tokens=9, output_tokens=3), AnswerFinished(reason="stop")]

@@ -20,6 +20,7 @@ from application.services.transcript import Transcript
 from domain.chat import ChatRequest, ProviderEvent
 from domain.message import Message
 from domain.model import ModelRef, ModelSpec
+from domain.usage import Usage
 from entrypoints.resources import resource
 
 DATA = Path(__file__).parents[1] / "data" / "usage"
@@ -63,6 +64,45 @@ def test_usage_costs_what_the_vendor_charges(vendor: str, case: dict[str, Any], 
     assert case["tokens"] == tokens
     assert not bill.usage.estimated
     assert bill.cost_usd == (None if case["cost_usd"] is None else Decimal(case["cost_usd"]))
+
+
+_WRITTEN: dict[str, Any] = {
+    "at": "2026-11-01T00:00:00+00:00",
+    "model": "claude-opus-5-5",
+    "stream": {
+        "start": {
+            "input_tokens": 10,
+            "cache_read_input_tokens": 3000,
+            "cache_creation_input_tokens": 2000,
+            "cache_creation": {"ephemeral_5m_input_tokens": 500, "ephemeral_1h_input_tokens": 1500},
+            "output_tokens": 1,
+        },
+        "delta": {"output_tokens": 7},
+    },
+}
+
+
+def test_a_cut_stream_keeps_what_was_told_of_its_prompt() -> None:
+    """Only the answer is counted by lor3, whose one word is one token here: the reader of a connection that broke,
+    or that its caller left, never asks for the end of the stream."""
+    bill = _bill("anthropic", _WRITTEN, _anthropic_streamed(_WRITTEN, cut=3))
+
+    assert bill.usage == Usage(
+        input_tokens=5010, output_tokens=1, cached_input_tokens=3000, cache_write_tokens=2000, estimated=True
+    )
+    # 10 x 4 + 3000 x 0.2 + 500 x 5 + 1500 x 8 + 1 x 20
+    assert bill.cost_usd == Decimal("0.01516")
+
+
+@pytest.mark.parametrize("delta", [None, {}, {"output_tokens": None}])
+def test_an_answer_that_is_not_counted_is_estimated(delta: Any) -> None:
+    """`output_tokens` of message_start is no count of what was not yet written."""
+    case = {**_WRITTEN, "stream": {**_WRITTEN["stream"], "delta": delta}}
+    case["stream"]["start"] = {"input_tokens": 10, "output_tokens": 9}
+
+    bill = _bill("anthropic", case, _anthropic_streamed(case))
+
+    assert bill.usage == Usage(input_tokens=10, output_tokens=1, estimated=True)
 
 
 @pytest.mark.parametrize(("vendor", "case"), CASES)
@@ -136,7 +176,7 @@ def _anthropic_whole(case: dict[str, Any]) -> list[ProviderEvent]:
     return AnthropicCodec().decode(json.dumps(answer).encode())
 
 
-def _anthropic_streamed(case: dict[str, Any]) -> list[ProviderEvent]:
+def _anthropic_streamed(case: dict[str, Any], *, cut: int = 0) -> list[ProviderEvent]:
     message = {"id": "msg_1", "type": "message", "role": "assistant", "model": case["model"], "content": []}
     frames = [
         {"type": "message_start", "message": {**message, "usage": case["stream"]["start"]}},
@@ -152,8 +192,9 @@ def _anthropic_streamed(case: dict[str, Any]) -> list[ProviderEvent]:
         {"type": "message_stop"},
     ]
     decoder = AnthropicCodec().decoder()
-    events = [event for frame in frames for event in decoder.feed(json.dumps(frame).encode())]
-    return [*events, *decoder.end()]
+    read = frames[: len(frames) - cut]
+    events = [event for frame in read for event in decoder.feed(json.dumps(frame).encode())]
+    return events if cut else [*events, *decoder.end()]
 
 
 def _tier(case: dict[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,11 @@ class AnthropicStream:
             message = event.get("message")
             if type(message) is dict:
                 self._take_usage(message.get("usage"))
-                return [_started(message)]
+                # Of the answer nothing is known yet: the wire says 1, or a few, and message_delta the count. In a
+                # stream that is cut before that, this would be all that it took.
+                self._usage.pop("output_tokens", None)
+                usage = usage_of(self._usage)
+                return [_started(message)] if usage is None else [_started(message), usage]
         elif kind == "message_delta":
             self._take_usage(event.get("usage"))
             delta = event.get("delta")

@@ -20,6 +20,8 @@ from tests.support.wire_upstream import anthropic_answer, anthropic_event, anthr
 CODEC = AnthropicCodec()
 STARTED = AnswerStarted(response_id="msg_1", model="m-1-2026")
 USED = UsageReported(input_tokens=9, output_tokens=3)
+SENT = UsageReported(input_tokens=9)
+"""What message_start tells: the prompt's tokens; its `output_tokens` is a placeholder."""
 START = anthropic_event(
     "message_start", message=anthropic_answer("", content=[], usage={"input_tokens": 9, "output_tokens": 1})
 )
@@ -174,7 +176,7 @@ def test_garbled_usage_is_not_reported(garbage: Any) -> None:
 
 def test_a_stream() -> None:
     """Pings are no content; the cumulative usage wins."""
-    assert [STARTED, TextDelta("Hell"), TextDelta("o"), USED, AnswerFinished(reason="stop")] == _stream(
+    assert [STARTED, SENT, TextDelta("Hell"), TextDelta("o"), USED, AnswerFinished(reason="stop")] == _stream(
         *anthropic_frames("Hello")
     )
 
@@ -185,13 +187,14 @@ def test_null_counts_in_a_delta_keep_what_was_reported() -> None:
         "message_delta", delta={"stop_reason": "end_turn"}, usage={"input_tokens": None, "output_tokens": 3}
     )
 
-    assert [STARTED, USED, AnswerFinished(reason="stop")] == _stream(START, delta)
+    assert [STARTED, SENT, USED, AnswerFinished(reason="stop")] == _stream(START, delta)
 
 
 def test_streamed_tool_use() -> None:
     """Arguments come in pieces; a call without any has `{}`."""
     assert [
         STARTED,
+        SENT,
         TextDelta("So:"),
         ToolCallDelta(index=0, id="t1", name="f"),
         ToolCallDelta(index=0, arguments='{"a"'),
@@ -253,14 +256,31 @@ def test_frames_that_break_the_protocol_are_skipped(frame: bytes) -> None:
     """Fault rows 42 and 45: the rest is whole, so the answer is."""
     events = _stream(START, _text_start(), _text("A"), frame, _text("A"), *STOP)
 
-    assert [STARTED, TextDelta("A"), TextDelta("A"), USED, AnswerFinished(reason="stop")] == events
+    assert [STARTED, SENT, TextDelta("A"), TextDelta("A"), USED, AnswerFinished(reason="stop")] == events
 
 
 def test_a_stream_without_a_stop_reason_is_truncated() -> None:
-    """Fault row 38; what was reported of usage is still handed on."""
+    """Fault row 38; what was reported of the prompt is still handed on, and nothing of the answer."""
     events = _stream(START, _text_start(), _text("A"))
 
-    assert [STARTED, TextDelta("A"), UsageReported(input_tokens=9, output_tokens=1)] == events
+    assert [STARTED, SENT, TextDelta("A"), SENT] == events
+
+
+@pytest.mark.parametrize("usage", [{}, {"usage": None}, {"usage": {}}, {"usage": {"output_tokens": None}}])
+def test_the_count_of_message_start_is_no_count_of_the_answer(usage: dict[str, Any]) -> None:
+    """A stream whose end has no usage leaves the answer's tokens unknown, and those of the prompt exact."""
+    started = anthropic_event(
+        "message_start",
+        message=anthropic_answer(
+            "", content=[], usage={"input_tokens": 9, "cache_read_input_tokens": 90, "output_tokens": 1}
+        ),
+    )
+    sent = UsageReported(input_tokens=99, cached_input_tokens=90)
+    end = anthropic_event("message_delta", delta={"stop_reason": "end_turn"}, **usage)
+
+    events = _stream(started, _text_start(), _text("A"), end, STOP[1])
+
+    assert [STARTED, sent, TextDelta("A"), sent, AnswerFinished(reason="stop")] == events
 
 
 def test_a_stop_reason_without_message_stop_is_whole() -> None:
