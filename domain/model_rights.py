@@ -43,6 +43,23 @@ class ModelRights:
         refs, patterns = found
         return ref in refs or (bool(patterns) and _any_matches(patterns, str(ref)))
 
+    def means_something(self, text: str) -> bool:
+        """Whether an entry of `models` can allow a model of the configured providers.
+
+        What a provider has beyond the listed models is not known, so every name of its is one; of a pattern one of its
+        listed models is expected, where it has any.
+        """
+        if "*" not in text:
+            return bool(self._resolve((text,))[0])
+        pieces = self._pattern(text)
+        providers = self._catalogue.providers
+        listed = [ref for ref in self._catalogue.specs if ref.provider in providers]
+        unlisted = providers - {ref.provider for ref in listed}
+        provider, colon, _ = pieces[0].partition(":")
+        if colon:
+            return provider in unlisted or _any_matches_of(pieces, listed)
+        return bool(unlisted) or _any_matches_of(pieces, listed)
+
     def _resolve(self, models: tuple[str, ...]) -> tuple[frozenset[ModelRef], tuple[Pieces, ...]]:
         refs: set[ModelRef] = set()
         patterns: list[Pieces] = []
@@ -65,6 +82,10 @@ class ModelRights:
 
 def _any_matches(patterns: tuple[Pieces, ...], name: str) -> bool:
     return any(matches(pieces, name) for pieces in patterns)
+
+
+def _any_matches_of(pieces: Pieces, refs: list[ModelRef]) -> bool:
+    return any(matches(pieces, str(ref)) for ref in refs)
 
 
 def told(models: tuple[str, ...]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @attrs.frozen(kw_only=True)
 class KeyAdministration:
     keys: "KeyStore"
+    settings: "Settings"
     _ids: "IdGenerator"
     _signer: "TokenSigner"
 
@@ -54,6 +55,6 @@ async def administering_keys(settings: "Settings", *, creating: bool) -> "AsyncI
         is_file = settings.database.url.reveal().startswith("sqlite")
         if creating or not is_file or (await store.schema()).current is not None:
             await store.start()
-        yield KeyAdministration(keys=store.keys, ids=ids, signer=signer)
+        yield KeyAdministration(keys=store.keys, settings=settings, ids=ids, signer=signer)
     finally:
         await store.aclose()

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from entrypoints.cli.on_keys import on_keys, print_created
+from entrypoints.cli.on_keys import lifetime_from, on_keys, print_created
 from entrypoints.cli.options import common
-from entrypoints.cli.output import say
+from entrypoints.cli.output import say, warn
 
 if TYPE_CHECKING:
+    from application.services.key_making import CreatedKey
     from domain.access import ApiKey, Scope
+    from domain.catalogue import Catalogue
     from domain.limits.budget import Budget
+    from entrypoints.key_administration import KeyAdministration
 
 
 @click.command(
@@ -49,14 +52,14 @@ Examples:
     metavar="USD/PERIOD",
     help="As --budget, but only told of.",
 )
-@click.option("--rpm", type=click.IntRange(1, 10_000_000), metavar="N", help="Requests a minute.")
+@click.option("--rpm", type=click.IntRange(1, 1_000_000), metavar="N", help="Requests a minute.")
 @click.option(
     "--tpm",
-    type=click.IntRange(1, 10_000_000_000),
+    type=click.IntRange(1, 1_000_000_000),
     metavar="N",
     help="Tokens a minute, of prompts and answers.",
 )
-@click.option("--concurrency", type=click.IntRange(1, 1_000_000), metavar="N", help="Chats at a time.")
+@click.option("--concurrency", type=click.IntRange(1, 100_000), metavar="N", help="Chats at a time.")
 @click.option("--expires", metavar="TIME", help="When it ends by itself, such as 90d. [default: never]")
 @common
 def create(
@@ -78,7 +81,6 @@ def create(
     from domain.ids import Tenant
     from domain.limits.rate import RateLimits
     from entrypoints.cli.misuse import as_misuse
-    from entrypoints.cli.moments import duration_from
 
     with as_misuse():
         command = CreateKeyCommand(
@@ -88,9 +90,14 @@ def create(
             models=() if models is None else models_from(models),
             limits=RateLimits(requests_per_minute=rpm, tokens_per_minute=tpm, concurrency=concurrency),
             budgets=budgets_from(budgets, soft_budgets),
-            lifetime_s=None if expires is None else _lifetime(duration_from(expires, path="--expires")),
+            lifetime_s=lifetime_from(expires),
         )
-    created = on_keys(config_path, lambda keys: keys.create_key.execute(command), creating=True)
+
+    async def run(administration: "KeyAdministration") -> "tuple[CreatedKey, Catalogue]":
+        return await administration.create_key.execute(command), administration.settings.catalogue
+
+    created, catalogue = on_keys(config_path, run, creating=True)
+    warn(doubts(created.key, catalogue))
     print_created(created, as_json=as_json)
     if not as_json:
         _tell(created.key)
@@ -103,6 +110,28 @@ def _tell(key: "ApiKey") -> None:
     say(f"key `{key.name}` of tenant `{key.tenant}`: {scopes_text(key)}" + (f"; {limits}" if limits else ""))
     if sys.stdout.isatty():
         say("keep it now: it is not shown again. Send it as `Authorization: Bearer …`", dim=True)
+
+
+def doubts(key: "ApiKey", catalogue: "Catalogue") -> list[str]:
+    """What of a key can be, and is hardly what was meant."""
+    from domain.limits.budget_text import budget_text
+    from domain.model_rights import ModelRights
+
+    rights = ModelRights(catalogue)
+    found = [
+        f"`{text}` is no model of the providers that are configured here: it allows nothing until it is one"
+        for text in key.models
+        if not rights.means_something(text)
+    ]
+    hard = {budget.period: budget for budget in key.budgets if not budget.soft}
+    for soft in key.budgets:
+        above = hard.get(soft.period)
+        if soft.soft and above is not None and soft.limit_usd > above.limit_usd:
+            found.append(
+                f"the soft budget of {budget_text(soft)} is above the hard one of {budget_text(above)}, at which chats are "
+                "refused: nobody will be told of it"
+            )
+    return found
 
 
 def scopes_from(text: str) -> "frozenset[Scope]":
@@ -149,13 +178,3 @@ def budgets_from(hard: tuple[str, ...], soft: tuple[str, ...]) -> "tuple[Budget,
 
 def _listed(text: str) -> set[str]:
     return {part.strip() for part in text.split(",") if part.strip()}
-
-
-def _lifetime(seconds: float) -> float:
-    from entrypoints.cli.misuse import misused
-
-    if seconds <= 0:
-        raise misused(
-            "--expires", "a key that ends at once opens nothing; leave --expires out for one that stays"
-        )
-    return seconds

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from entrypoints.cli.on_keys import existing_key, of_tenant, on_keys, print_created
+from entrypoints.cli.on_keys import existing_key, lifetime_from, of_tenant, on_keys, print_created
 from entrypoints.cli.options import common
 from entrypoints.cli.output import say
 
@@ -51,16 +51,14 @@ def rotate(
     from entrypoints.prompt_rendering import time_text
 
     overlap_s = duration_from(overlap, path="--overlap")
-    lifetime_s = None if expires is None else duration_from(expires, path="--expires")
+    lifetime_s = lifetime_from(expires)
 
     async def run(administration: "KeyAdministration") -> "RotatedKey":
         from application.use_cases.rotate_key import RotateKeyCommand
 
         old = await existing_key(administration, name, tenant)
         return await administration.rotate_key.execute(
-            RotateKeyCommand(
-                name=old.id, tenant=old.tenant, overlap_s=overlap_s, lifetime_s=lifetime_s or None
-            )
+            RotateKeyCommand(name=old.id, tenant=old.tenant, overlap_s=overlap_s, lifetime_s=lifetime_s)
         )
 
     rotated = on_keys(config_path, run)

@@ -43,6 +43,7 @@ def show(name: str, tenant: str, config_path: Path | None, as_json: bool) -> Non
 
 def _rows(key: "ApiKey", now: "datetime.datetime") -> list[tuple[str, object]]:
     from entrypoints.key_rendering import budgets_text, limits_text, scopes_text, state_text
+    from entrypoints.prompt_rendering import time_text
 
     return [
         ("name", key.name),
@@ -50,6 +51,9 @@ def _rows(key: "ApiKey", now: "datetime.datetime") -> list[tuple[str, object]]:
         ("id", key.id),
         ("key", key.hint),
         ("state (UTC)", state_text(key, now=now)),
+        ("created", time_text(key.created_at)),
+        ("expires", "never" if key.expires_at is None else time_text(key.expires_at)),
+        ("revoked", "no" if key.revoked_at is None else time_text(key.revoked_at)),
         ("scopes", scopes_text(key)),
         ("models", ", ".join(key.models) or "all"),
         ("limits", limits_text(key) or "none"),

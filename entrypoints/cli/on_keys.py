@@ -80,6 +80,23 @@ async def existing_key(administration: "KeyAdministration", name: str, tenant: s
     raise NotFound(f"there is no key `{name}`; `lor3 key list --all` shows those there are, and were")
 
 
+def lifetime_from(text: str | None) -> float | None:
+    """`--expires`, in seconds; None where it was left out.
+
+    Raises:
+        Misused: it is no length of time, or none at all.
+    """
+    from entrypoints.cli.misuse import misused
+    from entrypoints.cli.moments import duration_from
+
+    if text is None:
+        return None
+    seconds = duration_from(text, path="--expires")
+    if seconds <= 0:
+        raise misused("--expires", "a key that ends at once opens nothing; leave --expires out")
+    return seconds
+
+
 def print_created(created: "CreatedKey", *, as_json: bool, more: "dict[str, Any] | None" = None) -> None:
     """The key itself on stdout: its one time."""
     from entrypoints.cli.output import print_json

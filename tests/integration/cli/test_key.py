@@ -56,6 +56,41 @@ def test_key_as_json_has_the_key_once(lor3: Run) -> None:
     assert (made["tenant"], made["models"], made["budgets"]) == ("default", [], [])
 
 
+def test_key_that_is_hardly_meant_is_made_and_doubted(lor3: Run) -> None:
+    """Models of nobody, and a soft budget that no chat comes to; on stderr, for scripts too."""
+    made = lor3(
+        "key", "create", "--name", "a", "--models", "demo:*,opnai:gpt-5,openia:*", "--budget", "5/day", "--budget",
+        "90/month", "--soft-budget", "6/day", "--soft-budget", "80/month",
+    )  # fmt: skip
+    doubted = [line for line in made.err.splitlines() if line.startswith("warning: ")]
+
+    assert (made.code, is_key(made.out.strip())) == (0, True)
+    assert len(doubted) == 3
+    assert all(any(part in line for line in doubted) for part in ("`opnai:gpt-5`", "`openia:*`", "6/day"))
+    assert "warning" not in lor3("key", "create", "--name", "b", "--models", "demo:demo,demo:d*,*").err
+
+
+def test_key_shows_its_times(lor3: Run) -> None:
+    """When it was made, and when it ends or ended."""
+    lor3("key", "create", "--name", "web", "--expires", "90d")
+    lor3("key", "create", "--name", "old")
+    old_id = lor3("key", "show", "old", "--json").json["id"]
+    lor3("key", "revoke", "old")
+    web, old = ({row[0]: row[1] for row in lor3("key", "show", name).rows} for name in ("web", old_id))
+
+    assert (web["revoked"], old["expires"]) == ("no", "never")
+    assert all(moment.endswith("Z") for moment in (web["created"], web["expires"], old["revoked"]))
+
+
+def test_new_key_of_no_lifetime_is_refused(lor3: Run) -> None:
+    """By `rotate` as by `create`; the old one stays."""
+    lor3("key", "create", "--name", "web")
+    done = lor3("key", "rotate", "web", "--expires", "0")
+
+    assert (done.code, "--expires" in done.err) == (2, True)
+    assert len(lor3("key", "list").rows) == 1
+
+
 def test_rotated_key_overlaps_and_both_go_by_name(lor3: Run) -> None:
     """The new one has the name and the account; revoking the name ends both, an id one alone."""
     first = lor3("key", "create", "--name", "web", "--budget", "1/day", "--json").json
@@ -108,8 +143,13 @@ def test_name_is_one_keys_of_its_tenant(lor3: Run) -> None:
         (("--name", "a", "--budget", "1/year"), "day, month, total"),
         (("--name", "a", "--budget", "1/day", "--budget", "2/day"), "one budget of a kind"),
         (("--name", "a", "--soft-budget", "NaN/day"), "--soft-budget"),
+        (("--name", "a", "--models", ",".join(f"m{n}" for n in range(65))), "--models"),
+        (("--name", "a", "--models", "m" * 257), "--models"),
         (("--name", "a", "--rpm", "0"), "--rpm"),
-        (("--name", "a", "--expires", "soon"), "90m, 24h, 30d or 4w"),
+        (("--name", "a", "--rpm", "1000001"), "--rpm"),
+        (("--name", "a", "--tpm", "1000000001"), "--tpm"),
+        (("--name", "a", "--concurrency", "100001"), "--concurrency"),
+        (("--name", "a", "--expires", "soon"), "such as 90m, 24h"),
         (("--name", "a", "--expires", "0"), "--expires"),
         (("--name", "a", "--expires", "999999w"), "--expires"),
         ((), "--name"),

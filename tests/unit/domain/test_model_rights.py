@@ -65,3 +65,25 @@ def test_names_aliases_and_patterns_allow_what_they_mean(
 def test_a_replacement_is_allowed_only_where_it_is_served() -> None:
     """Else the retired model is asked itself."""
     assert not rights(reroute_retired=False).allows(("openai:gpt-4",), NEW)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("openai:gpt-5.2", True),
+        ("openai:of-its-own", True),
+        ("fast", True),
+        ("opnai:gpt-5.2", False),
+        ("nothing", False),
+        ("*", True),
+        ("openai:*", True),
+        ("claude:*", True),
+        ("openai:gpt-7*", False),
+        ("opnai:*", False),
+        ("*mini", True),
+        ("*maxi", False),
+    ],
+)
+def test_an_entry_that_can_allow_nothing_is_known(text: str, expected: bool) -> None:
+    """By the providers that are configured and the models that are listed."""
+    assert expected == rights().means_something(text)
