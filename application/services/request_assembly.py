@@ -215,15 +215,16 @@ class RequestAssembly:
             Forbidden: it named one, or none is left.
         """
         models = command.caller.models
+        whose = "key" if command.caller.user is None else "token"
         named = 0 if command.model is None else 1
         asked = specs[:named] if command.fallbacks is None else specs[:named] + specs[1:]
         for spec in asked:
             if not self.rights.allows(models, spec.ref):
-                raise Forbidden(f"this key may not use the model `{spec.ref}`; it may use: {told(models)}")
+                raise Forbidden(f"this {whose} may not use the model `{spec.ref}`; it may use: {told(models)}")
         forbidden = frozenset([spec.ref for spec in specs if not self.rights.allows(models, spec.ref)])
         if all(spec.ref in forbidden for spec in specs):
             raise Forbidden(
-                f"this key may use none of the configured models; name one in `model` that it may: {told(models)}"
+                f"this {whose} may use none of the configured models; name one in `model` that it may: {told(models)}"
             )
         return forbidden
 

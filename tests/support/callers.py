@@ -16,6 +16,10 @@ class CallersByName:
         self._anybody = anybody
         self._named = named
 
+    @property
+    def needs_keys(self) -> bool:
+        return self._anybody is None
+
     def recall(self, authorization: str | None) -> Caller | None:
         if authorization is None:
             return self._anybody
