@@ -2,11 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from entrypoints.settings import Settings
+if TYPE_CHECKING:
+    from entrypoints.settings import Settings
+
+WARNING: Final = "configuration warning"
+"""The event under which a log tells of warnings; each has its `message`."""
 
 
-def log_file_warnings(settings: Settings) -> tuple[str, ...]:
+def log_file_warnings(settings: "Settings") -> tuple[str, ...]:
     """What keeps lor3 from writing `log.file`, and what to do. Looks at the disk and changes nothing there."""
     if settings.log.file is None:
         return ()

@@ -11,7 +11,7 @@ import attrs
 from application.ports.telemetry import Telemetry
 from domain.errors import ConfigurationError, Fault
 from domain.telemetry import ConfigReloaded
-from entrypoints.log_file import log_file_warnings
+from entrypoints.log_file import WARNING, log_file_warnings
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.reload_refusals import demand_file, demand_sense
 from entrypoints.settings import Settings
@@ -37,7 +37,6 @@ LOCKED: Final = (
 
 NOT_TAKEN: Final = "configuration not taken, the old one stays"
 """The event of each fault: with `path`, `message` and `line`."""
-WARNING: Final = "configuration warning"
 NEEDS_RESTART: Final = "setting counts from the next start on"
 _RESTART: Final = "has changed; restart lor3 for it to count"
 _UNEXPECTED: Final = "an unexpected fault; run `lor3 config check`, and if that finds nothing, restart lor3 and report this line"

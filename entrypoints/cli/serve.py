@@ -5,6 +5,7 @@ import datetime
 import errno
 import gc
 import json
+import logging
 import os
 import signal
 import socket
@@ -21,14 +22,17 @@ import click
 
 from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import say, warn
+from entrypoints.cli.pid_file import pid_file
 from entrypoints.cli.reloading import HangUp, reloading
 from entrypoints.cli.worker_metrics import WorkerMetrics
+from entrypoints.log_file import WARNING, log_file_warnings
 from entrypoints.serving import Serving
 
 if TYPE_CHECKING:
     from entrypoints.application import Application
     from entrypoints.settings import Settings
 
+_log: Final = logging.getLogger("lor3.config")
 _POLL_S: Final = 0.02
 _ANNOUNCED: Final = "announced"
 """A file in the workers' folder: the supervisor has said where lor3 listens."""
@@ -45,12 +49,20 @@ Examples:
   lor3 serve
   lor3 serve --watch
   lor3 serve --port 8080 --workers 4 --config lor3.yaml
+  lor3 serve --pid-file /run/lor3.pid
 """
 )
 @click.option("--host", help="The address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one. [default: 3000]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that share the port. [default: 1]")
 @click.option("--watch", is_flag=True, help="Read the prompt files again when one of them changes.")
+@click.option(
+    "--pid-file",
+    "pid_path",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where to write the process to send signals to, while it runs.",
+)
 @click.option(
     "--worker", type=int, hidden=True, help="The number of this one of several; its parent holds stdin open."
 )
@@ -60,14 +72,22 @@ Examples:
     hidden=True,
     help="The folder where workers find one another.",
 )
+@click.option(
+    "--started-as",
+    type=(str, int, int, int),
+    hidden=True,
+    help="Of a worker: host, port and workers as the supervisor was started with them, and the port it claimed.",
+)
 @common
 def serve(
     host: str | None,
     port: int | None,
     workers: int | None,
     watch: bool,
+    pid_path: Path | None,
     worker: int | None,
     meeting_place: Path | None,
+    started_as: tuple[str, int, int, int] | None,
     config_path: Path | None,
     as_json: bool,
 ) -> int:
@@ -82,11 +102,32 @@ def serve(
     }
     read = partial(settings_from, config_path, flags)
     settings = read()
-    if worker is not None:
-        return _run(_serve_while_parent_lives(settings, read, worker, meeting_place, hang_up))
-    warn(settings.warnings)
+    options = {"--host": host, "--port": port, "--workers": workers}
+    given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
+    given += [*(["--watch"] if watch else []), *(["--json"] if as_json else [])]
+    if worker is not None and started_as is not None:
+        settings, port = _as_started(settings, started_as)
+        return _run(_serve_while_parent_lives(settings, read, worker, port, meeting_place, hang_up))
+    warn((*settings.warnings, *log_file_warnings(settings)))
+    with pid_file(pid_path):
+        return _serve(settings, read, given, hang_up, as_json=as_json)
+
+
+def _serve(
+    settings: "Settings",
+    read: "Callable[[], Settings]",
+    given: list[str],
+    hang_up: HangUp,
+    *,
+    as_json: bool,
+) -> int:
+    """
+    Args:
+        given: the options as they were written, for workers: what was not, their configuration may change.
+    """
     if settings.server.workers > 1 and not settings.opens_without_keys:
-        asyncio.run(_demand_keys(settings))  # here, once: a worker that refuses would be started again and again
+        # Here, once: a worker that refuses would be started again and again.
+        asyncio.run(_demand_keys(settings))
     with _claim(settings.server.host, settings.server.port) as claimed:
         port = claimed.getsockname()[1]
         if settings.server.workers > 1:
@@ -94,7 +135,7 @@ def serve(
 
             with _meeting_place() as folder:
                 return supervise(
-                    arguments=_worker_arguments(settings, port, config_path, folder, as_json=as_json),
+                    arguments=_worker_arguments(settings, port, given, folder),
                     workers=settings.server.workers,
                     grace_s=settings.server.drain_s + 15.0,
                     announce=_announce_when_up(
@@ -239,17 +280,36 @@ def _meeting_place() -> Iterator[str | None]:
         yield folder
 
 
-def _worker_arguments(
-    settings: "Settings", port: int, config_path: Path | None, folder: str | None, *, as_json: bool
-) -> list[str]:
-    """What a worker is started with; its number follows."""
+def _worker_arguments(settings: "Settings", port: int, given: list[str], folder: str | None) -> list[str]:
+    """What a worker is started with; its number follows.
+
+    The file is named, also where it was found: a worker that starts while it is gone must not go by defaults.
+    """
     server = settings.server
-    address = ["--host", server.host, "--port", str(port), "--workers", str(server.workers)]
-    config = ["--config", str(config_path)] if config_path else []
+    config = ["--config", settings.source] if settings.source else []
     place = ["--meeting-place", folder] if folder else []
-    watch = ["--watch"] if settings.prompts.watch else []
-    said = ["--json"] if as_json else []
-    return ["serve", *address, *config, *place, *watch, *said, "--worker"]
+    started_as = ["--started-as", server.host, str(server.port), str(server.workers), str(port)]
+    return ["serve", *given, *config, *place, *started_as, "--worker"]
+
+
+def _as_started(settings: "Settings", started_as: tuple[str, int, int, int]) -> "tuple[Settings, int]":
+    """A worker's settings with what its supervisor can't change, and the port that it claimed.
+
+    What the worker reads may say something else, at a reload and when it replaces another one: then a restart is
+    needed, and the reload says so.
+    """
+    host, port, workers, claimed = started_as
+    server = attrs.evolve(settings.server, host=host, port=port, workers=workers)
+    return attrs.evolve(settings, server=server), claimed
+
+
+def _log_warnings(settings: "Settings") -> None:
+    """What was told on stderr, for whoever reads the log alone; not where both are one terminal."""
+    log = settings.log
+    if log.file is None and (log.to == "none" or os.isatty(1 if log.to == "stdout" else 2)):
+        return
+    for warning in (*settings.warnings, *log_file_warnings(settings)):
+        _log.warning(WARNING, extra={"fields": {"message": warning}})
 
 
 async def _serve_announced(
@@ -259,6 +319,7 @@ async def _serve_announced(
     announcing = asyncio.create_task(_announce_when_up(settings, port, announced.set, as_json=as_json))
     try:
         async with _started(settings, Serving(may_log=announced.is_set)) as application:
+            _log_warnings(settings)
             application.config_reloader.reads(read)
             with reloading(application, hang_up, watch=settings.prompts.watch):
                 await _listen(application, port, reuse_port=False)
@@ -271,6 +332,7 @@ async def _serve_while_parent_lives(
     settings: "Settings",
     read: "Callable[[], Settings]",
     number: int,
+    port: int,
     folder: Path | None,
     hang_up: HangUp,
 ) -> None:
@@ -280,6 +342,8 @@ async def _serve_while_parent_lives(
     may_log = None if folder is None else (folder / _ANNOUNCED).exists
     serving = Serving(worker=number, may_log=may_log)
     async with _started(settings, serving) as application, AsyncExitStack() as stack:
+        if number == 0:
+            _log_warnings(settings)
         if folder is not None:
             metrics = WorkerMetrics(
                 folder=folder,
@@ -292,7 +356,7 @@ async def _serve_while_parent_lives(
         application.config_reloader.reads(read)
         line.listen(application.config_reloader.reload)
         with reloading(application, hang_up, watch=settings.prompts.watch):
-            await _listen(application, settings.server.port, reuse_port=True)
+            await _listen(application, port, reuse_port=True)
 
 
 @attrs.define

@@ -13,7 +13,8 @@ from domain.errors import ConfigurationError, Fault
 from domain.secret import Secret
 from domain.telemetry import ConfigReloaded, Event
 from entrypoints.configuration.load import load_settings
-from entrypoints.reload import NEEDS_RESTART, NOT_TAKEN, WARNING, ConfigReloader, Successor, needs_restart
+from entrypoints.log_file import WARNING
+from entrypoints.reload import NEEDS_RESTART, NOT_TAKEN, ConfigReloader, Successor, needs_restart
 from entrypoints.settings import (
     LogFileSettings,
     LogSettings,
