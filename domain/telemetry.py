@@ -1,5 +1,6 @@
 """What happened, as typed events. Sinks (metrics, logs) decide what to make of them."""
 
+import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -115,6 +116,25 @@ class ChatLost:
     cost_usd: Decimal | None
     """None where a price is unknown."""
     attempts: int
+
+
+@attrs.frozen(kw_only=True)
+class ChatCut:
+    """A chat ended before its answer did: its caller left, or the server stops. What there was is stored."""
+
+    request_id: str
+    tenant: str
+    message_id: str
+    thread_id: str
+    stored: str
+    """The message's status: `incomplete` where something was said, else `cancelled`."""
+    characters: int
+    """Of what was said."""
+    cost_usd: Decimal | None
+    """None where it is unknown."""
+    code: str | None = None
+    """Why the server cut it, such as `shutting_down`; None where the caller left."""
+    key_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -283,6 +303,36 @@ class CommitEnded:
 
 
 @attrs.frozen(kw_only=True)
+class KeyMoved:
+    """An API key was made or changed, or ends. Told by each process that lets callers in, once it has heard of it."""
+
+    key_id: str
+    name: str
+    tenant: str
+    change: str
+    """`added`, `changed`, `revoked` or `removed`."""
+    replaces: str | None = None
+    """The id of the key that it was rotated from."""
+    ends_at: datetime.datetime | None = None
+    """From when on it lets nobody in."""
+
+
+@attrs.frozen(kw_only=True)
+class ServerStopping:
+    """The signal to stop has come: new chats are refused."""
+
+    under_way: int
+    """Requests and answers that are still to end."""
+    drain_s: float
+    """How long they have."""
+
+
+@attrs.frozen(kw_only=True)
+class ServerStopped:
+    """Nothing is under way any more, and all there was to store is stored."""
+
+
+@attrs.frozen(kw_only=True)
 class ConfigReloaded:
     """The configuration was read again while the server ran."""
 
@@ -301,6 +351,7 @@ Event: TypeAlias = (
     | ChatReplayed
     | ChatRefused
     | ChatLost
+    | ChatCut
     | BreakerMoved
     | ModelMisconfigured
     | PromptFilesRead
@@ -315,5 +366,8 @@ Event: TypeAlias = (
     | AnomalySeen
     | PassRan
     | CommitEnded
+    | KeyMoved
+    | ServerStopping
+    | ServerStopped
     | ConfigReloaded
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from application.ports.store import Store, StoreConfig
 from domain.errors import StorageUnavailable
+from domain.telemetry import ServerStopped
 from entrypoints import plugins
 from entrypoints.resources import resource
 from entrypoints.settings import Settings
@@ -81,6 +82,8 @@ async def running(
         stack.push_async_callback(lineage.close_providers)
         stack.push_async_callback(container.log().aclose)
         otlp = container.otlp()
+        if serving is not None:
+            stack.callback(container.log().emit, ServerStopped())
         if otlp is not None:
             stack.push_async_callback(otlp.aclose)
         prometheus = container.prometheus()

@@ -327,6 +327,7 @@ class Container(containers.DeclarativeContainer):
         is_disabled=settings.provided.auth.disabled,
         opens_without_keys=settings.provided.opens_without_keys,
         failed_per_minute=settings.provided.auth.failed_per_minute,
+        telemetry=telemetry,
     )
     make_token = providers.Singleton(MakeToken, key_ring=key_ring, signer=signer)
     health = providers.Singleton(

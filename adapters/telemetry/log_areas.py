@@ -16,6 +16,7 @@ from domain.telemetry import (
     BudgetPassed,
     BudgetRefused,
     ChatAnswered,
+    ChatCut,
     ChatLost,
     ChatRefused,
     ChatReplayed,
@@ -23,6 +24,7 @@ from domain.telemetry import (
     ConfigReloaded,
     Event,
     FallbackTaken,
+    KeyMoved,
     KeyRefused,
     ModelMisconfigured,
     PromptFilesRead,
@@ -30,6 +32,8 @@ from domain.telemetry import (
     RequestRefused,
     RequestServed,
     RequestsShed,
+    ServerStopped,
+    ServerStopping,
     StorePruned,
 )
 
@@ -66,19 +70,27 @@ _KINDS: Final[Mapping[type, Kind]] = {
     ChatReplayed: Kind("chats", "info", "chat replayed"),
     ChatRefused: Kind("chats", "warning", "chat refused"),
     ChatLost: Kind("chats", "error", "paid chat not stored"),
+    ChatCut: Kind("chats", "warning", "chat cut"),
     ChatSaid: Kind("chats", "info", "chat said"),
     PromptFilesRead: Kind("prompts", "info", "prompt files read"),
     StorePruned: Kind("storage", "info", "store pruned"),
     RequestServed: Kind("http", "info", "request served"),
     RequestsShed: Kind("http", "warning", "requests shed"),
     RequestRefused: Kind("http", "info", "request refused"),
+    KeyMoved: Kind("keys", "info", "key changed"),
     KeyRefused: Kind("keys", "warning", "key refused"),
     RateRefused: Kind("limits", "info", "rate limit refused"),
     BudgetRefused: Kind("limits", "warning", "budget refused"),
     BudgetPassed: Kind("limits", "warning", "soft budget used up"),
     AnomalySeen: Kind("anomalies", "warning", "anomaly seen"),
+    ServerStopping: Kind("server", "info", "stopping"),
+    ServerStopped: Kind("server", "info", "stopped"),
     ConfigReloaded: Kind("server", "info", "configuration reloaded"),
 }
+_KEYS: Final = {
+    change: Kind("keys", "info", f"key {change}") for change in ("added", "changed", "revoked", "removed")
+}
+_LEFT_CHAT: Final = Kind("chats", "info", "chat cut")
 _FAILED_ATTEMPT: Final = Kind("providers", "warning", "attempt ended")
 _SERVED_CHAT: Final = Kind("http", "debug", "request served")
 _FAULTY_FILES: Final = Kind("prompts", "warning", "prompt files read")
@@ -120,6 +132,10 @@ def kind_of(event: Event) -> Kind | None:
         return _SERVED_CHAT if event.route in _CHAT_ROUTES and event.status < 400 else kind
     if isinstance(event, PromptFilesRead):
         return _FAULTY_FILES if event.broken or event.diverged else kind
+    if isinstance(event, KeyMoved):
+        return _KEYS.get(event.change, kind)
+    if isinstance(event, ChatCut):
+        return _LEFT_CHAT if event.code is None else kind
     if isinstance(event, ConfigReloaded):
         return kind if event.ok else None  # each fault has a line of its own
     return kind

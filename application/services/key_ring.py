@@ -10,6 +10,7 @@ import attrs
 
 from application.ports.clock import Clock
 from application.ports.key_store import KeyChanges, KeyStore
+from application.ports.telemetry import Telemetry
 from application.ports.token_signer import TokenSigner
 from application.services.failed_attempts import FailedAttempts
 from application.services.key_watch import KeyWatch
@@ -17,6 +18,7 @@ from domain.access import ANYBODY, ApiKey, Caller
 from domain.browser_token import SignedToken, caller_of, looks_like_token, read_token
 from domain.errors import RateLimited, StorageUnavailable, Unauthenticated
 from domain.key_text import hash_of, is_key
+from domain.telemetry import KeyMoved
 
 MOST_TOKENS: Final = 8192
 """Tokens that are known to be good, at a time; about 1 KB each."""
@@ -55,6 +57,8 @@ class KeyRing:
     opens_without_keys: bool = True
     """Whether anybody is let in as long as there has never been a key; not where others than this machine can call."""
     failed_per_minute: int = 60
+    _telemetry: Telemetry | None = None
+    """Told of each key that is made, changed or ends, but for those that were there at the first look."""
     _known: dict[str, _Known] = attrs.field(factory=dict, init=False)
     """Keys, by the SHA-256 of the whole of them; over ones too, so that they need not be looked for."""
     _tokens: dict[str, _Known] = attrs.field(factory=dict, init=False)
@@ -83,6 +87,11 @@ class KeyRing:
             self.failed_per_minute = failed_per_minute
             self._failed = FailedAttempts(per_minute=failed_per_minute)
         self._is_open = opens_without_keys and self._was_seen and not self._any_exist
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether who brings no credential is refused."""
+        return not (self._is_open or self.is_disabled)
 
     @property
     def was_read(self) -> bool:
@@ -219,6 +228,7 @@ class KeyRing:
 
     def _apply(self, changes: KeyChanges) -> None:
         """Takes in what a look found."""
+        is_news = self._was_seen
         self._was_seen, self._any_exist = True, self._any_exist or changes.any_exist
         self._is_open = self.opens_without_keys and not self._any_exist
         changed = [key for key in changes.keys if self._keys.get(key.id) != key]
@@ -229,7 +239,10 @@ class KeyRing:
             return
         self._tokens.clear()  # each says less than its key, or as much: of what it said
         for key_id in gone:
-            del self._known[self._keys.pop(key_id).hash]
+            lost = self._keys.pop(key_id)
+            del self._known[lost.hash]
+            if self._watch.now_s() < _end_of(lost):  # the others were over long ago
+                self._tell(lost, "removed")
         for key in changed:
             former = self._keys.get(key.id)
             if former is not None:
@@ -237,6 +250,29 @@ class KeyRing:
             self._keys[key.id] = key
             caller = Caller(tenant=key.tenant, key=key, scopes=key.scopes, models=key.models)
             self._known[key.hash] = _Known(key.hash, caller, _end_of(key))
+            if is_news:
+                self._tell(key, _change(former, key))
+
+    def _tell(self, key: ApiKey, change: str) -> None:
+        if self._telemetry is None:
+            return
+        ends = [moment for moment in (key.expires_at, key.revoked_at) if moment is not None]
+        self._telemetry.emit(
+            KeyMoved(
+                key_id=key.id,
+                name=key.name,
+                tenant=key.tenant,
+                change=change,
+                replaces=key.replaces,
+                ends_at=min(ends, default=None),
+            )
+        )
+
+
+def _change(former: ApiKey | None, key: ApiKey) -> str:
+    if key.revoked_at is not None and (former is None or former.revoked_at != key.revoked_at):
+        return "revoked"
+    return "added" if former is None else "changed"
 
 
 def _end_of(key: ApiKey) -> float:

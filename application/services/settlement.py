@@ -31,7 +31,7 @@ from domain.errors import (
 from domain.limits.budget import BudgetState, Spend
 from domain.memory import context_use
 from domain.output.formatter import Formatted
-from domain.telemetry import ChatLost, ChatRefused
+from domain.telemetry import ChatCut, ChatLost, ChatRefused
 from domain.thread import ChatRecord, MessageStatus
 from domain.usage import NO_USAGE
 
@@ -166,9 +166,11 @@ class Settlement:
         status: MessageStatus = "cancelled" if progress.said is None else "incomplete"
         cut_by = progress.stop.cut_by
         if cut_by is None:
-            await self._store(progress, status=status, finish_reason="stopped")
+            charge = await self._store(progress, status=status, finish_reason="stopped")
         else:
-            await self._store(progress, status=status, error_code=cut_by.code)
+            charge = await self._store(progress, status=status, error_code=cut_by.code)
+        if charge is not None:
+            self._cut(progress, charge, status=status, code=None if cut_by is None else cut_by.code)
 
     async def stopped(self, progress: Progress) -> ChatAnswer:
         """The caller ended it: as `left`, and whoever reads is told what there is.
@@ -244,7 +246,8 @@ class Settlement:
         status: MessageStatus,
         error_code: str | None = None,
         finish_reason: FinishReason | None = None,
-    ) -> None:
+    ) -> Charge | None:
+        """What it took; None where it could not be stored."""
         charge = await self.charge(progress)
         record = self._record(
             progress, charge, status=status, error_code=error_code, finish_reason=finish_reason
@@ -254,8 +257,9 @@ class Settlement:
         except (StorageUnavailable, NotFound) as lost:
             # The caller is told of the first error; that its record is lost must be seen all the same.
             self._lost(progress, lost, charge)
-        else:
-            progress.settle(charge.bill)
+            return None
+        progress.settle(charge.bill)
+        return charge
 
     def _record(
         self,
@@ -289,6 +293,22 @@ class Settlement:
             latency_ms=round((self.clock.monotonic() - progress.started) * 1000),
             now=self.clock.now(),
             spends=progress.spends(charge.bill),
+        )
+
+    def _cut(self, progress: Progress, charge: Charge, *, status: MessageStatus, code: str | None) -> None:
+        said = progress.said
+        self.telemetry.emit(
+            ChatCut(
+                request_id=progress.command.request_id,
+                tenant=progress.command.tenant,
+                message_id=progress.ids.message,
+                thread_id=progress.ids.thread,
+                stored=status,
+                characters=0 if said is None else len(said.text),
+                cost_usd=_cost(charge.bill),
+                code=code,
+                key_id=progress.command.caller.key_id,
+            )
         )
 
     def _lost(self, progress: Progress, error: LorError, charge: Charge) -> None:

@@ -7,7 +7,7 @@ from aiohttp import web
 from entrypoints.application import Application
 from entrypoints.http.boundary import boundary
 from entrypoints.http.cors import CORSPolicy
-from entrypoints.http.problems import shutting_down
+from entrypoints.http.problems import cut_short, shutting_down
 from entrypoints.http.request_body import expect
 from entrypoints.http.routes.table import ROUTES
 from entrypoints.http.shedding import Shedding
@@ -54,6 +54,4 @@ async def _drain(app: web.Application) -> None:
     state.draining = True
     application = state.application
     application.follow_answer.cut(shutting_down())
-    await application.live_answers.drain(
-        within_s=application.settings.server.drain_s, because=shutting_down()
-    )
+    await application.live_answers.drain(within_s=application.settings.server.drain_s, because=cut_short())

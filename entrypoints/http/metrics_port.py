@@ -20,7 +20,7 @@ async def exposition(state: ServerState) -> web.Response:
 
 @asynccontextmanager
 async def metrics_served(state: ServerState, *, reuse_port: bool) -> AsyncIterator[None]:
-    """While open, the port answers `GET /metrics`, and 404 to all else. Nothing where no port is configured.
+    """While open, the port answers `GET /metrics`, and 404 to all else, with the way there. Nothing where no port is configured.
 
     Raises:
         ConfigurationError: the address can't be had.
@@ -33,8 +33,12 @@ async def metrics_served(state: ServerState, *, reuse_port: bool) -> AsyncIterat
     async def answer(_: web.Request) -> web.StreamResponse:
         return await exposition(state)
 
+    async def elsewhere(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=404, text="only GET /metrics is here\n")
+
     app = web.Application()
     app.router.add_get("/metrics", answer)
+    app.router.add_route("*", "/{path:.*}", elsewhere)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

@@ -163,7 +163,6 @@ def cut_short() -> HTTPFault:
     )
 
 
-
 def idempotency_unsupported() -> HTTPFault:
     """Ignoring the key would let a caller rely on a promise that nobody keeps."""
     return HTTPFault(

@@ -11,14 +11,14 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from domain.errors import ConfigurationError, Fault, LorError
-from domain.telemetry import RequestServed
+from domain.telemetry import RequestServed, ServerStopping
 from entrypoints.application import Application
 from entrypoints.exposure import demand_keys
 from entrypoints.http.app import create_app
 from entrypoints.http.boundary import UNMATCHED, problem_response
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.metrics_port import metrics_served
-from entrypoints.http.problems import HTTPFault, shutting_down
+from entrypoints.http.problems import HTTPFault, cut_short, shutting_down
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.routes.table import error_format
 from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
@@ -71,7 +71,9 @@ async def serve(application: Application, *, host: str, port: int, reuse_port: b
             await stop.wait()
             state.draining = True
             runner.stop_lingering()
-            await _drained(state, hurry, within_s=state.application.settings.server.drain_s)
+            drain_s = state.application.settings.server.drain_s
+            application.telemetry.emit(ServerStopping(under_way=state.load, drain_s=drain_s))
+            await _drained(state, hurry, within_s=drain_s)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
@@ -120,7 +122,7 @@ async def _drained(state: ServerState, hurry: asyncio.Event, *, within_s: float)
         if hurry.is_set() or clock.monotonic() >= end:
             state.cut()
             state.application.follow_answer.cut(shutting_down())
-            await answers.drain(within_s=0, because=shutting_down())
+            await answers.drain(within_s=0, because=cut_short())
             return
         await clock.sleep(0.02)
 

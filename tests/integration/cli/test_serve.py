@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -88,7 +88,9 @@ def test_server_answers_and_stops_cleanly(start: Start, workers: str, number: si
     lines = [json.loads(line) for line in logged.splitlines()]
 
     assert answer["model"] == "demo:demo"
-    assert [line["message_id"] for line in lines if line["event"] == "chat answered"] == [answer["message_id"]]
+    assert [line["message_id"] for line in lines if line["event"] == "chat answered"] == [
+        answer["message_id"]
+    ]
     assert process.returncode == 0
     assert b"Traceback" not in errors
     assert b"set OPENAI_API_KEY" in errors
@@ -109,11 +111,16 @@ def test_second_signal_cuts_what_is_under_way(start: Start, tmp_path: Path, work
         hurried = time.monotonic()
         process.send_signal(signal.SIGTERM)
         rest = response.read()
-    process.communicate(timeout=_LIMIT_S)
+    logged, _ = process.communicate(timeout=_LIMIT_S)
+    lines = {line["event"]: line for line in map(json.loads, logged.splitlines())}
     with closing(sqlite3.connect(tmp_path / "lor3.db")) as database:
         statuses = database.execute("select status from messages where role = 'assistant'").fetchall()
 
     assert b"shutting_down" in rest
+    assert b"what was said of it is stored" in rest
+    assert {"stopping", "chat cut", "stopped"} <= lines.keys()
+    assert (lines["chat cut"]["code"], lines["chat cut"]["stored"]) == ("shutting_down", "incomplete")
+    assert lines["chat cut"]["request_id"]
     assert process.returncode == 0
     assert [("incomplete",)] == statuses
     assert time.monotonic() - hurried < 5
@@ -227,3 +234,57 @@ def test_stdout_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
         process.communicate()
         os.close(reader)
         os.close(writer)
+
+
+def test_reload_tells_of_each_worker(tmp_path: Path) -> None:
+    """What the supervisor stands on is named as what needs a restart; a fault once for each worker."""
+    file = tmp_path / "lor3.yaml"
+    file.write_text("server: {workers: 2}\nlog: {file: {path: no/lor3.log}}\n")
+    process = _spawn(tmp_path, "--pid-file", "lor3.pid")
+    assert process.stdout is not None
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        _until(
+            lambda: 'lor3_worker_up{worker="0"} 1\nlor3_worker_up{worker="1"} 1\n' in _metrics(url), process
+        )
+        pid = int((tmp_path / "lor3.pid").read_text())
+        file.write_text("server: {workers: 3, drain_s: 31}\n")
+        os.kill(pid, signal.SIGHUP)
+        told = _lines_of(process, "configuration reloaded", 2)
+        file.write_text("primary: [\n")
+        os.kill(pid, signal.SIGHUP)
+        faults = _lines_of(process, "configuration not taken, the old one stays", 2)
+        process.terminate()
+        _, errors = process.communicate(timeout=_LIMIT_S)
+    finally:
+        process.kill()
+        process.communicate()
+    named = [
+        (line["worker"], line["path"])
+        for line in told
+        if line["event"] == "setting counts from the next start on"
+    ]
+    warned = [line for line in told if line["event"] == "configuration warning"]
+
+    assert pid == process.pid
+    assert sorted(named) == [
+        (worker, path) for worker in (0, 1) for path in ("log.file", "server.drain_s", "server.workers")
+    ]
+    assert [line["message"].partition(":")[0] for line in warned if "log" in line["message"]] == [
+        "log.file.path"
+    ]
+    assert "log.file.path: the folder" in " ".join(errors.decode().split())
+    assert {line["worker"] for line in faults} == {0, 1}
+    assert {line["line"] for line in faults} == {2}
+    assert not (tmp_path / "lor3.pid").exists()
+
+
+def _lines_of(process: "subprocess.Popen[bytes]", event: str, times: int) -> list[dict[str, Any]]:
+    """All lines up to the last one of that event."""
+    assert process.stdout is not None
+    lines: list[dict[str, Any]] = []
+    while sum(line["event"] == event for line in lines) < times:
+        read = process.stdout.readline()
+        assert read, lines
+        lines.append(json.loads(read))
+    return lines

@@ -295,3 +295,11 @@ async def test_keys_that_cannot_be_read_are_told_apart_from_keys_that_are_wrong(
                 assert (response.status, (await response.json())["code"]) == (503, "storage_unavailable")
         assert await guarded.status("GET", "/healthz", {}) == 200
         assert await guarded.status("GET", "/openapi.json", {}) == 200
+
+
+async def test_whether_keys_are_needed_is_in_the_configuration(guarded: Guarded) -> None:
+    """A UI asks for one by it."""
+    async with guarded.server.client.get("/config", headers=bearer(guarded.secret)) as response:
+        described = await response.json()
+
+    assert described["features"]["authentication"] is True

@@ -32,7 +32,7 @@ async def test_metrics_have_a_port_of_their_own(tmp_path: Path) -> None:
             assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         for path in ("/", "/healthz", "/chat"):
             async with client.get(path) as response:
-                assert response.status == 404
+                assert (response.status, await response.text()) == (404, "only GET /metrics is here\n")
         async with server.client.get("/metrics") as response:
             assert response.status == 404
         with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}"):

@@ -263,3 +263,13 @@ def test_a_broken_sink_silences_no_other() -> None:
     FanOutTelemetry([Broken(), kept]).emit(ANSWERED)
 
     assert kept.of(ChatAnswered) == [ANSWERED]
+
+
+def test_counters_have_no_series_of_when_they_were_made() -> None:
+    """It would double what is scraped and kept."""
+    prometheus = PrometheusTelemetry()
+    prometheus.emit(ConfigReloaded(ok=True, faults=0))
+    shown = prometheus.exposition().decode()
+
+    assert 'lor3_config_reloads_total{outcome="ok"} 1.0' in shown
+    assert "_created" not in shown

@@ -20,6 +20,7 @@ from application.services.key_watch import FRESH_S
 from domain.access import ANYBODY, Caller
 from domain.errors import RateLimited, StorageUnavailable, Unauthenticated
 from domain.key_text import hash_of
+from domain.telemetry import Event, KeyMoved
 from tests.support.keys import SIGNER, CountingKeyStore, Ring, key_for, new_secret
 
 
@@ -323,3 +324,58 @@ def test_addresses_of_one_ipv6_network_are_one() -> None:
     ]
 
     assert waits == [60.0, 0.0, 60.0, 0.0, 0.0, 0.0]
+
+
+class Heard:
+    """A sink that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def told(self) -> list[tuple[str, str]]:
+        return [(each.change, each.name) for each in self.events if isinstance(each, KeyMoved)]
+
+
+async def test_what_becomes_of_keys_is_told() -> None:
+    """Made, rotated, revoked, in any order; not those that were there before, and never a hash."""
+    heard = Heard()
+    ring = Ring.made(telemetry=heard)
+    await ring.key("old")
+    await ring.asked(None)
+    assert heard.events == []
+    await ring.key("new")
+    await ring.clock.advance(2)
+    assert heard.told() == [("added", "new")]
+    (old,) = [key for key in await ring.store.list() if key.name == "old"]
+    await ring.store.revoke([old.id])
+    await ring.clock.advance(2)
+    assert heard.told() == [("added", "new"), ("revoked", "old")]
+    await ring.store.replace(
+        (await ring.store.list())[0].id,
+        attrs.evolve(key_for(new_secret()), id="k3", name="new", replaces="k"),
+        after_s=9.0,
+    )
+    await ring.clock.advance(2)
+    assert sorted(heard.told()[2:]) == [("added", "new"), ("revoked", "new")]
+    await ring.ring.aclose()
+
+    moved = heard.events[1]
+    assert isinstance(moved, KeyMoved)
+    assert (moved.key_id, moved.tenant, moved.ends_at is None) == (old.id, old.tenant, False)
+    assert old.hash not in repr(heard.events)
+
+
+async def test_whether_keys_are_needed_shows(ring: Ring) -> None:
+    """From the first one on, unless that is switched off."""
+    await ring.asked(None)
+    shown = [ring.ring.needs_keys]
+    await ring.key()
+    await ring.clock.advance(2)
+    shown.append(ring.ring.needs_keys)
+    ring.ring.use(is_disabled=True, opens_without_keys=True, failed_per_minute=60)
+    shown.append(ring.ring.needs_keys)
+
+    assert shown == [False, True, False]

@@ -27,7 +27,7 @@ from domain.ids import ThreadId
 from domain.message import Message, ToolCall
 from domain.model import ModelRef, ModelSpec
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
-from domain.telemetry import BreakerMoved, ChatAnswered, ChatLost, ChatRefused, FallbackTaken
+from domain.telemetry import BreakerMoved, ChatAnswered, ChatCut, ChatLost, ChatRefused, FallbackTaken
 from domain.thread import StoredMessage
 from entrypoints.application import Application
 from lor3.testing import (
@@ -322,6 +322,26 @@ async def test_leaving_a_stream_closes_the_upstream_and_keeps_the_text_so_far() 
     assert row.usage is not None
     assert (row.usage.output_tokens, row.usage.estimated) == (4, True)
     assert endless.closed == 1
+
+
+async def test_cut_chat_is_told_with_what_is_stored() -> None:
+    """By the server, which says why, or by a caller who leaves before anything was said."""
+    store, telemetry = InMemoryStore(), RecordingTelemetry()
+    providers = {"a": _Hanging(first="Once"), "b": _Hanging()}
+    async with fake_application(providers, store=store, telemetry=telemetry) as lor3:
+        lor3.live_answers.start(ask(stream=True))
+        await asyncio.sleep(0.05)
+        await lor3.live_answers.drain(within_s=0, because=ChatFailed("shutting_down", "", retryable=True))
+        task = asyncio.ensure_future(lor3.send_chat.execute(ask(model="b:m")))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    by_server, by_caller = telemetry.of(ChatCut)
+    assert (by_server.stored, by_server.characters, by_server.code) == ("incomplete", 4, "shutting_down")
+    assert (by_caller.stored, by_caller.characters, by_caller.code) == ("cancelled", 0, None)
+    assert {by_server.message_id, by_caller.message_id} <= {row.id for row in stored(store)}
 
 
 async def test_cancelled_call_is_stored_as_cancelled() -> None:
