@@ -17,6 +17,7 @@ from entrypoints.exposure import demand_keys
 from entrypoints.http.app import create_app
 from entrypoints.http.boundary import UNMATCHED, problem_response
 from entrypoints.http.fault_log import log_unexpected
+from entrypoints.http.listening import listening
 from entrypoints.http.metrics_port import metrics_served
 from entrypoints.http.problems import HTTPFault, cut_short, shutting_down
 from entrypoints.http.response_headers import decorate
@@ -24,7 +25,6 @@ from entrypoints.http.routes.table import error_format
 from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
 from entrypoints.settings import ServerSettings
 
-_BACKLOG: Final = 1024
 _MAX_HEAD_LINE: Final = 8190
 _MAX_HEADERS: Final = 100
 _LINGER_S: Final = 2.0
@@ -65,14 +65,15 @@ async def serve(application: Application, *, host: str, port: int, reuse_port: b
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, signalled)
-        site = web.TCPSite(runner, host.strip("[]"), port, reuse_port=reuse_port or None, backlog=_BACKLOG)
-        async with metrics_served(state, reuse_port=reuse_port):
-            await site.start()
+        async with (
+            metrics_served(state, reuse_port=reuse_port),
+            listening(runner, host, port, reuse_port=reuse_port),
+        ):
             await stop.wait()
             state.draining = True
-            runner.stop_lingering()
             drain_s = state.application.settings.server.drain_s
             application.telemetry.emit(ServerStopping(under_way=state.load, drain_s=drain_s))
+            runner.stop_lingering()
             await _drained(state, hurry, within_s=drain_s)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
