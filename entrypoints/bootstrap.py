@@ -14,6 +14,7 @@ from entrypoints.settings import Settings
 if TYPE_CHECKING:
     from application.ports.assistants import Assistants
     from application.ports.chat_provider import ChatProvider, ProviderConfig
+    from application.ports.every_tenant import EveryTenantFactory
     from application.ports.id_generator import IdGenerator
     from application.ports.token_signer import TokenSigner
     from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -81,9 +82,9 @@ async def running(
         )
         stack.push_async_callback(lineage.close_providers)
         stack.push_async_callback(container.log().aclose)
-        otlp = container.otlp()
         if serving is not None:
             stack.callback(container.log().emit, ServerStopped())
+        otlp = container.otlp()
         if otlp is not None:
             stack.push_async_callback(otlp.aclose)
         prometheus = container.prometheus()
@@ -216,12 +217,19 @@ async def reading(settings: Settings) -> "AsyncIterator[Reading]":
         stack.push_async_callback(log.aclose)
         stack.push_async_callback(store.aclose)
         url = settings.database.url.reveal()
-        unit_of_work = store.unit_of_work
+        unit_of_work, every_tenant = store.unit_of_work, store.every_tenant
         if url.startswith("sqlite") and (await store.schema()).current is None:
             unit_of_work = _no_database(url.partition(":///")[2])
+            every_tenant = _no_books(unit_of_work)
         else:
             await store.start()
-        yield Reading(settings=settings, unit_of_work=unit_of_work, clock=SystemClock(), keys=store.keys)
+        yield Reading(
+            settings=settings,
+            unit_of_work=unit_of_work,
+            every_tenant=every_tenant,
+            clock=SystemClock(),
+            keys=store.keys,
+        )
 
 
 def _no_database(path: str) -> "UnitOfWorkFactory":
@@ -231,6 +239,12 @@ def _no_database(path: str) -> "UnitOfWorkFactory":
         )
 
     return begin
+
+
+def _no_books(unit_of_work: "UnitOfWorkFactory") -> "EveryTenantFactory":
+    from domain.ids import DEFAULT_TENANT
+
+    return lambda: unit_of_work(DEFAULT_TENANT)
 
 
 def open_store(settings: Settings) -> Store:

@@ -1,5 +1,6 @@
 """What `lor3 observe` tells, as JSON."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from domain.json_value import JSONValue
@@ -18,7 +19,7 @@ def observation_json(observed: "Observation", items: "list[JSONValue]") -> dict[
     return {
         "from": time_text(observed.query.since),
         "to": time_text(observed.query.until),
-        "group_by": observed.query.group_by,
+        "group_by": observed.group_by,
         "items": items,
         "series": {"every": observed.every, "points": [_point_json(point) for point in observed.series]},
     }
@@ -39,7 +40,7 @@ def prompt_json(row: "PromptRow") -> dict[str, JSONValue]:
 def provider_json(row: "ProviderRow") -> dict[str, JSONValue]:
     return {
         "provider": row.provider,
-        "model": row.model,
+        "model": row.model or None,
         "requests": row.requests,
         "errors": row.errors,
         "error_rate": rate(row.errors, row.requests),
@@ -67,20 +68,23 @@ def error_json(row: "ErrorRow", total: int) -> dict[str, JSONValue]:
     """
     return {
         "source": row.source,
-        "code": row.code,
+        "code": row.code or None,
         "provider": row.provider,
         "model": row.model,
+        "key": row.key,
+        "key_name": row.key_name,
         "count": row.count,
         "share": rate(row.count, total),
         "last_at": time_text(row.last_at),
     }
 
 
-def anomaly_json(anomaly: "SeenAnomaly") -> dict[str, JSONValue]:
+def anomaly_json(anomaly: "SeenAnomaly", key_names: Mapping[str, str]) -> dict[str, JSONValue]:
     return {
         "at": time_text(anomaly.at),
         "dimension": anomaly.dimension,
         "name": anomaly.name,
+        "key_name": key_names.get(anomaly.name) if anomaly.dimension == "key" else None,
         "measure": anomaly.measure,
         "value": anomaly.value,
         "usual": anomaly.usual,

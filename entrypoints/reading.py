@@ -9,6 +9,7 @@ import attrs
 
 if TYPE_CHECKING:
     from application.ports.clock import Clock
+    from application.ports.every_tenant import EveryTenantFactory
     from application.ports.key_store import KeyStore
     from application.ports.unit_of_work import UnitOfWorkFactory
     from application.use_cases.export_rated import ExportRated
@@ -29,6 +30,8 @@ class Reading:
     settings: "Settings"
     unit_of_work: "UnitOfWorkFactory"
     """Raises `StorageUnavailable` where there is no file of a database yet: none is made for who only looks."""
+    every_tenant: "EveryTenantFactory"
+    """As `unit_of_work`."""
     clock: "Clock"
     keys: "KeyStore"
 
@@ -66,7 +69,12 @@ class Reading:
     def observe_chats(self) -> "ObserveChats":
         from application.use_cases.observe_chats import ObserveChats
 
-        return ObserveChats(unit_of_work=self.unit_of_work, clock=self.clock, keys=self.keys)
+        return ObserveChats(
+            unit_of_work=self.unit_of_work,
+            clock=self.clock,
+            keys=self.keys,
+            every_tenant=self.every_tenant,
+        )
 
     @property
     def verify_usage(self) -> "VerifyUsage":
@@ -79,4 +87,4 @@ class Reading:
         from application.use_cases.reconcile_invoice import ReconcileInvoice
 
         kinds = {name: config.kind for name, config in self.settings.providers.items()}
-        return ReconcileInvoice(unit_of_work=self.unit_of_work, kinds=kinds)
+        return ReconcileInvoice(unit_of_work=self.unit_of_work, every_tenant=self.every_tenant, kinds=kinds)

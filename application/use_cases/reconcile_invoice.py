@@ -5,11 +5,13 @@ from collections.abc import Mapping
 
 import attrs
 
+from application.ports.every_tenant import Books, EveryTenantFactory
 from application.ports.unit_of_work import UnitOfWorkFactory
+from application.services.tenants_of_time import tenants_of
 from domain.errors import Fault, InvalidRequest
-from domain.ids import DEFAULT_TENANT, Tenant
+from domain.ids import Tenant
 from domain.invoice import Charge, Invoice, Reconciliation, reconcile
-from domain.usage_report import UsageQuery
+from domain.usage_report import ProviderRow, SeriesPoint, UsageQuery
 
 _DAY = datetime.timedelta(days=1)
 
@@ -17,7 +19,8 @@ _DAY = datetime.timedelta(days=1)
 @attrs.frozen(kw_only=True)
 class ReconcileInvoiceCommand:
     invoice: Invoice
-    tenant: Tenant = DEFAULT_TENANT
+    tenant: Tenant | None = None
+    """None is all of them, as an invoice is of all."""
     since: datetime.datetime | None = None
     """Its day (UTC) is the first; None is the invoice's first."""
     until: datetime.datetime | None = None
@@ -32,6 +35,8 @@ class InvoiceReconciled:
     found: Reconciliation
     unpriced: int
     """Calls in that time whose cost lor3 does not know, so that it is not in the sums."""
+    left_out: tuple[Tenant, ...] = ()
+    """Other tenants with chats in that time."""
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +44,7 @@ class ReconcileInvoice:
     """By the calls that were made, each try and each thread's summary counted: that is what providers charge for."""
 
     _unit_of_work: UnitOfWorkFactory
+    _every_tenant: EveryTenantFactory
     _kinds: Mapping[str, str]
     """Each configured provider's kind."""
 
@@ -60,9 +66,15 @@ class ReconcileInvoice:
                 Fault(path="from", message=f"the invoice is of {min(days)} to {max(days)}, none of that time")
             )
         query = UsageQuery(since=_midnight(since), until=_midnight(until), group_by="model")
-        async with self._unit_of_work(command.tenant) as work:
-            points = await work.usage.series(query, every="day", of="attempts")
-            rows = await work.usage.providers(query)
+        left_out: tuple[Tenant, ...] = ()
+        if command.tenant is None:
+            async with self._every_tenant() as books:
+                points, rows = await _calls(books, query)
+        else:
+            async with self._unit_of_work(command.tenant) as work:
+                points, rows = await _calls(work, query)
+            found = await tenants_of(query, self._every_tenant)
+            left_out = tuple([each for each in found if each != command.tenant])
         recorded = []
         for point in points:
             provider, _, model = (point.group or "").partition(":")
@@ -81,10 +93,16 @@ class ReconcileInvoice:
             until=until,
             found=reconcile(charged, [each for each in recorded if each.cost_usd or each.tokens]),
             unpriced=sum(row.unpriced for row in rows if self._is_of(row.provider, invoice.vendor)),
+            left_out=left_out,
         )
 
     def _is_of(self, provider: str, vendor: str) -> bool:
         return vendor in (provider, self._kinds.get(provider))
+
+
+async def _calls(books: Books, query: UsageQuery) -> tuple[tuple[SeriesPoint, ...], tuple[ProviderRow, ...]]:
+    # The rows are told by model in any case.
+    return await books.usage.series(query, every="day", of="attempts"), await books.usage.providers(query)
 
 
 def _midnight(day: datetime.date) -> datetime.datetime:

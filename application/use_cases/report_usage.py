@@ -9,7 +9,7 @@ import attrs
 from application.ports.clock import Clock
 from application.ports.key_store import KeyStore
 from application.ports.unit_of_work import UnitOfWorkFactory
-from application.services.key_names import with_key_names
+from application.services.key_names import key_names
 from application.services.turns import in_turn
 from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, Tenant
@@ -69,7 +69,8 @@ class ReportUsage:
         async with turn, self._unit_of_work(command.tenant) as work:
             rows = await work.usage.report(query)
         if command.group_by == "key" and self._keys is not None:
-            rows = await with_key_names(rows, command.tenant, self._keys)
+            names = await key_names(command.tenant, self._keys)
+            rows = tuple([attrs.evolve(row, name=names.get(row.group or "")) for row in rows])
         return UsageReport(query=query, rows=rows)
 
 

@@ -4,14 +4,16 @@ import datetime
 import re
 from typing import Final
 
-_AGO: Final = re.compile(r"(\d{1,6})\s*([mhdw])")
+_AGO: Final = re.compile(r"(\d{1,6})\s*([smhdwy])")
 _LONGEST: Final = datetime.timedelta(days=36_500)
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+_UNITS: Final = "s, m, h, d, w and y are seconds, minutes, hours, days, weeks and years of 365 days"
+_DAYS_AGO: Final = {"today": 0, "yesterday": 1}
 
 
 def moment_from(text: str, *, now: datetime.datetime, path: str) -> datetime.datetime:
-    """`90m`, `24h`, `30d` and `4w` before `now`; a UTC day at its beginning; an RFC 3339 time, in UTC where it names
-    no other zone.
+    """`90m`, `24h`, `30d`, `4w` and `1y` before `now`; a UTC day at its beginning, `today` and `yesterday` too; an
+    RFC 3339 time, in UTC where it names no other zone.
 
     Raises:
         Misused: it is none of these.
@@ -23,7 +25,10 @@ def moment_from(text: str, *, now: datetime.datetime, path: str) -> datetime.dat
     try:
         ago = _AGO.fullmatch(written)
         if ago is not None:
-            return now - datetime.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return now - datetime.timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+        if written.lower() in _DAYS_AGO:
+            midnight = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            return midnight - datetime.timedelta(days=_DAYS_AGO[written.lower()])
         moment = datetime.datetime.fromisoformat(written)
         if moment.tzinfo is None:
             return moment.replace(tzinfo=datetime.UTC)
@@ -31,13 +36,13 @@ def moment_from(text: str, *, now: datetime.datetime, path: str) -> datetime.dat
     except (ValueError, OverflowError) as error:
         raise misused(
             path,
-            f"`{shown(text)}` is no time; write how long ago, such as 24h or 30d, a day such as "
-            "2026-11-01, or a time such as 2026-11-01T09:30:00Z",
+            f"`{shown(text)}` is no time; write how long ago, such as 24h or 30d ({_UNITS}), a day such as "
+            "2026-11-01, today or yesterday, or a time such as 2026-11-01T09:30:00Z",
         ) from error
 
 
 def duration_from(text: str, *, path: str) -> float:
-    """`90m`, `24h`, `30d` or `4w`, in seconds; `0` is none at all.
+    """`30s`, `90m`, `24h`, `30d`, `4w` or `1y`, in seconds; `0` is none at all.
 
     Raises:
         Misused: it is none of these.
@@ -50,8 +55,10 @@ def duration_from(text: str, *, path: str) -> float:
         return 0.0
     found = _AGO.fullmatch(written)
     if found is None or int(found[1]) == 0:
-        raise misused(path, f"`{shown(text)}` is no length of time; write one such as 90m, 24h, 30d or 4w")
-    length = datetime.timedelta(**{_UNITS[found[2]]: int(found[1])})
+        raise misused(
+            path, f"`{shown(text)}` is no length of time; write one such as 90m, 24h or 30d: {_UNITS}"
+        )
+    length = datetime.timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
     if length > _LONGEST:
         raise misused(path, f"`{shown(text)}` is too long; write at most {_LONGEST.days}d")
     return length.total_seconds()

@@ -1,65 +1,59 @@
 """`lor3 observe providers`."""
 
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Unpack, cast
 
 import click
 
-from entrypoints.cli.observing import observing, percent, show
-from entrypoints.cli.output import print_table, say
+from entrypoints.cli.choices import one_of
+from entrypoints.cli.observing import Asked, View, observing, percent, show
 
 if TYPE_CHECKING:
     from application.use_cases.observe_chats import Observation
     from domain.json_value import JSONValue
-    from domain.usage_report import ProviderRow
+    from domain.usage_report import ProviderRow, UsageGroup
+    from entrypoints.cli.items import Item
+
+_COLUMNS: Final = (
+    "provider", "model", "calls", "failed", "skipped", "replaced", "input_tokens", "output_tokens", "cost_usd",
+    "unpriced", "p50_ms", "p95_ms", "p99_ms", "outcomes",
+)  # fmt: skip
 
 
 @click.command(
     help="""Show the calls to each model: how many failed and how, how often another one had to step in, how long they
 took.
 
-Every try counts, retries too. `skipped` is how often a model was passed over without a call, because its breaker was
-open; `replaced` how often another one was asked in its place. Latencies are of the calls that went well. A pipe gets
-provider, model, calls, failed, skipped, replaced, input and output tokens, cost, calls without a known price, p50, p95
-and p99 in ms, and each outcome with its count.
+Every try counts, retries too. `not asked` is how often a model was passed over without a call, and why; `replaced` how
+often another one was asked in its place. Latencies are of the calls that went well. Groups are model and provider. A
+pipe gets provider, model, calls, failed, skipped, replaced, input and output tokens, cost, calls without a known price,
+p50, p95 and p99 in ms, and each outcome with its count; --csv the same under a head line.
 
 \b
 Examples:
   lor3 observe providers
   lor3 observe providers --since 1h --watch
+  lor3 observe providers --group-by provider --csv
   lor3 observe providers --since 2026-11-01 --until 2026-12-01 --json
 """
 )
+@click.option("--group-by", metavar="GROUP", help="A line for each provider, not for each model.")
 @observing
-def providers(
-    since: str, until: str | None, is_watching: bool, config_path: Path | None, as_json: bool
-) -> None:
-    show(
-        "providers",
-        _draw,
-        _told,
-        since=since,
-        until=until,
-        config_path=config_path,
-        as_json=as_json,
-        is_watching=is_watching,
-    )
+def providers(group_by: str | None, **asked: Unpack[Asked]) -> None:
+    group = None if group_by is None else one_of(group_by, ("model", "provider"), path="--group-by")
+    show(_VIEW, group_by=cast("UsageGroup | None", group), **asked)
 
 
-def _told(observed: "Observation") -> "dict[str, JSONValue]":
+def _items(observed: "Observation") -> "dict[str, JSONValue]":
     from entrypoints.observe_rendering import provider_json
 
     return {"items": [provider_json(row) for row in observed.providers]}
 
 
-def _draw(observed: "Observation") -> None:
-    if not observed.providers:
-        say("no model was called in this time")
-        return
-    if not sys.stdout.isatty():
-        print_table((), [_plain(row) for row in observed.providers])
-        return
+def _empty(observed: "Observation") -> str | None:
+    return None if observed.providers else "no model was called in this time"
+
+
+def _charts(observed: "Observation") -> None:
     from entrypoints.cli.charts import draw_charts
     from entrypoints.cli.observe_figures import columns, short
 
@@ -71,29 +65,39 @@ def _draw(observed: "Observation") -> None:
         ),
         columns=columns(),
     )
-    print_table(
-        ("model", "calls", "failed", "and how", "p50 / p95"),
-        [_drawn(row) for row in observed.providers],
-        folding=("and how", "p50 / p95", "model"),
-    )
 
 
-def _drawn(row: "ProviderRow") -> tuple[str, ...]:
-    from entrypoints.cli.observe_figures import latency
+def _draw(observed: "Observation") -> None:
+    from entrypoints.cli.items import print_items
 
-    told = [f"{name} {count:,}" for name, count in row.outcomes if name != "ok"]
-    if row.skipped:
-        told.append(f"skipped {row.skipped:,}")
+    print_items(("calls", "failed", "p50 / p95", "p99", "cost"), [_item(row) for row in observed.providers])
+
+
+def _item(row: "ProviderRow") -> "Item":
+    from entrypoints.cli.items import Item
+    from entrypoints.cli.observe_figures import dollars, latency
+    from entrypoints.cli.outcome_words import outcome_words
+
+    told = [f"{outcome_words(name)} {count:,}" for name, count in row.outcomes if name != "ok"]
     if row.failovers:
         told.append(f"replaced {row.failovers:,}")
-    slowest = "" if row.latency_p99_ms is None else f"\np99 {latency(row.latency_p99_ms)}"
-    return (
-        f"{row.provider}:{row.model}",
-        f"{row.requests:,}",
-        percent(row.errors, row.requests),
-        "\n".join(told) or "–",
-        latency(row.latency_p50_ms, row.latency_p95_ms) + slowest,
+    if row.unpriced:
+        told.append(f"without a known price {row.unpriced:,}")
+    return Item(
+        f"{row.provider}:{row.model}" if row.model else row.provider,
+        (
+            f"{row.requests:,}",
+            percent(row.errors, row.requests),
+            latency(row.latency_p50_ms, row.latency_p95_ms),
+            latency(row.latency_p99_ms),
+            "–" if row.unpriced and not row.cost_usd else dollars(row.cost_usd),
+        ),
+        ("; ".join(told),) if told else (),
     )
+
+
+def _rows(observed: "Observation") -> list[tuple[object, ...]]:
+    return [_plain(row) for row in observed.providers]
 
 
 def _plain(row: "ProviderRow") -> tuple[object, ...]:
@@ -102,7 +106,7 @@ def _plain(row: "ProviderRow") -> tuple[object, ...]:
 
     return (
         row.provider,
-        row.model,
+        row.model or "all",
         row.requests,
         row.errors,
         row.skipped,
@@ -116,3 +120,6 @@ def _plain(row: "ProviderRow") -> tuple[object, ...]:
         whole_ms(row.latency_p99_ms),
         " ".join(f"{name}={count}" for name, count in row.outcomes),
     )
+
+
+_VIEW: Final = View("providers", _COLUMNS, _rows, _empty, _charts, _draw, _items)

@@ -9,16 +9,29 @@ from typing import TYPE_CHECKING, Final, get_args
 from entrypoints.cli.choices import one_of
 from entrypoints.cli.misuse import misused
 from entrypoints.cli.moments import moment_from
+from entrypoints.cli.observing import (
+    Asked,
+    demand_fitting,
+    demand_one_form,
+    is_given,
+    print_csv,
+    say_left_out,
+    whose,
+)
 from entrypoints.cli.on_threads import reading_threads
-from entrypoints.cli.options import tenant_from
 from entrypoints.cli.output import print_json, print_table, say, warn
 
 if TYPE_CHECKING:
     from application.use_cases.reconcile_invoice import InvoiceReconciled
+    from domain.ids import Tenant
     from domain.invoice import Comparison, Invoice
     from domain.json_value import JSONValue
     from entrypoints.reading import Reading
 
+_COLUMNS: Final = (
+    "day", "model", "invoice_usd", "lor3_usd", "difference_usd", "invoice_tokens", "lor3_tokens",
+    "difference_tokens", "difference_percent", "only_in",
+)  # fmt: skip
 _MOST_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -27,13 +40,13 @@ def print_reconciliation(
     provider: str | None,
     *,
     since: str | None,
-    until: str | None,
     unfit: Mapping[str, bool],
-    config_path: Path | None,
-    as_json: bool,
+    asked: Asked,
 ) -> None:
-    """
+    """Of all tenants, unless one was named.
+
     Args:
+        since: where it was given.
         unfit: options that say nothing here, and whether they were given.
 
     Raises:
@@ -41,9 +54,10 @@ def print_reconciliation(
     """
     if path is None:
         raise misused("--provider", "says whose invoice it is; name that with --reconcile FILE")
-    for option in unfit:
-        if unfit[option]:
-            raise misused(option, "does not go with --reconcile, which goes by day and model; leave it out")
+    demand_fitting(unfit, "does not go with --reconcile, which goes by day and model; leave it out")
+    demand_one_form(as_json=asked["as_json"], as_csv=asked["as_csv"], is_watching=False)
+    tenant = whose(asked["is_of_all_tenants"] or not is_given("tenant"))
+    until = asked["until"]
     invoice = _read(path, provider)
 
     async def run(application: "Reading") -> "InvoiceReconciled":
@@ -52,27 +66,34 @@ def print_reconciliation(
         now = application.clock.now()
         command = ReconcileInvoiceCommand(
             invoice=invoice,
-            tenant=tenant_from(),
+            tenant=tenant,
             since=None if since is None else moment_from(since, now=now, path="--since"),
             until=None if until is None else moment_from(until, now=now, path="--until"),
         )
         return await application.reconcile_invoice.execute(command)
 
-    reconciled = reading_threads(config_path, run)
+    reconciled = reading_threads(asked["config_path"], run)
     if reconciled.unpriced:
         warn([f"{reconciled.unpriced:,} calls have no known price; set `prices` in the configuration"])
-    if as_json:
-        print_json(_told(invoice, reconciled))
+    if tenant is not None and reconciled.left_out:
+        say_left_out(reconciled.left_out, tenant)
+    if asked["as_json"]:
+        print_json(_told(invoice, reconciled, tenant))
         return
-    say(f"{invoice.layout}, from {reconciled.since} to {reconciled.until} (exclusive), UTC", dim=True)
+    of = "all tenants" if tenant is None else f"the tenant `{tenant}`"
+    days = f"from {reconciled.since} to {reconciled.until} (exclusive), UTC"
+    say(f"{invoice.layout}, {days}; {of}, providers of the kind {invoice.vendor}", dim=True)
     rows = [*reconciled.found.rows, reconciled.found.total]
+    if asked["as_csv"]:
+        print_csv(_COLUMNS, [_plain(row) for row in rows])
+        return
     if not sys.stdout.isatty():
         print_table((), [_plain(row) for row in rows])
         return
     in_usd = reconciled.found.total.charged_usd is not None
     head = "USD" if in_usd else "tokens"
     print_table(
-        ("day", "model", f"invoice, {head}", "lor3", "difference", "%", "only in"),
+        ("day", "model", f"invoice, {head}", "lor3", "lor3 – invoice", "%", "only in"),
         [_drawn(row, in_usd=in_usd) for row in rows],
         folding=("model",),
     )
@@ -101,10 +122,14 @@ def _read(path: Path, provider: str | None) -> "Invoice":
         raise InvalidRequest.of(*faults) from error
 
 
-def _told(invoice: "Invoice", reconciled: "InvoiceReconciled") -> "dict[str, JSONValue]":
+def _told(
+    invoice: "Invoice", reconciled: "InvoiceReconciled", tenant: "Tenant | None"
+) -> "dict[str, JSONValue]":
     return {
         "provider": invoice.vendor,
         "export": invoice.layout,
+        "tenant": tenant,
+        "left_out": [*reconciled.left_out],
         "from": reconciled.since.isoformat(),
         "to": reconciled.until.isoformat(),
         "by_model": reconciled.found.by_model,

@@ -54,10 +54,15 @@ def watch(read: Callable[[], _T], draw: Callable[[_T], None], *, every_s: float)
 
 def _drawn(draw: Callable[[_T], None], found: _T) -> str:
     """What `draw` prints, stdout and stderr in their order."""
+    return captured(lambda: draw(found))
+
+
+def captured(draw: Callable[[], None]) -> str:
+    """What `draw` prints, as for a terminal."""
     screen, kept = _Screen(), (sys.stdout, sys.stderr)
     sys.stdout = sys.stderr = screen
     try:
-        draw(found)
+        draw()
     finally:
         sys.stdout, sys.stderr = kept
     return screen.getvalue()

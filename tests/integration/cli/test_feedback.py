@@ -148,7 +148,7 @@ def test_empty_export_is_an_empty_file(lor3: Run, tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (("--min-rating", "good"), "--min-rating: `good` is none of"),
-        (("--since", "yesterday"), "--since: `yesterday` is no time"),
+        (("--since", "last year"), "--since: `last year` is no time"),
         (("--prompt", "a:b:c"), "--prompt"),
         (("--model", "nothing"), "--model"),
         (("--min-rating", "5", "--max-rating", "1"), "--min-rating: must not be more than `--max-rating`"),

@@ -1,5 +1,6 @@
 """`lor3 observe` on a real SQLite file, in a pipe and at a terminal."""
 
+import csv
 import datetime
 import os
 import pty
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -65,7 +67,51 @@ def test_every_aspect_is_told(lor3: Run, asked: dict[str, object]) -> None:
         (point,) = observed["series"]["points"]
         assert (observed["series"]["every"], point["requests"], point["tokens"]) == ("hour", 1, tokens)
     assert lor3("observe", "providers").rows[0][:6] == ["openai", "gpt-4o", "1", "0", "0", "0"]
-    assert lor3("observe", "prompts").rows[0][:4] == ["", "", "1", "0"]
+    assert lor3("observe", "prompts").rows[0][:4] == ["none", "none", "1", "0"]
+
+
+def test_csv_has_a_head_for_every_aspect(lor3: Run, asked: dict[str, object]) -> None:
+    """As many cells as names; no group without a name; not beside JSON."""
+    heads = {}
+    for aspect in ("usage", "prompts", "providers", "errors"):
+        head, *rows = csv.reader(lor3("observe", aspect, "--csv").out.splitlines())
+        assert [len(row) for row in rows] == [len(head)] * (aspect != "errors")
+        heads[aspect] = head
+    both = lor3("observe", "usage", "--csv", "--json")
+    by_prompt = lor3("observe", "usage", "--group-by", "prompt").rows
+
+    assert {aspect: head[0] for aspect, head in heads.items()} == {
+        "usage": "group",
+        "prompts": "prompt",
+        "providers": "provider",
+        "errors": "kind",
+    }
+    assert (both.code, by_prompt[0][0]) == (2, "none")
+
+
+def test_other_tenants_are_told_and_can_be_had(lor3: Run, asked: dict[str, object], tmp_path: Path) -> None:
+    """An invoice is of all, unless one is named; groups of tenants are too; a tenant that is none is said to be."""
+    say(lor3, "two", "--tenant", "acme")
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    (tmp_path / "costs.csv").write_text(
+        f"date,amount_value,amount_currency,line_item\n{day},1,usd,gpt-4o\n", encoding="utf-8"
+    )
+    one, whole = lor3("observe", "usage"), lor3("observe", "usage", "--all-tenants")
+    by_tenant = lor3("observe", "usage", "--group-by", "tenant").rows
+    invoice = lor3("observe", "usage", "--reconcile", "costs.csv", "--json")
+    of_one = lor3("observe", "usage", "--reconcile", "costs.csv", "--tenant", "acme", "--csv")
+    unknown = lor3("observe", "usage", "--tenant", "nosuch")
+    both = lor3("observe", "usage", "--tenant", "acme", "--all-tenants")
+
+    assert (one.rows[0][1], whole.rows[0][1]) == ("1", "2")
+    assert ("`acme` are left out" in one.err, "left out" in whole.err) == (True, False)
+    assert [row[:2] for row in by_tenant] == [["acme", "1"], ["default", "1"]]
+    assert invoice.json["tenant"] is None
+    assert Decimal(invoice.json["total"]["lor3_usd"]) > Decimal(str(asked["cost_usd"]))
+    assert of_one.out.startswith("day,model,invoice_usd,lor3_usd,difference_usd,")
+    assert "`default` are left out" in of_one.err
+    assert (unknown.code, "no tenant `nosuch`" in unknown.err) == (0, True)
+    assert both.code == 2
 
 
 def test_invoice_is_laid_beside_what_was_recorded(

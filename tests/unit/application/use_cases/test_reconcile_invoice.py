@@ -32,7 +32,11 @@ async def _reconcile(*calls: tuple[datetime.datetime, ModelRef, str | None]) -> 
             cost_usd=None if cost is None else Decimal(cost),
         )
         await store.journal.commit(attrs.evolve(chat_at(at, model=model), attempts=(attempt,)))
-    return ReconcileInvoice(unit_of_work=store.unit_of_work, kinds={"eu": "openai", "other": "demo"})
+    return ReconcileInvoice(
+        unit_of_work=store.unit_of_work,
+        every_tenant=store.every_tenant,
+        kinds={"eu": "openai", "other": "demo"},
+    )
 
 
 def _invoice(*charges: tuple[datetime.date, str, str]) -> Invoice:
