@@ -115,20 +115,38 @@ class Gateway:
     url: str
     upstream: FaultUpstream
     database: Path
-    _client: aiohttp.ClientSession
+    client: aiohttp.ClientSession
     unseen: int = 0
     """Attempts that were counted and can't have reached the upstream (refused, no TLS), less those that
     reached it and are not counted (the silent retry on a stale connection). Set by the test."""
+    credential: str | None = None
+    """An API key, or a token, that requests are sent with."""
+    secrets: list[str] = attrs.field(factory=lambda: [*KEY_CANARIES.values()])
+    """What must be nowhere: in no log line, metric, row or answer."""
+    told_secrets: list[str] = attrs.field(factory=list)
+    """What a caller wrote into a prompt, so that the thread holds it: it must be in no log line or metric."""
+    logs_content: bool = False
     _seen_by_client: bytearray = attrs.field(factory=bytearray)
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {} if self.credential is None else {"Authorization": f"Bearer {self.credential}"}
 
     async def chat(
         self, model: str, fallbacks: Sequence[str] = (), *, stream: bool = False, **fields: Any
     ) -> Reply:
         """POST /chat."""
+        fields = {"prompt": PROMPT, "model": model, "fallbacks": list(fallbacks), "stream": stream, **fields}
+        return await self.ask("POST", "/chat", json=fields)
+
+    async def ask(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, json: Any = None
+    ) -> Reply:
+        """Any request, with the credential where `headers` have none of their own."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        body = {"prompt": PROMPT, "model": model, "fallbacks": list(fallbacks), "stream": stream, **fields}
-        async with self._client.post(f"{self.url}/chat", json=body) as response:
+        headers = self._headers if headers is None else headers
+        async with self.client.request(method, self.url + path, json=json, headers=headers) as response:
             raw = await response.read()
             elapsed_s = loop.time() - started
             self._seen_by_client += raw + str(response.headers).encode()
@@ -151,7 +169,9 @@ class Gateway:
             "stream": True,
             "lor3": {"fallbacks": list(fallbacks)},
         }
-        async with self._client.post(f"{self.url}/v1/chat/completions", json=body) as response:
+        async with self.client.post(
+            f"{self.url}/v1/chat/completions", json=body, headers=self._headers
+        ) as response:
             raw = await response.read()
             self._seen_by_client += raw
             assert (response.status, response.content_type) == (200, "text/event-stream"), raw
@@ -166,9 +186,10 @@ class Gateway:
         body = {"prompt": PROMPT, "model": model, "fallbacks": list(fallbacks), "stream": True, **fields}
         reader, writer = await asyncio.open_connection(*urllib.parse.urlsplit(self.url).netloc.split(":"))
         data = json.dumps(body).encode()
+        headers = "".join(f"{name}: {value}\r\n" for name, value in self._headers.items())
         writer.write(
-            b"POST /chat HTTP/1.1\r\nHost: lor3\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%b" % (len(data), data)
+            b"POST /chat HTTP/1.1\r\nHost: lor3\r\nContent-Type: application/json\r\n%b"
+            b"Content-Length: %d\r\n\r\n%b" % (headers.encode(), len(data), data)
         )
         try:
             raw = b""
@@ -320,19 +341,24 @@ class Gateway:
     def check_canaries(self, logs: str) -> None:
         """No key is anywhere, no provider's error text anywhere, no prompt in logs and metrics."""
         metrics = self.application.metrics()
+        with closing(sqlite3.connect(self.database)) as connection:
+            tables = "\n".join(connection.iterdump())
         sinks = {
             "what the client got": bytes(self._seen_by_client),
             "logs": logs.encode(),
             "metrics": metrics,
+            "the tables": tables.encode(),
             "database": b"".join(path.read_bytes() for path in self.database.parent.glob("gateway.db*")),
         }
         for name, content in sinks.items():
-            for key in KEY_CANARIES.values():
-                for shape in _shapes(key):
-                    assert shape not in content, f"an API key is in {name}"
+            kept_out = self.secrets + (self.told_secrets if name in ("logs", "metrics") else [])
+            for secret in kept_out:
+                for shape in _shapes(secret):
+                    assert shape not in content, f"a secret is in {name}"
             assert PROVIDER_TEXT_CANARY.encode() not in content, f"a provider's own text is in {name}"
         assert '"request served"' in logs, "the log was not captured, so nothing was shown"
-        assert PROMPT_CANARY not in logs
+        assert ('"chat said"' in logs) == self.logs_content
+        assert (PROMPT_CANARY in logs) == self.logs_content
         assert PROMPT_CANARY.encode() not in metrics
 
 
@@ -364,6 +390,7 @@ def settings_for(
     routing: RoutingPolicy | None = None,
     windows: Mapping[str, int] | None = None,
     transport: TransportName = "direct",
+    logs_content: bool = False,
 ) -> Settings:
     """Settings with the providers openai, anthropic, spare (an OpenAI-compatible one) and perhaps broken.
 
@@ -404,7 +431,7 @@ def settings_for(
         prices={f"{provider}:{name}": _PRICE for provider in places for name in names},
         routing=routing or RoutingPolicy(retry_base_s=0.05),
         database=DatabaseSettings(url=Secret(f"sqlite:///{database}")),
-        log=LogSettings(level="debug", format="json"),
+        log=LogSettings(level="debug", format="json", content=logs_content),
     )
 
 
@@ -449,7 +476,12 @@ async def gateway(
             url = f"http://127.0.0.1:{runner.addresses[0][1]}"
             async with aiohttp.ClientSession() as client:
                 gate = Gateway(
-                    application=application, url=url, upstream=upstream, database=database, client=client
+                    application=application,
+                    url=url,
+                    upstream=upstream,
+                    database=database,
+                    client=client,
+                    logs_content=settings.get("logs_content", False),
                 )
                 yield gate
                 await gate.check_every_row(next_models)
