@@ -493,6 +493,7 @@ class Container(containers.DeclarativeContainer):
         providers=chat_providers,
         prices=prices,
         clock=clock,
+        budgets=budgets,
     )
     describe_service = providers.Singleton(
         DescribeService,

@@ -20,7 +20,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from adapters.persistence import failures, postgresql_exchange, tenancy
 from adapters.persistence.async_engine import AsyncEngine
-from adapters.persistence.batch_writer import Blocked, Collision, ConnectionLost
+from adapters.persistence.batch_writer import Blocked, Collision, ConnectionLost, NoConnectionFree
 from adapters.persistence.json_codec import encode_json_bytes
 from adapters.persistence.postgresql_exchange import Connection, Statement
 from application.ports.budget_ledger import CounterKey, CounterState, HoldRequest
@@ -28,7 +28,7 @@ from domain.errors import StorageUnavailable
 from domain.limits.budget import EPOCH, period_end
 
 TRIES: Final = 3
-"""Of a transaction that others were in the way of."""
+"""Of a transaction that others were in the way of, and of a wait for a connection."""
 
 _STARTS_AT: Final = (
     "CASE x.period WHEN 'total' THEN to_timestamp(0) ELSE date_trunc(x.period, now(), 'UTC') END"
@@ -160,10 +160,7 @@ class PostgreSQLBudgetLedger:
     ) -> PGresult:
         tenants = tenancy.ALL if keys is None else tenancy.setting(key.tenant for key in keys)
         for tries in range(1, TRIES + 1):
-            with failures.translated():
-                connection: PoolProxiedConnection = await greenlet_spawn(
-                    self._engine().sync_engine.pool.connect
-                )
+            connection = await self._connection()
             try:
                 result = await postgresql_exchange.execute(
                     cast("Connection", connection.driver_connection),
@@ -191,6 +188,22 @@ class PostgreSQLBudgetLedger:
             connection.close()
             return result
         raise StorageUnavailable("the counters of budgets are locked; try again in a moment")
+
+    async def _connection(self) -> PoolProxiedConnection:
+        """Waits longer than others do for one that is free: many chats wait for what it is to ask, and it asks for all
+        of them at once."""
+        for tries in range(1, TRIES + 1):
+            with failures.translated():
+                try:
+                    connection: PoolProxiedConnection = await greenlet_spawn(
+                        self._engine().sync_engine.pool.connect
+                    )
+                except failures.FAILURES as error:
+                    if tries < TRIES and isinstance(failures.failure_of(error), NoConnectionFree):
+                        continue
+                    raise
+            return connection
+        raise AssertionError("unreachable: the last try returns or raises")
 
     def _bury(self, connection: PoolProxiedConnection) -> None:
         """Closes it and leaves its place in the pool to another, without keeping the caller."""

@@ -29,6 +29,8 @@ ENOUGH_TOKENS: Final = 1_024
 UNKNOWN_TOKENS: Final = 4_096
 """Of an answer of a model whose longest one nobody knows: then it is asked for no longer one."""
 RETRY_AFTER_S: Final = 1.0
+_TIERS: Final = ("service_tier", "speed")
+"""Parameters that choose what a token costs."""
 _WHOSE: Final = {"key": "this key", "tenant": "the tenant", "user": "this user", "thread": "this thread"}
 _WHEN: Final = {"day": " for the day", "month": " for the month", "total": ""}
 
@@ -75,14 +77,24 @@ class BudgetPurse:
     def demand_price(self, spec: ModelSpec, *, parameters: Mapping[str, JSONValue] = NO_PARAMETERS) -> None:
         if self._rules.unpriced == "allow" or all(each.budget.soft for each in self._applied):
             return
-        if self._ceilings.of(spec.ref, 0, parameters) is None:
+        if self._ceilings.of(spec.ref, 0, parameters) is not None:
+            return
+        tier = next((name for name in _TIERS if parameters.get(name)), None)
+        if tier is not None and self._ceilings.of(spec.ref, 0, NO_PARAMETERS) is not None:
             raise InvalidRequest.of(
                 Fault(
-                    path="model",
-                    message=f"what {spec.ref} costs is unknown, and a budget applies: set `prices` for `{spec.ref}` in "
-                    "the configuration, or `budgets.unpriced: allow` to leave such models uncounted",
+                    path=tier,
+                    message=f"what {spec.ref} costs with this `{tier}` is unknown, and a budget applies: leave `{tier}` "
+                    f"out, or set `prices` for `{spec.ref}` in the configuration, which hold for every tier",
                 )
             )
+        raise InvalidRequest.of(
+            Fault(
+                path="model",
+                message=f"what {spec.ref} costs is unknown, and a budget applies: set `prices` for `{spec.ref}` in "
+                "the configuration, or `budgets.unpriced: allow` to leave such models uncounted",
+            )
+        )
 
     async def cover(self, spec: ModelSpec, request: ChatRequest) -> ChatRequest:
         keeper = self._keeper

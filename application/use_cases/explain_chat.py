@@ -10,12 +10,14 @@ from application.ports.chat_provider import ChatProvider, ProviderCall
 from application.ports.clock import Clock
 from application.ports.price_book import PriceBook
 from application.services.compilation import Compilation
-from application.services.request_assembly import RequestAssembly
+from application.services.purse import UNLIMITED, Budgets
+from application.services.request_assembly import Assembly, RequestAssembly
 from application.services.route_health import RouteHealth
 from application.use_cases.chat_command import SendChatCommand
 from domain.chat import ChatRequest
 from domain.errors import InvalidRequest
 from domain.explanation import CandidateView, CostView, Explanation, TokenView, WireView
+from domain.ids import ThreadId
 from domain.memory import context_use
 from domain.model import ModelSpec
 from domain.passes.manager import Compiled
@@ -36,6 +38,7 @@ class ExplainChat:
     _providers: Mapping[str, ChatProvider]
     _prices: PriceBook
     _clock: Clock
+    _budgets: Budgets = UNLIMITED
 
     async def execute(self, command: SendChatCommand) -> Explanation:
         """Asks no provider and writes nothing; reads the thread where one is continued.
@@ -72,9 +75,22 @@ class ExplainChat:
             cost=self._cost(*first, size.total) if first and size else None,
             warnings=(
                 *assembly.warnings,
+                *self._would_be_refused(command, assembly),
                 *_would_summarise(assembly.due),
                 *(first[1].warnings if first else ()),
             ),
+        )
+
+    def _would_be_refused(self, command: SendChatCommand, assembly: Assembly) -> tuple[str, ...]:
+        """Where a hard budget is known to be used up."""
+        thread_id = ThreadId(command.request_id) if assembly.thread is None else assembly.thread.id
+        user = command.user if assembly.session is None else assembly.session.user
+        purse = self._budgets.open(command, thread_id, user=user)
+        states = () if purse is None else purse.states()
+        return tuple(
+            f"a budget of the {each.subject} is used up: a chat that costs anything would be refused"
+            for each in states
+            if not each.soft and each.spent_usd >= each.limit_usd
         )
 
     async def _judge(

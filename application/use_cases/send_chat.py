@@ -78,7 +78,7 @@ class SendChat:
                 return await self._whole(await self._begin(command, Admitted(), stop=None))
             async with self._admitted(command) as admitted:
                 if admitted.replay is not None:
-                    return admitted.replay
+                    return self._as_it_stands(command, admitted.replay)
                 return await self._whole(await self._begin(command, admitted, stop=None))
         finally:
             if command.allowance is not None:
@@ -194,6 +194,11 @@ class SendChat:
             purse=self._budgets.open(command, ids.thread, user=user),
         )
 
+    def _as_it_stands(self, command: SendChatCommand, answer: ChatAnswer) -> ChatAnswer:
+        """A stored answer, with its budgets as they are now, as far as they are known here."""
+        purse = self._budgets.open(command, answer.thread_id, user=command.user)
+        return answer if purse is None else attrs.evolve(answer, budget=purse.states())
+
     def _demand_journal(self) -> None:
         if not self._journal.is_ready:
             raise StorageUnavailable(f"nothing was asked: {self._journal.reason or 'the database is away'}")
@@ -237,7 +242,7 @@ class SendChat:
     ) -> AsyncGenerator[ChatSteps, None]:
         async with self._admitted(command) as admitted:
             if admitted.replay is not None:
-                yield replayed(admitted.replay)
+                yield replayed(self._as_it_stands(command, admitted.replay))
                 return
             async with aclosing(self._steps(command, admitted, stop)) as steps:
                 async for step in steps:

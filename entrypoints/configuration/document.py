@@ -244,7 +244,7 @@ class LimitsDocument:
     address: RateDocument | None = _field("Of each client address; its `rpm` counts every request.")
 
 
-BudgetTexts: TypeAlias = Annotated[tuple[Name, ...], OneOrMore(), Length(minimum=1, maximum=20)]
+BudgetTexts: TypeAlias = Annotated[tuple[Name, ...], OneOrMore(), Length(minimum=0, maximum=20)]
 
 
 @attrs.frozen(kw_only=True)

@@ -1,5 +1,7 @@
 """Errors as OpenAI writes them: `{"error": {"message", "type", "param", "code"}}`, all four always present.
 
+Of a budget that is used up there is `lor3: {"budget": …}` beside them, as in a problem object.
+
 Source: platform.openai.com/docs/guides/error-codes, and what the official SDKs read: they choose the exception by the
 status, try 408, 409, 429 and 5xx again unless `x-should-retry` is `false`, and wait as long as `Retry-After` says.
 """
@@ -7,11 +9,11 @@ status, try 408, 409, 429 and 5xx again unless `x-should-retry` is `false`, and 
 from collections.abc import Mapping
 from typing import Final
 
-from domain.errors import Absent, Fault, LorError
+from domain.errors import Absent, BudgetExceeded, Fault, LorError
 from domain.json_value import JSONValue
 from entrypoints.http.error_formats import ErrorAnswer
 from entrypoints.http.problems import faults_of, problem_type
-from entrypoints.rendering import to_json
+from entrypoints.rendering import budget_json, to_json
 
 _TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
@@ -46,14 +48,15 @@ def openai_error(error: LorError, *, request_id: str) -> ErrorAnswer:
 def openai_error_json(error: LorError) -> dict[str, JSONValue]:
     """The error object, as a body and as the data of an event in a stream."""
     status = problem_type(error.code).status
-    return {
-        "error": {
-            "message": error.detail,
-            "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
-            "param": _param(error),
-            "code": _CODES.get(error.code, error.code),
-        }
+    told: dict[str, JSONValue] = {
+        "message": error.detail,
+        "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
+        "param": _param(error),
+        "code": _CODES.get(error.code, error.code),
     }
+    if isinstance(error, BudgetExceeded):  # the SDKs hand out the object as it is
+        told["lor3"] = {"budget": None if error.budget is None else budget_json((error.budget,))}
+    return {"error": told}
 
 
 def is_worth_another_try(error: LorError) -> bool:

@@ -174,7 +174,17 @@ OPENAI_SCHEMAS: Final[Mapping[str, JSONObject]] = {
                     "code": nullable(
                         "string", "What went wrong, for programs: the `code` of lor3's problems, stable."
                     ),
+                    "lor3": record(
+                        "Of `budget_exceeded` alone.",
+                        {
+                            "budget": {
+                                "description": "The budget that is in the way; null where it is not the caller's to see.",
+                                "oneOf": [ref("Budget"), {"type": "null"}],
+                            }
+                        },
+                    ),
                 },
+                optional=("lor3",),
             )
         },
     ),

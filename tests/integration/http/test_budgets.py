@@ -72,6 +72,43 @@ async def test_used_up_budget_is_a_402_that_clients_do_not_retry(lor3: Served) -
     assert "`max_tokens` of 4" in problem["detail"]
 
 
+async def test_openai_clients_find_the_budget_in_the_error(lor3: Served) -> None:
+    """Beside the four fields, which their SDKs hand out as they are."""
+    body = {"messages": [{"role": "user", "content": "hi"}], "model": "local:ok", "max_tokens": 5000}
+    async with lor3.client.post("/v1/chat/completions", json=body) as response:
+        answer = await response.json()
+        assert response.status == 402
+
+    assert list(answer["error"]) == ["message", "type", "param", "code", "lor3"]
+    assert answer["error"]["lor3"]["budget"]["left_usd"] == "0.001"
+
+
+async def test_answer_that_is_told_again_says_what_is_left_now(lor3: Served) -> None:
+    """Also as a stream; it costs nothing."""
+    headers, body = {"Idempotency-Key": "k-1"}, {"prompt": "hi", "max_tokens": 10}
+    async with lor3.client.post("/chat", json=body, headers=headers) as response:
+        first = await response.json()
+    await lor3.chat(max_tokens=10)
+    async with lor3.client.post("/chat", json=body, headers=headers) as response:
+        again = await response.json()
+
+    assert again["message_id"] == first["message_id"]
+    assert [first["budget"]["left_usd"], again["budget"]["left_usd"]] == ["0.000985", "0.00097"]
+
+
+async def test_explanation_says_that_a_budget_is_used_up(lor3: Served) -> None:
+    """A chat that is explained would be refused."""
+    async with lor3.client.post("/chat/explain", json={"prompt": "hi"}) as response:
+        before = await response.json()
+    await lor3.chat(max_tokens=10)
+    await lor3.reload(config("http://127.0.0.1:9/v1", budgets={"tenant": "0.000015/day"}))
+    async with lor3.client.post("/chat/explain", json={"prompt": "hi"}) as response:
+        after = await response.json()
+
+    assert before["warnings"] == []
+    assert "a budget of the tenant is used up" in after["warnings"][0]
+
+
 async def test_chat_that_asks_for_no_length_is_kept_short(lor3: Served) -> None:
     """To what the budget leaves, with a warning."""
     status, answer = await lor3.chat()

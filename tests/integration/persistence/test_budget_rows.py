@@ -13,12 +13,12 @@ from adapters.persistence.engine import Database
 from adapters.persistence.store import create
 from adapters.persistence.tables import BUDGET_COUNTERS, BUDGET_HOLDS
 from adapters.testing.budget_ledger_suite import KEY, ONE, TWO, hold, spending
-from adapters.testing.chats_to_store import first_chat
+from adapters.testing.chats_to_store import first_chat, new_id
 from adapters.testing.prompts_to_store import OTHER_TENANT
 from application.ports.budget_ledger import CounterKey
 from application.ports.maintenance import Retention
 from application.ports.store import Store
-from domain.ids import DEFAULT_TENANT
+from domain.ids import DEFAULT_TENANT, ThreadId
 from domain.limits.budget import Subject
 from domain.thread import ChatRecord
 from tests.support.records import store_config
@@ -89,6 +89,19 @@ async def test_money_is_counted_while_counters_come_and_go(store: Store) -> None
     await asyncio.gather(*work, *asked, *swept)
 
     assert (await hold(store)).spent_usd == Decimal("0.2")
+
+
+async def test_exchange_outlasts_others_that_have_all_connections(postgres_url: str) -> None:
+    """Many chats wait for it; a reader may be refused meanwhile."""
+    store = create(store_config(postgres_url, pool_size=2, acquire_timeout_s=0.4))
+    await store.start()
+    async with store.unit_of_work(DEFAULT_TENANT) as work:  # the other one writes
+        await work.threads.lock(ThreadId(new_id()))
+        asked = asyncio.ensure_future(hold(store, needed="1"))
+        await asyncio.sleep(0.7)
+        assert not asked.done()
+    assert (await asked).held_usd == 1
+    await store.aclose()
 
 
 async def test_purged_thread_takes_its_counters_along(store: Store, url: str) -> None:

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from adapters.in_memory.store import InMemoryStore
+from adapters.prices.genai_price_book import GenaiPriceBook
 from application.services.purse import Purse
 from application.services.transcript import Transcript
 from domain.access import Caller
@@ -18,7 +19,7 @@ from domain.errors import BudgetExceeded, InvalidRequest, StorageUnavailable
 from domain.ids import DEFAULT_TENANT
 from domain.limits.budget import Spend
 from domain.limits.budget_rules import BudgetRules
-from domain.model import ModelSpec
+from domain.model import ModelRef, ModelSpec
 from domain.telemetry import BudgetPassed, BudgetRefused
 from tests.support.budgets import FREE, SPEC, UNPRICED, Process, budgets, process, request
 
@@ -244,6 +245,20 @@ async def test_all_calls_of_a_chat_wait_no_longer_than_one(store: InMemoryStore,
     assert asyncio.get_running_loop().time() - began < 3
     other.close()
     purse.close()
+
+
+async def test_tier_without_a_price_is_named(store: InMemoryStore) -> None:
+    """It is what the tier costs that nobody knows, not what the model does."""
+    prices = GenaiPriceBook(vendors={"openai": "openai"})
+    spec = ModelSpec(ref=ModelRef("openai", "gpt-4o-mini"), context_window=100_000, max_output_tokens=1_000)
+    async with process(store, rules=QUICK, prices=prices) as one:
+        asked = attrs.evolve(request(10, spec.ref), parameters={"service_tier": "nobody-knows"})
+        with pytest.raises(InvalidRequest) as refused:
+            await one.purse(max_tokens=10).cover(spec, asked)
+        await one.purse(max_tokens=10).cover(spec, attrs.evolve(asked, parameters={"service_tier": "auto"}))
+
+    assert ["service_tier"] == [fault.path for fault in refused.value.faults]
+    assert "with this `service_tier` is unknown" in refused.value.detail
 
 
 async def test_closed_purse_gives_all_back(store: InMemoryStore, one: Process) -> None:

@@ -184,6 +184,15 @@ def test_environment_reaches_a_provider_with_a_dash(load: Load) -> None:
     assert Secret("k") == settings.providers["azure-eu"].api_key
 
 
+def test_budgets_are_one_or_many_or_none(load: Load) -> None:
+    """An empty list says what leaving it out says."""
+    settings = load("budgets: {tenant: [], user: 1/day, thread: [1/day, 2/total], tenants: {acme: []}}")
+    budgets = settings.budgets
+
+    assert [0, 1, 2] == [len(each) for each in (budgets.tenant, budgets.user, budgets.thread)]
+    assert budgets.tenants == {"acme": ()}
+
+
 def test_workers_without_redis_are_warned_of(load: Load) -> None:
     """They know nothing of one another's chats; by a flag too, and never of one worker."""
     text = "server: {workers: 4}"
