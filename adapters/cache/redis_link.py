@@ -53,6 +53,8 @@ class RedisLink:
     _listening: asyncio.Task[None] | None = attrs.field(default=None, init=False)
     _was_there: bool | None = attrs.field(default=None, init=False)
     """None before the first subscription succeeded or failed."""
+    _has_warned: bool = attrs.field(default=False, init=False)
+    """Whether the log says that it was not there from the start."""
 
     @property
     def is_there(self) -> bool | None:
@@ -168,10 +170,11 @@ class RedisLink:
 
         The type alone: redis-py's messages quote the address.
         """
-        if self._was_there is not None:
+        was_there, self._was_there = self._was_there, False
+        if was_there is not None:
             _log.debug("the subscription to Redis ended (%s)", type(error).__name__)
             return
-        self._was_there = False
+        self._has_warned = True
         _log.warning(
             "Redis does not answer (%s); until it does, nothing is shared with other servers, and chats go on",
             type(error).__name__,
@@ -184,7 +187,8 @@ class RedisLink:
             return
         try:
             if kind == "subscribe":
-                if self._was_there is False:
+                if self._has_warned:
+                    self._has_warned = False
                     _log.warning("Redis answers; what servers share is shared from now on")
                 self._was_there = True
                 channel.subscribed()

@@ -10,6 +10,7 @@ import click
 from entrypoints.cli.main import LazyGroup
 from entrypoints.cli.options import common, settings_from
 from entrypoints.cli.output import emit, print_json, say, warn
+from entrypoints.log_file import log_file_warnings
 
 if TYPE_CHECKING:
     from domain.errors import Fault
@@ -52,7 +53,7 @@ def check(config_path: Path | None, as_json: bool) -> int:
         faults = tuple(_placed(fault, settings) for fault in asyncio.run(_plugin_faults(settings)))
     except ConfigurationError as error:
         settings, faults = None, error.faults
-    warnings = settings.warnings if settings else ()
+    warnings = (*settings.warnings, *log_file_warnings(settings)) if settings else ()
     report = {
         "ok": not faults,
         "source": settings.source if settings else None,
@@ -62,19 +63,20 @@ def check(config_path: Path | None, as_json: bool) -> int:
     if as_json:
         print_json(report)
     else:
-        _print_report(settings, faults)
+        _print_report(settings, faults, warnings)
     return 1 if faults else 0
 
 
-def _print_report(settings: "Settings | None", faults: "tuple[Fault, ...]") -> None:
+def _print_report(
+    settings: "Settings | None", faults: "tuple[Fault, ...]", warnings: tuple[str, ...]
+) -> None:
     for fault in faults:
         if sys.stdout.isatty():
             path = click.style(f"{fault.path}: ", bold=True) if fault.path else ""
             click.echo(f"{click.style('✗', fg='red')} {path}{fault.message}")
         else:
             click.echo(f"{fault.path or '-'}\t{fault.message}")
-    if settings is not None:
-        warn(settings.warnings)
+    warn(warnings)
     if faults:
         say(f"{len(faults)} {'thing is' if len(faults) == 1 else 'things are'} wrong")
     else:

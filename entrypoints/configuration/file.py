@@ -137,7 +137,8 @@ def _quoting_hint(text: str, error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark
     if mark is None or "while parsing a flow" not in (error.context or ""):
         return ""
-    line = text.splitlines()[mark.line]
+    lines = text.splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""  # the fault may be that the text ends
     return '; inside `{…}` and `[…]` quote a reference: "${NAME}"' if "${" in line else ""
 
 

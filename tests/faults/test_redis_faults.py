@@ -117,7 +117,9 @@ async def test_sharing_resumes_after_redis_was_killed() -> None:
         one, two = _board(server.url), _board(server.url)
         await one.start()
         await two.start()
+        await _seen(one, is_there=True)
         await asyncio.to_thread(server.kill)
+        await _seen(one, is_there=False)
         one.close_route("openai", "rate_limited", for_s=60)
         await asyncio.sleep(0.3)
         assert one.active("openai") is not None
@@ -126,10 +128,18 @@ async def test_sharing_resumes_after_redis_was_killed() -> None:
         while two.active("openai") is None:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
+        await _seen(one, is_there=True)
         await one.aclose()
         await two.aclose()
     finally:
         await asyncio.to_thread(server.close)
+
+
+async def _seen(board: RedisCooldownBoard, *, is_there: bool) -> None:
+    """What readiness says."""
+    async with asyncio.timeout(15):
+        while board._link.is_there is not is_there:  # noqa: ASYNC110 - a server has no need of an event
+            await asyncio.sleep(0.02)
 
 
 async def test_redis_that_is_not_there_at_the_start_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -140,3 +140,31 @@ def test_schema_is_printed_as_it_is_checked_in(capsys: pytest.CaptureFixture[str
     """Indented, so that a diff against the file is empty."""
     assert run_command(["config", "schema"]) == 0
     assert capsys.readouterr().out == resource("config/lor3.schema.json").read_text("utf-8")
+
+
+def test_check_names_the_folder_of_the_log_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warning, as the server runs without; the check makes nothing."""
+    (tmp_path / "lor3.yaml").write_text(f"log: {{file: {{path: {tmp_path}/no/lor3.log}}}}")
+    code = run_command(["config", "check", "--json"])
+    report = json.loads(capsys.readouterr().out)
+
+    assert (code, report["ok"]) == (0, True)
+    assert [f"the folder `{tmp_path}/no` is not there" in warning for warning in report["warnings"]] == [True]
+    assert not (tmp_path / "no").exists()
+
+
+def test_check_has_nothing_against_a_log_file_that_can_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether it is there or not."""
+    (tmp_path / "lor3.yaml").write_text(f"log: {{file: {{path: {tmp_path}/lor3.log}}}}")
+    warnings = []
+    for _ in range(2):
+        run_command(["config", "check", "--json"])
+        warnings.append(json.loads(capsys.readouterr().out)["warnings"])
+        (tmp_path / "lor3.log").touch()
+
+    assert warnings[0] == warnings[1]
+    assert not any("log.file" in warning for warning in warnings[0])

@@ -240,6 +240,15 @@ def test_malformed_file_is_one_clear_fault(tmp_path: Path, text: str, name: str,
     assert any(says in f"{path}: {message}" for path, message in found.items()), found
 
 
+def test_fault_at_the_end_of_the_text_is_named_with_its_line(tmp_path: Path) -> None:
+    """A bracket that is never closed: there is no such line any more, and so nothing to quote."""
+    (tmp_path / "lor3.yaml").write_text("primary: [\n")
+    with pytest.raises(ConfigurationError, match="line 2: not valid YAML") as caught:
+        load_settings(config_path=None, environ={}, cwd=tmp_path)
+
+    assert [fault.line for fault in caught.value.faults] == [2]
+
+
 def test_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     """A missing file is not an empty one."""
     with pytest.raises(ConfigurationError, match=re.escape("nope.yaml can't be read: No such file")):
