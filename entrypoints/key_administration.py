@@ -10,10 +10,12 @@ import attrs
 from entrypoints.bootstrap import open_signer, open_store
 
 if TYPE_CHECKING:
+    from application.ports.budget_ledger import BudgetLedger
     from application.ports.id_generator import IdGenerator
     from application.ports.key_store import KeyStore
     from application.ports.token_signer import TokenSigner
     from application.use_cases.create_key import CreateKey
+    from application.use_cases.read_key_budgets import ReadKeyBudgets
     from application.use_cases.rotate_key import RotateKey
     from entrypoints.settings import Settings
 
@@ -24,12 +26,19 @@ class KeyAdministration:
     settings: "Settings"
     _ids: "IdGenerator"
     _signer: "TokenSigner"
+    _budgets: "BudgetLedger"
 
     @property
     def create_key(self) -> "CreateKey":
         from application.use_cases.create_key import CreateKey
 
         return CreateKey(keys=self.keys, ids=self._ids, signer=self._signer, random_bytes=secrets.token_bytes)
+
+    @property
+    def read_key_budgets(self) -> "ReadKeyBudgets":
+        from application.use_cases.read_key_budgets import ReadKeyBudgets
+
+        return ReadKeyBudgets(rules=self.settings.budgets, ledger=self._budgets)
 
     @property
     def rotate_key(self) -> "RotateKey":
@@ -55,6 +64,8 @@ async def administering_keys(settings: "Settings", *, creating: bool) -> "AsyncI
         is_file = settings.database.url.reveal().startswith("sqlite")
         if creating or not is_file or (await store.schema()).current is not None:
             await store.start()
-        yield KeyAdministration(keys=store.keys, settings=settings, ids=ids, signer=signer)
+        yield KeyAdministration(
+            keys=store.keys, settings=settings, budgets=store.budgets, ids=ids, signer=signer
+        )
     finally:
         await store.aclose()

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     import datetime
 
     from domain.access import ApiKey
+    from domain.limits.budget import BudgetState
     from entrypoints.key_administration import KeyAdministration
 
 
 @click.command(
     help="""Show what a key may do, and how it stands: a revoked one by its id.
+
+Of its budgets and those of its tenant it tells what is spent, and what is left less what chats under way have
+reserved; with --json under `budget`.
 
 \b
 Examples:
@@ -31,14 +35,33 @@ Examples:
 def show(name: str, tenant: str, config_path: Path | None, as_json: bool) -> None:
     from entrypoints.key_rendering import key_json
 
-    async def read(administration: "KeyAdministration") -> "tuple[ApiKey, datetime.datetime]":
-        return await existing_key(administration, name, tenant), await administration.keys.now()
+    async def read(
+        administration: "KeyAdministration",
+    ) -> "tuple[ApiKey, datetime.datetime, tuple[BudgetState, ...]]":
+        found = await existing_key(administration, name, tenant)
+        budgets = await administration.read_key_budgets.execute(found)
+        return found, await administration.keys.now(), budgets
 
-    key, now = on_keys(config_path, read)
+    key, now, budgets = on_keys(config_path, read)
     if as_json:
-        print_json(key_json(key))
+        from entrypoints.rendering import budget_json
+
+        print_json({**key_json(key), "budget": budget_json(budgets)})
         return
-    print_table(("what", "is"), _rows(key, now))
+    print_table(("what", "is"), [*_rows(key, now), *[_budget(state) for state in budgets]])
+
+
+def _budget(state: "BudgetState") -> tuple[str, object]:
+    """`budget of the key` and `$1.50 of $50/day spent, $48.50 left until 2026-11-24 00:00`."""
+    from entrypoints.cli.conversation import when
+    from entrypoints.rendering import money
+
+    until = "" if state.resets_at is None else f" until {when(state.resets_at)} UTC"
+    limit = f"{'soft ' if state.soft else ''}${money(state.limit_usd)}/{state.period}"
+    return (
+        f"budget of the {state.subject}",
+        f"${money(state.spent_usd)} of {limit} spent, ${money(state.left_usd)} left{until}",
+    )
 
 
 def _rows(key: "ApiKey", now: "datetime.datetime") -> list[tuple[str, object]]:
@@ -57,7 +80,7 @@ def _rows(key: "ApiKey", now: "datetime.datetime") -> list[tuple[str, object]]:
         ("scopes", scopes_text(key)),
         ("models", ", ".join(key.models) or "all"),
         ("limits", limits_text(key) or "none"),
-        ("budgets", budgets_text(key) or "none"),
+        ("budgets", budgets_text(key) or "none of its own"),
         ("account", key.account_id),
         ("replaces", key.replaces),
     ]

@@ -1,12 +1,20 @@
 """`lor3 key` as a person or a script would use it, on a real SQLite file."""
 
+import asyncio
 import datetime
 import json
+import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
+import attrs
 import pytest
 
+from adapters.testing.chats_to_store import first_chat
 from domain.key_text import is_key
+from domain.limits.budget import EPOCH, Spend, Subject
+from entrypoints.bootstrap import open_store
+from entrypoints.configuration.load import load_settings
 from tests.support.command_line import Run
 
 _ABSENT = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -29,6 +37,7 @@ def test_key_is_printed_once_and_listed_without_itself(lor3: Run) -> None:
     for other in (made.err, shown.out, listed.out, "\t".join(row)):
         assert secret not in other
     key = shown.json
+    assert [each["left_usd"] for each in key.pop("budget")["budgets"]] == ["50", "500", "40"]
     assert listed.json == {"items": [key]}
     assert (key["scopes"], key["models"]) == (["chat", "feedback"], ["claude:opus", "openai:*"])
     assert list(key["limits"].values()) == [600, 200_000, 8]
@@ -185,3 +194,30 @@ def test_server_beyond_this_machine_needs_a_key(lor3: Run) -> None:
 
         assert (done.code, done.out) == (1, "")
         assert "lor3 key create" in done.err
+
+
+def test_key_shows_what_its_budgets_have_left(lor3: Run, tmp_path: Path) -> None:
+    """Its own and its tenant's: spent, left, and until when."""
+    (tmp_path / "lor3.yaml").write_text("budgets: {tenant: 7/day}\n", encoding="utf-8")
+    lor3("key", "create", "--name", "web", "--budget", "5/total")
+    database = sqlite3.connect(tmp_path / "lor3.db")
+    (account,) = database.execute("SELECT account FROM api_keys").fetchone()
+    database.close()
+    settings = load_settings(config_path=None, environ={}, flags=None, cwd=tmp_path)
+
+    async def spend() -> None:
+        store = open_store(settings)
+        await store.start()
+        made = first_chat()
+        spent = Spend(
+            subject=Subject("key", account), period="total", starts_at=EPOCH, amount_usd=Decimal("1.5")
+        )
+        await store.journal.commit(attrs.evolve(made, spends=(spent,)))
+        await store.aclose()
+
+    asyncio.run(spend())
+    rows = lor3("key", "show", "web").rows
+
+    assert rows[-2] == ["budget of the key", "$1.5 of $5/total spent, $3.5 left"]
+    assert rows[-1][0] == "budget of the tenant"
+    assert rows[-1][1].startswith("$0 of $7/day spent, $7 left until ")
