@@ -36,7 +36,7 @@ def supervise(
     after the second, or at the third are killed. SIGHUP has each of them reload. `announce` runs beside them.
 
     Returns:
-        0 where all finished by themselves, else 1.
+        0 where all finished by themselves, else 1; also where none could be started, which no other try would mend.
     """
     supervisor = Supervisor(arguments=arguments, workers=workers, grace_s=grace_s)
     return asyncio.run(supervisor.run(announce, hang_up))
@@ -53,6 +53,10 @@ class Supervisor:
     _cutting: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _killing: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _alive: dict[int, Process] = attrs.field(factory=dict, init=False)
+    _was_up: bool = attrs.field(default=False, init=False)
+    """Whether one of them has ever answered."""
+    _never_up: set[int] = attrs.field(factory=set, init=False)
+    """Those that gave up before any did."""
 
     async def run(self, announce: Coroutine[Any, Any, None], hang_up: HangUp) -> int:
         loop = asyncio.get_running_loop()
@@ -61,11 +65,15 @@ class Supervisor:
         with hang_up.handled(self._reload):
             async with asyncio.TaskGroup() as group:
                 slots = [group.create_task(self._keep(slot)) for slot in range(self.workers)]
-                beside = [group.create_task(self._end()), group.create_task(announce)]
+                beside = [group.create_task(self._end()), group.create_task(self._see_up(announce))]
                 codes = await asyncio.gather(*slots)
                 for task in beside:
                     task.cancel()
         return 0 if all(code == 0 for code in codes) else 1
+
+    async def _see_up(self, announce: Coroutine[Any, Any, None]) -> None:
+        await announce
+        self._was_up = True
 
     def _signalled(self) -> None:
         if self._cutting.is_set():
@@ -120,12 +128,19 @@ class Supervisor:
             if self._stopping.is_set():
                 # One that was told to stop before it served anything dies of the signal itself.
                 return 0 if code == -signal.SIGTERM else code
+            if not self._was_up and code > 0:
+                self._never_up.add(slot)
+                if len(self._never_up) == self.workers:
+                    say("no worker could be started; see above for the reason")
+                    self._stopping.set()
+                    self._send(signal.SIGTERM)
+                    return code
             lived_s = time.monotonic() - started
             wait_s = _FIRST_WAIT_S if lived_s >= _HEALTHY_AFTER_S else wait_s
             say(f"worker {process.pid} ended with {code}; starting another in {wait_s:g} s")
             try:
                 async with asyncio.timeout(wait_s):
                     await self._stopping.wait()
-                return 0
+                return code if slot in self._never_up and not self._was_up else 0
             except TimeoutError:
                 wait_s = min(_LONGEST_WAIT_S, wait_s * 2)

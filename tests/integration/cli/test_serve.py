@@ -290,3 +290,16 @@ def _lines_of(process: "subprocess.Popen[bytes]", event: str, times: int) -> lis
         assert read, lines
         lines.append(json.loads(read))
     return lines
+
+
+def test_workers_that_can_never_start_end_it(tmp_path: Path) -> None:
+    """With the reason: starting them again and again would look like a server."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (tmp_path / "lor3.yaml").write_text(f"telemetry: {{metrics_port: {port}}}\n")
+        process = _spawn(tmp_path, "--workers", "2")
+        _, errors = process.communicate(timeout=_LIMIT_S)
+
+    assert 1 == process.returncode
+    assert "telemetry.metrics_port" in errors.decode()
+    assert "no worker could be started" in errors.decode()
