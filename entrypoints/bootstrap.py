@@ -1,7 +1,7 @@
 """Starts lor3 and stops it, in that order: the same for the server, the CLI and the tests."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Literal
 
 from application.ports.store import Store, StoreConfig
@@ -82,8 +82,8 @@ async def running(
         )
         stack.push_async_callback(lineage.close_providers)
         stack.push_async_callback(container.log().aclose)
-        if serving is not None:
-            stack.callback(container.log().emit, ServerStopped())
+        last_words = ExitStack()  # said once all is stored, and not of a start that failed
+        stack.callback(last_words.close)
         otlp = container.otlp()
         if otlp is not None:
             stack.push_async_callback(otlp.aclose)
@@ -137,6 +137,8 @@ async def running(
         reloader = lineage.reloader(settings)
         stack.push_async_callback(reloader.aclose)
         yield lineage.application()
+        if serving is not None:
+            last_words.callback(container.log().emit, ServerStopped())
 
 
 def _application(container: "Container", reloader: "ConfigReloader") -> "Application":

@@ -7,7 +7,6 @@ import gc
 import json
 import logging
 import os
-import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -25,6 +24,7 @@ from entrypoints.cli.output import say, warn
 from entrypoints.cli.pid_file import pid_file
 from entrypoints.cli.reloading import HangUp, reloading
 from entrypoints.cli.worker_metrics import WorkerMetrics
+from entrypoints.cli.worker_start import ParentLine, as_started, worker_arguments
 from entrypoints.log_file import WARNING, log_file_warnings
 from entrypoints.serving import Serving
 
@@ -106,7 +106,7 @@ def serve(
     given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
     given += [*(["--watch"] if watch else []), *(["--json"] if as_json else [])]
     if worker is not None and started_as is not None:
-        settings, port = _as_started(settings, started_as)
+        settings, port = as_started(settings, started_as)
         return _run(_serve_while_parent_lives(settings, read, worker, port, meeting_place, hang_up))
     warn((*settings.warnings, *log_file_warnings(settings)))
     with pid_file(pid_path):
@@ -135,7 +135,7 @@ def _serve(
 
             with _meeting_place() as folder:
                 return supervise(
-                    arguments=_worker_arguments(settings, port, given, folder),
+                    arguments=worker_arguments(settings, port, given, folder),
                     workers=settings.server.workers,
                     grace_s=settings.server.drain_s + 15.0,
                     announce=_announce_when_up(
@@ -280,29 +280,6 @@ def _meeting_place() -> Iterator[str | None]:
         yield folder
 
 
-def _worker_arguments(settings: "Settings", port: int, given: list[str], folder: str | None) -> list[str]:
-    """What a worker is started with; its number follows.
-
-    The file is named, also where it was found: a worker that starts while it is gone must not go by defaults.
-    """
-    server = settings.server
-    config = ["--config", settings.source] if settings.source else []
-    place = ["--meeting-place", folder] if folder else []
-    started_as = ["--started-as", server.host, str(server.port), str(server.workers), str(port)]
-    return ["serve", *given, *config, *place, *started_as, "--worker"]
-
-
-def _as_started(settings: "Settings", started_as: tuple[str, int, int, int]) -> "tuple[Settings, int]":
-    """A worker's settings with what its supervisor can't change, and the port that it claimed.
-
-    What the worker reads may say something else, at a reload and when it replaces another one: then a restart is
-    needed, and the reload says so.
-    """
-    host, port, workers, claimed = started_as
-    server = attrs.evolve(settings.server, host=host, port=port, workers=workers)
-    return attrs.evolve(settings, server=server), claimed
-
-
 def _log_warnings(settings: "Settings") -> None:
     """What was told on stderr, for whoever reads the log alone; not where both are one terminal."""
     log = settings.log
@@ -357,32 +334,6 @@ async def _serve_while_parent_lives(
         line.listen(application.config_reloader.reload)
         with reloading(application, hang_up, watch=settings.prompts.watch):
             await _listen(application, port, reuse_port=True)
-
-
-@attrs.define
-class ParentLine:
-    """What comes over stdin from the supervisor: any byte asks for a reload, its end for our own.
-
-    Bytes rather than SIGHUP, which would end a worker that is still about to start.
-    """
-
-    _asked: bool = False
-    _reload: Callable[[], None] | None = None
-
-    def listen(self, reload: Callable[[], None]) -> None:
-        """From now on calls `reload`, once at once where it was asked for already."""
-        self._reload = reload
-        if self._asked:
-            reload()
-
-    def read(self) -> None:
-        if os.read(0, 1024) == b"":
-            asyncio.get_running_loop().remove_reader(0)
-            os.kill(os.getpid(), signal.SIGTERM)
-        elif self._reload is not None:
-            self._reload()
-        else:
-            self._asked = True
 
 
 @asynccontextmanager
