@@ -12,11 +12,12 @@ from adapters.persistence.id_range import first_since
 from adapters.persistence.identifiers import canonical, oldest_message
 from adapters.persistence.rows import feedback_of, feedback_row, message_of
 from adapters.persistence.scope import Scope
-from adapters.persistence.tables import FEEDBACK_CHANGES, MESSAGES, SESSIONS, THREADS, USAGE_LOG
+from adapters.persistence.tables import ATTEMPTS, FEEDBACK_CHANGES, MESSAGES, SESSIONS, THREADS, USAGE_LOG
 from adapters.persistence.usage_log import NOTHING, is_rated, rating_rows
 from domain.clean_text import clean_value
 from domain.feedback import Feedback, FeedbackChange, RatedMessage
 from domain.ids import MessageId, ThreadId
+from domain.model import ModelRef
 from domain.thread import StoredMessage
 
 _MAX_LIMIT: Final = 2**31 - 1
@@ -56,6 +57,12 @@ _OF_THREAD: Final = _RATED.where(
     _M.position > sa.bindparam("after", type_=sa.BigInteger),
 ).order_by(_M.position)
 _OF_ALL: Final = _RATED.order_by(_M.id)
+_ASKED_FIRST: Final = (
+    sa.select(ATTEMPTS.c.provider, ATTEMPTS.c.model)
+    .where(ATTEMPTS.c.message_id == sa.bindparam("id", type_=Identifier), ATTEMPTS.c.purpose.is_(None))
+    .order_by(ATTEMPTS.c.number)
+    .limit(1)
+)
 _USER: Final = (
     sa.select(SESSIONS.c.user)
     .join(THREADS, sa.and_(THREADS.c.session_id == SESSIONS.c.id, THREADS.c.tenant == SESSIONS.c.tenant))
@@ -153,7 +160,12 @@ class FeedbackOfMessages:
         if was == rating or not is_rated(stored):
             return
         found = await self._scope.rows(_USER, THREADS, {"id": stored.thread_id})
-        uses = rating_rows(stored, rating, was=was, user=found[0]["user"] if found else None)
+        asked = None
+        if stored.model is None and stored.copied_from is None:
+            first = await self._scope.rows(_ASKED_FIRST, ATTEMPTS, {"id": stored.id})
+            asked = ModelRef(first[0]["provider"], first[0]["model"]) if first else None
+        user = found[0]["user"] if found else None
+        uses = rating_rows(stored, rating, was=was, user=user, asked=asked)
         await self._scope.add(USAGE_LOG, [{**NOTHING, **each} for each in uses])
 
     def unlock(self) -> None:

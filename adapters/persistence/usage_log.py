@@ -42,11 +42,16 @@ def log_rows(record: ChatRecord) -> list[Row]:
 
 
 def rating_rows(
-    stored: StoredMessage, rating: Rating | None, *, was: Rating | None, user: str | None
+    stored: StoredMessage,
+    rating: Rating | None,
+    *,
+    was: Rating | None,
+    user: str | None,
+    asked: ModelRef | None = None,
 ) -> list[Row]:
     """What changes where an answer is rated otherwise: its old rating is taken off, the new one added."""
     return [
-        {**_of_message(stored, user), **_rating(each, sign)}
+        {**_of_message(stored, user, asked), **_rating(each, sign)}
         for each, sign in ((was, -1), (rating, 1))
         if each is not None
     ]
@@ -67,11 +72,15 @@ def _rating(rating: Rating, sign: int) -> Row:
     return {rating: sign}
 
 
-def _of_message(stored: StoredMessage, user: str | None) -> Row:
+def _of_message(stored: StoredMessage, user: str | None, asked: ModelRef | None) -> Row:
+    """
+    Args:
+        asked: the model that was asked first: no other one can be said of a chat that none answered.
+    """
     row: Row = {"tenant": stored.tenant, "kind": "answer", "at": stored.created_at}
     if user is not None:
         row["user"] = user
-    model = stored.model
+    model = asked if stored.model is None else stored.model
     if model is not None:
         row["provider"] = model.provider
         row["model"] = model.model
@@ -88,14 +97,7 @@ def _of_message(stored: StoredMessage, user: str | None) -> Row:
 
 
 def _answer_row(stored: StoredMessage, user: str | None, asked: ModelRef | None) -> Row:
-    """
-    Args:
-        asked: the model that was asked first: no other one can be said of a chat that none answered.
-    """
-    row = _of_message(stored, user)
-    if stored.model is None and asked is not None:
-        row["provider"] = asked.provider
-        row["model"] = asked.model
+    row = _of_message(stored, user, asked)
     row["requests"] = 1
     if stored.status == "complete":
         if stored.latency_ms is not None:

@@ -54,8 +54,14 @@ _IS_COUNTED = (
     "(m.copied_from IS NULL AND (m.provider IS NOT NULL OR m.status <> 'complete') "
     "OR m.copied_from IS NOT NULL AND m.rating IS NOT NULL)"
 )
+# Of a chat that no model answered it is the one that was asked first; looked for where there is none alone.
+_ASKED = (
+    "CASE WHEN m.copied_from IS NULL THEN (SELECT a.{} FROM attempts a WHERE a.message_id = m.id "
+    "AND a.tenant = m.tenant AND a.purpose IS NULL ORDER BY a.number LIMIT 1) END"
+)
 _ANSWERS = (
-    "SELECT m.tenant, 'answer' AS kind, coalesce(m.provider, '') AS provider, coalesce(m.model, '') AS model, "
+    f"SELECT m.tenant, 'answer' AS kind, coalesce(m.provider, {_ASKED.format('provider')}, '') AS provider, "
+    f"coalesce(m.model, {_ASKED.format('model')}, '') AS model, "
     "coalesce(m.prompt_version, '') AS prompt_version, coalesce(m.prompt_label, '') AS prompt_label, "
     "coalesce(CAST(m.key_id AS text), '') AS key_id, '' AS \"user\", "
     "CASE WHEN m.status = 'complete' THEN '' ELSE m.status || coalesce('/' || m.error_code, '') END AS outcome, "
