@@ -460,8 +460,7 @@ class UsageSuite:
         assert (row.requests, row.errors, row.refused) == (0, 0, 6)
         refused = {
             group_by: {
-                row.group: row.refused
-                for row in await _report(store, attrs.evolve(WHOLE, group_by=group_by))
+                row.group: row.refused for row in await _report(store, attrs.evolve(WHOLE, group_by=group_by))
             }
             for group_by in GROUPS
         }

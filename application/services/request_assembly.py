@@ -220,7 +220,9 @@ class RequestAssembly:
         asked = specs[:named] if command.fallbacks is None else specs[:named] + specs[1:]
         for spec in asked:
             if not self.rights.allows(models, spec.ref):
-                raise Forbidden(f"this {whose} may not use the model `{spec.ref}`; it may use: {told(models)}")
+                raise Forbidden(
+                    f"this {whose} may not use the model `{spec.ref}`; it may use: {told(models)}"
+                )
         forbidden = frozenset([spec.ref for spec in specs if not self.rights.allows(models, spec.ref)])
         if all(spec.ref in forbidden for spec in specs):
             raise Forbidden(
