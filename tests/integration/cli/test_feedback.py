@@ -174,10 +174,10 @@ def test_usage_is_of_all_or_in_groups(lor3: Run) -> None:
 
     assert (total["group_by"], len(total["items"])) == (None, 1)
     assert (total["items"][0]["requests"], total["items"][0]["ratings"]["count"]) == (3, 1)
-    assert [(row[0], row[1], row[10]) for row in rows] == [("ada", "2", "1"), ("grace", "1", "0")]
-    assert rows[0][11:] == ["1.0000", "0.2065", "1.0000"]
-    assert rows[1][11:] == ["", "", ""]
-    assert len(of_all) == 14
+    assert [(row[0], row[1], row[11]) for row in rows] == [("ada", "2", "1"), ("grace", "1", "0")]
+    assert rows[0][12:15] == ["1.0000", "0.2065", "1.0000"]
+    assert rows[1][12:15] == ["", "", ""]
+    assert len(of_all) == 16
 
 
 def test_usage_of_no_time_says_so(lor3: Run) -> None:
