@@ -152,7 +152,7 @@ class Lor3:
         """One that never meets its limits."""
         many = str(_NEVER)
         self._run(config, "db", "upgrade", "--yes")
-        limits = ("--rpm", many, "--tpm", f"{_NEVER}000", "--concurrency", many)
+        limits = ("--rpm", many, "--tpm", f"{_NEVER}000", "--concurrency", "100000")
         budgets = ("--budget", f"{many}/day", "--budget", f"{many}/total")
         name = f"bench-{time.monotonic_ns()}"
         made = self._run(config, "key", "create", "--name", name, *limits, *budgets, "--json")
