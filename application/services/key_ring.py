@@ -108,7 +108,9 @@ class KeyRing:
         Args:
             authorization: the header as it came.
         """
-        if self._is_open or (authorization is None and self.is_disabled):
+        if self._is_open and not _brings_key(authorization):
+            return ANYBODY
+        if authorization is None and self.is_disabled:
             return ANYBODY
         if authorization is None or authorization[:7] != "Bearer " or not self._watch.is_fresh():
             return None
@@ -123,6 +125,8 @@ class KeyRing:
         """
         self._watch.begin()
         await self._watch.refresh()
+        if self._is_open and _brings_key(authorization):
+            await self._look()  # the first key may have been made a moment ago, and is to count at once
         if self._is_open or (authorization is None and self.is_disabled):
             return ANYBODY
         wait_s = self._failed.wait_s(address, now_s=self._clock.monotonic())
@@ -279,3 +283,7 @@ def _end_of(key: ApiKey) -> float:
     """Unix time; infinite where nobody has said."""
     ends = [moment.timestamp() for moment in (key.expires_at, key.revoked_at) if moment is not None]
     return min(ends, default=math.inf)
+
+
+def _brings_key(authorization: str | None) -> bool:
+    return authorization is not None and authorization[:7] == "Bearer " and is_key(authorization[7:])

@@ -57,6 +57,16 @@ async def test_first_key_ever_closes_within_two_seconds_and_the_last_does_not_op
     assert isinstance(await ring.asked(None), Unauthenticated)
 
 
+async def test_first_key_ever_counts_at_once_for_who_brings_it(ring: Ring) -> None:
+    """Its limits and scopes hold from the first request; one that nobody made is any text where there are no keys."""
+    await ring.asked(None)
+    assert ANYBODY == await ring.asked(f"Bearer {new_secret()}")
+    secret = await ring.key()
+
+    assert ring.ring.recall(f"Bearer {secret}") is None
+    assert _is_of(await ring.asked(f"Bearer {secret}"), secret)
+
+
 async def test_key_of_this_moment_works_at_once(ring: Ring) -> None:
     """An unknown key waits for one look, however many ask."""
     await ring.key("first")
