@@ -2,11 +2,14 @@
 
 import datetime
 import uuid
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import attrs
+import sqlalchemy as sa
 
+from adapters.persistence.engine import Database
 from application.ports.store import StoreConfig
 from domain.attempt import Attempt
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
@@ -81,3 +84,17 @@ def _with_turns(record: ChatRecord, prompt: str, answer: str) -> ChatRecord:
         response_id="resp_1",
     )
     return attrs.evolve(record, messages=(asked, answered), attempts=(attempt,))
+
+
+def row_counts(url: str, tables: Iterable[sa.Table]) -> dict[str, int]:
+    """By table, of all tenants."""
+    engine = Database.of(store_config(url)).open_for_migration()
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL lor3.tenants = '*'")
+        found = {
+            table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+            for table in tables
+        }
+    engine.dispose()
+    return found

@@ -7,9 +7,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-import sqlalchemy as sa
 
-from adapters.persistence.engine import Database
 from adapters.persistence.store import create
 from adapters.persistence.tables import BUDGET_COUNTERS, BUDGET_HOLDS
 from adapters.testing.budget_ledger_suite import KEY, ONE, TWO, hold, spending
@@ -21,7 +19,7 @@ from application.ports.store import Store
 from domain.ids import DEFAULT_TENANT, ThreadId
 from domain.limits.budget import Subject
 from domain.thread import ChatRecord
-from tests.support.records import store_config
+from tests.support.records import row_counts, store_config
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
@@ -40,15 +38,7 @@ async def store(url: str) -> AsyncIterator[Store]:
 
 def rows(url: str) -> tuple[int, int]:
     """Counters and holds."""
-    engine = Database.of(store_config(url)).open_for_migration()
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL lor3.tenants = '*'")
-        counters, holds = [
-            connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
-            for table in (BUDGET_COUNTERS, BUDGET_HOLDS)
-        ]
-    engine.dispose()
+    counters, holds = row_counts(url, (BUDGET_COUNTERS, BUDGET_HOLDS)).values()
     return counters, holds
 
 

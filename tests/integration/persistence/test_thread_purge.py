@@ -17,7 +17,7 @@ from application.ports.store import Store
 from domain.feedback import Feedback
 from domain.ids import DEFAULT_TENANT
 from domain.thread import ChatRecord, ThreadSummary
-from tests.support.records import store_config
+from tests.support.records import row_counts, store_config
 
 _BOOKS = ("prompt", "usage_", "budget_", "api_keys", "anomalies")
 BELONGING = [table for table in METADATA.sorted_tables if not table.name.startswith(_BOOKS)]
@@ -39,16 +39,7 @@ async def store(url: str) -> AsyncIterator[Store]:
 
 
 def counts(url: str) -> dict[str, int]:
-    engine = Database.of(store_config(url)).open_for_migration()
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL lor3.tenants = '*'")
-        found = {
-            table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
-            for table in BELONGING
-        }
-    engine.dispose()
-    return found
+    return row_counts(url, BELONGING)
 
 
 def add_key(url: str, record: ChatRecord) -> None:
