@@ -12,8 +12,10 @@ from collections.abc import Iterator
 
 import attrs
 
+from domain.values import frozen
 
-@attrs.frozen
+
+@frozen
 class SystemClock:
     """The machine's clocks. `monotonic` is CLOCK_MONOTONIC, as asyncio's and uvloop's `loop.time()` are."""
 

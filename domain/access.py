@@ -8,6 +8,7 @@ import attrs
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.limits.budget import Budget
 from domain.limits.rate import NO_LIMITS, RateLimits
+from domain.values import frozen
 
 Scope: TypeAlias = Literal["chat", "threads", "feedback", "usage", "prompts", "tokens"]
 """What a route's policy asks for. `tokens`: whoever may make short-lived tokens for browsers."""
@@ -16,7 +17,7 @@ USER_SCOPES: Final[frozenset[Scope]] = frozenset(("chat", "threads", "feedback")
 """All that a caller who is bound to a user can have: the rest shows or changes what is others'."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ApiKey:
     """A long-lived key, without the secret: nobody has that but its owner."""
 
@@ -49,7 +50,7 @@ class ApiKey:
         return self.account or self.id
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Caller:
     """Who sent a request."""
 

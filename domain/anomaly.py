@@ -17,6 +17,8 @@ from typing import Final
 
 import attrs
 
+from domain.values import frozen
+
 WARM_UP: Final = 30
 """Values before anything is judged."""
 THRESHOLD: Final = 4.0
@@ -48,7 +50,7 @@ _LEAST: Final = 1e-9
 """Stands for zero, which has no logarithm."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Anomaly:
     value: float
     usual: float

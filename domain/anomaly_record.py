@@ -3,13 +3,13 @@
 import datetime
 from typing import Final
 
-import attrs
+from domain.values import frozen
 
 KEPT_DAYS: Final = 90
 """How long one is kept; older ones go when the next is added."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SeenAnomaly:
     id: str
     """UUIDv7."""

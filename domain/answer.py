@@ -14,6 +14,7 @@ from domain.limits.budget import BudgetState
 from domain.message import Message, ToolCall
 from domain.model import ModelRef
 from domain.usage import Usage
+from domain.values import frozen
 
 LeftOutReason: TypeAlias = Literal[
     "token_budget",  # they fit the depth, not the model's window
@@ -26,7 +27,7 @@ LeftOutReason: TypeAlias = Literal[
 ]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LeftOut:
     """Messages within the depth that are not in the prompt."""
 
@@ -34,7 +35,7 @@ class LeftOut:
     messages: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ContextUse:
     """How much of the thread went into the prompt."""
 
@@ -54,7 +55,7 @@ class ContextUse:
 UNKNOWN_CONTEXT: Final = ContextUse(is_known=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatAnswer:
     """A committed answer."""
 
@@ -86,7 +87,7 @@ class ChatAnswer:
     """True where it was given before: the request came again with its Idempotency-Key."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatAdmitted:
     """The chat has its ids, and will be asked. For those who keep the answer's events; readers get `ChatStarted`."""
 
@@ -102,7 +103,7 @@ class ChatAdmitted:
     """Whose session it is in. Other processes are not told of it here: see `domain.live_answer.name_of_user`."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatStarted:
     """Somebody has begun to answer."""
 
@@ -119,12 +120,12 @@ Delta = TextDelta
 ToolCallGrew = ToolCallDelta
 
 
-@attrs.frozen
+@frozen
 class ToolCalled:
     call: ToolCall
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Reset:
     """All deltas so far are void; another model, or the same one again, starts from the beginning."""
 
@@ -133,7 +134,7 @@ class Reset:
     to_model: ModelRef
 
 
-@attrs.frozen
+@frozen
 class ChatDone:
     answer: ChatAnswer
 

@@ -4,10 +4,9 @@ import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-import attrs
-
 from domain.model import ModelRef
 from domain.usage import NO_USAGE, Usage
+from domain.values import frozen
 
 Outcome: TypeAlias = str
 """`ok`, a failure kind (`rate_limited`, `server_error`, …), `cancelled`, or why it was skipped: `skipped_*`."""
@@ -15,7 +14,7 @@ Outcome: TypeAlias = str
 Purpose: TypeAlias = Literal["answer", "summary"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Attempt:
     model: ModelRef
     outcome: Outcome

@@ -12,10 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeGuard
 
-import attrs
-
 from domain.access import SCOPES, USER_SCOPES, ApiKey, Caller, Scope
 from domain.model_pattern import MOST_MODELS, MOST_NAME, matches, pieces_of
+from domain.values import frozen
 
 ISSUER: Final = "lor3"
 ALGORITHM: Final = "EdDSA"
@@ -29,7 +28,7 @@ _MOST_CHARACTERS: Final = 8000
 _PART: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TokenClaims:
     """What a token says."""
 
@@ -42,7 +41,7 @@ class TokenClaims:
     """None allows what its key allows."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SignedToken:
     """A token whose signature nobody has checked yet."""
 

@@ -8,9 +8,10 @@ import attrs
 
 from domain.errors import Fault, InvalidRequest
 from domain.model import ModelRef, ModelSpec
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Catalogue:
     """Resolves what a caller writes into a `ModelSpec`."""
 

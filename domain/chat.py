@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-import attrs
-
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 from domain.model import ModelRef
 from domain.prompt.compiled import RenderedPrompt
 from domain.usage import AT_LIST_PRICE, PricedApart
+from domain.values import frozen
 
 if TYPE_CHECKING:
     from domain.memory import Memory  # which needs the vocabulary of this module
@@ -21,7 +20,7 @@ FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_call
 NO_PARAMETERS: Final[Mapping[str, JSONValue]] = {}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tool:
     """A function the model may call. `parameters` is a JSON Schema of an object."""
 
@@ -31,7 +30,7 @@ class Tool:
     strict: bool | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ToolChoice:
     """Whether and which tool the model must call."""
 
@@ -40,7 +39,7 @@ class ToolChoice:
     """Set when `mode` is `function`."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OutputConstraint:
     """Native structured output, set by the format pass where the model has it."""
 
@@ -48,7 +47,7 @@ class OutputConstraint:
     schema: JSONObject | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatRequest:
     """A parsed request: what passes rewrite and provider adapters lower.
 
@@ -139,7 +138,7 @@ class ChatRequest:
 # is what is left of an answer that is cut. An iterator that ends without AnswerFinished is a truncated answer.
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AnswerStarted:
     """The provider accepted the call. Not yet content: falling back is still free."""
 
@@ -148,12 +147,12 @@ class AnswerStarted:
     """The model as the provider names it, often with a date."""
 
 
-@attrs.frozen
+@frozen
 class TextDelta:
     text: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ToolCallDelta:
     """A piece of the call at `index`. `id` and `name` come with its first piece."""
 
@@ -163,7 +162,7 @@ class ToolCallDelta:
     arguments: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UsageReported:
     """The last one wins; they are never summed. Counts the provider left out or garbled are None."""
 
@@ -175,7 +174,7 @@ class UsageReported:
     apart: PricedApart = AT_LIST_PRICE
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AnswerFinished:
     reason: FinishReason
 

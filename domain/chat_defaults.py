@@ -6,12 +6,13 @@ from typing import Literal, TypeAlias
 import attrs
 
 from domain.json_value import JSONValue
+from domain.values import frozen
 
 MemoryMode: TypeAlias = Literal["window", "summary"]
 """`window`: the last messages of a thread. `summary`: those, and what was before them in a few sentences."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatDefaults:
     """The configured defaults. Model names are as written: aliases are resolved for each request."""
 

@@ -4,16 +4,15 @@ import datetime
 import re
 from typing import Final
 
-import attrs
-
 from domain.ids import Tenant, ThreadId
+from domain.values import frozen
 
 MAX_CHAT_ID: Final = 128
 """Characters."""
 _THREAD_ID: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClientChat:
     """Binds an id that a client made up to the thread where its chat goes on."""
 

@@ -41,9 +41,10 @@ import attrs
 
 from domain.limits.budget import BudgetState
 from domain.limits.rate import RateRefusal
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Fault:
     """One thing that is wrong with an input."""
 

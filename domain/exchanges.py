@@ -7,11 +7,12 @@ import attrs
 
 from domain.ids import MessageId
 from domain.thread import StoredMessage
+from domain.values import frozen
 
 BrokenReason: TypeAlias = Literal["unanswered", "superseded", "open_tool_call"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Exchange:
     """The caller's turns up to the answer; each tool call is followed by all of its results."""
 
@@ -37,7 +38,7 @@ class Exchange:
         return characters
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Exchanges:
     """All messages that were grouped: each is in one of the three."""
 

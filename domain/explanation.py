@@ -2,17 +2,16 @@
 
 from decimal import Decimal
 
-import attrs
-
 from domain.answer import ContextUse
 from domain.chat import ChatRequest
 from domain.json_value import JSONObject
 from domain.model import ModelRef
 from domain.passes.manager import TraceStep
 from domain.prompt.compiled import RenderedPrompt
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CandidateView:
     """A model that was considered, in the order of the plan."""
 
@@ -22,7 +21,7 @@ class CandidateView:
     """Why it is in or out, a sentence."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TokenView:
     """The token arithmetic for the first candidate."""
 
@@ -34,7 +33,7 @@ class TokenView:
     model_max_output_tokens: int | None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CostView:
     """None where the price is unknown."""
 
@@ -43,7 +42,7 @@ class CostView:
     """With the longest answer that is allowed; None where that is unbounded too."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WireView:
     """The exact request to the first candidate, without credentials."""
 
@@ -52,7 +51,7 @@ class WireView:
     body: JSONObject
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Explanation:
     request: ChatRequest
     """The parsed request with all defaults filled in, before any pass."""

@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from domain.ids import MessageId, ThreadId
+from domain.values import frozen
 
 Rating: TypeAlias = Literal["thumbs_up", "thumbs_down", 1, 2, 3, 4, 5]
 RATINGS: Final[tuple[Rating, ...]] = ("thumbs_up", "thumbs_down", 1, 2, 3, 4, 5)
@@ -18,7 +19,7 @@ MAX_USER: Final = 256
 """Characters."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Feedback:
     """The newest word on an answer; earlier ones are history."""
 
@@ -35,7 +36,7 @@ class Feedback:
         return attrs.evolve(self, given_at=other.given_at) == other
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FeedbackChange:
     """One entry of an answer's history."""
 
@@ -46,7 +47,7 @@ class FeedbackChange:
     at: datetime.datetime
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RatedMessage:
     """Feedback with the answer it is about, in a list."""
 

@@ -3,9 +3,8 @@
 import datetime
 from typing import Final, TypeAlias
 
-import attrs
-
 from domain.answer import ChatAnswer
+from domain.values import frozen
 
 KEEP: Final = datetime.timedelta(hours=24)
 """How long an answer is given again, from the moment the key was first claimed."""
@@ -15,7 +14,7 @@ RENEW_S: Final = 1.5
 """How often an owner says that it still works on what it claimed."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class IdempotencyKey:
     """What a caller sent, with a digest of what it sent it with."""
 
@@ -25,7 +24,7 @@ class IdempotencyKey:
     """SHA-256, in hex, over the route and the body, whatever the order of its fields."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Claimed:
     """The caller's to answer, for as long as the lease is renewed."""
 
@@ -34,21 +33,21 @@ class Claimed:
     """A UUID of this one run. Two runs with the same key have two owners; only one can complete it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Answered:
     """The key was completed before: this is what it completed with."""
 
     answer: ChatAnswer
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InFlight:
     """Another run holds the key."""
 
     lease_left_s: float
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OfAnotherRequest:
     """The key was claimed with another fingerprint within its day."""
 
@@ -56,7 +55,7 @@ class OfAnotherRequest:
 ClaimOutcome: TypeAlias = Claimed | Answered | InFlight | OfAnotherRequest
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KeyCompletion:
     """Ends a claim in the transaction that stores the answer, or that transaction fails."""
 

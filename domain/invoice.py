@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
-import attrs
+from domain.values import frozen
 
 Vendor: TypeAlias = Literal["openai", "anthropic"]
 _EXACT: Final = decimal.Context(prec=200, traps=[decimal.InvalidOperation, decimal.Inexact])
@@ -16,7 +16,7 @@ _EXACT: Final = decimal.Context(prec=200, traps=[decimal.InvalidOperation, decim
 _DATE: Final = re.compile(r"-(20\d{2}-\d{2}-\d{2}|20\d{6})$")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Charge:
     """Of one model on one day (UTC), by either side."""
 
@@ -29,7 +29,7 @@ class Charge:
     """In and out, cached ones included; None where that side tells costs alone."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Invoice:
     vendor: Vendor
     layout: str
@@ -37,7 +37,7 @@ class Invoice:
     charges: tuple[Charge, ...]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Comparison:
     """One model on one day, or all of it. None is a side that does not know of it, or does not tell that number."""
 
@@ -64,7 +64,7 @@ class Comparison:
         return (self.recorded_tokens or 0) - (self.charged_tokens or 0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Reconciliation:
     by_model: bool
     """False where the invoice does not say models: then both sides are added up by day."""

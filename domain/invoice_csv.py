@@ -17,10 +17,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-import attrs
-
 from domain.errors import Fault, InvalidRequest
 from domain.invoice import Charge, Invoice, Vendor
+from domain.values import frozen
 
 _NUMBER: Final = re.compile(r"([+-]?)\$?([+-]?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _GROUPED: Final = re.compile(r"([+-]?)\$?([+-]?)([1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?)()")
@@ -31,7 +30,7 @@ _SMALLEST_EXPONENT: Final = -60
 _SECONDS: Final = re.compile(r"[0-9]{9,12}(?:\.[0-9]*)?")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Layout:
     vendor: Vendor
     name: str

@@ -9,11 +9,10 @@ multiple of `RUN`.
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-import attrs
-
 from domain.answer import ChatEvent, Delta, Reset
 from domain.errors import LorError
 from domain.ids import MessageId
+from domain.values import frozen
 
 Position: TypeAlias = int
 """0 is before the first event. Below 2^53 for the first two million runs, so that any client may read it as a number."""
@@ -46,7 +45,7 @@ def rest_of(event: ChatEvent, begins: Position, seen: Position) -> ChatEvent | N
     return event
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ending:
     """How an answer's events ended. Its last one says the rest: `ChatDone`, where there is no error."""
 
@@ -56,7 +55,7 @@ class Ending:
     """False where only those who read here are cut off: then the error is no event of the answer, and has no place."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Portion:
     """Events that follow one another."""
 

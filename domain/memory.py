@@ -12,12 +12,13 @@ from domain.ids import MessageId
 from domain.message import Message
 from domain.summary_turn import is_summary_turn
 from domain.thread import Conversation, StoredMessage, ThreadSummary
+from domain.values import frozen
 
 MAX_MEMORY_CHARACTERS: Final = 2_000_000
 """Of a thread that are injected at most, its summary included, whatever `context_depth` and the model's window allow."""
 
 
-@attrs.frozen
+@frozen
 class LeftMessage:
     """A message that was passed over within the depth, or a pinned one, that stays out of the prompt."""
 
@@ -25,7 +26,7 @@ class LeftMessage:
     reason: LeftOutReason
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Memory:
     """Chosen from a thread, not yet fitted to a model's window.
 

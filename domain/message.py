@@ -2,19 +2,19 @@
 
 from typing import Literal, TypeAlias
 
-import attrs
+from domain.values import frozen
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextPart:
     """Plain text."""
 
     text: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImagePart:
     """An image, by reference or inline; exactly one of `url` and `data` is set.
 
@@ -32,7 +32,7 @@ class ImagePart:
 Part: TypeAlias = TextPart | ImagePart
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ToolCall:
     """A function the model asks its caller to run."""
 
@@ -44,7 +44,7 @@ class ToolCall:
     """False where the answer ended inside the arguments, or they are no JSON."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Message:
     """A turn. Assistant turns may hold `tool_calls`; a tool turn answers one by `tool_call_id`."""
 

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from domain.errors import Fault, InvalidRequest
+from domain.values import frozen
 
 Capability: TypeAlias = Literal["tools", "images", "json_object", "json_schema", "sampling", "seed", "stop"]
 """`sampling` is accepting temperature and top_p, which some reasoning models refuse with a 400."""
@@ -15,7 +16,7 @@ ALL_CAPABILITIES: frozenset[Capability] = frozenset(
 )
 
 
-@attrs.frozen(order=True, cache_hash=True)
+@frozen(order=True, cache_hash=True)
 class ModelRef:
     """`provider:model`, for example `anthropic:claude-opus-5-5`. `str()` gives that form back."""
 
@@ -50,7 +51,7 @@ class ModelRef:
         return self._text
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModelSpec:
     """A model of the catalogue. Unknown limits are None and are not enforced."""
 

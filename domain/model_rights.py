@@ -9,12 +9,13 @@ from domain.catalogue import Catalogue
 from domain.errors import InvalidRequest
 from domain.model import ModelRef
 from domain.model_pattern import Pieces, matches, pieces_of
+from domain.values import frozen
 
 _KEPT: Final = 1_000
 """Lists of patterns that are kept resolved: there are as many as keys and tokens."""
 
 
-@attrs.frozen
+@frozen
 class ModelRights:
     """Resolves what a key's `models` means.
 

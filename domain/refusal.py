@@ -2,10 +2,10 @@
 
 import datetime
 
-import attrs
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RefusalCount:
     """How often one caller was refused for one reason, within one hour."""
 

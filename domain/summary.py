@@ -1,13 +1,12 @@
 """When the older part of a thread is summarised, and which of its messages."""
 
-import attrs
-
 from domain.exchanges import exchanges_of
 from domain.memory import first_whole_turn, is_cut
 from domain.thread import Conversation, StoredMessage, ThreadSummary
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Fold:
     """Messages that a new summary is to stand for, together with the old one."""
 

@@ -8,9 +8,10 @@ import attrs
 
 from domain.model import ModelRef
 from domain.usage import Usage
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AttemptEnded:
     """One call to a provider, whatever came of it."""
 
@@ -34,7 +35,7 @@ class AttemptEnded:
     cached_input_tokens: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FallbackTaken:
     request_id: str
     from_model: ModelRef
@@ -42,7 +43,7 @@ class FallbackTaken:
     reason: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatAnswered:
     """An answer is durable."""
 
@@ -64,7 +65,7 @@ class ChatAnswered:
     """From the chat's arrival to the first content; None where it was not streamed."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatSaid:
     """What was asked and answered. Only emitted where the operator has switched on that contents are told; whoever
     writes it anywhere redacts it first."""
@@ -79,7 +80,7 @@ class ChatSaid:
     answer: str = attrs.field(repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatReplayed:
     """A stored answer was given again for its idempotency key: nothing was asked, and nothing charged."""
 
@@ -91,7 +92,7 @@ class ChatReplayed:
     """The model that had answered."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatRefused:
     """A chat ended in an error."""
 
@@ -103,7 +104,7 @@ class ChatRefused:
     key_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatLost:
     """Providers were asked and nothing of it could be stored: what it cost is in no report."""
 
@@ -118,7 +119,7 @@ class ChatLost:
     attempts: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatCut:
     """A chat ended before its answer did: its caller left, or the server stops. What there was is stored."""
 
@@ -137,14 +138,14 @@ class ChatCut:
     key_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BreakerMoved:
     model: ModelRef
     state: str
     """`closed`, `open` or `half_open`."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModelMisconfigured:
     """An operator must act: the provider does not know the model, or refuses the key."""
 
@@ -153,7 +154,7 @@ class ModelMisconfigured:
     reason: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptFilesRead:
     """The folder of prompts was imported; each number counts files."""
 
@@ -164,7 +165,7 @@ class PromptFilesRead:
     broken: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StorePruned:
     """What was old is gone."""
 
@@ -175,7 +176,7 @@ class StorePruned:
     keys: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RequestServed:
     """An HTTP request ended."""
 
@@ -187,7 +188,7 @@ class RequestServed:
     duration_s: float
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RequestsShed:
     """Requests of about a second were refused unread, since the process could not keep up."""
 
@@ -195,7 +196,7 @@ class RequestsShed:
     requests: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KeyRefused:
     """A request without a credential that lets it in, or without the scope that its route asks for."""
 
@@ -208,7 +209,7 @@ class KeyRefused:
     key_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RequestRefused:
     """A request was turned away before anybody looked at what it asks: the server was busy or stopping, or too many
     wrong keys had come from its address."""
@@ -222,7 +223,7 @@ class RequestRefused:
     key_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RateRefused:
     request_id: str
     tenant: str
@@ -234,7 +235,7 @@ class RateRefused:
     retry_after_s: float
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BudgetRefused:
     request_id: str
     tenant: str
@@ -246,7 +247,7 @@ class BudgetRefused:
     spent_usd: Decimal
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BudgetPassed:
     """A soft budget is used up: for the first time in its period, as far as this process knows."""
 
@@ -258,7 +259,7 @@ class BudgetPassed:
     spent_usd: Decimal
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AnomalySeen:
     """Tokens or cost of answers left what is usual for their model, prompt version or key."""
 
@@ -278,7 +279,7 @@ class AnomalySeen:
     message_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PassRan:
     """One compiler pass has run for one candidate. Only emitted where a sink wants spans."""
 
@@ -290,7 +291,7 @@ class PassRan:
     duration_s: float
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CommitEnded:
     """The answer's commit, as its chat waited for it. Only emitted where a sink wants spans."""
 
@@ -302,7 +303,7 @@ class CommitEnded:
     """`ok` or an error's code."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KeyMoved:
     """An API key was made or changed, or ends. Told by each process that lets callers in, once it has heard of it."""
 
@@ -317,7 +318,7 @@ class KeyMoved:
     """From when on it lets nobody in."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ServerStopping:
     """The signal to stop has come: new chats are refused."""
 
@@ -327,12 +328,12 @@ class ServerStopping:
     """How long they have."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ServerStopped:
     """Nothing is under way any more, and all there was to store is stored."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ConfigReloaded:
     """The configuration was read again while the server ran."""
 

@@ -4,8 +4,6 @@ import datetime
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
-import attrs
-
 from domain.attempt import Attempt
 from domain.chat import FinishReason
 from domain.feedback import Feedback
@@ -15,6 +13,7 @@ from domain.limits.budget import Spend
 from domain.message import Message
 from domain.model import ModelRef
 from domain.usage import Usage
+from domain.values import frozen
 
 MessageStatus: TypeAlias = Literal["complete", "incomplete", "failed", "interrupted", "cancelled"]
 
@@ -25,7 +24,7 @@ ThreadOrder: TypeAlias = Literal["created", "updated"]
 """By when a thread was opened, or last written to; the newest first."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Session:
     """Groups the threads of one user."""
 
@@ -35,7 +34,7 @@ class Session:
     created_at: datetime.datetime
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Thread:
     """A conversation."""
 
@@ -60,7 +59,7 @@ class Thread:
         return f'"{self.length}-{round(at.timestamp() * 1_000_000):x}"'
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StoredMessage:
     """A message with all that is known of how it came to be. User turns leave the answer's fields empty."""
 
@@ -104,7 +103,7 @@ class StoredMessage:
         return self.message.role == "assistant" and (self.model is not None or self.latency_ms is not None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ThreadSummary:
     """The older part of a thread in a few sentences, as a cheap model put it."""
 
@@ -116,7 +115,7 @@ class ThreadSummary:
     created_at: datetime.datetime
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Conversation:
     """What a chat that continues a thread needs of it, read in one round trip."""
 
@@ -129,7 +128,7 @@ class Conversation:
     summary: ThreadSummary | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatRecord:
     """All that one chat leaves behind; committed whole or not at all."""
 

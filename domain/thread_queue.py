@@ -2,12 +2,11 @@
 
 from typing import Literal
 
-import attrs
-
 from domain.errors import ThreadBusy
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ThreadQueuePolicy:
     """Bounds on the chats that wait for one thread. They count in each process by itself."""
 

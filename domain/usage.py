@@ -2,12 +2,12 @@
 
 from typing import Final
 
-import attrs
+from domain.values import frozen
 
 STANDARD_TIER: Final = "standard"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Usage:
     """Token counts of one provider call; all are >= 0."""
 
@@ -22,7 +22,7 @@ class Usage:
     """True where the provider reported no usable number and lor3 counted by itself."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PricedApart:
     """What a provider says of an answer, beside its counts, that changes what they cost.
 

@@ -8,6 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from domain.values import frozen
+
 UsageGroup: TypeAlias = Literal[
     "model", "provider", "prompt", "prompt_version", "label", "user", "key", "day", "hour", "tenant"
 ]
@@ -23,7 +25,7 @@ Z_95: Final = 1.959963984540054
 """The standard normal quantile that leaves 2.5 % on each side."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UsageQuery:
     since: datetime.datetime
     until: datetime.datetime
@@ -34,7 +36,7 @@ class UsageQuery:
     """True where `until` is now: the whole hour that it lies in counts, since nothing is behind it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RatingStatistics:
     """Ratings as scores from 0 to 1 (`domain/feedback.py`)."""
 
@@ -49,7 +51,7 @@ class RatingStatistics:
     """Their sum."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UsageRow:
     """Answers of one group. Failed ones count as requests and errors, with what was paid for them."""
 
@@ -81,7 +83,7 @@ class UsageRow:
     their model, prompt or user."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptRow:
     """What the answers of one version of a prompt were like, as it was chosen by one label."""
 
@@ -93,7 +95,7 @@ class PromptRow:
     """Its `group` is the version."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ProviderRow:
     """What became of the calls to one model, each try counted; summaries of threads included."""
 
@@ -132,7 +134,7 @@ ErrorSource: TypeAlias = Literal["chat", "attempt", "refusal"]
 a request that lor3 turned away, of which nothing is stored."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ErrorRow:
     """One kind of failure, counted."""
 
@@ -184,7 +186,7 @@ def grouped_errors(rows: Iterable[ErrorRow], by: ErrorGroup) -> tuple[ErrorRow, 
     return most_frequent_first(found.values())
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UsageCheck:
     """What the sums of one UTC day say of its answers, and what the messages that are stored say."""
 
@@ -206,7 +208,7 @@ class UsageCheck:
 SeriesOf: TypeAlias = Literal["answers", "attempts"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SeriesPoint:
     """What happened in one hour or one UTC day. Times in which nothing did have no point."""
 
@@ -239,7 +241,7 @@ def hour_of(moment: datetime.datetime) -> datetime.datetime:
 _LAST_HOUR: Final = hour_of(datetime.datetime.max.replace(tzinfo=datetime.UTC))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Estimate:
     """A mean with the interval that holds the true one in 95 of 100 cases."""
 

@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-import attrs
-
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.ports.prompt_texts import PromptTexts
@@ -45,6 +43,7 @@ from application.use_cases.resume_chat import ResumeChat
 from application.use_cases.send_chat import SendChat
 from application.use_cases.stop_answer import StopAnswer
 from application.use_cases.version_prompt import VersionPrompt
+from domain.values import frozen
 from entrypoints.housekeeper import Housekeeper
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.settings import Settings
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
     from entrypoints.reload import ConfigReloader
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Application:
     settings: Settings
     key_ring: KeyRing

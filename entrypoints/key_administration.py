@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import attrs
-
+from domain.values import frozen
 from entrypoints.bootstrap import open_signer, open_store
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from entrypoints.settings import Settings
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KeyAdministration:
     keys: "KeyStore"
     settings: "Settings"

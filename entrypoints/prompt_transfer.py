@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import attrs
-
 from application.ports.assistants import Assistants
 from application.ports.clock import Clock
 from application.ports.prompt_documents import PromptDocuments
@@ -14,9 +12,10 @@ from application.services.prompt_writing import PromptWriting
 from application.use_cases.import_prompt import ImportAssistant, ImportDocument
 from application.use_cases.sync_prompt_with_assistant import SyncPromptWithAssistant
 from application.use_cases.sync_prompt_with_file import SyncPromptWithFile
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptTransfer:
     sync_with_file: SyncPromptWithFile
     sync_with_assistant: Callable[[Assistants], SyncPromptWithAssistant]

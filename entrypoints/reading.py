@@ -5,7 +5,7 @@ Half of what a command costs is importing what it does not use, so each use case
 
 from typing import TYPE_CHECKING
 
-import attrs
+from domain.values import frozen
 
 if TYPE_CHECKING:
     from application.ports.clock import Clock
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from entrypoints.settings import Settings
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Reading:
     """The part of `Application` that changes nothing, by the same names."""
 

@@ -11,6 +11,7 @@ import attrs
 from application.ports.telemetry import Telemetry
 from domain.errors import ConfigurationError, Fault
 from domain.telemetry import ConfigReloaded
+from domain.values import frozen
 from entrypoints.log_file import WARNING, log_file_warnings
 from entrypoints.prompt_reloader import PromptReloader
 from entrypoints.reload_refusals import demand_file, demand_sense
@@ -43,7 +44,7 @@ _UNEXPECTED: Final = "an unexpected fault; run `lor3 config check`, and if that 
 _log: Final = logging.getLogger("lor3.config")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Successor:
     """An application with other settings, on what of the one before it lasts: its store, its log, its answers."""
 

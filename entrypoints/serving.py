@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-import attrs
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Serving:
     worker: int | None = None
     """Its number among several, from 0; None where it is alone."""

@@ -15,9 +15,10 @@ from domain.limits.budget_rules import BudgetRules
 from domain.limits.rate import NO_LIMITS, RateLimits
 from domain.routing.settings import RoutingPolicy
 from domain.secret import Secret
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ServerSettings:
     host: str = "127.0.0.1"
     port: int = 3000
@@ -32,7 +33,7 @@ class ServerSettings:
     """Networks, such as `10.0.0.0/8`, whose word on who called them is taken (`X-Forwarded-For`)."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DatabaseSettings:
     url: Secret = Secret("sqlite:///lor3.db")
     pool_size: int = 5
@@ -41,13 +42,13 @@ class DatabaseSettings:
     auto_migrate: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RedisSettings:
     url: Secret | None = None
     timeout_s: float = 0.05
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptSettings:
     directory: str | None = "config/prompts"
     """The folder of prompt files, from the working directory; None reads none."""
@@ -55,7 +56,7 @@ class PromptSettings:
     """Whether `lor3 serve` reads the folder again when something in it changes."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ThreadSettings:
     when_busy: Literal["queue", "reject"] = "queue"
     """What a second chat of a thread gets while the first one is being answered: its turn, or a 409."""
@@ -65,7 +66,7 @@ class ThreadSettings:
     """How long one may wait before it gets the 409."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RetentionSettings:
     messages_days: int | None = None
     """Messages older than this are removed, on PostgreSQL a month at a time; None keeps them."""
@@ -80,7 +81,7 @@ provider's own, which lor3 only passes on. `explain`: to be shown the prompt as 
 CHAT_RIGHTS: Final[tuple[ChatRight, ...]] = get_args(ChatRight)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AuthSettings:
     disabled: bool = False
     """Whoever brings no key is let in, on whatever address lor3 listens."""
@@ -92,7 +93,7 @@ class AuthSettings:
     """What a user's browser may: nothing by which it would speak in the operator's place."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LimitSettings:
     """How much may be asked for in a minute, and at a time."""
 
@@ -104,7 +105,7 @@ class LimitSettings:
     """Of each client address."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LogFileSettings:
     path: str
     max_bytes: int = 100 * 1024 * 1024
@@ -112,7 +113,7 @@ class LogFileSettings:
     """Older files beside it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LogSettings:
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
@@ -127,7 +128,7 @@ class LogSettings:
     """Whether prompts and answers are logged, redacted."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OTLPSettings:
     endpoint: str
     """Where a collector takes OTLP over HTTP, without `/v1/traces`."""
@@ -139,7 +140,7 @@ class OTLPSettings:
     """Whether spans hold prompts and answers, redacted."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TelemetrySettings:
     metrics_port: int | None = None
     """None answers `/metrics` on the server's own port."""
@@ -147,7 +148,7 @@ class TelemetrySettings:
     otlp: OTLPSettings | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Settings:
     """Everything lor3 can be told, checked and resolved."""
 

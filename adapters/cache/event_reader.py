@@ -20,6 +20,7 @@ from application.ports.event_log import AnswerAddress, PortionSink
 from domain.answer import ChatAdmitted
 from domain.errors import AnswerUnknown
 from domain.ids import MessageId, Tenant
+from domain.values import frozen
 
 _log: Final = logging.getLogger("lor3.redis")
 _FAST_S: Final = 0.025
@@ -49,7 +50,7 @@ class _Look:
     lost: list[str] = attrs.field(factory=list)
 
 
-@attrs.frozen
+@frozen
 class _Found:
     message_id: MessageId | None
 

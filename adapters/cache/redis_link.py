@@ -15,6 +15,7 @@ from adapters.cache.redis_guard import RedisGuard
 from application.ports.clock import Clock
 from domain.errors import ConfigurationError, Fault
 from domain.secret import Secret
+from domain.values import frozen
 
 _log: Final = logging.getLogger("lor3.redis")
 _CONNECTIONS: Final = 12
@@ -30,7 +31,7 @@ _DEAD_S: Final = 2.5
 _CANCEL_ROUNDS: Final = 4
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Channel:
     heard: Callable[[object], None]
     subscribed: Callable[[], None]

@@ -18,6 +18,7 @@ from application.ports.clock import Clock
 from application.services.rate_grant import Dropped, RateGrant, give_back, rate_limited
 from domain.limits.meters import Meters
 from domain.limits.rate import RateDemand, RateLevel, admits
+from domain.values import frozen
 
 _USER: Final = "limits"
 _FLUSH_S: Final = 0.02
@@ -37,7 +38,7 @@ _Verdict: TypeAlias = "RateGrant | tuple[RateLevel, ...] | None"
 """Let through; or where the subjects stand that did not let it; None where Redis does not say."""
 
 
-@attrs.frozen
+@frozen
 class _Ask:
     demands: tuple[RateDemand, ...]
     tokens: int

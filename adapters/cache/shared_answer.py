@@ -7,6 +7,7 @@ import attrs
 from adapters.cache.event_codec import FIELD
 from adapters.cache.live_answer_keys import APPEND, FIRST, KEPT_S, LEASE_S, NAME, RENEW_S
 from application.ports.event_log import AnswerAddress
+from domain.values import frozen
 
 PART_BYTES: Final = 64 * 1024
 """Of one entry, unless a single line is longer: so much is read at once, at least."""
@@ -71,7 +72,7 @@ class SharedAnswer:
         return Part(answer=self, count=count, value=value, is_last=is_last, is_due=is_due)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Part:
     answer: SharedAnswer
     count: int

@@ -9,6 +9,7 @@ from domain.errors import Fault
 from domain.json_value import JSONObject, is_nested_deeper
 from domain.output.extract import json_pieces
 from domain.output.formatter import Formatted
+from domain.values import frozen
 
 _MAX_PROBLEMS: Final = 20
 _MAX_PARSED: Final = 8
@@ -17,7 +18,7 @@ _MAX_DEPTH: Final = 200
 """Of an answer's arrays and objects. orjson reads 1,024 levels, but writes 254 only."""
 
 
-@attrs.frozen
+@frozen
 class JSONFormatter:
     """Takes the JSON out of an answer, whatever is around it.
 

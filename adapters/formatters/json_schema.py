@@ -15,7 +15,6 @@ import functools
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Final
 
-import attrs
 import jsonschema
 import orjson
 from jsonschema.protocols import Validator
@@ -29,6 +28,7 @@ from adapters.formatters.schema_limits import MAX_BYTES, size_faults
 from adapters.formatters.schema_walk import TooMuch, Walk, alone
 from domain.errors import Fault
 from domain.json_value import JSONObject
+from domain.values import frozen
 
 __all__ = ["ValidationAborted", "check_schema", "validation_errors"]
 
@@ -37,7 +37,7 @@ _METASCHEMA_EVALUATIONS: Final = 10_000_000
 """A schema within its limits takes a tenth of it."""
 
 
-@attrs.frozen
+@frozen
 class _Prepared:
     faults: tuple[Fault, ...] = ()
     validator: Validator | None = None

@@ -8,6 +8,7 @@ import attrs
 
 from domain.json_value import JSONObject
 from domain.output.formatter import Formatted
+from domain.values import frozen
 
 _SYNTAX: Final = re.compile(r"[*_`#\[\]<>!|~\\=+&\r\t]|^[ \-]|^\d+[.)]|^-{2,}", re.MULTILINE)
 _FENCE: Final = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<rest>.*)", re.DOTALL)
@@ -22,7 +23,7 @@ _DEEP: Final = re.compile(r"^[ \t]*(?:(?:[>*+-]|\d+[.)])[ \t]*){8,}|[\[*_!(]{40,
 _IGNORED: Final = str.maketrans("", "", string.punctuation + string.whitespace)
 
 
-@attrs.frozen
+@frozen
 class MarkdownFormatter:
     """Closes open code fences and normalises with mdformat (CommonMark).
 

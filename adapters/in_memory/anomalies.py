@@ -3,13 +3,12 @@
 import datetime
 from collections.abc import Sequence
 
-import attrs
-
 from adapters.in_memory.tenant_view import TenantView
 from domain.anomaly_record import KEPT_DAYS, SeenAnomaly
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class InMemoryAnomalies:
     _view: TenantView
 

@@ -4,15 +4,14 @@ import datetime
 from collections.abc import Sequence
 from decimal import Decimal
 
-import attrs
-
 from adapters.in_memory.shelves import Counter, Shelves
 from application.ports.budget_ledger import CounterKey, CounterState, HoldRequest
 from domain.limits.budget import period_end, period_start
 from domain.limits.holding import holding
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InMemoryBudgetLedger:
     _shelves: Shelves
 

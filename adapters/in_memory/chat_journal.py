@@ -10,9 +10,10 @@ from domain.clean_text import clean_value
 from domain.errors import NotFound
 from domain.ids import Tenant, ThreadId
 from domain.thread import ChatRecord, Thread
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InMemoryChatJournal:
     """Commits at once, unless a unit of work has locked the thread. What it holds ends with the process."""
 

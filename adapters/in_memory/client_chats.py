@@ -2,15 +2,14 @@
 
 import datetime
 
-import attrs
-
 from adapters.in_memory.tenant_view import TenantView
 from domain.clean_text import clean_value
 from domain.client_chat import ClientChat
 from domain.ids import ThreadId
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class InMemoryClientChats:
     _view: TenantView
 

@@ -1,15 +1,14 @@
 """What a chat reads before it is sent, from this process."""
 
-import attrs
-
 from adapters.in_memory.conversations import position_of
 from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.tenant_view import TenantView
 from domain.ids import SessionId, Tenant, ThreadId
 from domain.thread import MAX_PINNED, Conversation, Session
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InMemoryConversationReader:
     """Reads what is committed."""
 

@@ -12,11 +12,12 @@ from domain.clean_text import clean, clean_value
 from domain.errors import NotFound
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.thread import Session, StoredMessage, Thread, ThreadOrder, ThreadSummary
+from domain.values import frozen
 
 V = TypeVar("V", Session, Thread)
 
 
-@attrs.frozen
+@frozen
 class InMemorySessions:
     _view: TenantView
 
@@ -50,7 +51,7 @@ class InMemorySessions:
         return _newest(mine, before, limit)
 
 
-@attrs.frozen
+@frozen
 class InMemoryThreads:
     _view: TenantView
 
@@ -154,7 +155,7 @@ class InMemoryThreads:
             view.summaries.put(thread.id, clean_value(summary))
 
 
-@attrs.frozen
+@frozen
 class InMemoryMessages:
     _view: TenantView
 

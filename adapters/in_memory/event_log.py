@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 
-import attrs
-
 from application.ports.event_log import AnswerAddress, PortionSink
 from domain.answer import ChatAdmitted
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Ending, Portion
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LocalEventLog:
     """Tells nobody, since there is nobody else."""
 

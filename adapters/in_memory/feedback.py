@@ -10,9 +10,10 @@ from domain.clean_text import clean_value
 from domain.feedback import Feedback, FeedbackChange, RatedMessage
 from domain.ids import MessageId, ThreadId
 from domain.thread import StoredMessage
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class InMemoryFeedback:
     _view: TenantView
 

@@ -20,11 +20,12 @@ from domain.idempotency import (
     OfAnotherRequest,
 )
 from domain.ids import Tenant
+from domain.values import frozen
 
 _LEASE = datetime.timedelta(seconds=LEASE_S)
 
 
-@attrs.frozen
+@frozen
 class InMemoryIdempotency:
     _view: TenantView
 

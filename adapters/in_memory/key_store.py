@@ -10,9 +10,10 @@ from application.ports.key_store import KeyChanges
 from domain.access import ApiKey
 from domain.errors import Conflict, NotFound
 from domain.ids import Tenant
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InMemoryKeyStore:
     """Each look reads all keys: there are no transactions that could be late."""
 

@@ -2,14 +2,13 @@
 
 import datetime
 
-import attrs
-
 from adapters.in_memory.shelves import Shelves
 from adapters.in_memory.tenant_view import TenantView
 from application.ports.maintenance import PartitionState, PruneReport, Retention, TableRights
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InMemoryMaintenance:
     """Removes each tenant's part as a whole, at once. There are no partitions."""
 

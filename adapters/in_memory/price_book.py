@@ -11,11 +11,12 @@ from domain.chat import NO_PARAMETERS
 from domain.json_value import JSONValue
 from domain.model import ModelRef
 from domain.usage import AT_LIST_PRICE, PricedApart, Usage
+from domain.values import frozen
 
 _MILLION = Decimal(1_000_000)
 
 
-@attrs.frozen
+@frozen
 class FixedPriceBook:
     """Knows `prices` and nothing else; tokens from and to a cache cost the input price where no other is
     given, and image and audio tokens always."""

@@ -4,15 +4,14 @@ import itertools
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
-
 from adapters.in_memory.tenant_view import TenantView
 from domain.refusal import RefusalCount
+from domain.values import frozen
 
 _NUMBERS: Final = itertools.count()
 
 
-@attrs.frozen
+@frozen
 class InMemoryRefusals:
     _view: TenantView
 

@@ -20,9 +20,10 @@ from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.limits.budget import Period, Subject
 from domain.refusal import RefusalCount
 from domain.thread import Session, StoredMessage, Thread, ThreadSummary
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StoredKey:
     """An idempotency key as it is stored."""
 

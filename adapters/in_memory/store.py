@@ -17,11 +17,12 @@ from application.ports.key_store import KeyStore
 from application.ports.maintenance import Maintenance
 from application.ports.store import SchemaState, Store, StoreConfig, UpgradePlan
 from application.ports.unit_of_work import UnitOfWorkFactory
+from domain.values import frozen
 
 _REVISION = "in-memory"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InMemoryStore:
     """Passes the suite that the real stores pass. Two stores over the same `shelves` are two replicas."""
 

@@ -2,15 +2,14 @@
 
 import math
 
-import attrs
-
 from domain.message import Message
 from domain.model import ModelSpec
 from domain.passes.compiler_pass import TokenCount
 from domain.passes.token_framing import framing_tokens, image_tokens
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class WordMeter:
     """One token a word; framing, images and the spec's margin as the real meter has them."""
 

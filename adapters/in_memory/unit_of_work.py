@@ -31,6 +31,7 @@ from application.ports.unit_of_work import (
     UsageReader,
 )
 from domain.ids import DEFAULT_TENANT, Tenant
+from domain.values import frozen
 
 
 @attrs.define
@@ -70,7 +71,7 @@ class InMemoryUnitOfWork:
         self._view.leave()
 
 
-@attrs.frozen
+@frozen
 class InMemoryBooks:
     usage: UsageReader
     anomalies: AnomalyReader

@@ -35,6 +35,7 @@ from domain.usage_report import (
     most_frequent_first,
     whole_hours,
 )
+from domain.values import frozen
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ _GROUPS: Final[dict[UsageGroup, Callable[[StoredMessage], str | None]]] = {
 }
 
 
-@attrs.frozen
+@frozen
 class _Try:
     at: datetime.datetime
     """When its chat was answered."""
@@ -69,7 +70,7 @@ class _Try:
     failed_over: bool
 
 
-@attrs.frozen
+@frozen
 class InMemoryUsage:
     _view: TenantView
 

@@ -11,6 +11,7 @@ from adapters.persistence.scope import Scope
 from adapters.persistence.tables import ANOMALIES
 from domain.anomaly_record import KEPT_DAYS, SeenAnomaly
 from domain.clean_text import clean
+from domain.values import frozen
 
 _C: Final = ANOMALIES.c
 _FORGET: Final = sa.delete(ANOMALIES).where(_C.at < sa.bindparam("kept_since", type_=_C.at.type))
@@ -22,7 +23,7 @@ _LATEST: Final[sa.Select[Any]] = (
 )
 
 
-@attrs.frozen
+@frozen
 class Anomalies:
     _scope: Scope
 

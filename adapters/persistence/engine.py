@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
@@ -16,6 +15,7 @@ from adapters.persistence.json_codec import decode_json, encode_json
 from adapters.persistence.sockets import was_spoken_to
 from application.ports.store import StoreConfig
 from domain.errors import ConfigurationError, Fault
+from domain.values import frozen
 
 Kind = Literal["postgresql", "sqlite"]
 
@@ -24,7 +24,7 @@ LOCK_TIMEOUT_S: Final = 0.5
 """How long one row that something else has locked may hold up a batch before the rest goes on without it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Database:
     """A checked database URL and what to open it with."""
 

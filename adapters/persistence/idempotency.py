@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence.column_types import Timestamp
@@ -22,6 +21,7 @@ from domain.idempotency import (
     InFlight,
     OfAnotherRequest,
 )
+from domain.values import frozen
 
 _KEY: Final = IDEMPOTENCY_KEYS.c
 _OF_KEY: Final = _KEY.key == sa.bindparam("of_key")
@@ -29,7 +29,7 @@ _IS_OPEN: Final = _KEY.state != "done"
 _RELEASE: Final = sa.delete(IDEMPOTENCY_KEYS).where(_OF_KEY, _KEY.owner == sa.bindparam("of_owner"), _IS_OPEN)
 
 
-@attrs.frozen
+@frozen
 class Idempotency:
     _scope: Scope
 
@@ -73,7 +73,7 @@ class Idempotency:
         return await self._scope.change(_statements(self._scope.database).interrupt, IDEMPOTENCY_KEYS, {})
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Statements:
     claim: sa.Insert
     read: sa.Select[Any]

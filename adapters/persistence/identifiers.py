@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-import attrs
+from domain.values import frozen
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 
@@ -27,7 +27,7 @@ def canonical(row_id: str) -> str | None:
     return row_id.lower() if _UUID.match(row_id) else None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MessageIds:
     """Which ids the messages of a thread can have, so that other months need not be looked at."""
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence.async_engine import AsyncEngine
@@ -24,6 +23,7 @@ from domain.access import ApiKey
 from domain.clean_text import clean
 from domain.errors import Conflict, NotFound
 from domain.ids import Tenant
+from domain.values import frozen
 
 _ROUND_TRIP_S: Final = 1.0
 """On top of the server's own limit, before a silent server counts as gone."""
@@ -42,7 +42,7 @@ _IS_NEW: Final = _K.changed_at >= sa.bindparam("since", type_=Timestamp)
 _COUNT: Final = sa.select(sa.func.count().label("count")).select_from(API_KEYS)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SQLKeyStore:
     _database: Database
     _engine: Callable[[], AsyncEngine]

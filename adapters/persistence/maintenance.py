@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence import partitions, pruning, rights
@@ -17,6 +16,7 @@ from adapters.persistence.partitions import KEYS, NameTaken, TooManyToMove
 from adapters.persistence.portions import Portions
 from application.ports.maintenance import PartitionState, PruneReport, Retention, TableRights
 from domain.errors import StorageUnavailable
+from domain.values import frozen
 
 MOST_MOVED: Final = 20_000
 """Rows out of the default partition while chats wait: about 0.2 s."""
@@ -25,7 +25,7 @@ MOST_PAST_MONTHS: Final = 24
 _UPGRADE: Final = "lor3 db upgrade"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SQLMaintenance:
     _database: Database
 

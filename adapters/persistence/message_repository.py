@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence.identifiers import END, canonical, message_ids
@@ -18,6 +17,7 @@ from domain.attempt import Attempt
 from domain.clean_text import clean
 from domain.ids import MessageId, ThreadId
 from domain.thread import StoredMessage
+from domain.values import frozen
 
 PORTION: Final = 500
 """Rows a statement adds: each stays far below the limit of a statement."""
@@ -76,7 +76,7 @@ _PIN: Final = _CHANGE.values(pinned=sa.bindparam("is_pinned"))
 _COUNT: Final = _CHANGE.where(_M.token_count.is_(None))
 
 
-@attrs.frozen
+@frozen
 class Messages:
     _scope: Scope
     _locks: ThreadLocks

@@ -7,9 +7,8 @@ import datetime
 from collections.abc import Iterator
 from typing import Self
 
-import attrs
-
 from adapters.persistence.identifiers import first_id
+from domain.values import frozen
 
 
 def first_id_at(moment: datetime.datetime) -> str:
@@ -19,7 +18,7 @@ def first_id_at(moment: datetime.datetime) -> str:
     return first_id(since // datetime.timedelta(milliseconds=1))
 
 
-@attrs.frozen(order=True)
+@frozen(order=True)
 class Month:
     """A month of UTC."""
 

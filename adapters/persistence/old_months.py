@@ -3,7 +3,6 @@
 import datetime
 from collections.abc import Sequence
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence import partitions
@@ -11,9 +10,10 @@ from adapters.persistence.months import Month
 from adapters.persistence.partitions import Partition
 from adapters.persistence.retention import BEGINNING, IdRange, Key
 from adapters.persistence.tables import MESSAGES
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WholeMonth:
     """A partition of `messages` that holds nothing but what may go."""
 
@@ -24,7 +24,7 @@ class WholeMonth:
     """Whether that is as of the last time PostgreSQL counted; else of now."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OldMessages:
     """Where messages lie that may go."""
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence import tenancy
 from adapters.persistence.months import Month
+from domain.values import frozen
 
 KEYS: Final = {"messages": "id", "attempts": "message_id"}
 """The tables that are divided, each with the column it is divided by."""
@@ -41,7 +41,7 @@ _NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 _ROW_SECURITY: Final = sa.text("SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass(:name)")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Partition:
     """A part of a table: of ids from `first` up to, and without, `end`."""
 

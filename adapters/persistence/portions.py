@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence import failures, tenancy
 from adapters.persistence.engine import Database
 from adapters.persistence.retention import BEGINNING, Key
 from domain.errors import StorageUnavailable
+from domain.values import frozen
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ _FORBIDDEN: Final = "42501"
 _ROWS: Final = {"postgresql": 2000, "sqlite": 200}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Portions:
     """Each is a transaction in a thread: a cancellation ends the work after the one that is under way."""
 

@@ -22,13 +22,14 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from adapters.persistence import tenancy
+from domain.values import frozen
 
 Connection: TypeAlias = "psycopg.AsyncConnection[Any]"
 
 _FINE: Final = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Statement:
     """SQL with the parameters `$1`, `$2` and so on, and the name that a connection keeps it by."""
 

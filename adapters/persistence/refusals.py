@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-import attrs
-
 from adapters.persistence.scope import Scope
 from adapters.persistence.tables import USAGE_LOG
 from adapters.persistence.usage_log import NOTHING
 from domain.clean_text import clean
 from domain.refusal import RefusalCount
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Refusals:
     _scope: Scope
 

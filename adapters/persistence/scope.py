@@ -11,6 +11,7 @@ from adapters.persistence.rows import Row
 from adapters.persistence.transaction import Transaction
 from domain.clean_text import clean_value
 from domain.ids import Tenant
+from domain.values import frozen
 
 _LOCK: Final = sa.select(
     # From left to right. Transaction-bound both, so that a pooler may hand the connection on after it.
@@ -20,7 +21,7 @@ _LOCK: Final = sa.select(
 )
 
 
-@attrs.frozen
+@frozen
 class Scope:
     """A transaction that sees one tenant: row security holds it to that, and so does each query's own WHERE."""
 
@@ -103,7 +104,7 @@ class Scope:
         return {**clean_value(parameters), tenant: self.tenant}
 
 
-@attrs.frozen
+@frozen
 class EveryTenantScope(Scope):
     """A transaction that sees the rows of all tenants, and writes none: for whoever runs lor3, never for a caller."""
 

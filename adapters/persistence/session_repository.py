@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence.identifiers import LAST, canonical
@@ -13,6 +12,7 @@ from adapters.persistence.thread_locks import demand_tenant
 from domain.clean_text import clean
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.thread import Session
+from domain.values import frozen
 
 _S: Final = SESSIONS.c
 _ONE: Final = sa.select(SESSIONS).where(_S.id == sa.bindparam("id"))
@@ -35,7 +35,7 @@ _NEWEST: Final = (
 _NEWEST_OF_USER: Final = _NEWEST.where(_S.user == sa.bindparam("of_user"))
 
 
-@attrs.frozen
+@frozen
 class Sessions:
     _scope: Scope
 

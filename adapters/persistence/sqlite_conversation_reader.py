@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import attrs
-
 from adapters.persistence import failures
 from adapters.persistence.async_engine import AsyncEngine
 from adapters.persistence.conversation_rows import (
@@ -19,6 +17,7 @@ from adapters.persistence.json_codec import decode_json
 from adapters.persistence.message_repository import tail_window
 from domain.ids import SessionId, Tenant, ThreadId
 from domain.thread import Conversation, Session
+from domain.values import frozen
 
 
 def _numbered(statement: str) -> str:
@@ -29,7 +28,7 @@ _CONVERSATION: Final = _numbered(conversation_sql("sqlite"))
 _SESSION: Final = _numbered(session_sql("sqlite"))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SQLiteConversationReader:
     """Takes a connection of the pool for each read."""
 

@@ -4,7 +4,6 @@ import datetime
 import functools
 from typing import Any, Final
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence.identifiers import LAST, canonical
@@ -17,6 +16,7 @@ from domain.clean_text import clean
 from domain.errors import NotFound
 from domain.ids import SessionId, ThreadId
 from domain.thread import Thread, ThreadOrder, ThreadSummary
+from domain.values import frozen
 
 _T: Final = THREADS.c
 _OF_ID: Final = _T.id == sa.bindparam("of_id")
@@ -70,7 +70,7 @@ def _newest(*, of_session: bool, of_user: bool, with_tag: bool, order: ThreadOrd
     return select
 
 
-@attrs.frozen
+@frozen
 class Threads:
     _scope: Scope
     _locks: ThreadLocks

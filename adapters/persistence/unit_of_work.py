@@ -37,6 +37,7 @@ from application.ports.unit_of_work import (
     UsageReader,
 )
 from domain.ids import Tenant
+from domain.values import frozen
 
 _ROUND_TRIP_S: Final = 1.0
 """On top of the server's own limit, before a silent server counts as gone."""
@@ -100,7 +101,7 @@ def unit_of_work_factory(
     return unit_of_work
 
 
-@attrs.frozen
+@frozen
 class SQLBooks:
     usage: UsageReader
     anomalies: AnomalyReader

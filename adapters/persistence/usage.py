@@ -31,6 +31,7 @@ from domain.usage_report import (
     most_frequent_first,
     whole_hours,
 )
+from domain.values import frozen
 
 REPORT_S: Final = 30.0
 """How long a report may take, for which a chat's limit is too short: a second adds a million sums up."""
@@ -67,7 +68,7 @@ class _Figures:
         )
 
 
-@attrs.frozen
+@frozen
 class Usage:
     _scope: Scope
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
-import attrs
 import sqlalchemy as sa
 
 from adapters.persistence.column_types import Identifier, Timestamp
@@ -21,6 +20,7 @@ from adapters.persistence.usage_columns import SUMS
 from adapters.persistence.usage_spans import Span, Spans
 from domain.latency import ANY_LATENCY, BOUNDS_MS, NO_LATENCY
 from domain.usage_report import UsageGroup
+from domain.values import frozen
 
 Kind: TypeAlias = Literal["answer", "user", "attempt", "refusal"]
 Column: TypeAlias = sa.ColumnElement[Any]
@@ -32,7 +32,7 @@ _CHUNKS: Final = 4
 """Of nine digits behind the point: 36 in all, and a thousand million costs before a sum of one leaves 64 bits."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Fields:
     """What a row is of, whichever table it comes from; null where it is of none."""
 
@@ -51,7 +51,7 @@ Groups: TypeAlias = Mapping[str, Callable[[Fields], Column]]
 """By the name that a group has in a row."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UsageSelect:
     """A statement, what it reads from (which has the tenant), and its parameters."""
 

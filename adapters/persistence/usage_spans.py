@@ -3,9 +3,8 @@
 import datetime
 from typing import Final, TypeAlias
 
-import attrs
-
 from domain.usage_report import UsageQuery, hour_of, whole_hours
+from domain.values import frozen
 
 Span: TypeAlias = tuple[datetime.datetime, datetime.datetime]
 """The end is exclusive."""
@@ -15,7 +14,7 @@ _DAY: Final = datetime.timedelta(days=1)
 _LAST: Final = datetime.datetime.max.replace(tzinfo=datetime.UTC) - _DAY
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Spans:
     """Together they are the whole time, and no two of them overlap."""
 

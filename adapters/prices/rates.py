@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-import attrs
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tiered:
     """A price that moves with the length of the prompt: past a threshold, all tokens cost the tier's price."""
 
@@ -20,7 +20,7 @@ Rate: TypeAlias = Decimal | Tiered
 """USD for a million tokens."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Rates:
     """One model's prices for each kind of token at one time, in one tier."""
 

@@ -18,11 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import orjson
 
 from adapters.prices.rates import Rate, Rates, Tiered, rates_of
 from domain.usage import STANDARD_TIER
+from domain.values import frozen
 
 _MATCHES: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "equals": lambda name, text: name == text,
@@ -34,7 +34,7 @@ _MATCHES: Final[Mapping[str, Callable[[str, str], bool]]] = {
 _COMPACT_DATE: Final = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Snapshot:
     """The file, read."""
 

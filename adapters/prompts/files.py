@@ -20,12 +20,13 @@ from domain.prompt.nodes import Path as NamePath
 from domain.prompt.reference import PromptName, prompt_name
 from domain.prompt.source import PromptSource
 from domain.prompt.template import parse
+from domain.values import frozen
 
 _NEW_FILE_MODE: Final = 0o666
 """Less the umask, as of any file that is made."""
 
 
-@attrs.frozen
+@frozen
 class FolderPromptFiles:
     """One folder, read from the disk each time; a file is known by its name, in whichever subfolder it is.
 
@@ -115,7 +116,7 @@ class FolderPromptFiles:
         return identity.of(found.relative)
 
 
-@attrs.frozen
+@frozen
 class _Identity:
     """How a file of the folder is called."""
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from adapters.prompts.prompt_file import SUFFIXES
+from domain.values import frozen
 
 MAX_FILES: Final = 1000
 MAX_BYTES: Final = 1024 * 1024
@@ -22,7 +21,7 @@ _IGNORED: Final = "readme.md"
 _UNPRINTABLE: Final = "has characters in its name that are no text (shown as �); rename it"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Found:
     """A file that counts by its name."""
 
@@ -47,7 +46,7 @@ class Refused(Exception):
         self.relative = relative
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Listing:
     files: tuple[Found, ...]
     """By path."""

@@ -20,6 +20,7 @@ from domain.prompt.formats.dotprompt import read_dotprompt
 from domain.prompt.formats.imported import ImportedPrompt
 from domain.prompt.formats.langfuse import read_langfuse
 from domain.prompt.source import Origin
+from domain.values import frozen
 
 _MAX_BYTES: Final = 1024 * 1024
 _DOTPROMPT_SUFFIX: Final = ".prompt"
@@ -27,7 +28,7 @@ _OPENS_FRONT: Final = re.compile(r"---[ \t]*\n")
 _FRONT: Final = re.compile(r"---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
-@attrs.frozen
+@frozen
 class ForeignDocuments:
     """Reads them from the disk."""
 

@@ -4,11 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import attrs
-
 from domain.json_value import JSONValue
 from domain.prompt.source import Origin
 from domain.prompt.template_fault import Place
+from domain.values import frozen
 
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 20_000
@@ -18,7 +17,7 @@ MAX_FAULTS: Final = 50
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Spot:
     """A place in a file; both count from 1, columns in characters."""
 
@@ -26,7 +25,7 @@ class Spot:
     column: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextSpot:
     """Where the first character of a text stands."""
 
@@ -36,7 +35,7 @@ class TextSpot:
     """Whether its lines are lines of the file, each from `column` on; not so where breaks are escaped or folded."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Flaw:
     """One thing that is wrong with a file."""
 
@@ -57,7 +56,7 @@ class Flaw:
         return place.fault(self.spot.column - 1, text).message
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Parsed:
     """A document. Paths are written as in faults: `variables.name.type`, `messages[0].content`."""
 

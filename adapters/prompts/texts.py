@@ -2,16 +2,15 @@
 
 from pathlib import PurePath
 
-import attrs
-
 from adapters.prompts.prompt_file import JSON_SUFFIX, SUFFIXES, YAML_SUFFIXES, Broken, parse_prompt
 from adapters.prompts.yaml_writer import write_yaml
 from domain.errors import InvalidRequest
 from domain.prompt.document import write_source
 from domain.prompt.source import PromptSource
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class DocumentTexts:
     def read(self, text: str, *, file: str) -> PromptSource:
         """As the port says."""

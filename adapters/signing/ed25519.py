@@ -5,7 +5,7 @@ import binascii
 import sys
 from typing import TYPE_CHECKING, Final
 
-import attrs
+from domain.values import frozen
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _MODULE: Final = "cryptography.hazmat.primitives.asymmetric.ed25519"
 
 
-@attrs.frozen
+@frozen
 class Ed25519Signer:
     @property
     def is_ready(self) -> bool:

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import attrs
-
 from adapters.telemetry.drop_count import LOG_DROPS
 from application.ports.telemetry import Telemetry
 from domain.telemetry import Event
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class FanOutTelemetry:
     """Gives every event to every sink, in order. A sink that breaks its promise and raises silences no other."""
 

@@ -7,8 +7,6 @@ library's logging by its logger's name; what fits nowhere is `server`.
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
-
 from domain.telemetry import (
     AnomalySeen,
     AttemptEnded,
@@ -36,6 +34,7 @@ from domain.telemetry import (
     ServerStopping,
     StorePruned,
 )
+from domain.values import frozen
 
 AREAS: Final = (
     "http",
@@ -52,7 +51,7 @@ AREAS: Final = (
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-@attrs.frozen
+@frozen
 class Kind:
     """How an event is told."""
 

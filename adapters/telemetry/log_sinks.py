@@ -8,6 +8,8 @@ from typing import Final, Protocol
 
 import attrs
 
+from domain.values import frozen
+
 _PIPE_LIMIT: Final = getattr(select, "PIPE_BUF", 512)
 _MODE: Final = 0o600
 
@@ -25,7 +27,7 @@ class LogSink(Protocol):
     def close(self) -> None: ...
 
 
-@attrs.frozen
+@frozen
 class DescriptorSink:
     """A descriptor that others own and may write to as well.
 

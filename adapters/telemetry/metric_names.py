@@ -6,10 +6,10 @@ key or a path is never one.
 
 from typing import Final
 
-import attrs
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Metric:
     name: str
     """Without the `_total` that a counter ends with."""

@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import attrs
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RankFile:
     url: str
     """What tiktoken asks for: `tiktoken_ext/openai_public.py`."""

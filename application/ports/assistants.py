@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-import attrs
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Assistant:
     """What of an assistant makes a prompt."""
 

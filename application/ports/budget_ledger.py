@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-import attrs
-
 from domain.ids import Tenant
 from domain.limits.budget import Period, Subject
+from domain.values import frozen
 
 
-@attrs.frozen(cache_hash=True)
+@frozen(cache_hash=True)
 class CounterKey:
     """A counter, whatever its period."""
 
@@ -28,7 +27,7 @@ class CounterKey:
     period: Period
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HoldRequest:
     """What a holder wants of one counter. Its hold is replaced, not added to, so that asking twice does no harm."""
 
@@ -49,7 +48,7 @@ class HoldRequest:
     """Of chats that were paid for and could not be stored: spent. Where the answer gets lost it may count twice."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CounterState:
     starts_at: datetime.datetime
     """Of the period."""

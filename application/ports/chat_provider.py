@@ -10,11 +10,12 @@ from domain.chat import ChatRequest, ProviderEvent
 from domain.json_value import JSONObject, JSONValue
 from domain.model import ModelSpec
 from domain.secret import Secret
+from domain.values import frozen
 
 TransportName: TypeAlias = Literal["direct", "sdk"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Timeouts:
     """Limits of one attempt, in seconds."""
 
@@ -29,7 +30,7 @@ class Timeouts:
     total_s: float = 300.0
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ProviderConfig:
     """One entry of `providers` in the settings: all that a provider factory is given."""
 
@@ -46,7 +47,7 @@ class ProviderConfig:
     """Whatever else the entry holds, for the factory to check."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ProviderCall:
     """One attempt: a request that all passes have rewritten for this model."""
 
@@ -56,7 +57,7 @@ class ProviderCall:
     """Whether to ask the vendor for a stream. Either way the answer comes as events."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WireRequest:
     """What goes to the vendor, without credentials."""
 

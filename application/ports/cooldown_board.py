@@ -2,12 +2,11 @@
 
 from typing import Protocol
 
-import attrs
-
 from domain.errors import FailureKind
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Cooldown:
     """A route that a provider closed: a model by a rate limit, a whole credential by an empty account."""
 

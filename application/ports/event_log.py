@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import attrs
-
 from domain.answer import ChatAdmitted
 from domain.ids import MessageId, Tenant
 from domain.live_answer import Ending, Portion, Position
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class AnswerAddress:
     """Names one answer."""
 

@@ -4,13 +4,12 @@ import datetime
 from collections.abc import Sequence
 from typing import Protocol
 
-import attrs
-
 from domain.access import ApiKey
 from domain.ids import Tenant
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KeyChanges:
     """What is new since an earlier look."""
 

@@ -3,15 +3,14 @@
 import datetime
 from typing import Final, Protocol
 
-import attrs
-
 from domain.errors import Fault, InvalidRequest
+from domain.values import frozen
 
 YOUNGEST_MESSAGES: Final = datetime.timedelta(days=1)
 """Messages of less go for no reason: a cut-off closer than this is a slip, or of a clock that goes ahead."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Retention:
     """What may go. None keeps it for ever."""
 
@@ -42,7 +41,7 @@ class Retention:
                 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PruneReport:
     """What went, or would go."""
 
@@ -56,7 +55,7 @@ class PruneReport:
     keys: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PartitionState:
     """How far the months are made that messages go to."""
 
@@ -70,7 +69,7 @@ class PartitionState:
     """Messages, estimated, that lie where nothing else took them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TableRights:
     """What the role that asks may not do with the tables: statements that give it the right, for the owner to run."""
 

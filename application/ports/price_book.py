@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
 
-import attrs
-
 from domain.chat import NO_PARAMETERS
 from domain.json_value import JSONValue
 from domain.model import ModelRef
 from domain.usage import AT_LIST_PRICE, PricedApart, Usage
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Price:
     """List prices in USD for a million tokens; None where the book does not say."""
 
@@ -31,7 +30,7 @@ class Price:
     """The first day (UTC) on which it holds; None has held ever since."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ceiling:
     """The most that a token can cost in one call, in USD for a million."""
 

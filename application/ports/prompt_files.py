@@ -2,14 +2,13 @@
 
 from typing import Protocol
 
-import attrs
-
 from domain.errors import Fault
 from domain.prompt.reference import PromptName
 from domain.prompt.source import PromptSource
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptFile:
     """One prompt, or one fragment, and the file it is in."""
 
@@ -22,7 +21,7 @@ class PromptFile:
     """With an `Origin` for each turn."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BrokenFile:
     """A file that can't be used, with everything that is wrong with it."""
 
@@ -34,7 +33,7 @@ class BrokenFile:
     """Whether the store has a prompt of that name, which stays as it is; in the report of an import."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FolderReading:
     files: tuple[PromptFile, ...] = ()
     """By name."""

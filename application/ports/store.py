@@ -13,6 +13,7 @@ from application.ports.key_store import KeyStore
 from application.ports.maintenance import Maintenance
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.secret import Secret
+from domain.values import frozen
 
 LONG_S: Final = 2.0
 """Chats that have to wait longer for a migration are worth a word beforehand."""
@@ -20,7 +21,7 @@ LOCKED_S_PER_ROW: Final = 10e-6
 """Reading a row of messages and putting it into five indexes, on a slow disk."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StoreConfig:
     """`database` of the settings."""
 
@@ -34,7 +35,7 @@ class StoreConfig:
     migrations_path: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SchemaState:
     """Where a database stands against the code."""
 
@@ -48,7 +49,7 @@ class SchemaState:
         return self.current == self.head
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UpgradePlan:
     """What bringing the schema to the head would mean."""
 

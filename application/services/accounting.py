@@ -15,16 +15,17 @@ from domain.model import ModelSpec
 from domain.passes.compiler_pass import TokenMeter
 from domain.passes.prompt_size import count_prompt
 from domain.usage import AT_LIST_PRICE, Usage
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Bill:
     usage: Usage
     cost_usd: Decimal | None
     """None where the price is unknown."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Accounting:
     prices: PriceBook
     meter: TokenMeter

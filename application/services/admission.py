@@ -16,6 +16,7 @@ from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer
 from domain.idempotency import Answered, Claimed
 from domain.ids import ThreadId
+from domain.values import frozen
 
 RELEASE_S: Final = 2.0
 """How long a chat that failed is held up by giving its key back; past it the lease lapses by itself."""
@@ -34,7 +35,7 @@ class Admitted:
     """How long it waited for its turn."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Admission:
     """The key comes first: a second request with the same key is told so at once, not after a wait in the queue."""
 

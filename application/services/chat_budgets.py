@@ -19,11 +19,12 @@ from domain.access import Caller
 from domain.ids import ThreadId
 from domain.limits.budget import BudgetState
 from domain.limits.budget_rules import BudgetRules
+from domain.values import frozen
 
 _NOTHING: Final = Decimal(0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatBudgets:
     """`Budgets`, by rules. What is held is the keeper's, and outlives a change of the rules."""
 

@@ -3,8 +3,6 @@
 import datetime
 from decimal import Decimal
 
-import attrs
-
 from application.services.accounting import Bill
 from application.services.request_assembly import Assembly
 from application.use_cases.chat_command import SendChatCommand
@@ -17,9 +15,10 @@ from domain.message import Message, TextPart, ToolCall
 from domain.model import ModelRef
 from domain.thread import ChatRecord, MessageStatus, Session, StoredMessage, Thread
 from domain.usage import NO_USAGE
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatIds:
     """All ids of a chat, made before it starts so that a retry of the commit is the same commit."""
 

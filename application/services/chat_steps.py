@@ -1,7 +1,5 @@
 """How a client's chat goes on, by its own copy of it and by what is stored."""
 
-import attrs
-
 from application.ports.unit_of_work import UnitOfWork
 from application.services.client_history import ClientMessages, find_message, position_behind
 from application.services.exchange_reading import read_around
@@ -12,9 +10,10 @@ from domain.ids import MessageId
 from domain.message import Message
 from domain.suggestion import shown
 from domain.thread import StoredMessage, Thread
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Fork:
     """The chat goes on in a copy of its thread, up to a message and with it."""
 
@@ -30,7 +29,7 @@ class Fork:
         return self.messages or self.again
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Anew:
     """The chat goes on in an empty thread with all that the client has."""
 

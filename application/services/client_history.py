@@ -2,8 +2,6 @@
 
 from typing import Final, Literal, Protocol, TypeAlias
 
-import attrs
-
 from application.ports.unit_of_work import UnitOfWork
 from application.services.exchange_reading import read_on
 from application.services.thread_lookup import position_of
@@ -11,6 +9,7 @@ from domain.clean_text import clean
 from domain.ids import MessageId
 from domain.message import Message
 from domain.thread import StoredMessage, Thread
+from domain.values import frozen
 
 ClientRole: TypeAlias = Literal["system", "user", "assistant"]
 
@@ -18,7 +17,7 @@ _MOST_FORKS: Final = 32
 """Between a message and the copy of it that is looked for."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClientMessage:
     """A message as the client has it. An assistant's one may stand for several stored ones: its tool calls, their
     results, and the answer to them."""

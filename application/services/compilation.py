@@ -13,9 +13,10 @@ from domain.output.formatter import Formatter
 from domain.passes.compiler_pass import Pass, Target, TokenMeter
 from domain.passes.manager import Compiled, compile_request
 from domain.passes.token_budget import needs_counting
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Compilation:
     """The configured passes, with what they may know."""
 

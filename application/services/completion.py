@@ -22,6 +22,7 @@ from domain.output.cut import as_cut
 from domain.output.formatter import Formatted
 from domain.telemetry import ChatAnswered, ChatSaid, CommitEnded
 from domain.thread import ChatRecord
+from domain.values import frozen
 
 STORE_ON_LEAVING_S = 10.0
 """How long a caller who leaves may hold up the storing of what there is."""
@@ -30,7 +31,7 @@ SHORT_TEXT = 512
 """Characters that any formatter is done with in about a millisecond; longer texts would hold up other requests."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Completion:
     """Forms the answer and commits it with its cost, its attempts and its Idempotency-Key, all at once."""
 

@@ -14,12 +14,13 @@ from domain.errors import Diverged, InvalidRequest
 from domain.ids import Tenant
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.version import Prompt
+from domain.values import frozen
 
 _LOOKED_BACK: Final = 500
 """Versions of a fragment among which the one that its file holds is looked for."""
 
 
-@attrs.frozen
+@frozen
 class _Pending:
     """A fragment's file that a dry run would make a version of."""
 

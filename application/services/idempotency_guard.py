@@ -23,6 +23,7 @@ from domain.idempotency import (
 )
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.telemetry import ChatReplayed
+from domain.values import frozen
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ DRAIN_S: Final = 2.0
 _Place = tuple[Tenant, str]
 
 
-@attrs.frozen
+@frozen
 class _Held:
     claim: Claimed
     fingerprint: str

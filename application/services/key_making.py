@@ -9,16 +9,17 @@ from application.ports.token_signer import TokenSigner
 from domain.access import ApiKey
 from domain.key_text import RANDOM_BYTES, hash_of, hint_of, key_of, signing_seed
 from domain.secret import Secret
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CreatedKey:
     key: ApiKey
     secret: Secret
     """What its owner sends: nobody can be shown it again."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SecretTraces:
     """All that is kept of a key: it can't be had back from this."""
 
@@ -27,7 +28,7 @@ class SecretTraces:
     hint: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KeyMaking:
     _ids: IdGenerator
     _signer: TokenSigner

@@ -7,8 +7,6 @@ an id gets which nobody has. Nothing is looked up for callers who are not bound:
 import hashlib
 from typing import Final
 
-import attrs
-
 from application.ports.clock import Clock
 from application.ports.event_log import AnswerAddress, EventLog
 from application.ports.unit_of_work import UnitOfWorkFactory
@@ -23,6 +21,7 @@ from domain.errors import StorageUnavailable
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.live_answer import name_of_user
 from domain.thread import Session
+from domain.values import frozen
 
 _DIGITS: Final = 32
 """Of a user's digest: 128 bits."""
@@ -33,7 +32,7 @@ def is_foreign(caller: Caller, session: Session | None) -> bool:
     return caller.user is not None and (session is None or session.user != clean(caller.user))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ownership:
     """One query each, and none for a caller who is not bound.
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import attrs
-
 from application.ports.clock import Clock
 from application.ports.telemetry import Telemetry
 from application.services.request_scope import current
@@ -12,9 +10,10 @@ from domain.chat import ChatRequest
 from domain.model import ModelRef
 from domain.passes.compiler_pass import Pass, Rewrite, Target
 from domain.telemetry import PassRan
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class _TimedPass:
     _inner: Pass
     _clock: Clock
@@ -32,7 +31,7 @@ class _TimedPass:
             self._ran.append((self._inner.name, started, self._clock.monotonic() - started))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PassSpans:
     """Wraps passes so that each emits `PassRan`. Made only where a sink wants spans."""
 

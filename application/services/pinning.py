@@ -1,13 +1,12 @@
 """Pins are of whole exchanges, and the newest answer of an exchange has the pin of the one before it."""
 
-import attrs
-
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.exchange_reading import complete, read_around
 from domain.errors import Conflict, NotFound, StorageUnavailable
 from domain.exchanges import exchanges_of, waiting_turns
 from domain.ids import MessageId, Tenant
 from domain.thread import MAX_PINNED, StoredMessage
+from domain.values import frozen
 
 
 async def pin_exchange(work: UnitOfWork, message: StoredMessage) -> bool:
@@ -38,7 +37,7 @@ async def let_go(work: UnitOfWork, message: StoredMessage) -> bool:
     return await _pin(work, [each for each in around if each.pinned], pinned=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PinCarrier:
     """Lets the pin of an exchange follow to an answer that was added to it.
 

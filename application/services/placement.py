@@ -16,9 +16,10 @@ from domain.errors import Absent, Fault, InvalidRequest
 from domain.ids import MessageId, ThreadId
 from domain.message import Message
 from domain.thread import Conversation, Session, Thread
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Place:
     """Where a chat belongs and what it asks."""
 
@@ -31,7 +32,7 @@ class Place:
     parent: MessageId | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Placement:
     defaults: ChatDefaults
     unit_of_work: UnitOfWorkFactory

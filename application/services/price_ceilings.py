@@ -10,13 +10,14 @@ from application.ports.clock import Clock
 from application.ports.price_book import Ceiling, PriceBook
 from domain.json_value import JSONValue
 from domain.model import ModelRef
+from domain.values import frozen
 
 SHORT: Final = 100_000
 """Tokens. Up to there one price is taken for all prompts: no vendor asks more for longer ones below."""
 _MOST: Final = 1_024
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PriceCeilings:
     """A price book takes ten microseconds for an answer, which is the same for most chats of a day."""
 

@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
-
 from application.services.prompt_oven import PromptOven, parse_reference
 from domain.errors import ConfigurationError, Fault, InvalidRequest, NotFound, StorageUnavailable
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.json_value import JSONValue
 from domain.prompt.compiled import RenderedPrompt
 from domain.prompt.rendering import OutOfPatience
+from domain.values import frozen
 
 PATIENCE: Final = 1_000
 """Operations in the sections of a prompt that are done before anybody could notice, in about a millisecond; sections
@@ -20,7 +19,7 @@ MANY: Final = 1_000
 """Values inside the variables that are checked in about a millisecond."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptChoice:
     oven: PromptOven
     default: str | None

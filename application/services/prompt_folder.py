@@ -3,15 +3,14 @@
 from collections.abc import Container, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-import attrs
-
 from application.ports.prompt_files import BrokenFile, PromptFile
 from application.services.prompt_includes import faults_at, includes
 from domain.errors import InvalidRequest
 from domain.prompt.reference import PromptName, PromptReference
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PlannedFile:
     """A file whose syntax is sound."""
 
@@ -36,7 +35,7 @@ class PlannedFile:
         )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FolderPlan:
     files: tuple[PlannedFile, ...]
     """Each behind those that it includes, otherwise by name."""

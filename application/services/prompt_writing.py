@@ -34,9 +34,10 @@ from domain.prompt.version import (
     RemoteLink,
     VersionOutline,
 )
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Draft:
     """A version that is not made yet."""
 
@@ -48,7 +49,7 @@ class Draft:
     message: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ready:
     """A draft with the long work done, as far as that can be without a lock."""
 
@@ -62,7 +63,7 @@ class Ready:
     """None for a short text without fragments, which is compiled in no time."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Checked:
     """A draft as the next version, whole and sound."""
 
@@ -79,7 +80,7 @@ class Checked:
         return self.newest is None or self.newest.hash != self.version.hash
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Written:
     version: PromptVersion
     """The newest version now."""

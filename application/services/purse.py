@@ -3,8 +3,6 @@
 from decimal import Decimal
 from typing import Final, Protocol
 
-import attrs
-
 from application.services.transcript import Transcript
 from application.use_cases.chat_command import SendChatCommand
 from domain.access import Caller
@@ -12,6 +10,7 @@ from domain.chat import ChatRequest
 from domain.ids import ThreadId
 from domain.limits.budget import BudgetState, Spend
 from domain.model import ModelSpec
+from domain.values import frozen
 
 
 class Purse(Protocol):
@@ -92,7 +91,7 @@ class Budgets(Protocol):
         """
 
 
-@attrs.frozen
+@frozen
 class Unlimited:
     """No budgets at all."""
 

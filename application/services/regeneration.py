@@ -1,7 +1,5 @@
 """Finds what an answer was given to, so that another one can be made in its place."""
 
-import attrs
-
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from application.services.absence import no_message
 from application.services.exchange_reading import MOST_READ, complete, read_back, read_on
@@ -12,9 +10,10 @@ from domain.ids import MessageId, Tenant, ThreadId
 from domain.message import Message
 from domain.suggestion import shown
 from domain.thread import StoredMessage, Thread
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Regeneration:
     """An exchange without its answer: the answer is made again, or was not made yet."""
 

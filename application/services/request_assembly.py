@@ -26,11 +26,12 @@ from domain.output.formatter import Formatter
 from domain.routing.plan import NONE_FORBIDDEN, NONE_REFUSED, Candidate, plan_candidates
 from domain.summary import Fold
 from domain.thread import Session, Thread
+from domain.values import frozen
 
 SchemaCheck = Callable[[JSONObject], tuple[Fault, ...]]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Assembly:
     """A request ready to be compiled, with where it belongs."""
 
@@ -70,7 +71,7 @@ class Assembly:
         return None if prompt is None else prompt.label
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RequestAssembly:
     defaults: ChatDefaults
     catalogue: Catalogue

@@ -24,6 +24,7 @@ from domain.output.formatter import Formatter
 from domain.routing.policy import VERDICTS
 from domain.thread import StoredMessage
 from domain.usage import NO_USAGE
+from domain.values import frozen
 
 _RETRYABLE: Final = frozenset(
     (
@@ -33,7 +34,7 @@ _RETRYABLE: Final = frozenset(
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StoredAnswer:
     """An answer with what its stream would tell of it."""
 

@@ -16,12 +16,13 @@ from domain.routing.policy import VERDICTS
 from domain.routing.retry import RetryBudget
 from domain.routing.settings import RoutingPolicy
 from domain.telemetry import BreakerMoved
+from domain.values import frozen
 
 V = TypeVar("V")
 MAX_ROUTES: Final = 4096
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClosedRoute:
     """Why a route is passed over right now."""
 

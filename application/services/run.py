@@ -14,6 +14,7 @@ from domain.errors import BudgetExceeded, InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
 from domain.routing.plan import Candidate
+from domain.values import frozen
 
 Compile: TypeAlias = Callable[[ModelSpec], Awaitable[Compiled]]
 
@@ -22,7 +23,7 @@ RoutedEvent: TypeAlias = TextDelta | ToolCallDelta | Reset
 """`Reset` where content has been passed on and is void: another model starts from the beginning."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Said:
     """What one call said, whole or cut short: it has been paid for either way."""
 

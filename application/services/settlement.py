@@ -34,6 +34,7 @@ from domain.output.formatter import Formatted
 from domain.telemetry import ChatCut, ChatLost, ChatRefused
 from domain.thread import ChatRecord, MessageStatus
 from domain.usage import NO_USAGE
+from domain.values import frozen
 
 
 @attrs.define(kw_only=True)
@@ -116,7 +117,7 @@ class Progress:
         return sum(attempt.was_sent for run in self.paid_runs for attempt in run.attempts)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Charge:
     """What a chat has taken so far."""
 
@@ -128,7 +129,7 @@ class Charge:
     """Of the last run alone."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Settlement:
     """Stores failures and abandoned answers, and says so to telemetry."""
 

@@ -23,6 +23,7 @@ from domain.routing.plan import plan_candidates
 from domain.summary import Fold
 from domain.summary_turn import bounded_summary
 from domain.thread import ThreadSummary
+from domain.values import frozen
 
 MAX_SUMMARY_TOKENS: Final = 1000
 """Of a summary; about 700 words."""
@@ -44,7 +45,7 @@ _INSTRUCTION: Final = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Summarised:
     """What came of it."""
 
@@ -54,7 +55,7 @@ class Summarised:
     """For the caller, a sentence without a full stop."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Pause:
     until_s: float
     warning: str

@@ -15,6 +15,7 @@ from application.services.turns import in_turn
 from domain.errors import Fault, InvalidRequest
 from domain.ids import MessageId, Tenant, ThreadId
 from domain.thread import StoredMessage, Thread
+from domain.values import frozen
 
 MAX_COPIED: Final = 10_000
 """Messages: they are copied in one transaction."""
@@ -32,7 +33,7 @@ async def _nothing(work: UnitOfWork, fork: Thread, last: MessageId) -> None:
     """For those who want the fork alone."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Beginning:
     """What a fork begins as a copy of."""
 

@@ -8,9 +8,10 @@ from application.services.thread_lookup import demand_match, locked_thread
 from domain.ids import DEFAULT_TENANT, Tenant, ThreadId
 from domain.thread import Thread
 from domain.thread_words import checked_tags, checked_title
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChangeThreadCommand:
     tenant: Tenant = DEFAULT_TENANT
     thread_id: ThreadId

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-import attrs
-
 from application.ports.rate_limiter import Allowance
 from domain.access import ANYBODY, Caller
 from domain.chat import NO_PARAMETERS, Tool, ToolChoice
@@ -13,11 +11,12 @@ from domain.idempotency import IdempotencyKey
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
+from domain.values import frozen
 
 NO_VARIABLES: Final[Mapping[str, JSONValue]] = {}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SendChatCommand:
     """One chat as a caller asked for it. None means "as configured"."""
 

@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-import attrs
-
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -31,6 +29,7 @@ from domain.idempotency import Claimed, IdempotencyKey
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.message import Message, TextPart
 from domain.thread import Session, Thread
+from domain.values import frozen
 
 Sends: TypeAlias = Callable[[Continuation], SendChatCommand]
 Judge: TypeAlias = Callable[[SendChatCommand], Awaitable[None]]
@@ -48,7 +47,7 @@ class _Changed(Exception):
     """Somebody else went on with the chat meanwhile."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ContinueChat:
     """The client's list of messages is the truth of what the chat is, the thread holds what was said.
 

@@ -2,15 +2,14 @@
 
 from typing import Literal
 
-import attrs
-
 from application.services.client_history import ClientMessages
 from domain.idempotency import IdempotencyKey
 from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.message import Message
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ContinueChatCommand:
     """What a client's library sends of a chat."""
 
@@ -32,7 +31,7 @@ class ContinueChatCommand:
     """Whether the client gives up what it had: an answer, or all that came after an earlier message."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Continuation:
     """How to go on: fields of the same names in a SendChatCommand."""
 

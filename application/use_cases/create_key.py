@@ -3,8 +3,6 @@
 import datetime
 from collections.abc import Callable
 
-import attrs
-
 from application.ports.id_generator import IdGenerator
 from application.ports.key_store import KeyStore
 from application.ports.token_signer import TokenSigner
@@ -16,9 +14,10 @@ from domain.key_text import check_names
 from domain.limits.budget import Budget
 from domain.limits.rate import NO_LIMITS, RateLimits
 from domain.model_pattern import MOST_MODELS, MOST_NAME
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CreateKeyCommand:
     name: str
     tenant: Tenant = DEFAULT_TENANT
@@ -29,7 +28,7 @@ class CreateKeyCommand:
     lifetime_s: float | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CreateKey:
     """Keeps a new key's hash, and gives the key itself to the caller alone."""
 

@@ -12,12 +12,13 @@ from domain.errors import NotFound, VersionInUse
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import VersionRef
 from domain.prompt.version import Prompt
+from domain.values import frozen
 
 MAX_SHOWN: Final = 10
 """Versions that pin the one in question, named in the refusal."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeletePromptVersionCommand:
     tenant: Tenant = DEFAULT_TENANT
     ref: VersionRef

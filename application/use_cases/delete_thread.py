@@ -7,9 +7,10 @@ from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.absence import no_thread
 from application.services.thread_lookup import canonical_id
 from domain.ids import DEFAULT_TENANT, Tenant, ThreadId
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeleteThreadCommand:
     tenant: Tenant = DEFAULT_TENANT
     thread_id: ThreadId

@@ -11,9 +11,10 @@ from domain.catalogue import Catalogue
 from domain.errors import InvalidRequest
 from domain.model import ModelRef, ModelSpec
 from domain.model_rights import ModelRights
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModelView:
     """A model that a caller may name."""
 
@@ -28,7 +29,7 @@ class ModelView:
     retired: bool
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ServiceDescription:
     """An allow-list: holds no secret, no URL and no host."""
 

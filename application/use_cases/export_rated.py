@@ -15,13 +15,14 @@ from domain.model import ModelRef
 from domain.prompt.reference import PromptReference
 from domain.rated_conversation import conversation_of
 from domain.thread import StoredMessage
+from domain.values import frozen
 
 _PAGE: Final = 100
 _READ: Final = 120
 """Messages that are read of each thread: more than are shown, as some of them were made in place of others."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ExportRatedCommand:
     """Which rated answers; all conditions hold together, and None is no condition."""
 
@@ -39,7 +40,7 @@ class ExportRatedCommand:
     """The one that answered."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RatedConversation:
     messages: tuple[Message, ...]
     """Oldest first; the last one is the answer."""

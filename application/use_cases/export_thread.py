@@ -9,11 +9,12 @@ from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.thread_lookup import existing_session, existing_thread, position_of
 from domain.ids import Tenant, ThreadId
 from domain.thread import Session, StoredMessage, Thread
+from domain.values import frozen
 
 _PORTION: Final = 50
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ThreadExport:
     """A thread as it was when it was opened: what is added meanwhile is left out."""
 

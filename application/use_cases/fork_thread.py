@@ -1,14 +1,13 @@
 """Fork a thread at a message."""
 
-import attrs
-
 from application.services.thread_forking import ThreadForking
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant, ThreadId
 from domain.thread import Thread
 from domain.thread_words import checked_title
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ForkThreadCommand:
     tenant: Tenant = DEFAULT_TENANT
     thread_id: ThreadId
@@ -18,7 +17,7 @@ class ForkThreadCommand:
     """As that of the thread it comes from, where it is None."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ForkThread:
     """Makes a thread of the same session that begins as a copy of another one, up to a message and with it."""
 

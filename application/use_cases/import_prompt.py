@@ -21,12 +21,13 @@ from domain.prompt.formats.assistant import assistant_source, braces_note
 from domain.prompt.formats.imported import name_from
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.version import Prompt, RemoteLink
+from domain.values import frozen
 
 _LOOKED_BACK: Final = 500
 """Versions among which the content that is imported is looked for."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImportedVersion:
     ref: VersionRef
     created: bool
@@ -35,7 +36,7 @@ class ImportedVersion:
     """What could not be carried over, a sentence each."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImportDocumentCommand:
     tenant: Tenant = DEFAULT_TENANT
     path: str
@@ -93,7 +94,7 @@ class ImportDocument:
         return ImportedVersion(ref=written.version.ref, created=written.created, notes=imported.notes)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImportAssistantCommand:
     tenant: Tenant = DEFAULT_TENANT
     assistant_id: str

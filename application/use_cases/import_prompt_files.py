@@ -17,13 +17,14 @@ from domain.errors import Fault, InvalidRequest, UnreadableVersion
 from domain.ids import DEFAULT_TENANT
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
 from domain.prompt.version import FileLink, Prompt
+from domain.values import frozen
 
 VERSIONS_AT_A_TIME: Final = 50
 MAX_PAGES: Final = 20
 """Of a fragment's versions that are searched for the one that its file holds."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DivergedFile:
     """A file that changed while its prompt was changed otherwise too; the prompt stays as it is."""
 
@@ -31,7 +32,7 @@ class DivergedFile:
     path: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GoneFile:
     """A file that a prompt was read from, or written into, and that is not in the folder any more."""
 
@@ -39,7 +40,7 @@ class GoneFile:
     path: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImportReport:
     made: tuple[VersionRef, ...] = ()
     unchanged: int = 0

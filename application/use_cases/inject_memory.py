@@ -16,6 +16,7 @@ from domain.passes.memory_lane import WHY
 from domain.summary import Fold, fold_due, reaches_back
 from domain.summary_turn import bounded_summary
 from domain.thread import Conversation, ThreadSummary
+from domain.values import frozen
 
 MOST_SUMMARISED: Final = 500
 """Messages that one summary is made of at most; of a longer thread that is summarised for the first time, the last."""
@@ -23,7 +24,7 @@ MOST_READ: Final = 1000
 """Messages that are looked at where many of the last ones can't go in."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InjectMemoryCommand:
     tenant: Tenant
     thread_id: ThreadId
@@ -34,7 +35,7 @@ class InjectMemoryCommand:
     """Only what is at positions less than this one: for an answer that is made again."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Injection:
     """The thread, and what it gives."""
 

@@ -12,6 +12,7 @@ from domain.errors import Fault, InvalidRequest, LabelProtected, NotFound
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, VersionRef, label_name
 from domain.prompt.version import Label, LabelMove, Prompt, Weights
+from domain.values import frozen
 
 MAX_WEIGHT: Final = 1_000_000
 MAX_VERSIONS: Final = 16
@@ -20,7 +21,7 @@ MAX_LABELS: Final = 64
 """Of one prompt: they are read with every look at it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LabelPromptCommand:
     tenant: Tenant = DEFAULT_TENANT
     name: PromptName
@@ -37,7 +38,7 @@ class LabelPromptCommand:
     """As in `VersionPromptCommand`."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LabelledPrompt:
     prompt: Prompt
     label: Label | None

@@ -2,8 +2,6 @@
 
 import hmac
 
-import attrs
-
 from application.ports.token_signer import TokenSigner
 from application.services.key_ring import KeyRing
 from domain.access import USER_SCOPES, Caller, Scope
@@ -18,9 +16,10 @@ from domain.browser_token import (
 from domain.errors import Fault, Forbidden, InvalidRequest, Unauthenticated
 from domain.key_text import hash_of, signing_seed
 from domain.secret import Secret
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MakeTokenCommand:
     caller: Caller
     credential: Secret
@@ -31,13 +30,13 @@ class MakeTokenCommand:
     models: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MadeToken:
     token: Secret
     claims: TokenClaims
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MakeToken:
     """Signs with the key that the request came with, so the server keeps nothing that can sign."""
 

@@ -27,6 +27,7 @@ from domain.usage_report import (
     UsageRow,
     grouped_errors,
 )
+from domain.values import frozen
 
 Aspect: TypeAlias = Literal["usage", "prompts", "providers", "errors"]
 DEFAULT_SPAN: Final = datetime.timedelta(hours=24)
@@ -37,7 +38,7 @@ _EARLIEST: Final = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 """Before lor3 was."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ObserveChatsCommand:
     aspect: Aspect
     tenant: Tenant | None = DEFAULT_TENANT
@@ -54,7 +55,7 @@ class ObserveChatsCommand:
     a tenant."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Observation:
     """Rows of the aspect that was asked for; those of the others are empty."""
 
@@ -78,7 +79,7 @@ class Observation:
     """By account, of those that rows and anomalies may name."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ObserveChats:
     _unit_of_work: UnitOfWorkFactory
     _clock: Clock

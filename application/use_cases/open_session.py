@@ -8,9 +8,10 @@ from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.clean_text import clean
 from domain.ids import DEFAULT_TENANT, SessionId, Tenant
 from domain.thread import Session
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenSessionCommand:
     tenant: Tenant = DEFAULT_TENANT
     user: str | None = None

@@ -11,9 +11,10 @@ from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, SessionId, Tenant, ThreadId
 from domain.thread import Session, Thread
 from domain.thread_words import checked_tags, checked_title
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenThreadCommand:
     tenant: Tenant = DEFAULT_TENANT
     session_id: SessionId | None = None

@@ -9,9 +9,10 @@ from application.services.thread_lookup import existing_message, locked_thread
 from domain.errors import NotFound
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant
 from domain.thread import StoredMessage
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PinMessageCommand:
     tenant: Tenant = DEFAULT_TENANT
     message_id: MessageId

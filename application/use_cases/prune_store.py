@@ -3,22 +3,21 @@
 import datetime
 from typing import Final
 
-import attrs
-
 from application.ports.maintenance import Maintenance, PruneReport, Retention
+from domain.values import frozen
 
 _KEYS_GRACE: Final = datetime.timedelta(hours=1)
 """Past the end of their time: so that whoever just read one still finds it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PruneStoreCommand:
     messages_before: datetime.datetime | None = None
     """In place of what the settings say of messages."""
     dry_run: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PruneStore:
     _maintenance: Maintenance
     _keeps_messages: datetime.timedelta | None

@@ -13,9 +13,10 @@ from domain.errors import Fault, InvalidRequest
 from domain.feedback import MAX_COMMENT, MAX_TAG, MAX_TAGS, MAX_USER, RATINGS, Feedback, Rating
 from domain.ids import DEFAULT_TENANT, MessageId, Tenant
 from domain.thread import StoredMessage
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RateMessageCommand:
     tenant: Tenant = DEFAULT_TENANT
     message_id: MessageId

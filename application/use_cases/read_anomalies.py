@@ -3,17 +3,16 @@
 import datetime
 from typing import Final
 
-import attrs
-
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.anomaly_record import SeenAnomaly
 from domain.errors import Fault, InvalidRequest
 from domain.ids import Tenant
+from domain.values import frozen
 
 MAX_ANOMALIES: Final = 1000
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReadAnomaliesCommand:
     tenant: Tenant
     since: datetime.datetime
@@ -21,7 +20,7 @@ class ReadAnomaliesCommand:
     limit: int = 100
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReadAnomalies:
     """Those of one tenant that were seen in a time."""
 

@@ -1,13 +1,12 @@
 """Tell where a caller's budgets stand."""
 
-import attrs
-
 from application.services.purse import Budgets
 from domain.access import Caller
 from domain.limits.budget import BudgetState
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReadBudgets:
     """Those of the key, the tenant and the user; those of threads stand in their answers."""
 

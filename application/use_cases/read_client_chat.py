@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import attrs
-
 from application.ports.clock import Clock
 from application.ports.event_log import EventLog
 from application.ports.unit_of_work import UnitOfWorkFactory
@@ -15,13 +13,14 @@ from domain.client_chat import answer_name
 from domain.ids import MessageId, Tenant, ThreadId
 from domain.message import Message
 from domain.thread import StoredMessage, Thread
+from domain.values import frozen
 
 DEFAULT_MESSAGES: Final = 200
 MAX_MESSAGES: Final = 1_000
 """Of one page."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClientChatPage:
     thread: Thread | None = None
     """None for a chat in which nothing was said yet."""
@@ -31,7 +30,7 @@ class ClientChatPage:
     """Older ones lie below it; None where there are none."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReadClientChat:
     _unit_of_work: UnitOfWorkFactory
     _live: LiveAnswers

@@ -6,9 +6,10 @@ from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.thread_lookup import existing_message, existing_thread
 from domain.feedback import Feedback, FeedbackChange, RatedMessage
 from domain.ids import MessageId, Tenant, ThreadId
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MessageFeedback:
     """The feedback of one message; messages that nobody rated, or can rate, have none."""
 
@@ -19,7 +20,7 @@ class MessageFeedback:
     """Newest first."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FeedbackPage:
     """Some of a thread's feedback, by position; `next_after` begins the next page, None on the last one."""
 

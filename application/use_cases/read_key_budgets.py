@@ -3,18 +3,17 @@
 from decimal import Decimal
 from typing import Final
 
-import attrs
-
 from application.ports.budget_ledger import BudgetLedger
 from application.services.budget_figures import budget_state, key_of
 from domain.access import ApiKey
 from domain.limits.budget import BudgetState
 from domain.limits.budget_rules import BudgetRules
+from domain.values import frozen
 
 _NOTHING: Final = Decimal(0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReadKeyBudgets:
     """As `ReadBudgets`, for who holds no money of them: what servers have reserved is not left."""
 

@@ -22,6 +22,7 @@ from domain.prompt.compiler import compile_prompt
 from domain.prompt.reference import PromptName, PromptReference, VersionRef
 from domain.prompt.rollout import heaviest_version
 from domain.prompt.version import LabelMove, Prompt, PromptVersion, VersionOutline
+from domain.values import frozen
 
 MAX_PAGE_BYTES: Final = 2 * 1024 * 1024
 """Of versions that are listed whole."""
@@ -29,7 +30,7 @@ MAX_PAGE_BYTES: Final = 2 * 1024 * 1024
 _log: Final = logging.getLogger("lor3.prompts")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptView:
     """A prompt and the version that was asked for."""
 
@@ -37,7 +38,7 @@ class PromptView:
     version: PromptVersion
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptEntry:
     """A prompt in a list."""
 
@@ -46,7 +47,7 @@ class PromptEntry:
     """What its bare name means."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Page:
     """Some of a list; `next_after` begins the next page, None on the last one."""
 
@@ -54,7 +55,7 @@ class Page:
     next_after: PromptName | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VersionPage:
     prompt: Prompt
     items: tuple[PromptVersion, ...]

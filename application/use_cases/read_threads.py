@@ -12,13 +12,14 @@ from domain.errors import Fault, InvalidRequest
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.message import ImagePart, TextPart
 from domain.thread import Session, StoredMessage, Thread, ThreadOrder
+from domain.values import frozen
 
 MAX_PAGE_CHARACTERS: Final = 4_000_000
 """Of the messages on one page: images in them can be of megabytes each."""
 DEFAULT_PAGE: Final = 50
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SessionPage:
     """Some of a list, newest first; `next_before` begins the next page, None on the last one."""
 
@@ -26,7 +27,7 @@ class SessionPage:
     next_before: SessionId | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ThreadPage:
     """As `SessionPage`."""
 
@@ -36,7 +37,7 @@ class ThreadPage:
     """Set beside `next_before` where the list is by the last activity."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MessagePage:
     """Messages by position, up or down; the next page begins beyond `next_position`, None on the last one."""
 
@@ -44,7 +45,7 @@ class MessagePage:
     next_position: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MessageView:
     message: StoredMessage
     attempts: tuple[Attempt, ...]

@@ -3,8 +3,6 @@
 import datetime
 from collections.abc import Mapping
 
-import attrs
-
 from application.ports.every_tenant import Books, EveryTenantFactory
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.tenants_of_time import tenants_of
@@ -12,11 +10,12 @@ from domain.errors import Fault, InvalidRequest
 from domain.ids import Tenant
 from domain.invoice import Charge, Invoice, Reconciliation, reconcile
 from domain.usage_report import ProviderRow, SeriesPoint, UsageQuery
+from domain.values import frozen
 
 _DAY = datetime.timedelta(days=1)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReconcileInvoiceCommand:
     invoice: Invoice
     tenant: Tenant | None = None
@@ -27,7 +26,7 @@ class ReconcileInvoiceCommand:
     """Exclusive; a day that it lies in counts whole. None is the end of the invoice's last."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InvoiceReconciled:
     since: datetime.date
     until: datetime.date
@@ -39,7 +38,7 @@ class InvoiceReconciled:
     """Other tenants with chats in that time."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReconcileInvoice:
     """By the calls that were made, each try and each thread's summary counted: that is what providers charge for."""
 

@@ -13,9 +13,10 @@ from domain.json_value import JSONValue
 from domain.prompt.compiled import RenderedPrompt
 from domain.prompt.reference import PromptName, PromptReference
 from domain.prompt.source import PromptSource
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RenderPromptCommand:
     tenant: Tenant = DEFAULT_TENANT
     reference: PromptReference
@@ -24,7 +25,7 @@ class RenderPromptCommand:
     """Chooses among the versions of a rollout, as a thread's id does in a chat."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TryPromptCommand:
     """A text that is not stored, as an editor has it."""
 

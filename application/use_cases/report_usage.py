@@ -14,6 +14,7 @@ from application.services.turns import in_turn
 from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.usage_report import UsageGroup, UsageQuery, UsageRow, hour_of
+from domain.values import frozen
 
 DEFAULT_SPAN: Final = datetime.timedelta(days=30)
 MAX_WAIT_S: Final = 30.0
@@ -21,7 +22,7 @@ MAX_WAIT_S: Final = 30.0
 _REFUSAL: Final = "other reports are being made; try again shortly, or ask for less time"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReportUsageCommand:
     tenant: Tenant = DEFAULT_TENANT
     since: datetime.datetime | None = None
@@ -31,7 +32,7 @@ class ReportUsageCommand:
     group_by: UsageGroup | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UsageReport:
     query: UsageQuery
     """What was asked for, its defaults filled in."""

@@ -1,7 +1,5 @@
 """Read the answer that is being made in a client's chat, from its beginning."""
 
-import attrs
-
 from application.ports.event_log import AnswerAddress, EventLog
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.answer_log import AnswerReader
@@ -10,9 +8,10 @@ from application.services.mirrors import Mirrors
 from domain.client_chat import answer_name
 from domain.errors import AnswerUnknown
 from domain.ids import Tenant
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ResumeChat:
     """An answer that is stored already is not resumed: the chat's messages hold it."""
 

@@ -11,9 +11,10 @@ from application.ports.token_signer import TokenSigner
 from application.services.key_making import CreatedKey, KeyMaking
 from domain.errors import NotFound
 from domain.ids import Tenant
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RotateKeyCommand:
     name: str
     """Or its id."""
@@ -25,14 +26,14 @@ class RotateKeyCommand:
     """Of the new one; that of the old one where it is left out."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RotatedKey:
     created: CreatedKey
     old_key_id: str
     old_ends_at: datetime.datetime
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RotateKey:
     """Makes a key that may do what the old one may, and counts as one with it for limits, budgets and usage."""
 

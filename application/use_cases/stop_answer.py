@@ -17,6 +17,7 @@ from domain.errors import AnswerInterrupted, AnswerStopped, AnswerUnknown, LorEr
 from domain.idempotency import IdempotencyKey
 from domain.ids import MessageId, Tenant
 from domain.thread import MessageStatus
+from domain.values import frozen
 
 WAIT_S: Final = 2.0
 """How long the caller waits for the end, which takes a commit."""
@@ -26,7 +27,7 @@ ASK_AGAIN_S: Final = 0.25
 StopStatus: TypeAlias = MessageStatus | Literal["stopping"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Stopped:
     """What became of it."""
 
@@ -39,7 +40,7 @@ class Stopped:
     or has not ended yet."""
 
 
-@attrs.frozen
+@frozen
 class UnderWay:
     message_id: MessageId | None
     """None before it was admitted."""

@@ -2,17 +2,16 @@
 
 from typing import Literal, TypeAlias
 
-import attrs
-
 from application.services.sync_text import sync_command
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, VersionRef
+from domain.values import frozen
 
 SyncOutcome: TypeAlias = Literal["unchanged", "pulled", "pushed", "created"]
 """`pulled` made a new version of the copy's text, `pushed` wrote the prompt's text there, `created` made a copy."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SyncPromptCommand:
     tenant: Tenant = DEFAULT_TENANT
     name: PromptName
@@ -25,7 +24,7 @@ class SyncPromptCommand:
     """True: says what would be done, and does nothing."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SyncedPrompt:
     outcome: SyncOutcome
     ref: VersionRef
@@ -36,7 +35,7 @@ class SyncedPrompt:
     """What else was done or has to be known, a sentence each."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SyncPromptWithAssistantCommand(SyncPromptCommand):
     assistant_id: str | None = None
     """The assistant to link the prompt to, in place of the one that it is linked to."""

@@ -25,9 +25,10 @@ from domain.prompt.compiled import CompiledPrompt
 from domain.prompt.compiler import compile_prompt
 from domain.prompt.reference import VersionRef
 from domain.prompt.version import Prompt, PromptVersion, RemoteLink
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Local:
     """The prompt as it is now."""
 

@@ -3,18 +3,17 @@
 import datetime
 from typing import Final
 
-import attrs
-
 from application.ports.clock import Clock
 from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.errors import Fault, InvalidRequest
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.usage_report import UsageCheck, UsageQuery, hour_of
+from domain.values import frozen
 
 DEFAULT_SPAN: Final = datetime.timedelta(days=30)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VerifyUsageCommand:
     tenant: Tenant = DEFAULT_TENANT
     since: datetime.datetime | None = None
@@ -23,7 +22,7 @@ class VerifyUsageCommand:
     """Exclusive; None, and whatever lies behind it, is the beginning of this hour, in which chats are still stored."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UsageVerified:
     since: datetime.datetime
     until: datetime.datetime
@@ -31,7 +30,7 @@ class UsageVerified:
     """All that have an answer, in their order."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VerifyUsage:
     _unit_of_work: UnitOfWorkFactory
     _clock: Clock

@@ -13,6 +13,7 @@ from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.source import PromptSource
 from domain.prompt.version import MadeBy, Prompt, PromptVersion
+from domain.values import frozen
 
 MAX_LOOKED_BACK: Final = 10
 """Older versions, besides those that labels point to, whose includers are looked for."""
@@ -20,7 +21,7 @@ MAX_KEEPERS: Final = 100
 """Includers looked at for each of them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VersionPromptCommand:
     tenant: Tenant = DEFAULT_TENANT
     name: PromptName
@@ -34,7 +35,7 @@ class VersionPromptCommand:
     """True: there must be no such prompt yet."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VersionedPrompt:
     version: PromptVersion
     prompt: Prompt

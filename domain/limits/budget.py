@@ -4,14 +4,14 @@ import datetime
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
-import attrs
+from domain.values import frozen
 
 Period: TypeAlias = Literal["day", "month", "total"]
 """A day and a month are UTC's; `total` never ends."""
 SubjectKind: TypeAlias = Literal["key", "tenant", "user", "thread"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Budget:
     """So much in each period."""
 
@@ -21,7 +21,7 @@ class Budget:
     """True: what goes beyond is told of, and not refused."""
 
 
-@attrs.frozen
+@frozen
 class Subject:
     """Whose money it is."""
 
@@ -30,13 +30,13 @@ class Subject:
     """Of a key or a thread its id, of a tenant its name, of a user the caller's own id for them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AppliedBudget:
     subject: Subject
     budget: Budget
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Spend:
     """What a chat has cost in one period of one subject; stored in the transaction that stores the chat.
 
@@ -51,7 +51,7 @@ class Spend:
     amount_usd: Decimal
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BudgetState:
     """Where one budget stands, for whoever draws it."""
 

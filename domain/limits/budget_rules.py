@@ -8,11 +8,12 @@ import attrs
 from domain.access import ApiKey
 from domain.ids import Tenant
 from domain.limits.budget import AppliedBudget, Budget, Subject
+from domain.values import frozen
 
 Unpriced = Literal["refuse", "allow"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BudgetRules:
     """`budgets` of the settings."""
 

@@ -10,7 +10,7 @@ Source: ITU-T I.371, annex A (the virtual scheduling algorithm), and Brandur Lea
 import math
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-import attrs
+from domain.values import frozen
 
 WINDOW_S: Final = 60.0
 MAX_AHEAD_S: Final = 2 * WINDOW_S
@@ -23,7 +23,7 @@ PLACE_RETRY_S: Final = 1.0
 LimitKind: TypeAlias = Literal["requests", "tokens", "concurrency"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RateLimits:
     """None is no limit."""
 
@@ -56,7 +56,7 @@ class RateLimits:
 NO_LIMITS: Final = RateLimits()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RateDemand:
     """One subject's limits, to be taken from."""
 
@@ -71,7 +71,7 @@ class RateDemand:
         return f"{self.kind}:{self.id}"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RateState:
     """Where a subject's limit stands after a demand, for the `x-ratelimit-*` headers."""
 
@@ -91,7 +91,7 @@ class RateLevel(NamedTuple):
     """Chats that hold a place."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RateRefusal:
     """Which limit is in the way, and where the caller stands."""
 

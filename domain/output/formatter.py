@@ -2,12 +2,11 @@
 
 from typing import Protocol
 
-import attrs
-
 from domain.json_value import JSONObject, JSONValue
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Formatted:
     """The outcome. With `problems` the answer does not fit; the model may be asked once more with them."""
 

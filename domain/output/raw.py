@@ -4,9 +4,10 @@ import attrs
 
 from domain.json_value import JSONObject
 from domain.output.formatter import Formatted
+from domain.values import frozen
 
 
-@attrs.frozen
+@frozen
 class RawFormatter:
     """Changes nothing and asks for nothing."""
 

@@ -17,6 +17,7 @@ from typing import Final
 import attrs
 
 from domain.json_value import JSONObject, JSONValue
+from domain.values import frozen
 
 _KEPT: Final = frozenset(("type", "title", "description", "enum", "const", "$ref"))
 _NARROWING: Final = frozenset(
@@ -32,7 +33,7 @@ _MAX_DEPTH: Final = 8
 _MAX_NODES: Final = 500
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StrictSchema:
     """What can be sent natively."""
 

@@ -2,15 +2,14 @@
 
 from typing import Protocol
 
-import attrs
-
 from domain.chat import ChatRequest
 from domain.message import Message
 from domain.model import ModelSpec
 from domain.output.formatter import Formatter
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TokenCount:
     tokens: int
     estimated: bool = False
@@ -25,7 +24,7 @@ class TokenMeter(Protocol):
         """Text, role framing, images and tool calls of one message."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Target:
     """The model that a request is being compiled for."""
 
@@ -36,7 +35,7 @@ class Target:
     """False where nobody will read the notes of a pass, so that it may leave them out."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Rewrite:
     """What a pass returns: the request to go on with, and why."""
 

@@ -10,12 +10,13 @@ from domain.chat import ChatRequest, OutputConstraint
 from domain.json_value import JSONObject, JSONValue
 from domain.output.strict_schema import strict_schema
 from domain.passes.compiler_pass import Rewrite, Target
+from domain.values import frozen
 
 _JSON_INSTRUCTION: Final = "Answer with a single JSON value and nothing else."
 """For a formatter that wants JSON and has no words of its own."""
 
 
-@attrs.frozen
+@frozen
 class FormatEnforcement:
     """Native structured output where the model has it, instructions in the system prompt where not.
 

@@ -1,12 +1,11 @@
 """Runs the configured passes in order and keeps the trace."""
 
-import attrs
-
 from domain.chat import ChatRequest
 from domain.passes.compiler_pass import Pass, Target
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TraceStep:
     """One pass: the request before and after it, and what it said."""
 
@@ -16,7 +15,7 @@ class TraceStep:
     notes: tuple[str, ...]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Compiled:
     """A request ready to be lowered for one target."""
 

@@ -11,6 +11,7 @@ from domain.memory import Memory
 from domain.message import Message
 from domain.passes.compiler_pass import Rewrite, Target
 from domain.summary_turn import summary_turn
+from domain.values import frozen
 
 _NO_MEMORY: Final = ("Nothing of a thread was to be remembered.",)
 
@@ -26,7 +27,7 @@ WHY: Final[Mapping[LeftOutReason, str]] = {
 """The end of a sentence for each reason."""
 
 
-@attrs.frozen
+@frozen
 class MemoryLane:
     """Runs after `system-prompt` and before all configured passes, so that the budget sees what it adds.
 

@@ -6,12 +6,13 @@ import attrs
 
 from domain.chat import ChatRequest
 from domain.passes.compiler_pass import Rewrite, Target
+from domain.values import frozen
 
 _SAMPLING: Final = ("frequency_penalty", "logit_bias", "presence_penalty", "top_k")
 """Parameters that go with `temperature`: what refuses that refuses them."""
 
 
-@attrs.frozen
+@frozen
 class ModelLimits:
     """Runs after all configured passes: a provider would answer 400 to a parameter its model does not take.
 

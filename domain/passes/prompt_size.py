@@ -4,8 +4,6 @@ import json
 import math
 from collections.abc import Mapping
 
-import attrs
-
 from domain.chat import ChatRequest, Tool
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message, TextPart
@@ -19,9 +17,10 @@ from domain.passes.token_framing import (
     framing_tokens,
     image_tokens,
 )
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptSize:
     fixed: int
     """System prompt, prelude, tools, schema and `messages`."""

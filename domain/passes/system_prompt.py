@@ -7,11 +7,12 @@ import attrs
 from domain.chat import ChatRequest
 from domain.passes.compiler_pass import Rewrite, Target
 from domain.prompt.compiled import RenderedPrompt
+from domain.values import frozen
 
 _NO_PROMPT: Final = ("No prompt of the Prompt Oven was asked for.",)
 
 
-@attrs.frozen
+@frozen
 class SystemPrompt:
     """Runs before all configured passes, which add to what it puts there: a format's instruction, for one.
 

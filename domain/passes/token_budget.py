@@ -12,6 +12,7 @@ from domain.passes.compiler_pass import Rewrite, Target
 from domain.passes.prompt_size import PromptSize, count_prompt, prompt_bound, schema_bytes
 from domain.passes.turns import oldest_first
 from domain.summary_turn import is_summary_turn
+from domain.values import frozen
 
 DEFAULT_ANSWER_TOKENS: Final = 4096
 """Kept free for the answer where the caller sets no `max_tokens`: a long page of text.
@@ -25,7 +26,7 @@ _INSTRUCTION_BYTES: Final = 1024
 """More than any formatter's instruction, which a later pass may add."""
 
 
-@attrs.frozen
+@frozen
 class TokenBudgetCheck:
     """Trims `history` oldest first, in whole turns, until prompt and answer fit; never the rest.
 

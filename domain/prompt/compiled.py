@@ -15,6 +15,7 @@ from domain.prompt.rendering import MAX_OUTPUT_BYTES, MAX_STEPS, Budget, Steps, 
 from domain.prompt.source import TurnRole, Variable
 from domain.prompt.variable_types import expected, misfit, printed, unprintable
 from domain.suggestion import shown, suggestion
+from domain.values import frozen
 
 __all__ = ["MAX_OUTPUT_BYTES", "CompiledPrompt", "CompiledTurn", "RenderedPrompt"]
 
@@ -24,7 +25,7 @@ _SMALL: Final = 2**63
 _MAX_FAULTS: Final = 50
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RenderedPrompt:
     """A prompt with its variables filled in."""
 
@@ -40,13 +41,13 @@ class RenderedPrompt:
     """The label by which the version was chosen; None where it was named by number, or is the latest."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CompiledTurn:
     role: TurnRole
     program: Program
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CompiledPrompt:
     """What `compile_prompt` makes of a version and its fragments.
 

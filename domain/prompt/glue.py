@@ -9,11 +9,12 @@ from domain.prompt.program_writer import ProgramWriter
 from domain.prompt.reference import VersionRef
 from domain.prompt.template_fault import Place
 from domain.suggestion import shown
+from domain.values import frozen
 
 MAX_WARNINGS: Final = 50
 
 
-@attrs.frozen
+@frozen
 class _Loose:
     """The last thing written, by a fragment that has a line to itself."""
 

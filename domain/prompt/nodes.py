@@ -3,19 +3,19 @@ nothing that walks a template recurses."""
 
 from typing import Literal, TypeAlias
 
-import attrs
+from domain.values import frozen
 
 OpenKind: TypeAlias = Literal["section", "inverted", "with"]
 
 
-@attrs.frozen
+@frozen
 class Path:
     """A value by name, such as `user.name`, or `.`, the item of the section around."""
 
     text: str
 
 
-@attrs.frozen
+@frozen
 class Parameter:
     """`name="Ada"` or `style=tone`."""
 
@@ -24,7 +24,7 @@ class Parameter:
     at: int
 
 
-@attrs.frozen
+@frozen
 class Text:
     """`starts_line`, of this and all others: a line of the source begins right before what the node prints."""
 
@@ -32,7 +32,7 @@ class Text:
     starts_line: bool
 
 
-@attrs.frozen
+@frozen
 class Quoted:
     """`{{"…"}}`: text in which nothing is syntax, and whose lines a partial's indentation leaves alone."""
 
@@ -40,7 +40,7 @@ class Quoted:
     starts_line: bool
 
 
-@attrs.frozen
+@frozen
 class Value:
     path: str
     at: int
@@ -48,7 +48,7 @@ class Value:
     starts_line: bool
 
 
-@attrs.frozen
+@frozen
 class Open:
     kind: OpenKind
     path: str
@@ -58,14 +58,14 @@ class Open:
     starts_line: bool
 
 
-@attrs.frozen
+@frozen
 class Close:
     """Ends the innermost `Open`."""
 
     starts_line: bool
 
 
-@attrs.frozen
+@frozen
 class Include:
     written: str
     """The reference as in the template, such as `tone@staging`."""

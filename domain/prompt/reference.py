@@ -3,10 +3,9 @@
 import re
 from typing import Final, NewType
 
-import attrs
-
 from domain.errors import Fault, InvalidRequest
 from domain.suggestion import shown
+from domain.values import frozen
 
 PromptName = NewType("PromptName", str)
 
@@ -27,7 +26,7 @@ _LIKE_VERSION: Final = re.compile(r"v[0-9]+\Z")
 _NAME: Final = re.compile(rf"{NAME_PATTERN}\Z")
 
 
-@attrs.frozen
+@frozen
 class VersionRef:
     """One version of one prompt, written `support_agent:v3`."""
 
@@ -39,7 +38,7 @@ class VersionRef:
         return f"{self.name}:v{self.number}"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptReference:
     """What a caller asks for: a name alone, or with a version or a label."""
 

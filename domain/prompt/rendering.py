@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import attrs
-
 from domain.errors import Fault, InvalidRequest
 from domain.json_value import JSONValue
 from domain.prompt.program import Program
 from domain.prompt.variable_types import printed
+from domain.values import frozen
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
 """Of a rendered prompt, all turns together, in UTF-8."""
@@ -61,7 +60,7 @@ def too_long() -> InvalidRequest:
     )
 
 
-@attrs.frozen
+@frozen
 class Steps:
     """A program as `run` wants it, its paths taken apart."""
 

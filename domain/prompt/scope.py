@@ -10,6 +10,7 @@ from domain.prompt.program import How
 from domain.prompt.source import PromptSource, Variable, VariableType
 from domain.prompt.template_fault import Place
 from domain.prompt.variable_types import SCALAR_TYPES
+from domain.values import frozen
 
 _LITERAL_TYPES: Final[Mapping[type, VariableType]] = {
     str: "string",
@@ -20,7 +21,7 @@ _LITERAL_TYPES: Final[Mapping[type, VariableType]] = {
 Scalar = str | int | float | bool
 
 
-@attrs.frozen
+@frozen
 class Reference:
     """A value found while rendering."""
 
@@ -34,7 +35,7 @@ class Reference:
         return self.type is not None and self.type.type in SCALAR_TYPES
 
 
-@attrs.frozen
+@frozen
 class Constant:
     """A literal parameter."""
 

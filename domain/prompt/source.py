@@ -5,12 +5,13 @@ from typing import Literal, TypeAlias
 import attrs
 
 from domain.json_value import JSONValue
+from domain.values import frozen
 
 VariableType: TypeAlias = Literal["string", "integer", "number", "boolean", "list", "object", "enum"]
 TurnRole: TypeAlias = Literal["system", "user", "assistant"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Variable:
     """A declared variable."""
 
@@ -24,7 +25,7 @@ class Variable:
     description: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Origin:
     """Where the text of a template stands in a file, so that errors can point there."""
 
@@ -35,7 +36,7 @@ class Origin:
     """Of the first character of each of its lines, from 1."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Turn:
     """One message of a chat template."""
 
@@ -44,7 +45,7 @@ class Turn:
     origin: Origin | None = attrs.field(default=None, eq=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptSource:
     """A prompt as written. Any prompt whose turns are one system text can be a fragment of another."""
 

@@ -22,6 +22,7 @@ from domain.prompt.program import MAX_NODES
 from domain.prompt.reference import PromptReference
 from domain.prompt.template_fault import MAX_FAULTS
 from domain.suggestion import shown
+from domain.values import frozen
 
 MAX_SECTION_DEPTH: Final = 32
 MAX_TEMPLATE_BYTES: Final = 256 * 1024
@@ -51,7 +52,7 @@ _REFUSED: Final = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Template:
     """A template as read; where there are `faults`, `nodes` are not to be used."""
 

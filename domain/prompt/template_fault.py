@@ -2,17 +2,16 @@
 
 from typing import Final
 
-import attrs
-
 from domain.errors import Fault
 from domain.prompt.source import Origin, PromptSource
+from domain.values import frozen
 
 MAX_FAULTS: Final = 50
 _WIDTH: Final = 100
 """Characters of the line that are shown."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Place:
     """A template, and how errors name it."""
 

@@ -3,18 +3,17 @@
 import datetime
 from typing import Literal, TypeAlias
 
-import attrs
-
 from domain.ids import Tenant
 from domain.prompt.reference import PromptName, VersionRef
 from domain.prompt.source import PromptSource
+from domain.values import frozen
 
 MadeBy: TypeAlias = Literal["file", "api", "cli", "import"]
 Weights: TypeAlias = tuple[tuple[int, int], ...]
 """(version number, weight > 0), by number; a single entry where there is no rollout."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Pin:
     """The version of a fragment that a version was made with: a snapshot does not change with its fragments."""
 
@@ -24,7 +23,7 @@ class Pin:
     hash: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptVersion:
     """A snapshot. Nothing of it ever changes."""
 
@@ -47,7 +46,7 @@ class PromptVersion:
         return VersionRef(self.name, self.number)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VersionOutline:
     """A version without its text: there is one even of a version that can't be read."""
 
@@ -63,7 +62,7 @@ class VersionOutline:
         return VersionRef(self.name, self.number)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Label:
     """A name that moves from version to version, or spreads over several."""
 
@@ -75,7 +74,7 @@ class Label:
     moved_by: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LabelMove:
     """One entry of a label's history."""
 
@@ -88,7 +87,7 @@ class LabelMove:
     moved_at: datetime.datetime
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FileLink:
     """The file that a prompt was last read from or written to."""
 
@@ -104,7 +103,7 @@ class FileLink:
         return content in (self.hash, self.in_folder)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RemoteLink:
     """An assistant that a prompt is kept in step with."""
 
@@ -113,7 +112,7 @@ class RemoteLink:
     """Of the instructions both sides held when they last agreed."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Prompt:
     """The head of a prompt: all that is needed to know which version a reference means."""
 

@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
-
 from domain.chat import ChatRequest
 from domain.model import ModelRef, ModelSpec
+from domain.values import frozen
 
 NONE_REFUSED: Final[Mapping[str, frozenset[str]]] = {}
 NONE_FORBIDDEN: Final[frozenset[ModelRef]] = frozenset()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Candidate:
     """A model that was considered. `refusal` is None where it is in."""
 

@@ -2,15 +2,14 @@
 
 from typing import Final, Literal, TypeAlias
 
-import attrs
-
 from domain.errors import FailureKind
+from domain.values import frozen
 
 Health: TypeAlias = Literal["alive", "sick", "neutral"]
 """What a failure says of the route: `alive` closes a breaker, `sick` counts towards opening it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Verdict:
     """The row of one failure kind."""
 

@@ -1,9 +1,9 @@
 """The numbers of the router's policy."""
 
-import attrs
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BreakerPolicy:
     failures: int = 5
     """Consecutive failures that open a breaker."""
@@ -12,7 +12,7 @@ class BreakerPolicy:
     max_open_s: float = 20.0
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoutingPolicy:
     max_attempts: int = 3
     retries: int = 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import attrs
 import click
 
+from domain.values import frozen
 from entrypoints.cli.options import tenant_from
 from entrypoints.cli.variables import Typed, typed
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from entrypoints.application import Application
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ask:
     """What the command line asked for; None means "as configured"."""
 

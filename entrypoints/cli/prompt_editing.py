@@ -14,6 +14,7 @@ from domain.errors import InvalidRequest, LorError, NotFound, PreconditionFailed
 from domain.prompt.reference import LATEST, PromptName, PromptReference
 from domain.prompt.source import PromptSource
 from domain.prompt.version import PromptVersion
+from domain.values import frozen
 from entrypoints.cli.editor import Sheet, with_faults, without_faults
 from entrypoints.cli.options import tenant_from
 from entrypoints.cli.output import print_error, print_failure, say
@@ -52,7 +53,7 @@ variables:
 """
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Save:
     """How what was edited is to be stored."""
 

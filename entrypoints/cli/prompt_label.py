@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from domain.values import frozen
 from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, say
 from entrypoints.cli.prompt_file_state import tell_behind
@@ -103,7 +104,7 @@ def label(
         tell_behind(labelled.prompt, newest)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Move:
     name: str
     label: str
@@ -222,7 +223,7 @@ def _print_move(labelled: "LabelledPrompt", name: str, *, moved: bool, as_json: 
     click.echo(f"{labelled.prompt.name}@{name}: {words}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Labels:
     prompt: "Prompt"
     moves: "dict[str, tuple[LabelMove, ...]]"

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import click
 
+from domain.values import frozen
 from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, say
 from entrypoints.cli.prompt_file_state import FileState, file_state, source_text
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from entrypoints.application import Application
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Listed:
     views: "list[PromptEntry]"
     states: "dict[PromptName, FileState | None]"

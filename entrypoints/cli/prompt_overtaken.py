@@ -2,13 +2,12 @@
 
 import shlex
 
-import attrs
-
 from domain.prompt.reference import PromptName
 from domain.prompt.version import Prompt, PromptVersion
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Overtaken:
     why: str
     then: tuple[str, ...]

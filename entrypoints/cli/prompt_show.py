@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import click
 
+from domain.values import frozen
 from entrypoints.cli.options import common, for_tenant, tenant_from
 from entrypoints.cli.output import print_json, print_table, printable
 from entrypoints.cli.prompt_file_state import FileState, file_state, source_text
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from entrypoints.application import Application
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Shown:
     view: "PromptView"
     compiled: "CompiledPrompt | None"

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
-import attrs
 import click
 
+from domain.values import frozen
 from entrypoints.cli.choices import one_of
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import reading_threads
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ENDINGS: Final = {".json": "json"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Written:
     thread: str
     messages: int

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import click
 
+from domain.values import frozen
 from entrypoints.cli.conversation import beginning_of, when
 from entrypoints.cli.identifiers import session_id
 from entrypoints.cli.on_threads import reading_threads
@@ -28,7 +28,7 @@ _BEGINNING: Final = 13
 """Characters of a UUIDv7 that hold its time, to the millisecond."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Listed:
     threads: "list[Thread]"
     more: bool

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import click
 
+from domain.values import frozen
 from entrypoints.cli.conversation import print_messages, print_thread
 from entrypoints.cli.identifiers import check_thread_id, existing_thread_id
 from entrypoints.cli.on_threads import reading_threads
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from entrypoints.reading import Reading
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Shown:
     thread: "Thread"
     session: "Session"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 import click
 
+from domain.values import frozen
+
 if TYPE_CHECKING:
     from domain.json_value import JSONValue
     from domain.prompt.source import Variable
@@ -66,7 +68,7 @@ def texts_from(variables: Sequence[str], files: Sequence[str]) -> dict[str, str]
     return texts
 
 
-@attrs.frozen
+@frozen
 class Typed:
     """Values as a prompt declares them."""
 

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-import attrs
-
+from domain.values import frozen
 from entrypoints.cli.output import say
 
 _PATIENCE_S: Final = 1.0
@@ -16,7 +15,7 @@ _END: Final = b"# EOF\n"
 """Tells a whole answer from one that was cut."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WorkerMetrics:
     """Gives the siblings this worker's metrics, over a Unix socket in `folder`, and asks for theirs."""
 

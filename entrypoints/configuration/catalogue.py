@@ -12,12 +12,13 @@ from domain.catalogue import Catalogue
 from domain.errors import InvalidRequest
 from domain.json_value import JSONValue
 from domain.model import ModelRef, ModelSpec
+from domain.values import frozen
 from entrypoints.configuration.document import ModelDocument
 from entrypoints.configuration.findings import Findings, Path
 from entrypoints.resources import resource
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Shipped:
     """`config/models.yaml`."""
 

@@ -13,10 +13,11 @@ import attrs
 
 from domain.json_value import JSONValue
 from domain.model import Capability
+from domain.values import frozen
 from entrypoints.settings import ChatRight
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Range:
     """The numbers that are allowed, both ends included unless `above` is set."""
 
@@ -25,7 +26,7 @@ class Range:
     above: float | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Length:
     """How many characters a text or items a list may have."""
 
@@ -33,7 +34,7 @@ class Length:
     maximum: int
 
 
-@attrs.frozen
+@frozen
 class OneOrMore:
     """A tuple that is written as a list, or, where it has one item, as that item."""
 
@@ -54,7 +55,7 @@ def written_name(field: "attrs.Attribute[Any]") -> str:
     return str(field.metadata.get("name", field.name))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ProviderDocument:
     kind: Name | None = _field("Which provider this is; the entry's own name where it is left out.")
     api_key: Name | None = _field("The key, always by reference: ${NAME}.")
@@ -71,7 +72,7 @@ class ProviderDocument:
     """Every other key of the entry: the provider checks them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModelDocument:
     context_window: Count | None = _field("Tokens of prompt and answer together.")
     max_output_tokens: Count | None = _field("Tokens of the longest answer.")
@@ -87,7 +88,7 @@ class ModelDocument:
     replaced_by: Name | None = _field("The `provider:model` to use instead.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PriceDocument:
     from_: datetime.date | None = _field(
         "The first day (UTC) on which this price holds; without it, it has held ever since.", name="from"
@@ -106,14 +107,14 @@ class PriceDocument:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BreakerDocument:
     failures: Count | None = _field("Consecutive failures that open a breaker.")
     open_s: Seconds | None = _field("How long it stays open before one probe.")
     max_open_s: Seconds | None = _field("The longest it stays open; the wait doubles after a failed probe.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoutingDocument:
     max_attempts: Annotated[int, Range(minimum=1, maximum=20)] | None = _field(
         "Calls for one request, at most."
@@ -141,7 +142,7 @@ class RoutingDocument:
     breaker: BreakerDocument | None = _field("When a failing model is left alone.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ServerDocument:
     host: Name | None = _field("The address to listen on.")
     port: Annotated[int, Range(minimum=0, maximum=65_535)] | None = _field("The port; 0 takes a free one.")
@@ -163,7 +164,7 @@ class ServerDocument:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DatabaseDocument:
     url: Name | None = _field("sqlite:///path or postgresql://…; its password by reference: ${NAME}.")
     pool_size: Annotated[int, Range(minimum=1, maximum=1000)] | None = _field("Connections of one process.")
@@ -174,13 +175,13 @@ class DatabaseDocument:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RedisDocument:
     url: Name | None = _field("redis://… or rediss://…; without it, each process caches for itself.")
     timeout_s: Seconds | None = _field("Limit of one operation.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptDocument:
     directory: Annotated[str, Length(maximum=4096)] | None = _field(
         "The folder of prompt files, from the working directory; empty or null for none."
@@ -188,7 +189,7 @@ class PromptDocument:
     watch: bool | None = _field("Read the folder again when a file in it changes, as `lor3 serve --watch`.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ThreadDocument:
     when_busy: Literal["queue", "reject"] | None = _field(
         "What a second chat of a thread gets while the first is being answered: `queue`, its turn; `reject`, a 409."
@@ -199,7 +200,7 @@ class ThreadDocument:
     max_wait_s: Seconds | None = _field("How long one may wait before it gets a 409.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RetentionDocument:
     messages_days: Annotated[int, Range(minimum=1, maximum=36_500)] | None = _field(
         "Messages older than this are removed, on PostgreSQL a month at a time; none are where it is left out."
@@ -209,7 +210,7 @@ class RetentionDocument:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AuthDocument:
     disabled: bool | None = _field(
         "Lets in whoever brings no API key, also beyond this machine; a key that is brought is checked."
@@ -228,7 +229,7 @@ class AuthDocument:
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RateDocument:
     rpm: Annotated[int, Range(minimum=1, maximum=1_000_000)] | None = _field("Requests a minute.")
     tpm: Annotated[int, Range(minimum=1, maximum=1_000_000_000)] | None = _field(
@@ -237,7 +238,7 @@ class RateDocument:
     concurrency: Annotated[int, Range(minimum=1, maximum=100_000)] | None = _field("Chats at a time.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LimitsDocument:
     key: RateDocument | None = _field("Of each key, where it has no limit of its own.")
     user: RateDocument | None = _field("Of each end user that requests name.")
@@ -247,7 +248,7 @@ class LimitsDocument:
 BudgetTexts: TypeAlias = Annotated[tuple[Name, ...], OneOrMore(), Length(minimum=0, maximum=20)]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BudgetsDocument:
     tenant: BudgetTexts | None = _field(
         "Of each tenant, such as 200/month: USD in a day, a month or in total; `soft 100/month` warns and does not refuse."
@@ -263,7 +264,7 @@ class BudgetsDocument:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LogAreasDocument:
     http: LogLevel | None = _field("Requests, and what the HTTP server says.")
     chats: LogLevel | None = _field("Answers, refusals, replays.")
@@ -277,7 +278,7 @@ class LogAreasDocument:
     server: LogLevel | None = _field("Everything else: start, stop, configuration.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LogFileDocument:
     path: Annotated[str, Length(minimum=1, maximum=4096)] | None = _field(
         "The file, from the working directory; of several workers each has its own, such as `lor3.0.log`."
@@ -288,7 +289,7 @@ class LogFileDocument:
     keep: Annotated[int, Range(minimum=0, maximum=1000)] | None = _field("How many are kept beside it.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LogDocument:
     level: LogLevel | None = _field("The least that is logged.")
     format: Literal["auto", "json", "text"] | None = _field("`auto` is text on a terminal, JSON elsewhere.")
@@ -300,7 +301,7 @@ class LogDocument:
     content: bool | None = _field("Log prompts and answers too, redacted.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OTLPDocument:
     endpoint: Name | None = _field(
         "A collector's URL for OTLP over HTTP, without /v1/traces: http://localhost:4318."
@@ -315,7 +316,7 @@ class OTLPDocument:
     content: bool | None = _field("Put prompts and answers into spans, redacted.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TelemetryDocument:
     metrics_port: Annotated[int, Range(minimum=1, maximum=65_535)] | None = _field(
         "A port for /metrics alone, which the server's own port then answers with 404."
@@ -326,7 +327,7 @@ class TelemetryDocument:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Document:
     """The whole file."""
 

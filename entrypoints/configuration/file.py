@@ -8,6 +8,7 @@ import attrs
 import yaml
 
 from domain.errors import ConfigurationError, Fault
+from domain.values import frozen
 from entrypoints.configuration.findings import Path, refuse, render_path
 from entrypoints.configuration.raw import YAML_ERRORS, Tree
 
@@ -17,7 +18,7 @@ _COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _MAX_NODES = 100_000  # YAML aliases can multiply a small file a billionfold
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ConfigFile:
     """A parsed file. `lines` knows the line of each value of a YAML file; JSON gives none."""
 

@@ -9,6 +9,7 @@ import attrs
 
 from application.ports.chat_provider import ProviderConfig, Timeouts
 from domain.secret import Secret
+from domain.values import frozen
 from entrypoints.configuration.document import ProviderDocument
 from entrypoints.configuration.findings import Findings, Path, did_you_mean
 
@@ -22,7 +23,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _TIMEOUTS: Final = tuple(field.name for field in attrs.fields(Timeouts))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Providers:
     """`configured` can be called; `unavailable` are known by name, each with the reason why not."""
 

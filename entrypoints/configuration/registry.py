@@ -1,11 +1,10 @@
 """What is installed: the names that plugins registered, without importing any of them."""
 
-import attrs
-
+from domain.values import frozen
 from entrypoints import plugins
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Registry:
     """The names of each kind of plugin, as their entry points give them."""
 

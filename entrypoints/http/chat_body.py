@@ -11,6 +11,7 @@ from domain.errors import InvalidRequest
 from domain.ids import MessageId, SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
+from domain.values import frozen
 from entrypoints.http.callers import user_of
 from entrypoints.http.checks import (
     AnyObject,
@@ -39,7 +40,7 @@ def _own_first(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Att
     return sorted(fields, key=lambda field: field.inherited)  # type: ignore[attr-defined]  # attrs' own gap
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AnswerOptions:
     """How an answer is made; whatever is left out is as configured."""
 
@@ -116,7 +117,7 @@ class AnswerOptions:
     )
 
 
-@attrs.frozen(kw_only=True, field_transformer=_own_first)
+@frozen(kw_only=True, field_transformer=_own_first)
 class ChatBody(AnswerOptions):
     """A chat. Exactly one of `prompt` and `messages` is given; whatever is left out is as configured."""
 
@@ -139,7 +140,7 @@ class ChatBody(AnswerOptions):
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RegenerateBody(AnswerOptions):
     """Another answer in place of a thread's last one; whatever is left out is as configured."""
 
@@ -261,7 +262,7 @@ def _look_further(value: JSONObject, faults: Faults) -> None:
         read_tools(CHAT.field("tools", value), CHAT.field("tool_choice", value), faults)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Names:
     """What of a body the configuration decides on: names of things, and a schema, which goes with a format."""
 

@@ -8,12 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
-import attrs
-
 from application.services.thread_lookup import canonical_id
 from domain.errors import Fault
 from domain.json_value import JSONObject, JSONValue
 from domain.suggestion import shown
+from domain.values import frozen
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -50,7 +49,7 @@ def kind_of(value: JSONValue) -> str:
     return "an object" if isinstance(value, Mapping) else "a list"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Text:
     max_length: int
     min_length: int = 0
@@ -82,7 +81,7 @@ class Text:
         return found
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Integer:
     minimum: int
     maximum: int
@@ -103,7 +102,7 @@ class Integer:
         return found
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Number:
     minimum: float
     maximum: float
@@ -126,7 +125,7 @@ class Number:
         return {"type": "number", lower: self.minimum, "maximum": self.maximum}
 
 
-@attrs.frozen
+@frozen
 class Boolean:
     def read(self, value: JSONValue, path: str, faults: Faults) -> bool | None:
         if isinstance(value, bool):
@@ -138,7 +137,7 @@ class Boolean:
         return {"type": "boolean"}
 
 
-@attrs.frozen
+@frozen
 class Choice:
     values: tuple[str, ...]
 
@@ -154,7 +153,7 @@ class Choice:
         return {"const": self.values[0]} if len(self.values) == 1 else {"enum": list(self.values)}
 
 
-@attrs.frozen
+@frozen
 class UUIDText:
     """A UUID; read into its canonical form, so that spelling makes no second identity."""
 
@@ -169,7 +168,7 @@ class UUIDText:
         return {"type": "string", "format": "uuid"}
 
 
-@attrs.frozen
+@frozen
 class AnyObject:
     """A JSON object that is passed on as it is."""
 
@@ -183,7 +182,7 @@ class AnyObject:
         return {"type": "object"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextMap:
     """An object of strings."""
 
@@ -216,7 +215,7 @@ class TextMap:
         }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ListOf(Generic[T]):
     item: Check[T]
     max_items: int
@@ -251,7 +250,7 @@ class ListOf(Generic[T]):
         return found
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextOr(Generic[T]):
     """A string, or else something with a structure."""
 

@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-import attrs
-
 from domain.errors import LorError
+from domain.values import frozen
 from entrypoints.http.problems import CONTENT_TYPE, problem_json
 from entrypoints.rendering import to_json
 
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ErrorAnswer:
     """The body of an answer that is an error. Its status is that of `problem_type`, whatever the shape."""
 

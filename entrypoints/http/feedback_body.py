@@ -3,8 +3,6 @@
 import datetime
 from typing import Final, cast
 
-import attrs
-
 from application.use_cases.export_rated import ExportRatedCommand
 from application.use_cases.rate_message import RateMessageCommand
 from application.use_cases.report_usage import ReportUsageCommand
@@ -17,6 +15,7 @@ from domain.model import ModelRef
 from domain.prompt.reference import LABEL_PATTERN, LATEST, NAME_PATTERN, PromptReference
 from domain.suggestion import shown
 from domain.usage_report import GROUPS, UsageGroup
+from domain.values import frozen
 from entrypoints.http.callers import user_of
 from entrypoints.http.checks import Choice, Faults, ListOf, Schemas, Text, fault, kind_of
 from entrypoints.http.moments import MomentText
@@ -28,7 +27,7 @@ _STARS: Final = (1, 2, 3, 4, 5)
 _FROM_DOC: Final = "A day, or an RFC 3339 time."
 
 
-@attrs.frozen
+@frozen
 class RatingValue:
     """A thumb or one to five stars, as JSON has them."""
 
@@ -52,7 +51,7 @@ class RatingValue:
         return {"enum": list(RATINGS)}
 
 
-@attrs.frozen
+@frozen
 class RatingText:
     """The same in a query, where everything is a text."""
 
@@ -67,7 +66,7 @@ class RatingText:
         return {"enum": list(RATINGS)}
 
 
-@attrs.frozen
+@frozen
 class PromptText:
     """`name`, `name:v3` or `name@label`."""
 
@@ -88,7 +87,7 @@ class PromptText:
         return {"type": "string", "pattern": f"^{NAME_PATTERN}(:v[0-9]{{1,10}}|@{LABEL_PATTERN})?$"}
 
 
-@attrs.frozen
+@frozen
 class ModelText:
     """`provider:model`."""
 
@@ -103,7 +102,7 @@ class ModelText:
         return {"type": "string", "pattern": "^[^:]+:.+$"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FeedbackBody:
     """What somebody thinks of an answer. It takes the place of what was said of it before."""
 
@@ -121,7 +120,7 @@ class FeedbackBody:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UsageReportQuery:
     """Which time, and in which groups."""
 
@@ -145,7 +144,7 @@ class UsageReportQuery:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RatedQuery:
     """Which rated answers; all conditions hold together."""
 

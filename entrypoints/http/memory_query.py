@@ -2,8 +2,7 @@
 
 from typing import Final, Literal
 
-import attrs
-
+from domain.values import frozen
 from entrypoints.http.checks import Choice
 from entrypoints.http.query import IntegerText
 from entrypoints.http.records import Record, given
@@ -11,7 +10,7 @@ from entrypoints.http.records import Record, given
 MAX_DEPTH: Final = 200
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MemoryQuery:
     """As the next chat would be sent; as configured where it is left out."""
 

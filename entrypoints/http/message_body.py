@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-import attrs
-
 from domain.json_value import JSONValue
 from domain.message import ImagePart, Message, Part, Role, TextPart, ToolCall
+from domain.values import frozen
 from entrypoints.http.checks import Boolean, Choice, Faults, ListOf, Text, TextOr, fault
 from entrypoints.http.records import Record, Tagged, given
 from entrypoints.http.tool_body import CALLED_NAME
@@ -31,7 +30,7 @@ _URL: Final = Text(
 Detail: TypeAlias = Literal["auto", "low", "high"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextPartBody:
     """A text."""
 
@@ -41,7 +40,7 @@ class TextPartBody:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImagePartBody:
     """An image, by `url` or inline by `data` and `media_type`."""
 
@@ -54,7 +53,7 @@ class ImagePartBody:
     detail: Detail | None = given(_DETAIL, _DETAIL_DOC)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImageURLBody:
     """Where an image is."""
 
@@ -62,7 +61,7 @@ class ImageURLBody:
     detail: Detail | None = given(_DETAIL, _DETAIL_DOC)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImageURLPartBody:
     """An image in OpenAI's shape."""
 
@@ -70,7 +69,7 @@ class ImageURLPartBody:
     image_url: ImageURLBody = given(Record(ImageURLBody), "The image.", required=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CalledFunctionBody:
     """The function that was called."""
 
@@ -80,7 +79,7 @@ class CalledFunctionBody:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ToolCallBody:
     """A call that the model asked for; those of an answer can be sent back as they are."""
 
@@ -99,7 +98,7 @@ _PART: Tagged[PartBody] = Tagged(
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MessageBody:
     """A turn of a conversation."""
 

@@ -4,10 +4,9 @@ import datetime
 import re
 from typing import Final
 
-import attrs
-
 from domain.json_value import JSONObject, JSONValue
 from domain.suggestion import shown
+from domain.values import frozen
 from entrypoints.http.checks import Faults, Schemas, fault
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -17,7 +16,7 @@ _TIME: Final = re.compile(
 _LOST_PLUS: Final = re.compile(r" \d{2}:\d{2}\Z", re.ASCII)
 
 
-@attrs.frozen
+@frozen
 class MomentText:
     """An RFC 3339 time with its zone, or a day, which is its beginning in UTC."""
 

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final, cast
 
-import attrs
-
 from application.use_cases.chat_command import NO_VARIABLES, SendChatCommand
 from domain.access import ANYBODY, Caller
 from domain.errors import InvalidRequest
 from domain.ids import SessionId, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
+from domain.values import frozen
 from entrypoints.http.callers import user_of
 from entrypoints.http.chat_body import Names
 from entrypoints.http.checks import Faults, fault
@@ -48,7 +47,7 @@ _NOTHING_ASKED: Final = Lor3Body()
 _OWN_FIELDS: Final = frozenset(notes_of(Lor3Body))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenAIChat:
     """A body that was understood."""
 

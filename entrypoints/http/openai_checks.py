@@ -1,12 +1,11 @@
 """What a field of OpenAI's may hold where lor3's own bodies have nothing like it."""
 
-import attrs
-
 from domain.json_value import JSONObject, JSONValue
+from domain.values import frozen
 from entrypoints.http.checks import Faults, Schemas, fault
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Refused:
     """A field that is known and can't be served."""
 
@@ -22,7 +21,7 @@ class Refused:
         return {"enum": [None, *self.harmless]}
 
 
-@attrs.frozen
+@frozen
 class Tolerated:
     """A field that says nothing to a model; whatever it holds is passed over."""
 
@@ -33,7 +32,7 @@ class Tolerated:
         return {}
 
 
-@attrs.frozen
+@frozen
 class LeftOut:
     """A field of a turn that is sent back which no provider is sent; reads as whether it held anything."""
 
@@ -44,7 +43,7 @@ class LeftOut:
         return {}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Exactly:
     """One value, which is also the default."""
 

@@ -5,9 +5,8 @@ Source: `openai.types.chat.completion_create_params` of the official SDK.
 
 from typing import Final
 
-import attrs
-
 from domain.json_value import JSONObject, JSONValue
+from domain.values import frozen
 from entrypoints.http.chat_body import MAX_MESSAGES, ChatBody
 from entrypoints.http.checks import AnyObject, Boolean, ListOf, Number, Text
 from entrypoints.http.openai_checks import Exactly, Refused
@@ -30,7 +29,7 @@ _ONE_ANSWER: Final = "lor3 gives one answer to a request; leave it out, or send 
 _TEXT_ALONE: Final = 'lor3 carries text; leave it out, or send ["text"]'
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenAIChatBody:
     """A chat completion. Further fields are passed on to a provider that takes them, and refused by name where none
     of the models does."""

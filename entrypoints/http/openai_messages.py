@@ -10,6 +10,7 @@ import attrs
 
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
+from domain.values import frozen
 from entrypoints.http.checks import Choice, Faults, ListOf, Schemas, Text, TextOr, fault
 from entrypoints.http.message_body import (
     CALL_ID,
@@ -31,7 +32,7 @@ from entrypoints.http.tool_body import CALLED_NAME
 OpenAIRole: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RefusalPartBody:
     """What an assistant would not do."""
 
@@ -52,7 +53,7 @@ _LEFT_OUT: Final = "Of an answer that is sent back. Not passed on; the answer's 
 _FUNCTIONS: Final = "functions were replaced by tools; send `tools` and `tool_calls`"
 
 
-@attrs.frozen
+@frozen
 class RoleName:
     """Refuses the legacy role by its name."""
 
@@ -70,7 +71,7 @@ class RoleName:
         return self.roles.schema(schemas)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenAICalledFunction:
     """The function that was called."""
 
@@ -83,7 +84,7 @@ class OpenAICalledFunction:
     provider_specific_fields: bool | None = given(LeftOut(), _LEFT_OUT)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenAICall:
     """A call that the model asked for."""
 
@@ -95,7 +96,7 @@ class OpenAICall:
     provider_specific_fields: bool | None = given(LeftOut(), _LEFT_OUT)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenAIMessage:
     """A turn of a conversation, in OpenAI's shape."""
 

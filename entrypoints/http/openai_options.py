@@ -5,29 +5,28 @@ Source: `openai.types.chat.completion_create_params` of the official SDK.
 
 from typing import Any, Final, Literal, TypeAlias
 
-import attrs
-
 from domain.json_value import JSONObject
+from domain.values import frozen
 from entrypoints.http.chat_body import ChatBody
 from entrypoints.http.checks import AnyObject, Boolean, Choice, Text
 from entrypoints.http.records import Record, Tagged, given, notes_of
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextFormatBody:
     """Plain text: lor3's `raw`."""
 
     type: Literal["text"] = given(Choice(("text",)), "Always `text`.", required=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JSONObjectFormatBody:
     """Any JSON: lor3's `json`."""
 
     type: Literal["json_object"] = given(Choice(("json_object",)), "Always `json_object`.", required=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JSONSchemaBody:
     """The schema of an answer."""
 
@@ -44,7 +43,7 @@ class JSONSchemaBody:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JSONSchemaFormatBody:
     """JSON that validates: lor3's `json` with `schema`."""
 
@@ -63,7 +62,7 @@ RESPONSE_FORMAT: Final[Tagged[ResponseFormatBody]] = Tagged(
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StreamOptionsBody:
     """Options of a stream; without a stream they mean nothing."""
 
@@ -82,7 +81,7 @@ def _as_native(field: str) -> Any:
     return given(note.check, note.doc, default=note.default, example=note.example)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Lor3Body:
     """What lor3 can and OpenAI can't: the fields of `POST /chat`, under the same names."""
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
-
 from domain.json_value import JSONObject, JSONValue
 from domain.live_answer import RUN
+from domain.values import frozen
 from entrypoints.http.openapi_answers import EXAMPLE_ANSWER, PROMPT_VERSION
 from entrypoints.http.schema_parts import count, nullable, record, ref, text, uuid_text
 from entrypoints.rendering import to_json
@@ -53,7 +52,7 @@ EVENT_SCHEMAS: Final[Mapping[str, JSONObject]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EventKind:
     name: str
     schema: str

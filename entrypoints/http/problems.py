@@ -3,16 +3,15 @@
 import math
 from collections.abc import Mapping
 
-import attrs
-
 from domain.errors import BudgetExceeded, ConfigurationError, Fault, InvalidRequest, LorError
 from domain.json_value import JSONValue
+from domain.values import frozen
 from entrypoints.rendering import budget_json
 
 CONTENT_TYPE = "application/problem+json"
 
 
-@attrs.frozen
+@frozen
 class ProblemType:
     status: int
     title: str

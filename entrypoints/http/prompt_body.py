@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Final, get_args
 
-import attrs
-
 from application.use_cases.label_prompt import LabelPromptCommand
 from application.use_cases.render_prompt import RenderPromptCommand, TryPromptCommand
 from application.use_cases.version_prompt import VersionPromptCommand
@@ -22,6 +20,7 @@ from domain.prompt.reference import PromptName, PromptReference
 from domain.prompt.source import PromptSource, TurnRole, VariableType
 from domain.prompt.template import MAX_TEMPLATE_BYTES
 from domain.prompt.version import Weights
+from domain.values import frozen
 from entrypoints.http.checks import (
     AnyObject,
     Boolean,
@@ -43,7 +42,7 @@ WHY: Final = Text(max_length=2000)
 _TYPE: Final = Choice(get_args(VariableType))
 
 
-@attrs.frozen
+@frozen
 class AsWritten:
     """Kept as it is for `read_source`, which names the faults, as it does in files; here it is documented only."""
 
@@ -56,7 +55,7 @@ class AsWritten:
         return self.documented(schemas)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TurnBody:
     """One message of a chat template."""
 
@@ -64,7 +63,7 @@ class TurnBody:
     content: str = given(_TEMPLATE, "The turn's template.", required=True, example="{{question}}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VariableBody:
     """A variable's declaration; one without `default` has to be given."""
 
@@ -87,7 +86,7 @@ def _declarations(schemas: Schemas) -> JSONObject:
     return {"type": "object", "maxProperties": MAX_VARIABLES, "additionalProperties": declaration}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DraftBody:
     """A prompt as written. Exactly one of `template` and `messages` is given."""
 
@@ -108,7 +107,7 @@ class DraftBody:
     description: JSONValue = given(AsWritten(_DESCRIPTION.schema), "What the prompt is for.")
 
 
-@attrs.frozen
+@frozen
 class Draft:
     """An object that `read_source` reads."""
 
@@ -124,7 +123,7 @@ class Draft:
         return Record(DraftBody).schema(schemas)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VersionBody(DraftBody):
     """A version of a prompt. Exactly one of `template` and `messages` is given."""
 
@@ -132,7 +131,7 @@ class VersionBody(DraftBody):
     author: str | None = given(AUTHOR, "Who makes it.", example="ada@example.com")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LabelBody:
     """Where a label points: `version`, or `weights`; neither where only its protection changes."""
 
@@ -151,7 +150,7 @@ class LabelBody:
     author: str | None = given(AUTHOR, "Who moves it.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RenderBody:
     """What to fill a prompt in with. At most one of `version`, `label` and `draft`; none beside one in the path."""
 

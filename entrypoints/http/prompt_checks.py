@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
-
 from application.use_cases.label_prompt import MAX_VERSIONS, MAX_WEIGHT
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.prompt.reference import LABEL_PATTERN, version_number
 from domain.prompt.version import Weights
 from domain.suggestion import shown
+from domain.values import frozen
 from entrypoints.http.checks import Faults, Integer, Schemas, Text, fault, kind_of
 
 _WEIGHT: Final = Integer(minimum=1, maximum=MAX_WEIGHT)
@@ -21,7 +20,7 @@ LABEL_TEXT: Final = Text(
 )
 
 
-@attrs.frozen
+@frozen
 class VersionText:
     """`v3`; read as 3."""
 
@@ -39,7 +38,7 @@ class VersionText:
         return {"type": "string", "pattern": "^v[1-9][0-9]{0,9}$"}
 
 
-@attrs.frozen
+@frozen
 class WeightMap:
     """Versions with their weights, by number."""
 

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import attrs
 from aiohttp import web
 
 from domain.errors import InvalidRequest, NotFound
@@ -15,6 +14,7 @@ from domain.prompt.reference import (
     version_number,
 )
 from domain.suggestion import shown
+from domain.values import frozen
 from entrypoints.http.checks import Faults, Text, fault
 from entrypoints.http.prompt_checks import LABEL_TEXT, VersionText
 from entrypoints.http.query import FlagText, IntegerText
@@ -23,7 +23,7 @@ from entrypoints.http.records import Record, given
 MAX_PAGE: Final = 100
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PageQuery:
     """Which part of a list."""
 
@@ -34,7 +34,7 @@ class PageQuery:
     limit: int | None = given(IntegerText(minimum=1, maximum=MAX_PAGE), "Items on a page.", default=MAX_PAGE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ShowQuery:
     """Which version of a prompt, and how."""
 

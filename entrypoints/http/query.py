@@ -8,13 +8,14 @@ from aiohttp import web
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.suggestion import shown
+from domain.values import frozen
 from entrypoints.http.checks import Faults, Integer, Schemas, fault
 from entrypoints.http.records import Record, notes_of
 
 T = TypeVar("T")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class IntegerText:
     """An integer in decimal digits."""
 
@@ -32,7 +33,7 @@ class IntegerText:
         return Integer(minimum=self.minimum, maximum=self.maximum).schema(schemas)
 
 
-@attrs.frozen
+@frozen
 class FlagText:
     """`true` or `false`."""
 
@@ -46,7 +47,7 @@ class FlagText:
         return {"type": "boolean"}
 
 
-@attrs.frozen
+@frozen
 class NoQuery:
     """For routes that take none."""
 

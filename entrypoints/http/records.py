@@ -8,6 +8,7 @@ import attrs
 
 from domain.json_value import JSONObject, JSONValue
 from domain.suggestion import shown
+from domain.values import frozen
 from entrypoints.http.checks import MAX_FAULTS, Check, Choice, Faults, Schemas, fault, kind_of
 
 T = TypeVar("T")
@@ -16,7 +17,7 @@ _MIN_BEGINNING: Final = 3
 """Characters of a field that a longer one may be meant by."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FieldNote:
     """What a record's field carries beside its type."""
 

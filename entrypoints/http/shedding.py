@@ -14,6 +14,7 @@ import attrs
 from domain.errors import Overloaded
 from domain.limits.fairness import LOOK_SHARE
 from domain.telemetry import RequestServed, RequestsShed
+from domain.values import frozen
 from entrypoints.http.client_address import counted_address
 from entrypoints.http.problems import problem_type, retry_after
 from entrypoints.http.response_headers import SECURITY_HEADERS
@@ -41,7 +42,7 @@ _KEY: Final = b"\r\nauthorization:"
 _BY_LINE: Final = {f"POST {route} HTTP/1.1".encode(): route for route in _ROUTES}
 
 
-@attrs.frozen
+@frozen
 class PlainChat:
     """One whole request of a chat, and nothing else."""
 

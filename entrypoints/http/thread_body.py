@@ -2,8 +2,6 @@
 
 from typing import Final, Literal
 
-import attrs
-
 from application.use_cases.change_thread import ChangeThreadCommand
 from application.use_cases.fork_thread import ForkThreadCommand
 from application.use_cases.open_session import OpenSessionCommand
@@ -16,6 +14,7 @@ from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.json_value import JSONObject
 from domain.thread import ThreadOrder
 from domain.thread_words import MAX_TAG, MAX_TAGS, MAX_TITLE
+from domain.values import frozen
 from entrypoints.http.callers import user_of
 from entrypoints.http.checks import Boolean, Choice, Faults, ListOf, Text, UUIDText, fault
 from entrypoints.http.query import FlagText, IntegerText
@@ -39,14 +38,14 @@ _LIMIT_DOC: Final = "Items on a page."
 _TAGS_DOC: Final = "Words to find it by; kept in alphabetical order, each once."
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SessionBody:
     """A session to be."""
 
     user: str | None = given(USER, "The caller's opaque id of its end user.", example="u-4711")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ThreadBody:
     """A thread to be, still without a message."""
 
@@ -58,7 +57,7 @@ class ThreadBody:
     tags: tuple[str, ...] | None = given(_TAGS, _TAGS_DOC, example=["travel"])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ThreadPatchBody:
     """What is to change of a thread; what is left out stays."""
 
@@ -70,7 +69,7 @@ class ThreadPatchBody:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ForkBody:
     """Where to fork a thread."""
 
@@ -80,7 +79,7 @@ class ForkBody:
     title: str | None = given(_TITLE, "The new thread's title; the same where it is left out.")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MessagePatchBody:
     """What is to change of a message."""
 
@@ -89,7 +88,7 @@ class MessagePatchBody:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SessionsQuery:
     """Which sessions, and which part of the list."""
 
@@ -98,7 +97,7 @@ class SessionsQuery:
     limit: int | None = given(_LIMIT, _LIMIT_DOC, default=DEFAULT_PAGE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ThreadsQuery:
     """Which threads, and which part of the list."""
 
@@ -112,7 +111,7 @@ class ThreadsQuery:
     limit: int | None = given(_LIMIT, _LIMIT_DOC, default=DEFAULT_PAGE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SessionThreadsQuery:
     """Which threads of a session, and which part of the list."""
 
@@ -122,7 +121,7 @@ class SessionThreadsQuery:
     limit: int | None = given(_LIMIT, _LIMIT_DOC, default=DEFAULT_PAGE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PageQuery:
     """Which part of a list."""
 
@@ -130,7 +129,7 @@ class PageQuery:
     limit: int | None = given(_LIMIT, _LIMIT_DOC, default=DEFAULT_PAGE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MessagesQuery:
     """Which part of a thread, and which way round."""
 
@@ -141,7 +140,7 @@ class MessagesQuery:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeleteQuery:
     """How to delete a thread."""
 
@@ -152,7 +151,7 @@ class DeleteQuery:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ExportQuery:
     """How to write a thread."""
 

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import attrs
-
 from application.use_cases.make_token import MadeToken, MakeTokenCommand
 from domain.access import USER_SCOPES, Caller, Scope
 from domain.browser_token import DEFAULT_TTL_S, MOST_TTL_S, MOST_USER, moment_of
@@ -11,6 +9,7 @@ from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.model_pattern import MOST_MODELS, MOST_NAME
 from domain.secret import Secret
+from domain.values import frozen
 from entrypoints.http.checks import Choice, Faults, Integer, ListOf, Text
 from entrypoints.http.records import Record, given
 from entrypoints.prompt_rendering import time_text
@@ -18,7 +17,7 @@ from entrypoints.prompt_rendering import time_text
 _SCOPES: Final[tuple[Scope, ...]] = tuple(sorted(USER_SCOPES))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TokenBody:
     """For whom a token is, and what it opens."""
 

@@ -2,10 +2,9 @@
 
 from typing import Final, Literal
 
-import attrs
-
 from domain.chat import Tool, ToolChoice
 from domain.json_value import JSONObject
+from domain.values import frozen
 from entrypoints.http.checks import AnyObject, Boolean, Choice, Faults, Text, TextOr, fault
 from entrypoints.http.records import Record, given
 
@@ -18,7 +17,7 @@ CALLED_NAME: Final = Text(min_length=1, max_length=1_000_000)
 _FUNCTION_TYPE: Final = Choice(("function",))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FunctionBody:
     """A function that the model may call."""
 
@@ -30,7 +29,7 @@ class FunctionBody:
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ToolBody:
     """A tool."""
 
@@ -38,14 +37,14 @@ class ToolBody:
     function: FunctionBody = given(Record(FunctionBody), "The function.", required=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FunctionNameBody:
     """Names one of the tools."""
 
     name: str = given(FUNCTION_NAME, "The function's name.", required=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ToolChoiceBody:
     """One function that the model must call."""
 

@@ -18,6 +18,7 @@ from domain.idempotency import IdempotencyKey
 from domain.ids import SessionId
 from domain.json_value import JSONObject
 from domain.message import Message
+from domain.values import frozen
 from entrypoints.http.callers import user_of
 from entrypoints.http.chat_body import AnswerOptions, options_of, read_tools
 from entrypoints.http.checks import Choice, Faults, ListOf, Text, UUIDText, fault
@@ -33,7 +34,7 @@ def _always_streams(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attr
     return [field for field in fields if field.name != "stream"]
 
 
-@attrs.frozen(kw_only=True, field_transformer=_always_streams)
+@frozen(kw_only=True, field_transformer=_always_streams)
 class UIOptions(AnswerOptions):
     """How an answer is made, as in `POST /chat`; whatever is left out is as configured."""
 
@@ -50,7 +51,7 @@ class UIOptions(AnswerOptions):
 UI_OPTIONS: Final = Record(UIOptions)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UIChatBody:
     """A chat, as the AI SDK sends it."""
 
@@ -84,7 +85,7 @@ _FIELDS: Final = frozenset(attribute.name for attribute in attrs.fields(UIChatBo
 _OPTIONS: Final = frozenset(attribute.name for attribute in attrs.fields(UIOptions))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UIChat:
     """A request that can be read."""
 

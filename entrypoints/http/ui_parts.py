@@ -16,6 +16,7 @@ from domain.errors import InvalidRequest
 from domain.json_value import JSONObject, JSONValue
 from domain.message import Message, Part, TextPart, ToolCall
 from domain.suggestion import shown
+from domain.values import frozen
 from entrypoints.http.chat_body import MAX_MESSAGES
 from entrypoints.http.checks import Choice, Faults, ListOf, Schemas, Text, fault, kind_of
 from entrypoints.http.message_body import CALL_ID, MAX_TEXT, image_of_url
@@ -33,7 +34,7 @@ _IMAGE_TYPE: Final = re.compile("image/[a-zA-Z0-9.+-]{1,64}")
 _DENIED: Final = "the user did not allow this call"
 
 
-@attrs.frozen
+@frozen
 class _AnyPart:
     """An object with a `type`; what else it holds is read where it is needed."""
 
@@ -59,7 +60,7 @@ class _AnyPart:
 _PARTS: Final = ListOf(item=_AnyPart(), max_items=1000)
 
 
-@attrs.frozen
+@frozen
 class UIMessageCheck:
     """A `UIMessage`, as far as to know whose it is."""
 
@@ -93,14 +94,14 @@ class UIMessageCheck:
         return {"$ref": "#/components/schemas/UIMessage"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UIMessageBody:
     id: str
     role: ClientRole
     parts: tuple[JSONObject, ...]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SentMessages:
     """The messages of a request. They are read when somebody asks what they say: mostly it is the last one alone."""
 

@@ -7,10 +7,10 @@ field by which to tell them apart. So a client that wants more than all of them 
 import re
 from typing import Final
 
-import attrs
 from aiohttp import web
 
 from domain.suggestion import shown
+from domain.values import frozen
 from entrypoints.http.checks import Faults, Text, fault
 from entrypoints.http.query import read_query
 from entrypoints.http.records import Record, given
@@ -22,7 +22,7 @@ _RESETS_FROM: Final = (7, 0, 70)
 _VERSION: Final = re.compile(r"(\d{1,4})(?:\.(\d{1,6}))?(?:\.(\d{1,6}))?(?:[-+].{0,64})?")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VersionQuery:
     """Who reads the stream."""
 

@@ -5,13 +5,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-import attrs
-
 from adapters.providers.demo.answer import answer, asked, prompt_words, tool_to_call, words_of
 from adapters.providers.openai.parameters import DOCUMENTED
 from application.ports.chat_provider import ProviderCall, ProviderConfig, Timeouts, WireRequest
 from domain.chat import AnswerFinished, AnswerStarted, ProviderEvent, TextDelta, ToolCallDelta, UsageReported
 from domain.errors import ConfigurationError, Fault
+from domain.values import frozen
 
 _MAX_DELAY_S: Final = 10.0
 
@@ -36,7 +35,7 @@ def create(config: ProviderConfig) -> "DemoProvider":
     return DemoProvider(name=config.name, timeouts=config.timeouts, delay_s=float(delay_s))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DemoProvider:
     """Gives the same request the same answer every time; a token is a word."""
 

@@ -27,6 +27,7 @@ from domain.chat import (
 )
 from domain.errors import ProviderFailure
 from domain.usage import AT_LIST_PRICE, STANDARD_TIER, PricedApart
+from domain.values import frozen
 
 _FINISH: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -44,7 +45,7 @@ MAX_CALLS: Final = 1024
 """Tool calls in one answer; what is kept of each must not add up."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenAICodec:
     stream_usage: bool = True
     """Whether to ask for `stream_options`, which a few old compatible servers refuse."""

@@ -5,12 +5,13 @@ from typing import Final, Protocol
 import attrs
 
 from domain.errors import ProviderFailure
+from domain.values import frozen
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """Of a whole answer, decompressed, and of one frame of a stream."""
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Endpoint:
     """Where calls go and with which headers. Made once a provider; compared by identity, so that looking up
     what a transport prepared for it costs nothing."""

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from domain.prompt.template_fault import MAX_FAULTS
+from domain.values import frozen
 
 TagKind: TypeAlias = Literal["value", "open", "inverted", "else", "close", "partial", "comment", "unknown"]
 
@@ -15,13 +16,13 @@ _WORD: Final = re.compile(
 )
 
 
-@attrs.frozen
+@frozen
 class Text:
     text: str
     offset: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Word:
     """One part of an expression: `name`, `"text"`, `key=name`."""
 
@@ -31,7 +32,7 @@ class Word:
     is_quoted: bool
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tag:
     kind: TagKind
     raw: str

@@ -22,6 +22,7 @@ from domain.prompt.formats.shape import Shape
 from domain.prompt.source import Origin, Turn, TurnRole, Variable, VariableType
 from domain.prompt.template import MAX_TEMPLATE_BYTES
 from domain.prompt.template_fault import MAX_FAULTS
+from domain.values import frozen
 
 _ROLES: Final[Mapping[str, TurnRole]] = {
     "system": "system", "user": "user", "model": "assistant", "assistant": "assistant"
@@ -42,7 +43,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Converted:
     turns: tuple[Turn, ...]
     has_roles: bool
@@ -72,7 +73,7 @@ def convert(
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Open:
     """A block that was opened and not closed yet."""
 

@@ -4,12 +4,11 @@ import re
 import unicodedata
 from typing import Final
 
-import attrs
-
 from domain.errors import Fault
 from domain.prompt.reference import NAME_PATTERN, PromptName
 from domain.prompt.source import Origin, PromptSource
 from domain.prompt.template_fault import Place
+from domain.values import frozen
 
 _NAME: Final = re.compile(rf"{NAME_PATTERN}\Z")
 _MAX_READ: Final = 1_000
@@ -17,7 +16,7 @@ _MAX_READ: Final = 1_000
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImportedPrompt:
     name: str | None
     """As the other tool has it, or None where it has none; `name_from` makes it a name of lor3."""

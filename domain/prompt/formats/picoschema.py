@@ -17,6 +17,7 @@ from domain.prompt.formats.plain_variables import IDENTIFIER
 from domain.prompt.formats.shape import Shape
 from domain.prompt.source import Variable, VariableType
 from domain.prompt.template_fault import MAX_FAULTS
+from domain.values import frozen
 
 _KEY: Final = re.compile(
     # Nothing is given back, or a key full of spaces would take quadratic time.
@@ -30,7 +31,7 @@ _MAX_DEPTH: Final = 16
 _MAX_KEY: Final = 1_000
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Declarations:
     variables: tuple[Variable, ...] = ()
     shapes: Mapping[str, Shape | None] = attrs.field(factory=dict)
@@ -79,7 +80,7 @@ def read_declarations(schema: JSONValue, defaults: JSONObject, *, path: str) -> 
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Field:
     name: str
     shape: Shape | None

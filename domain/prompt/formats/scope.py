@@ -8,11 +8,10 @@ has no equivalent.
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-import attrs
-
 from domain.prompt.formats.imported import printed
 from domain.prompt.formats.plain_variables import IDENTIFIER
 from domain.prompt.formats.shape import Shape, inside, may_have
+from domain.values import frozen
 
 BlockKind: TypeAlias = Literal["each", "with", "if"]
 _THIS: Final = (".", "this")
@@ -22,7 +21,7 @@ _MAX_PATH: Final = 64 * _MAX_STEPS + 3 * 32
 """Characters: names of 64, and a `../` for each block that can be open."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Frame:
     """A section around a name."""
 
@@ -33,7 +32,7 @@ class Frame:
     """Of what the names inside are looked up in."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Found:
     path: str
     """As lor3 has it: `user.name`, `.` for the item of a list."""

@@ -1,11 +1,10 @@
 """What is known of a variable's value beyond its type: it decides what a Handlebars block means in lor3."""
 
-import attrs
-
 from domain.prompt.source import VariableType
+from domain.values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Shape:
     """Nothing known is None in place of a shape."""
 

@@ -27,13 +27,14 @@ from domain.errors import LorError
 from domain.json_value import JSONObject, JSONValue
 from domain.live_answer import Portion
 from domain.message import ToolCall
+from domain.values import frozen
 from entrypoints.http.encoders.delta_texts import texts_in
 from entrypoints.http.encoders.ui_steps import chunks_of
 from entrypoints.http.problems import problem_json
 from entrypoints.rendering import answer_json, to_json
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Dialect:
     """What a version of the SDK understands beyond the first one."""
 

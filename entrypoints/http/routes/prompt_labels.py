@@ -8,6 +8,7 @@ from aiohttp import web
 from application.use_cases.label_prompt import LabelPromptCommand
 from domain.errors import InvalidRequest, NotFound
 from domain.prompt.reference import PromptReference, label_name
+from domain.values import frozen
 from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
@@ -21,7 +22,7 @@ from entrypoints.http.state import STATE, cut_at_the_end
 from entrypoints.prompt_rendering import label_detail_json, labelled_json, version_text
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TakeAwayQuery:
     """How to take a label away."""
 

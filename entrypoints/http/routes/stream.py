@@ -2,12 +2,12 @@
 
 from typing import Final
 
-import attrs
 from aiohttp import web
 
 from domain.errors import InvalidRequest
 from domain.ids import MessageId
 from domain.live_answer import Position
+from domain.values import frozen
 from entrypoints.http.callers import tenant_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
@@ -23,7 +23,7 @@ LAST_EVENT_ID: Final = "Last-Event-ID"
 _POSITION: Final = IntegerText(minimum=0, maximum=2**53)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ResumeQuery:
     """Where to resume."""
 
@@ -37,7 +37,7 @@ class ResumeQuery:
 RESUME: Final = Record(ResumeQuery)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StopBody:
     """Nothing: what is to be stopped stands in the path."""
 

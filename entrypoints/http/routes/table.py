@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-import attrs
 from aiohttp.typedefs import Handler
 
 from domain.access import Scope
+from domain.values import frozen
 from entrypoints.http.callers import Owned
 from entrypoints.http.error_formats import ErrorFormat, problem
 from entrypoints.http.openai_errors import openai_error
@@ -38,7 +38,7 @@ and delete conversations. `feedback`: whoever may rate answers and read ratings.
 used. `prompts`: whoever may read and write prompts. `tokens`: whoever may make tokens for browsers. `ops`: probes and scrapers; never shed."""
 
 
-@attrs.frozen
+@frozen
 class RouteEntry:
     method: str
     path: str

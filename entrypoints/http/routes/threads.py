@@ -3,7 +3,6 @@
 import datetime
 from typing import Final
 
-import attrs
 from aiohttp import web
 
 from application.use_cases.delete_thread import DeleteThreadCommand
@@ -11,6 +10,7 @@ from application.use_cases.read_threads import DEFAULT_PAGE, ThreadPage
 from domain.errors import InvalidRequest
 from domain.ids import SessionId, ThreadId
 from domain.thread import Thread
+from domain.values import frozen
 from entrypoints.http.callers import caller_of, tenant_of, user_of
 from entrypoints.http.checks import Faults
 from entrypoints.http.codec import read_object
@@ -136,7 +136,7 @@ async def fork(request: web.Request) -> web.StreamResponse:
     return _made(request, await state.application.fork_thread.execute(command))
 
 
-@attrs.frozen
+@frozen
 class Place:
     """Behind which thread a page begins; nothing of it on the first one."""
 

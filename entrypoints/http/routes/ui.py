@@ -15,6 +15,7 @@ from domain.errors import InvalidRequest, NotFound
 from domain.ids import MessageId, Tenant
 from domain.json_value import JSONObject
 from domain.suggestion import shown
+from domain.values import frozen
 from entrypoints.http.callers import caller_of, demand_rights, own_chat_id, tenant_of
 from entrypoints.http.checks import Faults, Text
 from entrypoints.http.codec import read_object
@@ -41,7 +42,7 @@ _COMES_S: Final = 2.0
 _CHAT_ID: Final = Text(min_length=1, max_length=MAX_CHAT_ID)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UIMessagesQuery:
     """Which messages."""
 

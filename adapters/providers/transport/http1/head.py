@@ -7,9 +7,8 @@ answer ends: no folded lines, no bare line feeds, no blanks before a colon, no o
 import re
 from typing import Final, Literal, TypeAlias
 
-import attrs
-
 from adapters.providers.transport.http1.failures import NotHTTP
+from domain.values import frozen
 
 MAX_LINE_BYTES: Final = 8190
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -27,7 +26,7 @@ _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _BODILESS: Final = frozenset((204, 304))
 
 
-@attrs.frozen
+@frozen
 class ResponseHead:
     status: int
     fields: dict[str, str]

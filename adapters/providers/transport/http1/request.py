@@ -8,6 +8,7 @@ import attrs
 import yarl
 
 from domain.errors import ProviderFailure
+from domain.values import frozen
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NO_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -15,7 +16,7 @@ _NO_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_VISIBLE: Final = re.compile(r"[^\x21-\x7e]")
 
 
-@attrs.frozen(cache_hash=True)
+@frozen(cache_hash=True)
 class Origin:
     """Where connections lead; requests to one origin share them."""
 
@@ -25,7 +26,7 @@ class Origin:
     is_tls: bool
 
 
-@attrs.frozen
+@frozen
 class Prepared:
     """All of a request apart from its body, made once and sent many times."""
 
