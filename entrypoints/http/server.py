@@ -200,7 +200,9 @@ class _Connection(RequestHandler):
                 self.transport.write(answer)
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 return
-            self._holder = holder
+            if holder is not None:
+                self._holder = holder
+                state.placed += 1
         super().data_received(data)
         # What came while a request was being answered, or did not make one, may be the beginning of the next.
         self._is_amid = not is_waiting or (waiter is not None and not waiter.done())
@@ -215,6 +217,7 @@ class _Connection(RequestHandler):
             self._state.coming -= 1
         if self._holder is not None:  # the boundary takes its place anew, of the caller that it finds
             self._state.shares.leave(self._holder)
+            self._state.placed -= 1
             self._holder = None
 
     def stop_lingering(self) -> None:

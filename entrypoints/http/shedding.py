@@ -169,7 +169,9 @@ class Shedding:
         holder = self._holder(chat.authorization, peer)
         if holder is None:
             return (None if load < capacity else self._refusal(chat.route)), None
-        if state.shares.enter(holder, in_flight=load, capacity=capacity):
+        # What came unread, its body still on the way, takes no place of others: the boundary decides on it.
+        taken = load - state.coming + state.placed
+        if state.shares.enter(holder, in_flight=taken, capacity=capacity):
             return None, holder
         return self._refusal(chat.route), None
 

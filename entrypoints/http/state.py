@@ -45,6 +45,8 @@ class ServerState:
     """Requests that were refused as too many, ever."""
     coming: int = 0
     """Requests that were read, and whose handlers have not begun: many may come in one turn of the loop."""
+    placed: int = 0
+    """Those of them that have a place in the shares."""
     shedding: "Shedding | None" = None
     """There while the app runs."""
     overload: OverloadGate = attrs.field(factory=OverloadGate)
