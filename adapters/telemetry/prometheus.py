@@ -3,23 +3,28 @@
 import platform
 from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import attrs
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from adapters.telemetry import metric_names as names
 from adapters.telemetry.drop_count import LOG_DROPS
+from adapters.telemetry.exposition import exposition
+from adapters.telemetry.process_figures import process_figures
+from adapters.telemetry.series import (
+    NONE,
+    Counts,
+    Distribution,
+    Distributions,
+    Family,
+    Labels,
+    Number,
+    S,
+    counts,
+    distributions,
+    gauges,
+    read_once,
+)
 from domain.model import ModelRef
 from domain.telemetry import (
     AnomalySeen,
@@ -42,15 +47,13 @@ from domain.telemetry import (
     RequestsShed,
 )
 
-# Else each counter and histogram has a gauge `…_created` beside each of its series, which nobody asks for.
-disable_created_metrics()  # type: ignore[no-untyped-call] # as the library is
-
 _OTHER: Final = "other"
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 _MAX_VALUES: Final = 100
 """Values of one label that are shown by name where no closed set is given."""
-M = TypeVar("M", Counter, Gauge, Histogram)
+_MAX_REMEMBERED: Final = 1_000
+"""Models and kinds of answers whose series are found at once; of further ones they are looked for each time."""
 
 
 @attrs.define
@@ -70,82 +73,97 @@ class _Closed:
         return value
 
 
-class _DroppedLines(Collector):
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        yield CounterMetricFamily(names.LOG_DROPPED.name, names.LOG_DROPPED.help, value=LOG_DROPS.lines)
+@attrs.define(eq=False)
+class _ModelLabels:
+    """The labels of all that is counted of one model, made once."""
+
+    ref: ModelRef
+    """The very object that they were made of: with it no other one can have its id."""
+    provider: str
+    model: str
+    whole: Labels = attrs.field(init=False)
+    streamed: Labels = attrs.field(init=False)
+    alone: Labels = attrs.field(init=False)
+    with_provider: Labels = attrs.field(init=False)
+    input: Labels = attrs.field(init=False)
+    output: Labels = attrs.field(init=False)
+    outcomes: dict[str, Labels] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        model = self.model
+        self.whole, self.streamed = (model, "false"), (model, "true")
+        self.alone, self.with_provider = (model,), (self.provider, model)
+        self.input, self.output = (model, "input"), (model, "output")
 
 
 @attrs.define(eq=False)
-class _Read(Collector):
+class _Read:
     """Values that are kept elsewhere and read when somebody asks."""
 
     gauges: dict[str, Callable[[], float | None]] = attrs.field(factory=dict)
     prompt_reads: Callable[[], Mapping[str, int]] | None = None
     unwritten: Callable[[], int] | None = None
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Counts]:
         for name, read in self.gauges.items():
-            metric, value = names.WATCHED[name], read()
+            value = read()
             if value is not None:
-                yield GaugeMetricFamily(metric.name, metric.help, value=value)
+                yield read_once(names.WATCHED[name], "gauge", {NONE: value})
         if self.prompt_reads is not None:
-            metric = names.PROMPT_READS
-            family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-            for layer, count in self.prompt_reads().items():
-                family.add_metric([layer], count)
-            yield family
+            by_layer: dict[Labels, float] = {
+                (layer,): float(count) for layer, count in self.prompt_reads().items()
+            }
+            yield read_once(names.PROMPT_READS, "counter", by_layer)
         if self.unwritten is not None:
-            metric = names.ANOMALIES_UNWRITTEN
-            yield CounterMetricFamily(metric.name, metric.help, value=self.unwritten())
+            yield read_once(names.ANOMALIES_UNWRITTEN, "counter", {NONE: self.unwritten()})
+        yield read_once(names.LOG_DROPPED, "counter", {NONE: LOG_DROPS.lines})
 
 
 class PrometheusTelemetry:
-    """Counts events in a registry of its own, by the names of `metric_names.py`.
+    """Counts events, by the names of `metric_names.py`.
 
     Models outside `models` (the catalogue and what the configuration names) show as `other`; without `models` the
     first hundred that are called have a name. `emit` never raises.
     """
 
     def __init__(self, models: Collection[ModelRef] | None = None) -> None:
-        self.registry = CollectorRegistry()
+        self._families: list[Counts | Distributions] = []
+        self._by_id: dict[int, _ModelLabels] = {}
         self._model, self._provider = _Closed(), _Closed()
         if models is not None:
             self.know(models)
         self._word = _Closed()
         self._route = _Closed()
-        self._children: dict[tuple[Any, ...], Any] = {}
-        self._http_requests = self._make(Counter, names.HTTP_REQUESTS)
-        self._http_duration = self._make(Histogram, names.HTTP_DURATION)
-        self._answered = self._make(Counter, names.CHATS_ANSWERED)
-        self._replays = self._make(Counter, names.REPLAYS)
-        self._refused = self._make(Counter, names.CHATS_REFUSED)
-        self._lost = self._make(Counter, names.CHATS_LOST)
-        self._chat_duration = self._make(Histogram, names.CHAT_DURATION)
-        self._overhead = self._make(Histogram, names.OVERHEAD)
-        self._attempts = self._make(Counter, names.ATTEMPTS)
-        self._attempt_duration = self._make(Histogram, names.ATTEMPT_DURATION)
-        self._retries = self._make(Counter, names.RETRIES)
-        self._fallbacks = self._make(Counter, names.FALLBACKS)
-        self._breaker_state = self._make(Gauge, names.BREAKER_STATE)
-        self._misconfigured = self._make(Counter, names.MISCONFIGURED)
-        self._tokens = self._make(Counter, names.TOKENS)
-        self._cost = self._make(Counter, names.COST)
-        self._cost_unknown = self._make(Counter, names.COST_UNKNOWN)
-        self._first_token = self._make(Histogram, names.FIRST_TOKEN)
-        self._token_gap = self._make(Histogram, names.TOKEN_GAP)
-        self._keys_refused = self._make(Counter, names.KEYS_REFUSED)
-        self._turned_away = self._make(Counter, names.TURNED_AWAY)
-        self._rates_refused = self._make(Counter, names.RATES_REFUSED)
-        self._budgets_refused = self._make(Counter, names.BUDGETS_REFUSED)
-        self._budgets_passed = self._make(Counter, names.BUDGETS_PASSED)
-        self._anomalies = self._make(Counter, names.ANOMALIES)
-        self._reloads = self._make(Counter, names.CONFIG_RELOADS)
-        self._loop_lag = self._make(Histogram, names.LOOP_LAG)
-        self._make(Gauge, names.BUILD_INFO).labels(_own_version(), platform.python_version()).set(1)
+        self._served: dict[tuple[str, str, int], tuple[Number, Distribution]] = {}
+        self._http_requests = self._keep(counts(names.HTTP_REQUESTS))
+        self._http_duration = self._keep(distributions(names.HTTP_DURATION))
+        self._answered = self._keep(counts(names.CHATS_ANSWERED))
+        self._replays = self._keep(counts(names.REPLAYS))[NONE]
+        self._refused = self._keep(counts(names.CHATS_REFUSED))
+        self._lost = self._keep(counts(names.CHATS_LOST))
+        self._chat_duration = self._keep(distributions(names.CHAT_DURATION))
+        self._overhead = self._keep(distributions(names.OVERHEAD))[NONE]
+        self._attempts = self._keep(counts(names.ATTEMPTS))
+        self._attempt_duration = self._keep(distributions(names.ATTEMPT_DURATION))
+        self._retries = self._keep(counts(names.RETRIES))
+        self._fallbacks = self._keep(counts(names.FALLBACKS))
+        self._breaker_state = self._keep(gauges(names.BREAKER_STATE))
+        self._misconfigured = self._keep(counts(names.MISCONFIGURED))
+        self._tokens = self._keep(counts(names.TOKENS))
+        self._cost = self._keep(counts(names.COST))
+        self._cost_unknown = self._keep(counts(names.COST_UNKNOWN))
+        self._first_token = self._keep(distributions(names.FIRST_TOKEN))
+        self._token_gap = self._keep(distributions(names.TOKEN_GAP))
+        self._keys_refused = self._keep(counts(names.KEYS_REFUSED))
+        self._turned_away = self._keep(counts(names.TURNED_AWAY))
+        self._rates_refused = self._keep(counts(names.RATES_REFUSED))
+        self._budgets_refused = self._keep(counts(names.BUDGETS_REFUSED))
+        self._budgets_passed = self._keep(counts(names.BUDGETS_PASSED))
+        self._anomalies = self._keep(counts(names.ANOMALIES))
+        self._reloads = self._keep(counts(names.CONFIG_RELOADS))
+        self._loop_lag = self._keep(distributions(names.LOOP_LAG))[NONE]
+        self._keep(gauges(names.BUILD_INFO))[_own_version(), platform.python_version()].value = 1.0
         self._read = _Read()
-        self.registry.register(self._read)
-        self.registry.register(_DroppedLines())
-        ProcessCollector(registry=self.registry)
         self._handlers: dict[type, Callable[[Any], None]] = {
             AttemptEnded: self._attempt_ended,
             FallbackTaken: self._fallback_taken,
@@ -170,6 +188,11 @@ class PrometheusTelemetry:
         """From now on these are shown by name."""
         self._model.given = frozenset(str(model) for model in models)
         self._provider.given = frozenset(model.provider for model in models)
+        self._by_id.clear()
+
+    def taker(self, kind: type) -> Callable[[Any], None] | None:
+        """What counts events of that kind, which may raise as `emit` may not."""
+        return self._handlers.get(kind)
 
     def emit(self, event: Event) -> None:
         handler = self._handlers.get(type(event))
@@ -202,107 +225,119 @@ class PrometheusTelemetry:
 
     def exposition(self) -> bytes:
         """The text format, for `GET /metrics` (`text/plain; version=1.0.0`)."""
-        return generate_latest(self.registry)
+        return exposition((*self._families, *self._read.collect(), *process_figures()))
 
-    def _make(self, kind: type[M], metric: names.Metric) -> M:
-        if metric.buckets:
-            return kind(
-                metric.name, metric.help, metric.labels, registry=self.registry, buckets=metric.buckets
-            )  # type: ignore[call-arg] # histograms have them
-        return kind(metric.name, metric.help, metric.labels, registry=self.registry)
+    def _keep(self, family: Family[S]) -> Family[S]:
+        self._families.append(family)
+        return family
 
-    def _child(self, metric: M, *values: str) -> M:
-        # prometheus_client takes a lock and builds a tuple of strings in every `labels()`.
-        key = (metric, *values)
-        child: M | None = self._children.get(key)
-        if child is None:
-            child = metric.labels(*values)
-            self._children[key] = child
-        return child
+    def _labels(self, ref: ModelRef) -> _ModelLabels:
+        # Asking a dictionary by the model itself runs its `__hash__`, which is Python's.
+        found = self._by_id.get(id(ref))
+        if found is None or found.ref is not ref:
+            found = _ModelLabels(ref, self._provider(ref.provider), self._model(str(ref)))
+            if len(self._by_id) < _MAX_REMEMBERED:
+                self._by_id[id(ref)] = found
+        return found
 
     def _attempt_ended(self, event: AttemptEnded) -> None:
-        provider, model = self._provider(event.model.provider), self._model(str(event.model))
-        self._child(self._attempts, provider, model, self._word(event.outcome)).inc()
-        self._child(self._attempt_duration, provider, model).observe(event.duration_s)
+        of, outcome = self._labels(event.model), event.outcome
+        labels = of.outcomes.get(outcome)
+        if labels is None:
+            word = self._word(outcome)
+            labels = (of.provider, of.model, word)
+            if word != _OTHER:
+                of.outcomes[outcome] = labels
+        self._attempts[labels].value += 1
+        self._attempt_duration[of.with_provider].observe(event.duration_s)
         if event.retry:
-            self._child(self._retries, provider, model).inc()
+            self._retries[of.with_provider].value += 1
 
     def _fallback_taken(self, event: FallbackTaken) -> None:
-        from_, to = self._model(str(event.from_model)), self._model(str(event.to_model))
-        self._child(self._fallbacks, from_, to, self._word(event.reason)).inc()
+        from_, to = self._labels(event.from_model), self._labels(event.to_model)
+        self._fallbacks[from_.model, to.model, self._word(event.reason)].value += 1
 
     def _chat_answered(self, event: ChatAnswered) -> None:
-        model, usage = self._model(str(event.model)), event.usage
-        self._child(self._answered, model, "true" if event.stream else "false").inc()
-        self._child(self._chat_duration, model).observe(event.duration_s)
+        of, usage = self._labels(event.model), event.usage
+        alone, tokens = of.alone, self._tokens
+        self._answered[of.streamed if event.stream else of.whole].value += 1
+        self._chat_duration[alone].observe(event.duration_s)
         self._overhead.observe(event.overhead_s)
         if event.first_token_s is not None:
-            self._child(self._first_token, model).observe(event.first_token_s)
+            self._first_token[alone].observe(event.first_token_s)
             if usage.output_tokens > 1:
                 gap_s = max(0.0, event.duration_s - event.first_token_s) / (usage.output_tokens - 1)
-                self._child(self._token_gap, model).observe(gap_s)
-        self._child(self._tokens, model, "input").inc(usage.input_tokens)
-        self._child(self._tokens, model, "output").inc(usage.output_tokens)
+                self._token_gap[alone].observe(gap_s)
+        tokens[of.input].value += usage.input_tokens
+        tokens[of.output].value += usage.output_tokens
         if usage.cached_input_tokens:
-            self._child(self._tokens, model, "cached_input").inc(usage.cached_input_tokens)
+            tokens[of.model, "cached_input"].value += usage.cached_input_tokens
         if usage.cache_write_tokens:
-            self._child(self._tokens, model, "cache_write").inc(usage.cache_write_tokens)
+            tokens[of.model, "cache_write"].value += usage.cache_write_tokens
         if usage.reasoning_tokens:
-            self._child(self._tokens, model, "reasoning").inc(usage.reasoning_tokens)
+            tokens[of.model, "reasoning"].value += usage.reasoning_tokens
         if event.cost_usd is None:
-            self._child(self._cost_unknown, model).inc()
+            self._cost_unknown[alone].value += 1
         else:
-            self._child(self._cost, model).inc(float(event.cost_usd))
+            self._cost[alone].value += float(event.cost_usd)
 
     def _chat_replayed(self, event: ChatReplayed) -> None:
-        self._replays.inc()
+        self._replays.value += 1
 
     def _chat_refused(self, event: ChatRefused) -> None:
-        self._child(self._refused, self._word(event.code)).inc()
+        self._refused[(self._word(event.code),)].value += 1
 
     def _chat_lost(self, event: ChatLost) -> None:
-        self._child(self._lost, self._word(event.code)).inc()
+        self._lost[(self._word(event.code),)].value += 1
 
     def _breaker_moved(self, event: BreakerMoved) -> None:
-        provider, model = self._provider(event.model.provider), self._model(str(event.model))
-        if model != _OTHER:  # many models' breakers in one gauge would say nothing
-            self._child(self._breaker_state, provider, model).set(_BREAKER_STATES[event.state])
+        of = self._labels(event.model)
+        if of.model != _OTHER:  # many models' breakers in one gauge would say nothing
+            self._breaker_state[of.with_provider].value = _BREAKER_STATES[event.state]
 
     def _model_misconfigured(self, event: ModelMisconfigured) -> None:
-        provider, model = self._provider(event.model.provider), self._model(str(event.model))
-        self._child(self._misconfigured, provider, model).inc()
+        self._misconfigured[self._labels(event.model).with_provider].value += 1
 
     def _key_refused(self, event: KeyRefused) -> None:
-        self._child(self._keys_refused, self._word(event.code)).inc()
+        self._keys_refused[(self._word(event.code),)].value += 1
 
     def _request_refused(self, event: RequestRefused) -> None:
-        self._child(self._turned_away, self._word(event.code)).inc()
+        self._turned_away[(self._word(event.code),)].value += 1
 
     def _rate_refused(self, event: RateRefused) -> None:
-        self._child(self._rates_refused, self._word(event.subject), self._word(event.limit)).inc()
+        self._rates_refused[self._word(event.subject), self._word(event.limit)].value += 1
 
     def _budget_refused(self, event: BudgetRefused) -> None:
-        self._child(self._budgets_refused, self._word(event.subject), self._word(event.period)).inc()
+        self._budgets_refused[self._word(event.subject), self._word(event.period)].value += 1
 
     def _budget_passed(self, event: BudgetPassed) -> None:
-        self._child(self._budgets_passed, self._word(event.subject), self._word(event.period)).inc()
+        self._budgets_passed[self._word(event.subject), self._word(event.period)].value += 1
 
     def _anomaly_seen(self, event: AnomalySeen) -> None:
-        self._child(self._anomalies, self._word(event.dimension), self._word(event.measure)).inc()
+        self._anomalies[self._word(event.dimension), self._word(event.measure)].value += 1
 
     def _config_reloaded(self, event: ConfigReloaded) -> None:
-        self._child(self._reloads, "ok" if event.ok else "faulty").inc()
+        self._reloads[("ok" if event.ok else "faulty",)].value += 1
 
     def _request_served(self, event: RequestServed) -> None:
-        route = self._route(event.route)
-        method = event.method if event.method in _METHODS else _OTHER
-        self._child(self._http_requests, route, method, _status_class(event.status)).inc()
-        self._child(self._http_duration, route).observe(event.duration_s)
+        key = (event.route, event.method, event.status)
+        found = self._served.get(key)
+        if found is None:
+            route = self._route(event.route)
+            method = event.method if event.method in _METHODS else _OTHER
+            found = (
+                self._http_requests[route, method, _status_class(event.status)],
+                self._http_duration[(route,)],
+            )
+            if len(self._served) < _MAX_REMEMBERED:
+                self._served[key] = found
+        found[0].value += 1
+        found[1].observe(event.duration_s)
 
     def _requests_shed(self, event: RequestsShed) -> None:
         # They took no time, and the histogram of durations is of those that did.
-        self._child(self._http_requests, self._route(event.route), "POST", "5xx").inc(event.requests)
-        self._child(self._turned_away, "overloaded").inc(event.requests)
+        self._http_requests[self._route(event.route), "POST", "5xx"].value += event.requests
+        self._turned_away[("overloaded",)].value += event.requests
 
 
 def _status_class(status: int) -> str:
