@@ -10,7 +10,6 @@ import attrs
 from adapters.telemetry import metric_names as names
 from adapters.telemetry.drop_count import LOG_DROPS
 from adapters.telemetry.exposition import exposition
-from adapters.telemetry.process_figures import process_figures
 from adapters.telemetry.series import (
     NONE,
     Counts,
@@ -225,7 +224,7 @@ class PrometheusTelemetry:
 
     def exposition(self) -> bytes:
         """The text format, for `GET /metrics` (`text/plain; version=1.0.0`)."""
-        return exposition((*self._families, *self._read.collect(), *process_figures()))
+        return exposition((*self._families, *self._read.collect()))
 
     def _keep(self, family: Family[S]) -> Family[S]:
         self._families.append(family)
