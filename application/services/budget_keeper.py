@@ -127,16 +127,23 @@ class BudgetKeeper:
             if not waiter.done.done():
                 waiter.done.set_exception(StorageUnavailable("the server is stopping"))
 
-    def counter(self, key: CounterKey, limit_usd: Decimal | None) -> LocalCounter:
-        """Of the period that is now."""
-        found = self._counters.get(key)
-        if found is None:
-            found = self._counters[key] = LocalCounter(key=key, limit_usd=limit_usd)
-        elif found.is_over(now := self._clock.monotonic()):
-            found = self._next(found, now)
-        if limit_usd != found.limit_usd and limit_usd is not None:
-            found.limit_usd, found.is_stale = limit_usd, True
-        return found
+    def counters(self, wanted: Sequence[tuple[CounterKey, Decimal | None]]) -> tuple[LocalCounter, ...]:
+        """Of the period that is now.
+
+        Args:
+            wanted: each with the limit that holds for what is taken; None where there is none.
+        """
+        now, found = self._clock.monotonic(), list[LocalCounter]()
+        for key, limit_usd in wanted:
+            counter = self._counters.get(key)
+            if counter is None:
+                counter = self._counters[key] = LocalCounter(key=key, limit_usd=limit_usd)
+            elif counter.resets is not None and now >= counter.resets:
+                counter = self._next(counter, now)
+            if limit_usd != counter.limit_usd and limit_usd is not None:
+                counter.limit_usd, counter.is_stale = limit_usd, True
+            found.append(counter)
+        return tuple(found)
 
     def peek(self, key: CounterKey) -> LocalCounter | None:
         """What is known already."""
@@ -165,6 +172,12 @@ class BudgetKeeper:
         )
         return new
 
+    def knows(self, counters: Sequence[LocalCounter]) -> bool:
+        for counter in counters:  # noqa: SIM110 - a generator costs more than all of it
+            if not counter.answered:
+                return False
+        return True
+
     async def know(self, counters: Sequence[LocalCounter]) -> None:
         """Asks the database for those that are not known yet.
 
@@ -184,14 +197,11 @@ class BudgetKeeper:
         for counter in counters:
             if not counter.affords(amount_usd, now):
                 return False
+        low_usd = LOW * amount_usd
         for counter in counters:
             counter.take(amount_usd, now)
             counter.usual_usd = amount_usd
-            if (
-                counter.free_usd < LOW * amount_usd
-                and counter.left_usd > LOW * amount_usd
-                and now - counter.asked > POLL_S
-            ):
+            if counter.free_usd < low_usd and counter.left_usd > low_usd and now - counter.asked > POLL_S:
                 counter.asked = now
                 self._due.add(counter)
                 self._wake.set()

@@ -1,14 +1,15 @@
 """The money that one chat may spend of its budgets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 import attrs
 
 from application.ports.telemetry import Telemetry
-from application.services.budget_figures import budget_state, is_shown, key_of
+from application.services.budget_figures import is_shown
 from application.services.budget_keeper import BudgetKeeper
+from application.services.budget_plan import BudgetPlan
 from application.services.local_counter import NOTHING, LocalCounter
 from application.services.price_ceilings import PriceCeilings
 from application.services.transcript import Transcript
@@ -44,12 +45,14 @@ class BudgetPurse:
     _ceilings: PriceCeilings
     _telemetry: Telemetry
     _command: SendChatCommand
-    _applied: tuple[AppliedBudget, ...]
+    _plan: BudgetPlan
     _counters: tuple[LocalCounter, ...] = ()
-    """One for each of `_applied`."""
+    """One for each of the plan's budgets."""
     _each: tuple[LocalCounter, ...] = ()
     """Those, each once."""
     _hard: tuple[LocalCounter, ...] = ()
+    _uncapped: tuple[LocalCounter, ...] = ()
+    """The rest of `_each`: of them nothing is committed."""
     _taken: Decimal = NOTHING
     """Committed in all of `_hard`."""
     _last: Decimal = NOTHING
@@ -75,7 +78,7 @@ class BudgetPurse:
         return tuple(self._warnings)
 
     def demand_price(self, spec: ModelSpec, *, parameters: Mapping[str, JSONValue] = NO_PARAMETERS) -> None:
-        if self._rules.unpriced == "allow" or all(each.budget.soft for each in self._applied):
+        if self._rules.unpriced == "allow" or self._plan.is_soft:
             return
         if self._ceilings.of(spec.ref, 0, parameters) is not None:
             return
@@ -111,8 +114,10 @@ class BudgetPurse:
             return request
         if not self._counters:
             self._attach()
-            await keeper.know(self._each)
-            self._mind_soft()
+            if not keeper.knows(self._each):
+                await keeper.know(self._each)
+            if self._plan.has_soft:
+                self._mind_soft()
         if not self._hard:
             return request
         tokens = request.max_tokens
@@ -197,15 +202,19 @@ class BudgetPurse:
         )
 
     def settle(self, cost_usd: Decimal | None) -> None:
-        amount = self._amount(cost_usd)
-        for counter in self._each:
-            counter.settle(NOTHING if counter.limit_usd is None else self._share(counter), amount)
+        amount, taken = self._amount(cost_usd), self._taken
+        for counter in self._hard:
+            counter.settle(taken, amount)
+        for counter in self._uncapped:
+            counter.settle(NOTHING, amount)
         self._empty()
 
     def lose(self, cost_usd: Decimal | None) -> None:
-        amount = self._amount(cost_usd)
-        for counter in self._each:
-            counter.lose(NOTHING if counter.limit_usd is None else self._share(counter), amount)
+        amount, taken = self._amount(cost_usd), self._taken
+        for counter in self._hard:
+            counter.lose(taken, amount)
+        for counter in self._uncapped:
+            counter.lose(NOTHING, amount)
         self._empty()
 
     def close(self) -> None:
@@ -219,39 +228,31 @@ class BudgetPurse:
             counter.purses -= 1
 
     def states(self) -> tuple[BudgetState, ...]:
-        found: list[BudgetState] = []
-        keeper, command = self._keeper, self._command
-        counters: tuple[LocalCounter | None, ...] = self._counters
+        plan, caller = self._plan, self._command.caller
+        counters: Sequence[LocalCounter | None] = self._counters
         if not counters:
-            counters = tuple([keeper.peek(key_of(command.tenant, each)) for each in self._applied])
-        for each, counter in zip(self._applied, counters, strict=True):
-            if counter is not None and is_shown(command.caller, each.subject):
-                found.append(_state(each, counter))
-        return tuple(found)
+            known = [self._keeper.peek(key) for key, _ in plan.counters]
+            counters = [known[place] for place in plan.places]
+        return tuple(
+            [
+                _state(each, counter)
+                for each, counter in zip(plan.applied, counters, strict=True)
+                if counter is not None and (caller.user is None or is_shown(caller, each.subject))
+            ]
+        )
 
     def _attach(self) -> None:
-        keeper, tenant = self._keeper, self._command.tenant
-        if len(self._applied) == 1:
-            budget = self._applied[0].budget
-            limit_usd = None if budget.soft else budget.limit_usd
-            only = keeper.counter(key_of(tenant, self._applied[0]), limit_usd)
-            only.purses += 1
-            self._counters = self._each = (only,)
-            self._hard = () if budget.soft else self._each
-            return
-        limits: dict[object, Decimal | None] = {}
-        keys = [key_of(tenant, each) for each in self._applied]
-        for key, each in zip(keys, self._applied, strict=True):
-            budget, limit = each.budget, limits.get(key)
-            if not budget.soft:
-                limit = budget.limit_usd if limit is None else min(limit, budget.limit_usd)
-            limits[key] = limit
-        found = {key: keeper.counter(key, limits[key]) for key in keys}
-        self._counters = tuple([found[key] for key in keys])
-        self._each = tuple(found.values())
-        self._hard = tuple([found[key] for key in found if limits[key] is not None])
-        for counter in self._each:
-            counter.purses += 1
+        plan = self._plan
+        self._each = each = self._keeper.counters(plan.counters)
+        if plan.is_plain:
+            self._counters = self._hard = each
+        else:
+            self._counters = tuple([each[place] for place in plan.places])
+            limits = [limit_usd for _, limit_usd in plan.counters]
+            self._hard = tuple([each[place] for place, limit in enumerate(limits) if limit is not None])
+            self._uncapped = tuple([each[place] for place, limit in enumerate(limits) if limit is None])
+        for one in each:
+            one.purses += 1
 
     def _cover_by(self, want: Decimal, more: Decimal) -> None:
         """`more` was committed beyond what is unused; where it is negative, less is needed than there was."""
@@ -280,13 +281,11 @@ class BudgetPurse:
             self._keeper.give_back(self._hard, self._unused)
             self._unused = NOTHING
 
-    def _share(self, counter: LocalCounter) -> Decimal:
-        return self._taken if counter in self._hard else NOTHING
-
     def _empty(self) -> None:
         self._taken = self._last = self._unused = NOTHING
         self._keeper.changed(self._hard)
-        self._mind_soft(warn=False)
+        if self._plan.has_soft:
+            self._mind_soft(warn=False)
 
     def _amount(self, cost_usd: Decimal | None) -> Decimal:
         """Where a price is unknown, all that the others of its calls may have cost."""
@@ -298,7 +297,7 @@ class BudgetPurse:
     def _mind_soft(self, *, warn: bool = True) -> None:
         if not self._counters:  # every call was free
             return
-        for each, counter in zip(self._applied, self._counters, strict=True):
+        for each, counter in zip(self._plan.applied, self._counters, strict=True):
             budget = each.budget
             if not budget.soft or counter.spent_usd < budget.limit_usd:
                 continue
@@ -325,7 +324,7 @@ class BudgetPurse:
         applied, counter = min(
             (
                 (each, counter)
-                for each, counter in zip(self._applied, self._counters, strict=True)
+                for each, counter in zip(self._plan.applied, self._counters, strict=True)
                 if not each.budget.soft
             ),
             key=lambda found: found[0].budget.limit_usd - found[1].spent_usd - found[1].others_usd,
@@ -372,11 +371,17 @@ class BudgetPurse:
 
 
 def _state(applied: AppliedBudget, counter: LocalCounter) -> BudgetState:
-    return budget_state(
-        applied,
+    budget, committed = applied.budget, counter.committed_usd
+    left = budget.limit_usd - counter.spent_usd - counter.others_usd
+    if committed > 0:  # what this process holds to spare is anybody's
+        left -= committed
+    return BudgetState(
+        subject=applied.subject.kind,
+        period=budget.period,
+        soft=budget.soft,
+        limit_usd=budget.limit_usd,
         spent_usd=counter.spent_usd,
-        # What this process holds to spare is anybody's.
-        reserved_usd=counter.others_usd + max(NOTHING, counter.committed_usd),
+        left_usd=left if left > 0 else NOTHING,
         resets_at=counter.resets_at,
     )
 

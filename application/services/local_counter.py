@@ -79,8 +79,12 @@ class LocalCounter:
     @property
     def is_scarce(self) -> bool:
         """Whether so much is spare here that others have little."""
-        free = self.free_usd
-        return free > 0 and 2 * free > self.left_usd and self.limit_usd is not None
+        limit = self.limit_usd
+        if limit is None:
+            return False
+        held = self.held_usd
+        free = held - self.committed_usd - self.lost_usd
+        return free > 0 and 2 * free > limit - self.spent_usd - self.others_usd - held
 
     def is_over(self, now: float) -> bool:
         return self.resets is not None and now >= self.resets
