@@ -12,21 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
 
-import attrs
-
 from adapters.telemetry.drop_count import LOG_DROPS
-from adapters.telemetry.log_areas import AREAS, LEVELS, area_of, kind_of
-from adapters.telemetry.log_line import LongText, json_line, text_line
+from adapters.telemetry.log_areas import AREAS, LEVELS, Kind, area_of, is_told, kind_of
+from adapters.telemetry.log_fields import event_fields, scoped
+from adapters.telemetry.log_line import json_line, text_line
 from adapters.telemetry.log_sinks import DescriptorSink, RotatingFile
 from adapters.telemetry.log_writer import LogWriter
 from application.services.request_scope import RequestScope, current
-from domain.redaction import redact
 from domain.telemetry import ChatSaid, Event
 
 _QUOTES_REQUESTS: Final = ("aiohttp.server", "aiohttp.access", "aiohttp.web")
 """Loggers that quote what a client sent, credentials included: only their message's template is logged."""
-_NAMES: Final[dict[type, tuple[str, ...]]] = {}
-"""Of each event's fields."""
 _NOT_WRITTEN: Final = "log file not written"
 _CLOSE_WITHIN_S: Final = 2.0
 _MAX_FRAMES: Final = 20
@@ -64,10 +60,10 @@ class LogTelemetry:
             worker: the number of this process among several, which each line then has.
         """
         self._stream: LogWriter | None = None
-        self._line = json_line
+        self._is_json = True
         if fd is not None or to != "none":
             fd = _standard(to) if fd is None else fd
-            self._line = text_line if is_text(format, fd) else json_line
+            self._is_json = not is_text(format, fd)
             self._stream = LogWriter(DescriptorSink(fd), may_write)
         self._file = None if file is None else LogWriter(file, on_fault=self._file_failed)
         self._process: Mapping[str, Any] = {} if worker is None else {"worker": worker}
@@ -87,26 +83,39 @@ class LogTelemetry:
         }
         logging.getLogger().setLevel(min(self._library_thresholds.values()))
 
+    def taker(self, kind: type) -> Callable[[Any], None] | None:
+        """`emit`, where lines are made of events of that kind."""
+        return self.emit if is_told(kind) else None
+
     def emit(self, event: Event) -> None:
         kind = kind_of(event)
-        if kind is None or LEVELS[kind.level] < self._thresholds[kind.area]:
+        if kind is None or kind.rank < self._thresholds[kind.area]:
             return
-        at, scope = time.time(), current()
-        self._put(
-            at,
-            kind.level,
-            kind.message,
-            kind.area,
-            lambda: _fields(event, scope),
-            is_long=isinstance(event, ChatSaid),
-        )
+        # All else is done in the thread that writes.
+        made_of, is_long = (time.time(), kind, event, current(), self._process), type(event) is ChatSaid
+        if self._stream is not None:
+            as_it_is = _event_json if self._is_json else _event_text
+            self._stream.put(partial(as_it_is, *made_of), is_long=is_long)
+        if self._file is not None:
+            self._file.put(partial(_event_json, *made_of), is_long=is_long)
 
     def write(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
         """A line that is no event: `fields` name its `logger`."""
         area = area_of(str(fields.get("logger", "")))
-        if LEVELS[level] >= self._thresholds[area]:
-            at, scope = time.time(), current()
-            self._put(at, level, message, area, lambda: _scoped(fields, scope))
+        if LEVELS[level] < self._thresholds[area]:
+            return
+        at, scope, process = time.time(), current(), self._process
+
+        def in_json() -> bytes:
+            return json_line(at, level, message, scoped({"area": area, **process, **fields}, scope))
+
+        def in_text() -> bytes:
+            return text_line(at, level, message, scoped({**process, **fields}, scope))
+
+        if self._stream is not None:
+            self._stream.put(in_json if self._is_json else in_text)
+        if self._file is not None:
+            self._file.put(in_json)
 
     def wants(self, record: logging.LogRecord) -> bool:
         return record.levelno >= self._library_thresholds[area_of(record.name)]
@@ -118,7 +127,7 @@ class LogTelemetry:
             fields = {**self._process, "path": error.filename, "message": said}
             line = (
                 partial(json_line, at, "warning", _NOT_WRITTEN, {"area": "server", **fields})
-                if self._line is json_line
+                if self._is_json
                 else partial(text_line, at, "warning", _NOT_WRITTEN, fields)
             )
             self._stream.put(line)
@@ -130,28 +139,6 @@ class LogTelemetry:
         root.setLevel(self._level_before)
         writers = [writer for writer in (self._stream, self._file) if writer is not None]
         await asyncio.gather(*(asyncio.to_thread(each.close, _CLOSE_WITHIN_S) for each in writers))
-
-    def _put(
-        self,
-        at: float,
-        level: str,
-        message: str,
-        area: str,
-        fields: Callable[[], Mapping[str, Any]],
-        *,
-        is_long: bool = False,
-    ) -> None:
-        def in_json() -> bytes:
-            return json_line(at, level, message, {"area": area, **self._process, **fields()})
-
-        if self._stream is not None:
-            is_json = self._line is json_line
-            line = (
-                in_json if is_json else lambda: text_line(at, level, message, {**self._process, **fields()})
-            )
-            self._stream.put(line, is_long=is_long)
-        if self._file is not None:
-            self._file.put(in_json, is_long=is_long)
 
 
 class _Handler(logging.Handler):
@@ -208,43 +195,14 @@ def _frames(trace: TracebackType | None) -> str:
     )
 
 
-def _fields(event: Event, scope: RequestScope | None) -> Mapping[str, Any]:
-    if isinstance(event, ChatSaid):
-        return _said(event)
-    fields: dict[str, Any] = {}
-    kind = type(event)
-    names = _NAMES.get(kind)
-    if names is None:
-        names = _NAMES[kind] = tuple(field.name for field in attrs.fields(kind))
-    for name in names:
-        value = getattr(event, name)
-        if name == "usage":
-            fields["input_tokens"] = value.input_tokens
-            fields["output_tokens"] = value.output_tokens
-            fields["estimated"] = value.estimated or None
-        elif isinstance(value, tuple):
-            fields[name] = ", ".join(map(str, value)) or None
-        else:
-            fields[name] = value
-    return _scoped(fields, scope)
+def _event_json(
+    at: float, kind: Kind, event: Event, scope: RequestScope | None, process: Mapping[str, Any]
+) -> bytes:
+    fields = event_fields(event, scope, {"area": kind.area, **process})
+    return json_line(at, kind.level, kind.message, fields)
 
 
-def _scoped(fields: Mapping[str, Any], scope: RequestScope | None) -> Mapping[str, Any]:
-    """`fields` with what is known of the request that they belong to."""
-    if scope is None or fields.get("request_id") not in (None, scope.request_id):
-        return fields
-    known = {"request_id": scope.request_id, "tenant": scope.tenant, "key_id": scope.key_id}
-    return {**fields, **{name: value for name, value in known.items() if fields.get(name) is None}}
-
-
-def _said(event: ChatSaid) -> Mapping[str, Any]:
-    turns = "\n\n".join(f"{role}: {redact(text)}" for role, text in event.prompt)
-    return {
-        "request_id": event.request_id,
-        "tenant": event.tenant,
-        "key_id": event.key_id,
-        "message_id": event.message_id,
-        "model": event.model,
-        "prompt": LongText(turns),
-        "answer": LongText(redact(event.answer)),
-    }
+def _event_text(
+    at: float, kind: Kind, event: Event, scope: RequestScope | None, process: Mapping[str, Any]
+) -> bytes:
+    return text_line(at, kind.level, kind.message, event_fields(event, scope, {**process}))

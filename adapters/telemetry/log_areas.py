@@ -4,8 +4,10 @@ The areas are public: `log.areas` sets a level for each. An event has one by its
 library's logging by its logger's name; what fits nowhere is `server`.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
 
 from domain.telemetry import (
     AnomalySeen,
@@ -58,10 +60,26 @@ class Kind:
     area: str
     level: str
     message: str
+    rank: int = attrs.field(init=False)
+    """Of the level: what matters more has more."""
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "rank", LEVELS[self.level])
 
 
+_ATTEMPT: Final = Kind("providers", "debug", "attempt ended")
+_SERVED: Final = Kind("http", "info", "request served")
+_FILES: Final = Kind("prompts", "info", "prompt files read")
+_KEY: Final = Kind("keys", "info", "key changed")
+_CUT_CHAT: Final = Kind("chats", "warning", "chat cut")
+_RELOADED: Final = Kind("server", "info", "configuration reloaded")
 _KINDS: Final[Mapping[type, Kind]] = {
-    AttemptEnded: Kind("providers", "debug", "attempt ended"),
+    AttemptEnded: _ATTEMPT,
+    ChatCut: _CUT_CHAT,
+    PromptFilesRead: _FILES,
+    RequestServed: _SERVED,
+    KeyMoved: _KEY,
+    ConfigReloaded: _RELOADED,
     FallbackTaken: Kind("providers", "warning", "fell back"),
     BreakerMoved: Kind("providers", "warning", "breaker moved"),
     ModelMisconfigured: Kind("providers", "error", "provider needs attention"),
@@ -69,14 +87,10 @@ _KINDS: Final[Mapping[type, Kind]] = {
     ChatReplayed: Kind("chats", "info", "chat replayed"),
     ChatRefused: Kind("chats", "warning", "chat refused"),
     ChatLost: Kind("chats", "error", "paid chat not stored"),
-    ChatCut: Kind("chats", "warning", "chat cut"),
     ChatSaid: Kind("chats", "info", "chat said"),
-    PromptFilesRead: Kind("prompts", "info", "prompt files read"),
     StorePruned: Kind("storage", "info", "store pruned"),
-    RequestServed: Kind("http", "info", "request served"),
     RequestsShed: Kind("http", "warning", "requests shed"),
     RequestRefused: Kind("http", "info", "request refused"),
-    KeyMoved: Kind("keys", "info", "key changed"),
     KeyRefused: Kind("keys", "warning", "key refused"),
     RateRefused: Kind("limits", "info", "rate limit refused"),
     BudgetRefused: Kind("limits", "warning", "budget refused"),
@@ -84,7 +98,6 @@ _KINDS: Final[Mapping[type, Kind]] = {
     AnomalySeen: Kind("anomalies", "warning", "anomaly seen"),
     ServerStopping: Kind("server", "info", "stopping"),
     ServerStopped: Kind("server", "info", "stopped"),
-    ConfigReloaded: Kind("server", "info", "configuration reloaded"),
 }
 _KEYS: Final = {
     change: Kind("keys", "info", f"key {change}") for change in ("added", "changed", "revoked", "removed")
@@ -121,23 +134,36 @@ _LOGGERS: Final[Mapping[str, str]] = {
 _AREA_OF: Final[dict[str, str]] = {}
 
 
+def _of_attempt(event: AttemptEnded) -> Kind:
+    return _ATTEMPT if event.outcome == "ok" else _FAILED_ATTEMPT
+
+
+def _of_served(event: RequestServed) -> Kind:
+    # "chat answered" has said it, with more
+    return _SERVED_CHAT if event.status < 400 and event.route in _CHAT_ROUTES else _SERVED
+
+
+_BY_CONTENT: Final[Mapping[type, Callable[[Any], Kind | None]]] = {
+    AttemptEnded: _of_attempt,
+    RequestServed: _of_served,
+    PromptFilesRead: lambda event: _FAULTY_FILES if event.broken or event.diverged else _FILES,
+    KeyMoved: lambda event: _KEYS.get(event.change, _KEY),
+    ChatCut: lambda event: _LEFT_CHAT if event.code is None else _CUT_CHAT,
+    ConfigReloaded: lambda event: _RELOADED if event.ok else None,  # each fault has a line of its own
+}
+"""Those that are told in several ways, by what they hold."""
+
+
+def is_told(kind: type) -> bool:
+    """Whether lines are made of events of that kind; spans tell the others."""
+    return kind in _KINDS
+
+
 def kind_of(event: Event) -> Kind | None:
-    """None for what no line is made of: spans tell it."""
-    kind = _KINDS.get(type(event))
-    if isinstance(event, AttemptEnded):
-        return kind if event.outcome == "ok" else _FAILED_ATTEMPT
-    if isinstance(event, RequestServed):
-        # "chat answered" has said it, with more
-        return _SERVED_CHAT if event.route in _CHAT_ROUTES and event.status < 400 else kind
-    if isinstance(event, PromptFilesRead):
-        return _FAULTY_FILES if event.broken or event.diverged else kind
-    if isinstance(event, KeyMoved):
-        return _KEYS.get(event.change, kind)
-    if isinstance(event, ChatCut):
-        return _LEFT_CHAT if event.code is None else kind
-    if isinstance(event, ConfigReloaded):
-        return kind if event.ok else None  # each fault has a line of its own
-    return kind
+    """None for what no line is made of."""
+    kind = type(event)
+    by_content = _BY_CONTENT.get(kind)
+    return _KINDS.get(kind) if by_content is None else by_content(event)
 
 
 def area_of(logger: str) -> str:

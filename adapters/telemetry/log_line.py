@@ -26,6 +26,11 @@ MAX_LONG_VALUE: Final = 50_000
 """Of one that is a `LongText`."""
 # `json.dumps` with arguments makes an encoder for every call.
 _encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_second: tuple[int, str] = (-1, "")
+"""The last line's second, and how it is written."""
+
+_PLAIN: Final = frozenset((str, int, bool))
+"""What a line holds as it is, texts up to their length."""
 
 
 class LongText(str):
@@ -36,16 +41,22 @@ class LongText(str):
 
 def json_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
     """`{"time": …, "level": …, "event": …, …}` and a line break."""
-    entry = {"time": _time(at), "level": level, "event": message[:MAX_VALUE]}
-    for name, value in fields.items():
-        if value is not None:
-            entry[name] = _value(value)
+    told = {
+        name: value if type(value) in _PLAIN else _value(value)
+        for name, value in fields.items()
+        if value is not None
+    }
+    entry = {"time": _time(at), "level": level, "event": message, **told}
     try:
         line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # an integer beyond 64 bits, half a surrogate pair
-        return _encode(entry).encode() + b"\n"
-    # What is plain needs no more: orjson escapes the rest of ASCII's control characters as `json` does.
-    return line if line.isascii() and b"\x7f" not in line else _encode(entry).encode() + b"\n"
+        line = b""
+    # In a short line no value is too long. What is plain needs no more: orjson escapes the rest of ASCII's control
+    # characters as `json` does.
+    if 0 < len(line) <= MAX_VALUE and line.isascii() and b"\x7f" not in line:
+        return line
+    whole = {name: _value(value) for name, value in fields.items() if value is not None}
+    return _encode({**entry, "event": message[:MAX_VALUE], **whole}).encode() + b"\n"
 
 
 def text_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
@@ -59,21 +70,26 @@ def text_line(at: float, level: str, message: str, fields: Mapping[str, Any]) ->
 
 
 def _time(at: float) -> str:
-    return (
-        datetime.datetime.fromtimestamp(at, datetime.UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    """RFC 3339 in UTC, with milliseconds. Within a second only they change."""
+    global _second
+    whole = int(at)
+    known, text = _second
+    if whole != known:
+        text = datetime.datetime.fromtimestamp(whole, datetime.UTC).isoformat()[:19]
+        _second = (whole, text)
+    return f"{text}.{int((at - whole) * 1000):03d}Z"
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, float):
+    kind = type(value)
+    if kind is float:
         return round(value, 6)
-    if isinstance(value, bool | int):
+    if kind is Decimal:
+        text = str(value)
+        return format(value, "f") if "E" in text else text
+    if kind is int or kind is bool:
         return value
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return str(value)[: MAX_LONG_VALUE if isinstance(value, LongText) else MAX_VALUE]
+    return str(value)[: MAX_LONG_VALUE if kind is LongText else MAX_VALUE]
 
 
 def _escaped(text: str) -> str:
