@@ -12,7 +12,7 @@ A stream of two kinds (short questions, now and then a book) shows its second ki
 again: what comes once in a hundred values is usual.
 """
 
-import math
+from math import exp, inf, log, sqrt
 from typing import Final
 
 import attrs
@@ -48,6 +48,7 @@ _MIN_SPREAD: Final = 0.1
 _FIRST_SPREAD: Final = 1.0
 _LEAST: Final = 1e-9
 """Stands for zero, which has no logarithm."""
+_LEAST_AWAY: Final = log(MIN_RATIO)
 
 
 @frozen(kw_only=True)
@@ -63,80 +64,85 @@ class Anomaly:
 class Baseline:
     """Of one stream of numbers ≥ 0. About a hundred bytes; a fraction of a microsecond for an ordinary value."""
 
-    _stride: int = _STRIDE
-    _count: int = 0
+    stride: int = _STRIDE
+    count: int = attrs.field(default=0, init=False)
+    """Of the values seen."""
     _middle: float = 0.0
     _spread: float = _FIRST_SPREAD
     _odd: float = 0.0
     """The fraction of late values that began a spike."""
     _in_spike: bool = False
     _calm_for: int = 0
-    _beyond: float = -1.0
+    beyond: float = attrs.field(default=-1.0, init=False)
     """Values up to this one are ordinary; less than any value where each has to be looked at."""
 
     @property
     def usual(self) -> float | None:
         """None while it is still learning."""
-        return math.exp(self._middle) if self._count >= WARM_UP else None
+        return exp(self._middle) if self.count >= WARM_UP else None
 
     @property
     def limit(self) -> float:
         """What a value has to exceed to begin a spike now; infinite where none would."""
-        if self._count <= WARM_UP or self._in_spike or self._odd > RARE:
-            return math.inf
-        return math.exp(self._middle + max(THRESHOLD * self._spread, _LEAST_AWAY))
+        if self.count <= WARM_UP or self._in_spike or self._odd > RARE:
+            return inf
+        return exp(self._middle + max(THRESHOLD * self._spread, _LEAST_AWAY))
 
     def measure(self, value: float) -> Anomaly:
         """How far `value` is away. Learns nothing."""
-        away = math.log(max(value, _LEAST)) - self._middle
-        return Anomaly(value=value, usual=math.exp(self._middle), score=away / self._spread)
+        away = log(max(value, _LEAST)) - self._middle
+        return Anomaly(value=value, usual=exp(self._middle), score=away / self._spread)
 
     def see(self, value: float) -> Anomaly | None:
         """Learns from `value`; an anomaly where it begins a spike."""
-        count = self._count = self._count + 1
-        if value <= self._beyond and count % self._stride:
-            return None
-        logarithm = math.log(max(value, _LEAST))
+        count = self.count = self.count + 1
+        return None if value <= self.beyond and count % self.stride else self.look_at(value)
+
+    def look_at(self, value: float) -> Anomaly | None:
+        """As `see`, of a value that is counted already and may not be passed over."""
+        count, middle, spread = self.count, self._middle, self._spread
+        logarithm = log(value if value > _LEAST else _LEAST)
         if count == 1:
             self._middle = logarithm
             return None
-        away = logarithm - self._middle
-        score = away / self._spread
-        anomaly = self._judge(value, away, score) if count > WARM_UP else None
-        self._learn(score, count)
+        away = logarithm - middle
+        score = away / spread
+        anomaly: Anomaly | None = None
+        if count > WARM_UP:
+            if self._in_spike or (score >= THRESHOLD and away >= _LEAST_AWAY):
+                anomaly = self._judge(value, score)
+            else:
+                # It stands for the ordinary ones that were passed over.
+                self._odd *= 1.0 - _RARITY_RATE * (self.stride if self.beyond >= 0.0 else 1)
+        # The first values weigh more: 1/2, 1/3 … down to the rate.
+        rate = 1.0 / count
+        if rate < _RATE:
+            rate = _RATE
+        moved = (-_CLIP if score < -_CLIP else min(score, _CLIP)) * spread
+        middle = self._middle = middle + rate * moved
+        spread = sqrt((1.0 - rate) * spread * spread + rate * _CONSISTENCY * moved * moved)
+        if spread < _MIN_SPREAD:
+            spread = _MIN_SPREAD
+        self._spread = spread
+        if count < _KNOWN or self._in_spike or self.stride == 1:
+            self.beyond = -1.0
+        else:
+            least = THRESHOLD * spread
+            self.beyond = exp(middle + (least if least > _LEAST_AWAY else _LEAST_AWAY))
         return anomaly
 
-    def _judge(self, value: float, away: float, score: float) -> Anomaly | None:
+    def _judge(self, value: float, score: float) -> Anomaly | None:
+        """Of a value in a spike, or one that is far away."""
         if self._in_spike:
             self._calm_for = self._calm_for + 1 if score < CALM else 0
             self._in_spike = self._calm_for < CALM_AFTER
             return None
         was_odd = self._odd
-        if score < THRESHOLD or away < _LEAST_AWAY:
-            # It stands for the ordinary ones that were passed over.
-            self._odd = was_odd * (1.0 - _RARITY_RATE * (self._stride if self._beyond >= 0.0 else 1))
-            return None
         self._odd = was_odd + _RARITY_RATE * (1.0 - was_odd)
         self._in_spike, self._calm_for = True, 0
         if was_odd > RARE:
             return None
-        return Anomaly(value=value, usual=math.exp(self._middle), score=score)
-
-    def _learn(self, score: float, count: int) -> None:
-        # The first values weigh more: 1/2, 1/3 … down to the rate.
-        rate = max(_RATE, 1.0 / count)
-        clipped = max(-_CLIP, min(_CLIP, score))
-        spread = self._spread
-        self._middle += rate * clipped * spread
-        squared = (1.0 - rate) * spread * spread + rate * _CONSISTENCY * (clipped * spread) ** 2
-        self._spread = max(_MIN_SPREAD, math.sqrt(squared))
-        if count < _KNOWN or self._in_spike or self._stride == 1:
-            self._beyond = -1.0
-        else:
-            self._beyond = math.exp(self._middle + max(THRESHOLD * self._spread, _LEAST_AWAY))
-
-
-_LEAST_AWAY: Final = math.log(MIN_RATIO)
+        return Anomaly(value=value, usual=exp(self._middle), score=score)
 
 
 @attrs.define
@@ -147,24 +153,73 @@ class MinuteSum:
     Minutes in which nothing came are no values: a service that rests at night is as usual in the morning as it was.
     """
 
-    _baseline: Baseline = attrs.field(factory=lambda: Baseline(stride=1))
-    _minute: int = -1
-    _sum: float = 0.0
-    _limit: float = math.inf
+    minute: int = attrs.field(default=-1, init=False)
+    sum: float = attrs.field(default=0.0, init=False)
+    limit: float = attrs.field(default=inf, init=False)
+    """Sums below it are ordinary."""
+    _baseline: Baseline = attrs.field(factory=lambda: Baseline(stride=1), init=False)
 
     def see(self, value: float, minute: int) -> Anomaly | None:
         """
         Args:
             minute: which one it is, by a clock that does not go back.
         """
-        if minute != self._minute:
-            if self._minute >= 0:
+        if minute != self.minute:
+            if self.minute >= 0:
                 self._baseline.see(
-                    self._sum
+                    self.sum
                 )  # what it may say of it was said when the sum went beyond the limit
-            self._minute, self._sum, self._limit = minute, 0.0, self._baseline.limit
-        self._sum += value
-        if self._sum < self._limit:
+            self.minute, self.sum, self.limit = minute, 0.0, self._baseline.limit
+        self.sum += value
+        if self.sum < self.limit:
             return None
-        self._limit = math.inf
-        return self._baseline.measure(self._sum)
+        self.limit = inf
+        return self._baseline.measure(self.sum)
+
+
+Seen = tuple[tuple[str, Anomaly], ...]
+"""Measures that are anomalies, and how."""
+
+
+@attrs.define
+class Consumption:
+    """The baselines of one model, prompt version or key: tokens and cost of each answer, and of all within a minute."""
+
+    tokens: Baseline = attrs.field(factory=Baseline)
+    tokens_a_minute: MinuteSum = attrs.field(factory=MinuteSum)
+    cost: Baseline = attrs.field(factory=Baseline)
+    cost_a_minute: MinuteSum = attrs.field(factory=MinuteSum)
+
+    def see(self, tokens: int, cost: float, minute: int) -> Seen:
+        """Learns from one answer; what begins a spike with it.
+
+        Each chat is seen three times, and nearly each is ordinary: that is found here, without a further call.
+
+        Args:
+            cost: in US dollars; of 0, which may stand for an unknown one, nothing is learnt.
+            minute: which one it is, by a clock that does not go back.
+        """
+        seen: Seen = ()
+        each, minutes = self.tokens, self.tokens_a_minute
+        count = each.count = each.count + 1
+        if (tokens > each.beyond or not count % each.stride) and (
+            anomaly := each.look_at(tokens)
+        ) is not None:
+            seen = (("tokens", anomaly),)
+        total = minutes.sum + tokens
+        if minute == minutes.minute and total < minutes.limit:
+            minutes.sum = total
+        elif (anomaly := minutes.see(tokens, minute)) is not None:
+            seen = (*seen, ("tokens_per_minute", anomaly))
+        if not cost:
+            return seen
+        each, minutes = self.cost, self.cost_a_minute
+        count = each.count = each.count + 1
+        if (cost > each.beyond or not count % each.stride) and (anomaly := each.look_at(cost)) is not None:
+            seen = (*seen, ("cost_usd", anomaly))
+        total = minutes.sum + cost
+        if minute == minutes.minute and total < minutes.limit:
+            minutes.sum = total
+        elif (anomaly := minutes.see(cost, minute)) is not None:
+            seen = (*seen, ("cost_usd_per_minute", anomaly))
+        return seen

@@ -4,9 +4,9 @@ import asyncio
 import collections
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -109,6 +109,9 @@ class OTLPTelemetry:
             shutdown_on_exit=False,
         )
         return cls(BatchSpanProcessor(traces), meters, resource, sample_ratio=sample_ratio, content=content)
+
+    def taker(self, kind: type) -> Callable[[Any], None] | None:
+        return self.emit if kind in TOLD else None
 
     def emit(self, event: Event) -> None:
         if type(event) not in TOLD:

@@ -2,7 +2,8 @@
 
 import logging
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import attrs
 
@@ -11,11 +12,12 @@ from application.ports.id_generator import IdGenerator
 from application.ports.telemetry import Telemetry
 from application.ports.unit_of_work import UnitOfWorkFactory
 from application.services.background import Background
-from domain.anomaly import Anomaly, Baseline, MinuteSum
+from domain.anomaly import Anomaly, Consumption
 from domain.anomaly_record import SeenAnomaly
 from domain.errors import LorError
 from domain.ids import Tenant
 from domain.telemetry import AnomalySeen, ChatAnswered, Event
+from domain.values import frozen
 
 MAX_WATCHED: Final = 3_000
 """Models, prompt versions and keys at a time; the one that was quiet for longest makes way."""
@@ -25,14 +27,13 @@ MAX_UNWRITTEN: Final = 100
 _log: Final = logging.getLogger("lor3.anomalies")
 
 
-@attrs.define
+@frozen
 class _Watched:
-    """The baselines of one model, prompt version or key."""
+    """One model, prompt version or key, of one tenant."""
 
-    tokens: Baseline = attrs.field(factory=Baseline)
-    cost: Baseline = attrs.field(factory=Baseline)
-    tokens_a_minute: MinuteSum = attrs.field(factory=MinuteSum)
-    cost_a_minute: MinuteSum = attrs.field(factory=MinuteSum)
+    key: tuple[str, str, str]
+    """Tenant, dimension, name."""
+    consumption: Consumption = attrs.field(factory=Consumption)
 
 
 @attrs.define(kw_only=True)
@@ -52,44 +53,53 @@ class AnomalyWatch:
     unwritten: int = attrs.field(default=0, init=False)
     """Anomalies that could not be stored since the start."""
     _watched: "OrderedDict[tuple[str, str, str], _Watched]" = attrs.field(factory=OrderedDict, init=False)
+    _together: dict[tuple[str, str, str | None, str | None], tuple[_Watched, ...]] = attrs.field(
+        factory=dict, init=False
+    )
+    """By tenant, model, prompt version and key: what is watched of their answers. Empty while few have room."""
     _waiting: dict[Tenant, list[SeenAnomaly]] = attrs.field(factory=dict, init=False)
     _count: int = attrs.field(default=0, init=False)
     """Those in `_waiting`, and those being written."""
 
+    def taker(self, kind: type) -> Callable[[Any], None] | None:
+        return self._answered if kind is ChatAnswered else None
+
     def emit(self, event: Event) -> None:
-        if not isinstance(event, ChatAnswered):
-            return
-        minute = int(self._clock.monotonic() // 60)
+        if isinstance(event, ChatAnswered):
+            self._answered(event)
+
+    def _answered(self, event: ChatAnswered) -> None:
+        minute = int(self._clock.monotonic()) // 60
         usage, cost_usd = event.usage, event.cost_usd
         tokens = usage.input_tokens + usage.output_tokens
         cost = float(cost_usd) if cost_usd else 0.0
-        self._see(event, "model", str(event.model), tokens, cost, minute)
-        if event.prompt_version is not None:
-            self._see(event, "prompt_version", event.prompt_version, tokens, cost, minute)
-        if event.key_id is not None:
-            self._see(event, "key", event.key_id, tokens, cost, minute)
+        whose = (event.tenant, str(event.model), event.prompt_version, event.key_id)
+        for each in self._together.get(whose) or self._find(*whose):
+            for measure, anomaly in each.consumption.see(tokens, cost, minute):
+                self._tell(anomaly, event, each.key[1], each.key[2], measure)
 
-    def _see(
-        self, event: ChatAnswered, dimension: str, name: str, tokens: int, cost: float, minute: int
-    ) -> None:
+    def _find(
+        self, tenant: str, model: str, prompt_version: str | None, key_id: str | None
+    ) -> tuple[_Watched, ...]:
         # A model is everybody's: one tenant's spike is told as its own, by what is usual for that tenant.
-        key = (event.tenant, dimension, name)
+        names = (("model", model), ("prompt_version", prompt_version), ("key", key_id))
+        found = tuple([self._one((tenant, kind, name)) for kind, name in names if name is not None])
+        # Where it gets crowded somebody has to make way, and each has to say that it is still there.
+        if len(self._watched) > MAX_WATCHED // 2:
+            self._together.clear()
+        elif len(self._together) < MAX_WATCHED:
+            self._together[tenant, model, prompt_version, key_id] = found
+        return found
+
+    def _one(self, key: tuple[str, str, str]) -> _Watched:
         watched = self._watched.get(key)
         if watched is None:
             if len(self._watched) >= MAX_WATCHED:
                 self._watched.popitem(last=False)
-            watched = self._watched[key] = _Watched()
+            watched = self._watched[key] = _Watched(key)
         else:
             self._watched.move_to_end(key)
-        if (anomaly := watched.tokens.see(tokens)) is not None:
-            self._tell(anomaly, event, dimension, name, "tokens")
-        if (anomaly := watched.tokens_a_minute.see(tokens, minute)) is not None:
-            self._tell(anomaly, event, dimension, name, "tokens_per_minute")
-        if cost:
-            if (anomaly := watched.cost.see(cost)) is not None:
-                self._tell(anomaly, event, dimension, name, "cost_usd")
-            if (anomaly := watched.cost_a_minute.see(cost, minute)) is not None:
-                self._tell(anomaly, event, dimension, name, "cost_usd_per_minute")
+        return watched
 
     def _tell(self, anomaly: Anomaly, event: ChatAnswered, dimension: str, name: str, measure: str) -> None:
         self._telemetry.emit(

@@ -3,7 +3,8 @@
 import asyncio
 import datetime
 import logging
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import attrs
 
@@ -28,6 +29,8 @@ MAX_KINDS: Final = 2_000
 """Combinations of tenant, key, code and hour that wait at a time, while the store is away; further ones are lost."""
 LAST_S: Final = 3.0
 """How long the last write may take, when the process ends."""
+_TOLD: Final = frozenset((KeyRefused, RequestRefused, RateRefused, RequestsShed, ChatRefused, ChatLost))
+"""The events that tell of refusals."""
 _OF_KEYS: Final = frozenset(("unauthenticated", "forbidden"))
 
 _log: Final = logging.getLogger("lor3.store")
@@ -62,6 +65,9 @@ class RefusalTally:
     _counted: dict[_Kind, _Counted] = attrs.field(factory=dict, init=False)
     _task: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
     _is_failing: bool = attrs.field(default=False, init=False)
+
+    def taker(self, kind: type) -> Callable[[Any], None] | None:
+        return self.emit if kind in _TOLD else None
 
     def emit(self, event: Event) -> None:
         match event:

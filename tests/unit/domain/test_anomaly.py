@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from domain.anomaly import WARM_UP, Anomaly, Baseline, MinuteSum
+from domain.anomaly import WARM_UP, Anomaly, Baseline, Consumption, MinuteSum
 
 
 def _stream(sigma: float, count: int, *, middle: float = 500.0, seed: int = 1) -> list[float]:
@@ -119,3 +119,24 @@ def test_quiet_minutes_are_no_values() -> None:
         minutes.see(500.0, minute)
 
     assert minutes.see(500.0, 2000) is None
+
+
+def test_consumption_tells_what_each_of_its_streams_would() -> None:
+    """Of answers with a price and without one, over many minutes and some spikes."""
+    dice = random.Random(3)
+    tokens, tokens_a_minute, cost, cost_a_minute = Baseline(), MinuteSum(), Baseline(), MinuteSum()
+    together, told = Consumption(), 0
+    for number in range(5_000):
+        value = 90_000 if dice.random() < 0.004 else int(dice.lognormvariate(6, 0.5))
+        usd, minute = (value * 1e-5 if dice.random() < 0.9 else 0.0), number // 37
+        expected = [
+            ("tokens", tokens.see(value)),
+            ("tokens_per_minute", tokens_a_minute.see(value, minute)),
+            ("cost_usd", cost.see(usd) if usd else None),
+            ("cost_usd_per_minute", cost_a_minute.see(usd, minute) if usd else None),
+        ]
+        seen = together.see(value, usd, minute)
+        told += len(seen)
+
+        assert tuple(each for each in expected if each[1] is not None) == seen
+    assert told > 5

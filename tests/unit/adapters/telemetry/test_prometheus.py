@@ -1,7 +1,7 @@
 """Metrics."""
 
 import timeit
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -273,3 +273,36 @@ def test_counters_have_no_series_of_when_they_were_made() -> None:
 
     assert 'lor3_config_reloads_total{outcome="ok"} 1.0' in shown
     assert "_created" not in shown
+
+
+def test_a_selective_sink_is_called_with_what_it_takes_alone() -> None:
+    """In its turn, and within another fan-out as well."""
+    called: list[str] = []
+
+    class Selective:
+        def taker(self, kind: type) -> Callable[[Any], None] | None:
+            return (lambda event: called.append("taker")) if kind is ChatAnswered else None
+
+        def emit(self, event: Event) -> None:
+            called.append("emit")
+
+    class Plain:
+        def emit(self, event: Event) -> None:
+            called.append("plain")
+
+    sinks = FanOutTelemetry([FanOutTelemetry([Selective()]), Plain()])
+    sinks.emit(ANSWERED)
+    sinks.emit(BreakerMoved(model=GPT, state="open"))
+
+    assert called == ["taker", "plain", "plain"]
+
+
+def test_models_that_become_known_have_a_name_from_then_on() -> None:
+    """After a reload; what was counted before stays where it was."""
+    telemetry = PrometheusTelemetry((GPT,))
+    telemetry.emit(ANSWERED)
+    telemetry.know((GPT, OPUS))
+    telemetry.emit(ANSWERED)
+
+    assert _value(telemetry, "lor3_chats_answered_total", model="other", stream="true") == 1.0
+    assert _value(telemetry, "lor3_chats_answered_total", model=str(OPUS), stream="true") == 1.0
