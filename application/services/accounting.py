@@ -4,8 +4,6 @@ import asyncio
 import datetime
 from decimal import Decimal
 
-import attrs
-
 from application.ports.price_book import PriceBook
 from application.services.run import Run
 from application.services.transcript import Transcript
@@ -15,7 +13,7 @@ from domain.model import ModelSpec
 from domain.passes.compiler_pass import TokenMeter
 from domain.passes.prompt_size import count_prompt
 from domain.usage import AT_LIST_PRICE, Usage
-from domain.values import frozen
+from domain.values import evolve, frozen
 
 
 @frozen(kw_only=True)
@@ -73,7 +71,7 @@ class Accounting:
         total: Bill | None = None
         for index, said in run.said.items():
             bill = await self.bill(said.request, said.spec, said.transcript, at=at)
-            attempts[index] = attrs.evolve(attempts[index], usage=bill.usage, cost_usd=bill.cost_usd)
+            attempts[index] = evolve(attempts[index], usage=bill.usage, cost_usd=bill.cost_usd)
             total = bill if total is None else add_bills(total, bill)
         return tuple(attempts), total
 

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from domain.values import frozen
+from domain.values import evolve, frozen
 
 
 @frozen(kw_only=True)
@@ -33,3 +33,34 @@ def test_a_value_has_no_room_for_other_names() -> None:
     """A misspelt field is refused at run time too."""
     with pytest.raises(AttributeError):
         setattr(Point(x=1), "z", 3)  # noqa: B010 # mypy refuses the plain form
+
+
+@frozen(kw_only=True)
+class Pair:
+    first: str
+    second: int = 0
+
+
+@frozen(cache_hash=True)
+class Named:
+    name: str
+    number: int = 0
+
+
+def test_quick_evolution_is_that_of_attrs() -> None:
+    """The value that it begins with stays as it is; a field of another name is refused."""
+    pair = Pair(first="a", second=1)
+
+    assert evolve(pair, second=2) == attrs.evolve(pair, second=2)
+    assert pair == Pair(first="a", second=1)
+    with pytest.raises(AttributeError):
+        evolve(pair, third=3)
+
+
+def test_what_is_more_than_its_fields_evolves_through_its_constructor() -> None:
+    """Converters run, and a hash that was kept is made anew."""
+    named = Named("a")
+    hash(named)
+
+    assert evolve(Point(x=1), y="2") == Point(x=1, y=2)  # type: ignore[arg-type]  # the converter takes it
+    assert hash(evolve(named, name="b")) == hash(Named("b"))
