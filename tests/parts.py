@@ -1,10 +1,12 @@
-"""Runs all tests, three parts at a time and then what needs the machine alone: `python -m tests.parts`, with pytest's options.
+"""Runs all tests, three parts at a time and then what needs a quiet machine: `python -m tests.parts`, with pytest's options.
 
 Each part is a pytest of its own with its own servers, so that the cores are busy; what it prints is shown when it is
-done. With `--lint` as the first option, `make lint` is a part too.
+done, and the end is a line a part with the seconds it took and those of them that it had a core. With `--lint` as the
+first option, `make lint` is a part too.
 """
 
 import concurrent.futures
+import os
 import subprocess
 import sys
 import time
@@ -28,14 +30,17 @@ FOLDERS: Final = (
     "tests/unit/adapters",
 )
 """Parts of their own, longest first, so that all cores are done at about the same time; the other folders are one."""
-ALONE: Final = (
-    "tests/contract/test_prompt_cache.py",
-    "tests/faults/test_bodies.py",
-    "tests/faults/test_prompt_cache_faults.py",
-    "tests/faults/test_redis_faults.py",
-    "tests/faults/test_transport.py",
+QUIET: Final = (
+    ("tests/faults/test_prompt_cache_faults.py",),
+    ("tests/contract/test_prompt_cache.py", "tests/faults/test_redis_faults.py"),
+    ("tests/faults/test_bodies.py", "tests/faults/test_transport.py"),
 )
-"""These look at limits of milliseconds, at memory or at the loop's lag: what runs beside them would show."""
+"""These look at limits of milliseconds, at memory or at the loop's lag: what keeps a core busy beside them would show.
+
+They themselves wait for three quarters of their time, so that parts of them can run side by side."""
+ENVIRON: Final = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""Of all parts. Images for containers set this variable, and then each of some hundred processes compiles all of
+lor3 anew, which is a fifth of what it takes to start."""
 
 
 @attrs.frozen
@@ -49,6 +54,8 @@ class Outcome:
     part: Part
     code: int
     seconds: float
+    cpu_s: float
+    """Of its processes that were waited for, so those of servers that outlive their pytest are missing."""
     output: bytes
 
     @property
@@ -82,23 +89,34 @@ def _holds_tests(path: Path) -> bool:
 
 def parts(options: Sequence[str], *, lint: bool) -> tuple[Part, ...]:
     pytest = (sys.executable, "-m", "pytest", *options)
-    ignored = tuple(option for path in ALONE for option in ("--ignore", path))
+    ignored = tuple(option for files in QUIET for path in files for option in ("--ignore", path))
     first, *further = (Part(each, (*pytest, *ignored, each)) for each in FOLDERS)
     rest = Part(" ".join(others()), (*pytest, *others()))
     return (first, rest, *([Part("lint", ("make", "lint"))] if lint else []), *further)
 
 
+def quiet_parts(options: Sequence[str]) -> tuple[Part, ...]:
+    return tuple(Part(" ".join(files), (sys.executable, "-m", "pytest", *options, *files)) for files in QUIET)
+
+
 def run(part: Part) -> Outcome:
     began = time.monotonic()
-    done = subprocess.run(
+    process = subprocess.Popen(
         part.command,
         cwd=ROOT,
-        check=False,
+        env=ENVIRON,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
     )
-    return Outcome(part, done.returncode, time.monotonic() - began, done.stdout)
+    assert process.stdout is not None
+    with process.stdout:
+        output = process.stdout.read()
+    # `Popen.wait` would not say what it used.
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - began
+    return Outcome(part, process.returncode, seconds, used.ru_utime + used.ru_stime, output)
 
 
 def run_side_by_side(waiting: Sequence[Part]) -> list[Outcome]:
@@ -119,13 +137,12 @@ def show(outcome: Outcome) -> Outcome:
 def main(options: list[str]) -> int:
     lint = options[:1] == ["--lint"]
     options = options[1:] if lint else options
-    outcomes = run_side_by_side(parts(options, lint=lint))
-    alone = Part("alone", (sys.executable, "-m", "pytest", *options, *ALONE))
-    outcomes.append(show(run(alone)))
-    sys.stdout.write("\n")
+    outcomes = run_side_by_side(parts(options, lint=lint)) + run_side_by_side(quiet_parts(options))
+    sys.stdout.write("\n  took   a core\n")
     for each in outcomes:
         sys.stdout.write(
-            f"{each.seconds:6.0f} s  {'failed' if each.failed else 'passed'}  {each.part.name}\n"
+            f"{each.seconds:4.0f} s  {each.cpu_s:4.0f} s"
+            f"  {'failed' if each.failed else 'passed'}  {each.part.name}\n"
         )
     return 1 if any(each.failed for each in outcomes) else 0
 

@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Final, NoReturn, Self
 
@@ -48,18 +49,9 @@ def run_lor3(
     Raises:
         AssertionError: it did not end within a minute.
     """
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in VARIABLES and not name.startswith("LOR3_")
-    }
     pipes = [_SERVER.Pipe(duplex=False) for _ in range(3)]
     (its_input, our_input), (our_output, its_output), (our_errors, its_errors) = pipes
-    process = _SERVER.Process(
-        target=_become_lor3,
-        args=(str(cwd), arguments, {**kept, **(environ or {})}, its_input, its_output, its_errors),
-    )
-    process.start()
+    process = _start(str(cwd), arguments, environment(environ), its_input, its_output, its_errors)
     for each in (its_input, its_output, its_errors):
         each.close()
     read: dict[str, bytes] = {}
@@ -84,16 +76,58 @@ def run_lor3(
     ]
     for thread in threads:
         thread.start()
+    code = _end_of(process, arguments)
+    for thread in threads:
+        thread.join()
+    return subprocess.CompletedProcess(["lor3", *arguments], code, read["output"], read["errors"])
+
+
+@contextmanager
+def lor3_on(
+    terminal: int, *arguments: str, environ: Mapping[str, str] | None = None
+) -> Iterator[Callable[[], int]]:
+    """Runs it in the present directory with all three streams on an open terminal; gives what waits for its code.
+
+    Raises:
+        AssertionError: it did not end within a minute.
+    """
+    ends = [Connection(os.dup(terminal)) for _ in range(3)]
+    process = _start(str(Path.cwd()), arguments, environment(environ), *ends)
+    for end in ends:
+        end.close()
+    try:
+        yield lambda: _end_of(process, arguments)
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's, less what whoever runs the tests has set for a lor3."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in VARIABLES and not name.startswith("LOR3_")
+    }
+    return {**kept, **(more or {})}
+
+
+def _start(
+    cwd: str, arguments: tuple[str, ...], environ: Mapping[str, str], *streams: "Connection[bytes, bytes]"
+) -> ForkServerProcess:
+    process = _SERVER.Process(target=_become_lor3, args=(cwd, arguments, environ, *streams))
+    process.start()
+    return process
+
+
+def _end_of(process: ForkServerProcess, arguments: tuple[str, ...]) -> int:
     process.join(_LIMIT_S)
     if process.exitcode is None:
         process.kill()
         process.join()
         raise AssertionError(f"`lor3 {' '.join(arguments)}` did not end within {_LIMIT_S:.0f} s")
-    for thread in threads:
-        thread.join()
-    code = process.exitcode
-    process.close()
-    return subprocess.CompletedProcess(["lor3", *arguments], code, read["output"], read["errors"])
+    return process.exitcode
 
 
 @contextmanager
@@ -130,8 +164,7 @@ def _answer_call(calling: socket.socket) -> None:
         with calling.makefile("rb") as stream:
             cwd, arguments, environ = json.loads(stream.read())
         ends = [Connection(descriptor) for descriptor in descriptors]
-        process = _SERVER.Process(target=_become_lor3, args=(cwd, tuple(arguments), environ, *ends))
-        process.start()
+        process = _start(cwd, tuple(arguments), environ, *ends)
         for end in ends:
             end.close()
         process.join()
@@ -147,12 +180,16 @@ def _become_lor3(
     stdout: "Connection[bytes, bytes]",
     stderr: "Connection[bytes, bytes]",
 ) -> NoReturn:
-    """What `python -m lor3` does from there on, on streams as Python opens them on pipes."""
+    """What `python -m lor3` does from there on, on streams as Python opens them on pipes, or on a terminal."""
     for number, end in enumerate((stdin, stdout, stderr)):
         os.dup2(end.fileno(), number)
         end.close()
     sys.stdin = io.TextIOWrapper(open(0, "rb", closefd=False), "utf-8")  # noqa: SIM115 - open until the end
-    sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), "utf-8")  # noqa: SIM115 - as above
+    sys.stdout = io.TextIOWrapper(  # as above
+        open(1, "wb", closefd=False),  # noqa: SIM115
+        "utf-8",
+        line_buffering=os.isatty(1),
+    )
     sys.stderr = io.TextIOWrapper(  # as above
         open(2, "wb", closefd=False),  # noqa: SIM115
         "utf-8",

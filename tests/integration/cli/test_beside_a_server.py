@@ -2,17 +2,14 @@
 
 import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.command_line import VARIABLES, Done
+from tests.support.command_line import Done
+from tests.support.forked_lor3 import run_lor3
 from tests.support.http import Server, serving
-
-_LIMIT_S = 60.0
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -25,19 +22,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 async def _lor3(folder: Path, database_url: str, *arguments: str) -> Done:
     """A process of its own, as a person beside the server starts it."""
-    clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "lor3", *arguments,
-        cwd=folder,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**clean, "LOR3_DATABASE__URL": database_url},
-    )  # fmt: skip
-    async with asyncio.timeout(_LIMIT_S):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return Done(process.returncode, out.decode(), err.decode())
+    done = await asyncio.to_thread(run_lor3, folder, *arguments, environ={"LOR3_DATABASE__URL": database_url})
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 async def _call(server: Server, method: str, path: str, body: Any = None) -> Any:

@@ -14,9 +14,16 @@ from adapters.persistence.months import Month
 from tests.support.forked_lor3 import Printed, run_lor3
 from tests.support.months import Past
 from tests.support.records import store_config
+from tests.support.sqlite_files import put_migrated
 from tests.support.terminal import at_terminal
 
 _NOW = datetime.datetime.now(datetime.UTC)
+
+
+@pytest.fixture
+def migrated_sqlite_url(tmp_path: Path) -> str:
+    put_migrated(tmp_path / "lor3.db")
+    return f"sqlite:///{tmp_path / 'lor3.db'}"
 
 
 def _lor3(cwd: Path, url: str, *arguments: str) -> Printed:
@@ -25,10 +32,8 @@ def _lor3(cwd: Path, url: str, *arguments: str) -> Printed:
 
 @pytest.fixture(params=["postgresql", "sqlite"])
 def url(request: pytest.FixtureRequest) -> str:
-    fixture = {"postgresql": "postgres_url", "sqlite": "sqlite_url"}[request.param]
+    fixture = {"postgresql": "postgres_url", "sqlite": "migrated_sqlite_url"}[request.param]
     found: str = request.getfixturevalue(fixture)
-    if request.param == "sqlite":
-        schema.upgrade(Database.of(store_config(found)))
     return found
 
 
@@ -67,13 +72,12 @@ def test_age_that_is_none_is_refused(tmp_path: Path, sqlite_url: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["2999-01-01", "0d", "23h"])
-def test_age_of_less_than_a_day_is_refused(tmp_path: Path, sqlite_url: str, when: str) -> None:
+def test_age_of_less_than_a_day_is_refused(tmp_path: Path, migrated_sqlite_url: str, when: str) -> None:
     """It would take everything, whoever said yes and whether it is only asked what would go."""
-    schema.upgrade(Database.of(store_config(sqlite_url)))
-    past = Past(sqlite_url)
+    past = Past(migrated_sqlite_url)
     past.thread(_NOW)
     done = [
-        _lor3(tmp_path, sqlite_url, "prune", "--messages-older-than", when, *more)
+        _lor3(tmp_path, migrated_sqlite_url, "prune", "--messages-older-than", when, *more)
         for more in ((), ("--yes",), ("--dry-run",))
     ]
 
@@ -83,30 +87,33 @@ def test_age_of_less_than_a_day_is_refused(tmp_path: Path, sqlite_url: str, when
     past.close()
 
 
-def test_age_needs_a_yes_where_nobody_can_be_asked(tmp_path: Path, sqlite_url: str) -> None:
+def test_age_needs_a_yes_where_nobody_can_be_asked(tmp_path: Path, migrated_sqlite_url: str) -> None:
     """The configured retention, and a dry run, need none."""
-    schema.upgrade(Database.of(store_config(sqlite_url)))
-    past = Past(sqlite_url)
+    past = Past(migrated_sqlite_url)
     past.thread(_NOW - datetime.timedelta(days=200))
-    done = _lor3(tmp_path, sqlite_url, "prune", "--messages-older-than", "90d")
+    done = _lor3(tmp_path, migrated_sqlite_url, "prune", "--messages-older-than", "90d")
 
     assert 2 == done.returncode
     assert "add --yes" in done.stderr
     assert 1 == past.counts()["messages"]
-    assert 0 == _lor3(tmp_path, sqlite_url, "prune").returncode
+    assert 0 == _lor3(tmp_path, migrated_sqlite_url, "prune").returncode
     past.close()
 
 
 @pytest.mark.parametrize(("types", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 2)])
 def test_age_is_asked_about_at_a_terminal(
-    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, types: str, code: int, left: int
+    tmp_path: Path,
+    migrated_sqlite_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    types: str,
+    code: int,
+    left: int,
 ) -> None:
     """With how much would go."""
-    schema.upgrade(Database.of(store_config(sqlite_url)))
-    past = Past(sqlite_url)
+    past = Past(migrated_sqlite_url)
     past.thread(*[_NOW - datetime.timedelta(days=200)] * 2)
     monkeypatch.chdir(tmp_path)
-    Path("lor3.yaml").write_text(f"database: {{url: '{sqlite_url}'}}\n")
+    Path("lor3.yaml").write_text(f"database: {{url: '{migrated_sqlite_url}'}}\n")
     seen = at_terminal("db", "prune", "--messages-older-than", "90d", types=types)
 
     assert "remove 2 messages, 1 thread, 1 session for good? [y/N]" in " ".join(seen.text.split())
@@ -142,19 +149,16 @@ def test_reach_of_partitions_is_shown(tmp_path: Path, postgres_url: str) -> None
     assert "" == _lor3(tmp_path, postgres_url, "check").stderr
 
 
-def test_long_migration_is_asked_about(
-    tmp_path: Path, empty_postgres_url: str, postgres_admin_url: str
-) -> None:
+def test_long_migration_is_asked_about(tmp_path: Path, postgres_url: str, postgres_admin_url: str) -> None:
     """Where nobody can be asked it takes a `--yes`; the tables and how long it takes are told."""
-    database = Database.of(store_config(empty_postgres_url))
-    schema.upgrade(database)
+    database = Database.of(store_config(postgres_url))
     schema.downgrade(database, "0002")
-    admin = make_url(postgres_admin_url).set(database=make_url(empty_postgres_url).database)
+    admin = make_url(postgres_admin_url).set(database=make_url(postgres_url).database)
     with psycopg.connect(admin.render_as_string(hide_password=False)) as connection:
         connection.execute("UPDATE pg_class SET reltuples = 5e6 WHERE relname = 'messages'")
-    refused = _lor3(tmp_path, empty_postgres_url, "upgrade")
-    behind = _lor3(tmp_path, empty_postgres_url, "check")
-    done = _lor3(tmp_path, empty_postgres_url, "upgrade", "--yes", "--json")
+    refused = _lor3(tmp_path, postgres_url, "upgrade")
+    behind = _lor3(tmp_path, postgres_url, "check")
+    done = _lor3(tmp_path, postgres_url, "upgrade", "--yes", "--json")
 
     assert (2, 1) == (refused.returncode, behind.returncode)
     told = " ".join(refused.stderr.split())
@@ -166,21 +170,20 @@ def test_long_migration_is_asked_about(
 
 @pytest.mark.parametrize(("types", "code"), [("n\n", 1), ("y\n", 0)])
 def test_revision_that_breaks_older_replicas_is_asked_about(
-    tmp_path: Path, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch, types: str, code: int
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, types: str, code: int
 ) -> None:
     """On a database that has rows; where nobody can be asked it takes a `--yes`."""
-    database = Database.of(store_config(empty_postgres_url))
-    schema.upgrade(database)
-    past = Past(empty_postgres_url)
+    database = Database.of(store_config(postgres_url))
+    past = Past(postgres_url)
     past.thread(_NOW)
     past.close()
     schema.downgrade(database, "0003")
-    refused = _lor3(tmp_path, empty_postgres_url, "upgrade")
+    refused = _lor3(tmp_path, postgres_url, "upgrade")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POSTGRES_OF_TEST", empty_postgres_url)
+    monkeypatch.setenv("POSTGRES_OF_TEST", postgres_url)
     Path("lor3.yaml").write_text("database: {url: '${POSTGRES_OF_TEST}'}\n")
     asked = at_terminal("db", "upgrade", types=types)
-    after = json.loads(_lor3(tmp_path, empty_postgres_url, "current", "--json").stdout)
+    after = json.loads(_lor3(tmp_path, postgres_url, "current", "--json").stdout)
 
     assert 2 == refused.returncode
     assert "replicas of a lor3 from before it" in " ".join(refused.stderr.split())
