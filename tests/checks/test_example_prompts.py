@@ -1,11 +1,7 @@
 """The prompts that lor3 ships as examples work, and as their first lines say."""
 
-import os
-import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,7 @@ from entrypoints.application import Application
 from entrypoints.resources import resource
 from entrypoints.settings import PromptSettings
 from lor3.testing import ScriptedProvider, fake_application, fake_settings
+from tests.support.forked_lor3 import Printed, run_lor3
 
 FOLDER = resource("config/prompts")
 COMMANDS = sorted(
@@ -114,20 +111,10 @@ async def test_translator_shows_examples_in_the_same_manner(lor3: Application) -
 def test_command_at_the_head_of_a_file_works(tmp_path: Path, file: str, command: str) -> None:
     """With the demo, in a folder that holds the examples and nothing else."""
     shutil.copytree(FOLDER, tmp_path / "config/prompts")
-    clean = {
-        name: value for name, value in os.environ.items() if not re.search("_API_KEY$|_URL$|^LOR3_", name)
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", *shlex.split(command)],
-        cwd=tmp_path,
-        env=clean,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    program, *arguments = shlex.split(command)
+    done = Printed.of(run_lor3(tmp_path, *arguments))
 
+    assert program == "lor3"
     assert done.returncode == 0, done.stderr
     assert f"{Path(file).stem}:v1" in done.stderr
 

@@ -18,6 +18,7 @@ VARIABLES = (
     "REDIS_URL",
     "LOR3_CONFIG",
     "LOR3_TENANT",
+    "VISUAL",
 )
 
 

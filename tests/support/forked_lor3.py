@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -84,15 +85,15 @@ def run_lor3(
 
 @contextmanager
 def lor3_on(
-    terminal: int, *arguments: str, environ: Mapping[str, str] | None = None
+    terminal: int, *arguments: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> Iterator[Callable[[], int]]:
-    """Runs it in the present directory with all three streams on an open terminal; gives what waits for its code.
+    """Runs it with all three streams on an open terminal; gives what waits for its end and says its code.
 
     Raises:
-        AssertionError: it did not end within a minute.
+        AssertionError: it did not end within a minute of being waited for.
     """
     ends = [Connection(os.dup(terminal)) for _ in range(3)]
-    process = _start(str(Path.cwd()), arguments, environment(environ), *ends)
+    process = _start(str(cwd or Path.cwd()), arguments, environment(environ), *ends)
     for end in ends:
         end.close()
     try:
@@ -133,6 +134,7 @@ def _end_of(process: ForkServerProcess, arguments: tuple[str, ...]) -> int:
 @contextmanager
 def lor3_on_path(folder: Path) -> Iterator[dict[str, str]]:
     """Puts a `lor3` into a folder, for shells whose PATH has it and whose environment has these variables too."""
+    forkserver.ensure_running()  # now: its socket would be among the temporary files that a test looks at
     program = folder / "lor3"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{lor3_on_path_program.__file__}" "$@"\n')
     program.chmod(0o755)

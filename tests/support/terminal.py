@@ -4,6 +4,8 @@ import os
 import pty
 import select
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 import attrs
 
@@ -18,13 +20,21 @@ class Seen:
     text: str
 
 
-def at_terminal(*arguments: str, types: str = "", columns: int = 80) -> Seen:
-    """The command at a terminal of that width; `types` is typed once something was asked."""
+def at_terminal(
+    *arguments: str,
+    types: str = "",
+    question: str = "[y/N]",
+    columns: int = 80,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Seen:
+    """The command at a terminal of that width; `types` is typed once the question is there."""
     ours, theirs = pty.openpty()
     shown, typed = b"", not types
     ends_at = time.monotonic() + _LIMIT_S
+    variables = {"COLUMNS": str(columns), "TERM": "xterm", **(environ or {})}
     try:
-        with lor3_on(theirs, *arguments, environ={"COLUMNS": str(columns), "TERM": "xterm"}) as end:
+        with lor3_on(theirs, *arguments, cwd=cwd, environ=variables) as end:
             os.close(theirs)
             while time.monotonic() < ends_at:
                 if not select.select([ours], [], [], 0.2)[0]:
@@ -36,7 +46,7 @@ def at_terminal(*arguments: str, types: str = "", columns: int = 80) -> Seen:
                 if not piece:
                     break
                 shown += piece
-                if not typed and b"[y/N]" in shown:
+                if not typed and question.encode() in shown:
                     os.write(ours, types.encode())
                     typed = True
             return Seen(end(), shown.decode().replace("\r\n", "\n"))

@@ -2,13 +2,10 @@
 
 import json
 import os
-import pty
 import re
 import stat
 import subprocess
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,8 +13,9 @@ import attrs
 import pytest
 
 from entrypoints.cli.main import run_command
+from tests.support.forked_lor3 import lor3_on_path, run_lor3
+from tests.support.terminal import at_terminal
 
-_LIMIT_S = 60
 _VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "DATABASE_URL", "REDIS_URL", "LOR3_CONFIG", "VISUAL")
 
 
@@ -48,9 +46,21 @@ def lor3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return run
 
 
+@pytest.fixture(scope="module")
+def variables_of_editors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """With which an editor finds a `lor3` on its path, for what others do meanwhile."""
+    folder = tmp_path_factory.mktemp("bin")
+    with lor3_on_path(folder) as variables:
+        yield {**variables, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
 @pytest.fixture
-def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def editor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables_of_editors: dict[str, str]
+) -> Callable[[str], None]:
     """Makes a shell script the editor; its `$1` is the file."""
+    for name, value in variables_of_editors.items():
+        monkeypatch.setenv(name, value)
 
     def editor(script: str) -> None:
         path = tmp_path / "my editor"
@@ -158,7 +168,7 @@ def test_concurrent_edit_is_not_overwritten(lor3: Run, editor: Editor, tmp_path:
         lor3("edit", "support", "--from-file", "theirs.yaml")
         (tmp_path / "theirs.yaml").write_text("template: theirs again\n")
     editor(
-        f"'{sys.executable}' -m lor3 prompt edit support --from-file {tmp_path}/theirs.yaml >/dev/null;"
+        f"lor3 prompt edit support --from-file {tmp_path}/theirs.yaml >/dev/null;"
         " printf 'template: mine\\n' > \"$1\""
     )
     done = lor3("edit", "support")
@@ -179,10 +189,7 @@ def test_label_moved_meanwhile_is_no_change_of_the_text(lor3: Run, editor: Edito
     """The advised command saves the text as it is, and is refused after yet another change."""
     (tmp_path / "first.yaml").write_text("template: first\n")
     lor3("edit", "support", "--from-file", "first.yaml")
-    editor(
-        f"'{sys.executable}' -m lor3 prompt label support staging v1 >/dev/null;"
-        " printf 'template: mine\\n' > \"$1\""
-    )
+    editor("lor3 prompt label support staging v1 >/dev/null; printf 'template: mine\\n' > \"$1\"")
     done = lor3("edit", "support")
     advised = done.err.splitlines()[-1].split()[2:]
     saved = lor3(*advised)
@@ -197,10 +204,7 @@ def test_prompt_deleted_meanwhile_can_be_made_again(lor3: Run, editor: Editor, t
     """Nobody's text is in the way then."""
     (tmp_path / "first.yaml").write_text("template: first\n")
     lor3("edit", "support", "--from-file", "first.yaml")
-    editor(
-        f"'{sys.executable}' -m lor3 prompt delete support v1 --yes >/dev/null;"
-        " printf 'template: mine\\n' > \"$1\""
-    )
+    editor("lor3 prompt delete support v1 --yes >/dev/null; printf 'template: mine\\n' > \"$1\"")
     done = lor3("edit", "support")
 
     assert (done.code, "somebody else deleted `support`" in done.err) == (1, True)
@@ -222,7 +226,7 @@ def test_json_tells_of_an_overtaken_text_what_to_do(lor3: Run, editor: Editor, t
     """One object on stderr, with the commands in its detail."""
     (tmp_path / "theirs.yaml").write_text("template: theirs\n")
     editor(
-        f"'{sys.executable}' -m lor3 prompt edit support --from-file {tmp_path}/theirs.yaml >/dev/null;"
+        f"lor3 prompt edit support --from-file {tmp_path}/theirs.yaml >/dev/null;"
         " printf 'template: mine\\n' > \"$1\""
     )
     problem = json.loads(lor3("edit", "support", "--json").err)
@@ -281,14 +285,8 @@ def test_document_can_be_piped_in(tmp_path: Path) -> None:
 
 
 def _piped(cwd: Path, text: str | bytes) -> "subprocess.CompletedProcess[bytes]":
-    return subprocess.run(
-        [sys.executable, "-m", "lor3", "prompt", "edit", "piped", "--from-file", "-"],
-        cwd=cwd,
-        input=text.encode() if isinstance(text, str) else text,
-        capture_output=True,
-        timeout=_LIMIT_S,
-        check=False,
-    )
+    stdin = text.encode() if isinstance(text, str) else text
+    return run_lor3(cwd, "prompt", "edit", "piped", "--from-file", "-", stdin=stdin)
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 0), ("n", 1)])
@@ -301,54 +299,25 @@ def test_terminal_is_asked_to_open_it_again(tmp_path: Path, answer: str, code: i
         "else sed -i 's/{{name}}/{{nmae}}/' \"$1\"; fi\n"
     )
     script.chmod(0o700)
-    shown, ended = _in_terminal(
-        tmp_path, script, ["prompt", "edit", "support"], {b"Open it again?": answer.encode() + b"\r"}
+    seen = at_terminal(
+        *("prompt", "edit", "support"),
+        types=f"{answer}\r",
+        question="Open it again?",
+        columns=100,
+        cwd=tmp_path,
+        environ={"EDITOR": str(script), "TMPDIR": str(tmp_path)},
     )
 
-    assert ended == code, shown
-    assert ("support:v1" in shown) == (code == 0)
-    assert ("your text is kept in" in shown) == (code == 1)
+    assert seen.code == code, seen.text
+    assert ("support:v1" in seen.text) == (code == 0)
+    assert ("your text is kept in" in seen.text) == (code == 1)
     assert (tmp_path / "second").exists() == (code == 0)
 
 
 def test_terminal_is_asked_before_deleting(tmp_path: Path) -> None:
     """The last version takes the prompt with it, and the question says so."""
     _piped(tmp_path, "template: a\n")
-    shown, ended = _in_terminal(
-        tmp_path, Path("/bin/true"), ["prompt", "delete", "piped", "v1"], {b"[y/N]": b"n\r"}
-    )
+    seen = at_terminal("prompt", "delete", "piped", "v1", types="n\r", columns=100, cwd=tmp_path)
 
-    assert "Delete piped:v1, the last version, and the prompt with it? [y/N]" in shown
-    assert ended == 1
-
-
-def _in_terminal(
-    cwd: Path, editor: Path, arguments: list[str], answers: dict[bytes, bytes]
-) -> tuple[str, int]:
-    """What a terminal of 100 columns shows, and the exit code; each answer is typed when its question comes."""
-    ours, theirs = pty.openpty()
-    clean = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lor3", *arguments],
-        cwd=cwd,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**clean, "EDITOR": str(editor), "TMPDIR": str(cwd), "COLUMNS": "100"},
-    )
-    os.close(theirs)
-    shown = b""
-    deadline = time.monotonic() + _LIMIT_S
-    try:
-        while time.monotonic() < deadline:
-            try:
-                shown += os.read(ours, 4096)
-            except OSError:
-                break  # the other end is closed: it has ended
-            for question in [each for each in answers if each in shown]:
-                os.write(ours, answers.pop(question))
-        return shown.decode(), process.wait(timeout=_LIMIT_S)
-    finally:
-        os.close(ours)
-        process.kill()
-        process.wait()
+    assert "Delete piped:v1, the last version, and the prompt with it? [y/N]" in seen.text
+    assert seen.code == 1
