@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import attrs
 
@@ -26,9 +27,12 @@ from domain.output.formatter import Formatter
 from domain.routing.plan import NONE_FORBIDDEN, NONE_REFUSED, Candidate, plan_candidates
 from domain.summary import Fold
 from domain.thread import Session, Thread
-from domain.values import frozen
+from domain.values import evolve, frozen
 
 SchemaCheck = Callable[[JSONObject], tuple[Fault, ...]]
+
+_MOST_ROUTES: Final = 256
+"""Combinations of model and fallbacks that are kept: callers can name any model."""
 
 
 @frozen(kw_only=True)
@@ -71,6 +75,18 @@ class Assembly:
         return None if prompt is None else prompt.label
 
 
+@frozen(kw_only=True, eq=False)
+class _Route:
+    """What follows from the names of the models alone, on one day."""
+
+    specs: tuple[ModelSpec, ...]
+    request: ChatRequest
+    """With all that is configured, and no messages."""
+    candidates: tuple[Candidate, ...]
+    """Of a chat that asks no more of a model than text."""
+    warnings: tuple[str, ...]
+
+
 @frozen(kw_only=True)
 class RequestAssembly:
     defaults: ChatDefaults
@@ -85,6 +101,10 @@ class RequestAssembly:
     memory: InjectMemory
     prompts: PromptChoice
     rights: ModelRights = attrs.field(init=False, eq=False)
+    _routes: dict[tuple[str | None, tuple[str, ...] | None, datetime.date], _Route] = attrs.field(
+        factory=dict, init=False, eq=False, repr=False
+    )
+    """By the names that the caller gave, None where it gave none, and the day."""
 
     @rights.default
     def _rights(self) -> ModelRights:
@@ -108,7 +128,11 @@ class RequestAssembly:
             StorageUnavailable: a thread is continued, or a prompt is not at hand, and the database is away.
         """
         today = now.date()
-        formatter, specs = await self._resolve(command, today)
+        route = self._routes.get((command.model, command.fallbacks, today))
+        formatter = self.formatters.get(command.format or self.defaults.format)
+        if route is None or formatter is None or command.schema is not None:
+            formatter, route = await self._resolve(command, today)
+        specs = route.specs
         forbidden = self._forbidden(command, specs) if command.caller.models else NONE_FORBIDDEN
         place = await self.placement.find(command)
         session, thread, injection = place.session, place.thread, place.injection
@@ -123,37 +147,29 @@ class RequestAssembly:
                 key=user or (new_thread if thread is None else thread.id),
                 use=use_prompt,
             )
-        defaults = self.defaults
-        request = ChatRequest(
+        request = evolve(
+            route.request,
             messages=place.turns,
             history=place.history,
             prompt=prompt,
             memory=None if injection is None or injection.memory is NO_MEMORY else injection.memory,
-            system=defaults.system,
-            model=specs[0].ref,
-            fallbacks=tuple(spec.ref for spec in specs[1:]),
             format=formatter.name,
-            schema=command.schema,
-            max_tokens=command.max_tokens if command.max_tokens is not None else defaults.max_tokens,
-            temperature=command.temperature if command.temperature is not None else defaults.temperature,
-            top_p=command.top_p if command.top_p is not None else defaults.top_p,
-            stop=command.stop or defaults.stop,
-            seed=command.seed if command.seed is not None else defaults.seed,
-            tools=command.tools,
-            tool_choice=command.tool_choice,
             user=command.user,
-            parameters=command.parameters,
         )
-        candidates = plan_candidates(
-            request,
-            specs,
-            unavailable=self.unavailable,
-            words_for_schema=self.words_for_schema,
-            refused_parameters=self._refused(command.parameters, specs)
-            if command.parameters
-            else NONE_REFUSED,
-            forbidden=forbidden,
-        )
+        if command.is_particular:
+            request = _as_wished(request, command)
+        candidates = route.candidates
+        if forbidden or _asks_more(request):
+            candidates = plan_candidates(
+                request,
+                specs,
+                unavailable=self.unavailable,
+                words_for_schema=self.words_for_schema,
+                refused_parameters=self._refused(command.parameters, specs)
+                if command.parameters
+                else NONE_REFUSED,
+                forbidden=forbidden,
+            )
         return Assembly(
             request=request,
             candidates=candidates,
@@ -162,8 +178,7 @@ class RequestAssembly:
             thread=thread,
             new_turns=place.new_turns,
             injection=injection,
-            warnings=_lifecycle_warnings(candidates, today)
-            + (() if injection is None else injection.warnings),
+            warnings=route.warnings if injection is None else route.warnings + injection.warnings,
             parent=place.parent,
         )
 
@@ -242,9 +257,7 @@ class RequestAssembly:
             if name in names
         }
 
-    async def _resolve(
-        self, command: SendChatCommand, today: datetime.date
-    ) -> tuple[Formatter, tuple[ModelSpec, ...]]:
+    async def _resolve(self, command: SendChatCommand, today: datetime.date) -> tuple[Formatter, _Route]:
         formatter, specs, faults = await self._look_up(
             command.format, command.schema, command.model, command.fallbacks, today
         )
@@ -253,7 +266,30 @@ class RequestAssembly:
                 command.system_prompt, command.variables, tenant=command.tenant
             )
             raise InvalidRequest.of(*faults, *others)
-        return formatter, specs
+        route = self._route(specs, today)
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        self._routes[command.model, command.fallbacks, today] = route
+        return formatter, route
+
+    def _route(self, specs: tuple[ModelSpec, ...], today: datetime.date) -> _Route:
+        defaults = self.defaults
+        request = ChatRequest(
+            messages=(),
+            system=defaults.system,
+            model=specs[0].ref,
+            fallbacks=tuple([spec.ref for spec in specs[1:]]),
+            max_tokens=defaults.max_tokens,
+            temperature=defaults.temperature,
+            top_p=defaults.top_p,
+            stop=defaults.stop,
+            seed=defaults.seed,
+        )
+        candidates = plan_candidates(
+            request, specs, unavailable=self.unavailable, words_for_schema=self.words_for_schema
+        )
+        warnings = _lifecycle_warnings(candidates, today)
+        return _Route(specs=specs, request=request, candidates=candidates, warnings=warnings)
 
     async def _look_up(
         self,
@@ -286,6 +322,33 @@ class RequestAssembly:
             except InvalidRequest as error:
                 faults.extend(error.faults)
         return formatter, tuple(specs), tuple(faults)
+
+
+def _as_wished(request: ChatRequest, command: SendChatCommand) -> ChatRequest:
+    """With the caller's own in place of what is configured."""
+    return evolve(
+        request,
+        schema=command.schema,
+        max_tokens=request.max_tokens if command.max_tokens is None else command.max_tokens,
+        temperature=request.temperature if command.temperature is None else command.temperature,
+        top_p=request.top_p if command.top_p is None else command.top_p,
+        stop=command.stop or request.stop,
+        seed=request.seed if command.seed is None else command.seed,
+        tools=command.tools,
+        tool_choice=command.tool_choice,
+        parameters=command.parameters,
+    )
+
+
+def _asks_more(request: ChatRequest) -> bool:
+    """Whether not every model that is configured can be asked this: it is more than text."""
+    if request.tools or request.parameters or request.schema is not None or request.memory is not None:
+        return True
+    for messages in (request.history, request.messages):
+        for message in messages:
+            if message.has_images:
+                return True
+    return False
 
 
 def _lifecycle_warnings(candidates: tuple[Candidate, ...], today: datetime.date) -> tuple[str, ...]:

@@ -65,3 +65,16 @@ class SendChatCommand:
     regenerates: MessageId | None = None
     """The last answer of its thread, in whose place another one is asked for. `messages` is empty and `thread_id` not
     given then, they are those of that answer; a `session_id` or `user` that is given has to be its thread's."""
+
+    @property
+    def is_particular(self) -> bool:
+        """Whether it says itself how it is to be answered, if only in part."""
+        return (
+            self.max_tokens is not None
+            or self.temperature is not None
+            or self.top_p is not None
+            or self.seed is not None
+            or self.schema is not None
+            or self.tool_choice is not None
+            or bool(self.stop or self.tools or self.parameters)
+        )
