@@ -2,13 +2,16 @@
 
 import asyncio
 import datetime
+import functools
+import itertools
 import os
 import random
 import struct
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Final
 
 import attrs
 
@@ -19,11 +22,11 @@ from domain.values import frozen
 class SystemClock:
     """The machine's clocks. `monotonic` is CLOCK_MONOTONIC, as asyncio's and uvloop's `loop.time()` are."""
 
-    def now(self) -> datetime.datetime:
-        return datetime.datetime.now(datetime.UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
+    # Both are asked for many times a chat: they are C's functions without a frame of ours around them.
+    now = staticmethod(functools.partial(datetime.datetime.now, datetime.UTC))
+    """Aware, in UTC."""
+    monotonic = staticmethod(time.monotonic)
+    """Seconds."""
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -37,9 +40,17 @@ class SystemRandomness:
         return random.random()  # noqa: S311 - spreads retries out; nobody gains by guessing it
 
 
-_COUNTER_BITS = 42
-_COUNTER_END = 1 << _COUNTER_BITS
-_BLOCK_WORDS = 1024
+_COUNTER_END: Final = 1 << 42
+_STARTS: Final = (_COUNTER_END >> 1) - 1
+"""What a counter may start at: half of its range is for counting."""
+_BLOCK_TAILS: Final = 512
+_BLOCK_STARTS: Final = 256
+_TAIL_BYTES: Final = 4
+
+
+_Millisecond = tuple[int, str, Callable[[], int]]
+"""What the identifiers of one millisecond share: its number in Unix time, its digits and the version as they begin the
+text, and what gives the counter's next value, never one twice, whichever threads ask."""
 
 
 class UUID7Generator:
@@ -64,39 +75,49 @@ class UUID7Generator:
 
     def _restart(self) -> None:
         self._lock = threading.Lock()  # the old one may be held by a thread that the child does not have
-        self._milliseconds = 0
-        self._counter = 0
-        self._tails: Iterator[int] = iter(())
+        self._current: _Millisecond = (0, "", itertools.count().__next__)
+        self._tails: list[str] = []
+        self._starts: list[int] = []
+        self._high = (-1, "")
 
     def new(self) -> str:
+        number, head, count = self._current
         milliseconds = time.time_ns() // 1_000_000
+        if milliseconds > number:
+            number, head, count = self._begin(milliseconds)
+        counter = count()
+        while counter >= _COUNTER_END:
+            number, head, count = self._begin(number + 1)
+            counter = count()
+        try:
+            tail = self._tails.pop()
+        except IndexError:
+            tail = self._more_tails()
+        low = f"{0x80000000 | counter & 0x3FFFFFFF:08x}"
+        return f"{head}{counter >> 30:03x}-{low[:4]}-{low[4:]}{tail}"
+
+    def _begin(self, milliseconds: int) -> _Millisecond:
+        """That millisecond, or a later one if another thread has begun it."""
         with self._lock:
-            if milliseconds > self._milliseconds:
-                self._milliseconds = milliseconds
-                self._counter = self._start_of_counter()
-            else:
-                self._counter += 1
-                if self._counter >= _COUNTER_END:
-                    self._milliseconds += 1
-                    self._counter = self._start_of_counter()
-            milliseconds, counter, tail = self._milliseconds, self._counter, self._random()
-        value = (
-            (milliseconds & 0xFFFFFFFFFFFF) << 80
-            | (0x7000 | counter >> 30) << 64
-            | 1 << 63
-            | (counter & 0x3FFFFFFF) << 32
-            | tail
-        )
-        text = f"{value:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+            if milliseconds <= self._current[0]:
+                return self._current
+            high, digits = self._high
+            if milliseconds >> 16 != high:  # about once a minute
+                high = milliseconds >> 16
+                digits = f"{high & 0xFFFFFFFF:08x}"
+                self._high = (high, digits)
+            if not self._starts:
+                random_bytes = os.urandom(8 * _BLOCK_STARTS)
+                self._starts = [each & _STARTS for each in struct.unpack(f"{_BLOCK_STARTS}Q", random_bytes)]
+            count = itertools.count(self._starts.pop()).__next__
+            current = (milliseconds, f"{digits}-{milliseconds & 0xFFFF:04x}-7", count)
+            self._current = current
+            return current
 
-    def _start_of_counter(self) -> int:
-        return (self._random() << 10 | self._random() >> 22) & ((_COUNTER_END >> 1) - 1)
-
-    def _random(self) -> int:
-        """32 random bits, from a block: the system call costs more than the identifier."""
-        tail = next(self._tails, None)
-        if tail is None:
-            self._tails = iter(struct.unpack(f"{_BLOCK_WORDS}I", os.urandom(4 * _BLOCK_WORDS)))
-            tail = next(self._tails)
+    def _more_tails(self) -> str:
+        """A last group's random digits, from a block: the system call costs more than the identifier."""
+        digits, step = os.urandom(_TAIL_BYTES * _BLOCK_TAILS).hex(), 2 * _TAIL_BYTES
+        tails = [digits[at : at + step] for at in range(0, len(digits), step)]
+        tail = tails.pop()
+        self._tails = tails
         return tail

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import itertools
 import os
 import threading
 import time
@@ -49,11 +50,14 @@ def test_identifiers_ascend_when_the_clock_steps_back(monkeypatch: pytest.Monkey
 def test_the_counter_runs_over_into_the_timestamp(monkeypatch: pytest.MonkeyPatch) -> None:
     """After four million million in one millisecond."""
     ids = UUID7Generator()
-    first = ids.new()
-    ids._counter = (1 << 42) - 1
+    ids.new()
+    last = itertools.count((1 << 42) - 1).__next__
+    ids._current = (*ids._current[:2], last)
     monkeypatch.setattr("time.time_ns", lambda: 1)
+    made = [ids.new() for _ in range(3)]
 
-    assert first < ids.new()
+    assert sorted(made) == made
+    assert made[0][:13] < made[1][:13] == made[2][:13]
 
 
 def test_threads_get_different_identifiers() -> None:
