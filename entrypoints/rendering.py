@@ -71,7 +71,9 @@ def money(amount: Decimal | None) -> str | None:
     """USD as a decimal string without an exponent or trailing zeros; None stays None, "don't know"."""
     if amount is None:
         return None
-    text = format(amount, "f")
+    text = str(amount)  # five times as quick as `format`, and the same where there is no exponent
+    if "E" in text:
+        text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

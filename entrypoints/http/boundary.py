@@ -55,29 +55,31 @@ def boundary(state: ServerState) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = monotonic()
-        given = request.headers.get("X-Request-ID")
+        headers = request.headers
+        given = headers.get("X-Request-ID")
         request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else new_id()
         request[REQUEST_ID] = request_id
         resource = request.match_info.route.resource
         route = UNMATCHED if resource is None else resource.canonical
         request[ROUTE] = route
-        whose = RequestScope(request_id=request_id, traceparent=request.headers.get("traceparent"))
+        whose = RequestScope(request_id=request_id, traceparent=headers.get("traceparent"))
         enter(whose)
         counts = POLICIES.get(route) != "ops"
         status = CLIENT_GONE
         generation, cors = state.generation, state.cors
         holder: str | None = None
-        is_full = counts and state.is_full
+        capacity = state.capacity
+        is_full = counts and state.load >= capacity
         is_before = True
         if counts:
             state.in_flight += 1
             generation.in_flight += 1
         try:
-            if cors.enabled and "Origin" in request.headers and (preflight := cors.preflight(request, route)):
+            if cors.enabled and "Origin" in headers and (preflight := cors.preflight(request, route)):
                 response: web.StreamResponse = preflight
             elif counts and state.draining:
                 raise shutting_down()
-            elif "Idempotency-Key" in request.headers and writes(request) and route not in TAKE_KEYS:
+            elif "Idempotency-Key" in headers and writes(request) and route not in TAKE_KEYS:
                 raise idempotency_unsupported()
             else:
                 scope = SCOPE_OF.get(route)
@@ -95,7 +97,7 @@ def boundary(state: ServerState) -> Middleware:
                     whose.tenant, whose.key_id = caller.tenant, caller.key_id
                     wants = caller.key_id or client_address(request, server.trusted_proxies)
                     others = state.in_flight + answers.unread - 1
-                    if not shares.enter(wants, in_flight=others, capacity=state.capacity):
+                    if not shares.enter(wants, in_flight=others, capacity=capacity):
                         raise holds_its_part(caller)
                     holder = wants
                     if scope not in caller.scopes:
@@ -112,7 +114,9 @@ def boundary(state: ServerState) -> Middleware:
                         await allow_request(request, of_address)
                 is_before = False
                 response = await handler(request)
-            status = request.get(BROKEN_OFF, response.status)
+            status = response.status
+            if type(response) is not web.Response:  # nothing else has begun here, and so none was cut
+                status = request.get(BROKEN_OFF, status)
         except Exception as exc:  # the last place before aiohttp's own page: everything becomes a problem
             if request.writer.output_size > 0:  # too late for another answer: the connection has to end
                 log_unexpected(exc, request_id=request_id, route=route)

@@ -158,6 +158,10 @@ def read_command(
         InvalidRequest: with every fault at once, each with its path.
         Forbidden: it is for another user than the caller is bound to.
     """
+    if isinstance(value, dict) and _OFTEN_ALONE.issuperset(value):
+        command = _plain_command(value, request_id, caller, accepts_stream=accepts_stream)
+        if command is not None:
+            return command
     faults: Faults = []
     body = CHAT.read(value, "", faults)
     if isinstance(value, dict) and (value.get("prompt") is None) == (value.get("messages") is None):
@@ -184,6 +188,30 @@ def read_command(
         tools=tools,
         tool_choice=choice,
         **options_of(body),
+    )
+
+
+_OFTEN_ALONE: Final = frozenset(("prompt", "stream", "thread_id", "session_id", "user"))
+"""The fields that most bodies have no others than."""
+
+
+def _plain_command(
+    value: JSONObject, request_id: str, caller: Caller, *, accepts_stream: bool
+) -> SendChatCommand | None:
+    """The command in a body of those fields, at half the cost; None where it has a fault, or no prompt."""
+    body = CHAT.acceptable(value)
+    prompt = None if body is None else body.get("prompt")
+    if body is None or prompt is None:
+        return None
+    return SendChatCommand(
+        request_id=request_id,
+        tenant=caller.tenant,
+        caller=caller,
+        messages=(Message.of("user", prompt),),
+        thread_id=body.get("thread_id"),
+        session_id=body.get("session_id"),
+        user=user_of(caller, body.get("user")),
+        stream=accepts_stream or bool(body.get("stream")),
     )
 
 
@@ -260,35 +288,3 @@ def _look_further(value: JSONObject, faults: Faults) -> None:
         look_over_messages(value["messages"], faults, continues=value.get("thread_id") is not None)
     if not bad & {"tools", "tool_choice"}:
         read_tools(CHAT.field("tools", value), CHAT.field("tool_choice", value), faults)
-
-
-@frozen(kw_only=True)
-class Names:
-    """What of a body the configuration decides on: names of things, and a schema, which goes with a format."""
-
-    format: str | None
-    schema: JSONObject | None
-    model: str | None
-    fallbacks: tuple[str, ...] | None
-    system_prompt: str | None
-    variables: JSONObject | None
-    """None where they, or the prompt that would take them, can't be read."""
-
-
-def names_in(value: JSONObject) -> Names:
-    """Those that can be read; for a body that has other faults, so that all are named at once."""
-    format_name: str | None = CHAT.field("format", value)
-    readable = format_name is not None or value.get("format") is None
-    system_prompt: str | None = CHAT.field("system_prompt", value)
-    variables_readable = (system_prompt is not None or value.get("system_prompt") is None) and (
-        value.get("variables") is None or CHAT.field("variables", value) is not None
-    )
-    return Names(
-        format=format_name,
-        # Which format it is meant to go with is not known where that can't be read.
-        schema=CHAT.field("schema", value) if readable else None,
-        model=CHAT.field("model", value),
-        fallbacks=CHAT.field("fallbacks", value),
-        system_prompt=system_prompt,
-        variables=(CHAT.field("variables", value) or {}) if variables_readable else None,
-    )

@@ -15,7 +15,7 @@ from domain.json_value import JSONObject, JSONValue
 from domain.message import Message
 from domain.values import frozen
 from entrypoints.http.callers import user_of
-from entrypoints.http.chat_body import Names
+from entrypoints.http.chat_names import Names
 from entrypoints.http.checks import Faults, fault
 from entrypoints.http.elsewhere import look_over_parameter
 from entrypoints.http.openai_fields import FIELDS, OPENAI_CHAT, OpenAIChatBody

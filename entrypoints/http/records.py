@@ -99,6 +99,13 @@ class Record(Generic[T]):
             values = {self._renamed.get(field, field): item for field, item in values.items()}
         return self._record(**values)
 
+    def acceptable(self, value: JSONObject) -> dict[str, Any] | None:
+        """What each known field holds that is not left out; None where one is not acceptable."""
+        faults: Faults = []
+        readers = self._readers
+        found = {name: readers[name](item, name, faults) for name, item in value.items() if item is not None}
+        return None if faults else found
+
     def field(self, name: str, value: JSONObject) -> Any:
         """What one field holds; None where it is left out or is not acceptable."""
         item = value.get(name)

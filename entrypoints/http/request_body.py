@@ -20,6 +20,32 @@ async def read_body(request: web.Request, limits: ServerSettings) -> bytes:
         HTTPFault: 415 (type, compression), 413 before a byte past the limit is kept, 408.
         InvalidRequest: the transfer itself is broken.
     """
+    body = complete_body(request, limits)
+    if body is not None:
+        return body
+    try:
+        async with asyncio.timeout(limits.body_timeout_s):
+            if "Expect" in request.headers:
+                await request.writer.write(_CONTINUE)
+                request.writer.output_size = 0  # an interim answer is not part of the answer
+            return await _collect(request.content, limits.max_body_bytes)
+    except TimeoutError:
+        raise HTTPFault(
+            "request_timeout",
+            f"the body was not complete after {limits.body_timeout_s:g} s; send it faster, or less of it",
+            retryable=True,
+            close=True,
+        ) from None
+    except RequestPayloadError:
+        raise _broken() from None
+
+
+def complete_body(request: web.Request, limits: ServerSettings) -> bytes | None:
+    """The whole body where it came along with the head, as nearly all do; None where it is to be waited for.
+
+    Raises:
+        HTTPFault, InvalidRequest: as `read_body`, by what is known yet.
+    """
     headers = request.headers
     content_type = headers.get("Content-Type", "")
     if content_type != "application/json" and not _is_json(content_type):
@@ -37,28 +63,15 @@ async def read_body(request: web.Request, limits: ServerSettings) -> bytes:
     if length is not None and length > limits.max_body_bytes:
         raise _too_large(limits.max_body_bytes)
     content = request.content
+    if not content.is_eof():
+        return None
     try:
-        if content.is_eof():  # the usual case: head and body came in one segment
-            body = content.read_nowait()
-            if len(body) > limits.max_body_bytes:
-                raise _too_large(limits.max_body_bytes)
-            return body
-        async with asyncio.timeout(limits.body_timeout_s):
-            if "Expect" in headers:
-                await request.writer.write(_CONTINUE)
-                request.writer.output_size = 0  # an interim answer is not part of the answer
-            return await _collect(content, limits.max_body_bytes)
-    except TimeoutError:
-        raise HTTPFault(
-            "request_timeout",
-            f"the body was not complete after {limits.body_timeout_s:g} s; send it faster, or less of it",
-            retryable=True,
-            close=True,
-        ) from None
+        body = content.read_nowait()
     except RequestPayloadError:
-        raise InvalidRequest.of(
-            Fault(path="", message="the body's transfer is broken: its length or chunks don't add up")
-        ) from None
+        raise _broken() from None
+    if len(body) > limits.max_body_bytes:
+        raise _too_large(limits.max_body_bytes)
+    return body
 
 
 async def expect(request: web.Request) -> None:
@@ -84,6 +97,12 @@ def _is_json(content_type: str) -> bool:
         return False
     charset = parameters.strip().lower().replace('"', "")
     return charset in ("", "charset=utf-8", "charset=utf8")
+
+
+def _broken() -> InvalidRequest:
+    return InvalidRequest.of(
+        Fault(path="", message="the body's transfer is broken: its length or chunks don't add up")
+    )
 
 
 def _too_large(limit: int) -> HTTPFault:

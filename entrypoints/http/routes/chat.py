@@ -12,14 +12,15 @@ from domain.errors import Forbidden, InvalidRequest
 from domain.ids import MessageId
 from domain.json_value import JSONObject
 from entrypoints.http.callers import caller_of, demand_chat, may, tenant_of
-from entrypoints.http.chat_body import Names, names_in, read_command, read_regeneration
+from entrypoints.http.chat_body import read_command, read_regeneration
+from entrypoints.http.chat_names import Names, names_in
 from entrypoints.http.checks import MAX_FAULTS
 from entrypoints.http.codec import read_object
 from entrypoints.http.encoders.registry import accepted_encoder, accepts_events
 from entrypoints.http.event_stream import send_events
 from entrypoints.http.idempotency import read_key
 from entrypoints.http.limits import allow_chat
-from entrypoints.http.request_body import read_body
+from entrypoints.http.request_body import complete_body, read_body
 from entrypoints.http.response_headers import REPLAYED
 from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_lost, cut_at_the_end
 from entrypoints.rendering import answer_json, explanation_json, money, to_json
@@ -113,8 +114,11 @@ def header_text(text: str) -> str:
 
 async def read_json(request: web.Request, state: ServerState) -> JSONObject:
     """The JSON object in the body."""
-    with cut_at_the_end(state):
-        body = await read_body(request, state.application.settings.server)
+    limits = state.application.settings.server
+    body = complete_body(request, limits)
+    if body is None:
+        with cut_at_the_end(state):
+            body = await read_body(request, limits)
     return read_object(body)
 
 

@@ -8,7 +8,8 @@ from application.use_cases.chat_command import SendChatCommand
 from domain.chat import ToolChoice
 from domain.errors import InvalidRequest
 from domain.message import ImagePart, Message, TextPart, ToolCall
-from entrypoints.http.chat_body import Names, names_in, read_command
+from entrypoints.http.chat_body import read_command
+from entrypoints.http.chat_names import Names, names_in
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
