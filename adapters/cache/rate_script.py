@@ -90,10 +90,14 @@ for index = 1, #KEYS do
   elseif is_known then
     redis.call('DEL', KEYS[index])
   end
+  out[#out + 1] = string.format('%d', r - now)
+  out[#out + 1] = string.format('%d', t - now)
+  out[#out + 1] = string.format('%d', mine + subjects[index][4])
 end
 return '[' .. table.concat(out, ',') .. ']'
 """
 """ARGV: the process; JSON of `[lease in µs, [places of the process or -1, tokens to add in µs of their limit; for each
 key], takes]`, where takes are one after another `requests, tokens, n` and n times `key's index from 1, requests a minute,
 tokens a minute, places`, with 0 for no limit. Returns JSON, for each take one after another: 1 or 0, and for each of its
-subjects how far its requests and its tokens are ahead of now, in µs, and how many places are taken, by anybody."""
+subjects how far its requests and its tokens are ahead of now, in µs, and how many places are taken, by anybody; at last
+those three for each key, where it stands after all of them."""

@@ -38,16 +38,24 @@ class RedisGuard:
             async with asyncio.timeout(self._limit_s):
                 await operation()
         except Exception as error:  # whatever redis-py makes of an outage or of garbage: chats go on without
-            self._failures += 1
-            if self._failures == _FAILURES:
-                # The type alone: redis-py's messages quote the address.
-                _log.warning(
-                    "Redis does not serve (%s); %s are not shared for now", type(error).__name__, self._what
-                )
-            if self._failures >= _FAILURES:
-                self._open_until = self._clock.monotonic() + _OPEN_S
+            self.failed(error)
             return False
+        self.succeeded()
+        return True
+
+    def failed(self, error: Exception) -> None:
+        """Counts an operation that was bounded in time elsewhere."""
+        self._failures += 1
+        if self._failures == _FAILURES:
+            # The type alone: redis-py's messages quote the address.
+            _log.warning(
+                "Redis does not serve (%s); %s are not shared for now", type(error).__name__, self._what
+            )
+        if self._failures >= _FAILURES:
+            self._open_until = self._clock.monotonic() + _OPEN_S
+
+    def succeeded(self) -> None:
+        """As `failed`."""
         if self._failures >= _FAILURES:
             _log.warning("Redis serves again; %s are shared", self._what)
         self._failures = 0
-        return True

@@ -5,7 +5,7 @@ import hashlib
 import secrets
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 import orjson
@@ -13,37 +13,33 @@ from redis.exceptions import NoScriptError
 
 from adapters.cache.rate_script import LEASE_S, PREFIX, RENEW_S, TAKE
 from adapters.cache.redis_guard import RedisGuard
+from adapters.cache.redis_line import RedisLine
 from adapters.cache.redis_link import RedisLink, end_tasks
 from application.ports.clock import Clock
 from application.services.rate_grant import Dropped, RateGrant, give_back, rate_limited
 from domain.limits.meters import Meters
-from domain.limits.rate import RateDemand, RateLevel, admits
-from domain.values import frozen
+from domain.limits.rate import WINDOW_S, RateDemand, RateDemands, RateLevel, admits
 
 _USER: Final = "limits"
 _FLUSH_S: Final = 0.02
-"""What chats took goes with the next take; where none comes, so soon. Places that they left go at once."""
+"""What chats took and left goes with the next take; where none comes, so soon. Of a subject whose places are more than
+half taken, those that are left go at once."""
 _ASK_AGAIN_S: Final = (0.005, 0.02)
 """Where nothing but places of other processes is in the way: the last one may have been left by whoever asks now, as
 the process that answered tells of it while the caller goes on to this one."""
 _BATCH: Final = 256
 """Takes in one call, and subjects that are told of in it besides."""
 _REJOIN_S: Final = 0.25
-_SHA: Final = hashlib.sha1(TAKE.encode(), usedforsecurity=False).hexdigest()
+_SCRIPT: Final = TAKE.encode()
+_SHA: Final = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest().encode()
 """By which Redis knows the script."""
 _PROBE: Final = "probe"
 _US: Final = 1_000_000
 
 _Verdict: TypeAlias = "RateGrant | tuple[RateLevel, ...] | None"
 """Let through; or where the subjects stand that did not let it; None where Redis does not say."""
-
-
-@frozen
-class _Ask:
-    demands: tuple[RateDemand, ...]
-    tokens: int
-    requests: int
-    verdict: "asyncio.Future[_Verdict]"
+_Ask: TypeAlias = "tuple[RateDemands, int, int, asyncio.Future[_Verdict]]"
+"""Demands, tokens, requests and who waits. A bare tuple: one is made for each chat."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -62,10 +58,17 @@ class RedisRateLimiter:
     _clock: Clock
     _lease_s: float = LEASE_S
     _renew_s: float = RENEW_S
-    _process: str = attrs.field(factory=lambda: secrets.token_hex(8), init=False)
+    _process: bytes = attrs.field(factory=lambda: secrets.token_hex(8).encode(), init=False)
+    _line: RedisLine | None = attrs.field(default=None, init=False)
     _guard: RedisGuard = attrs.field(init=False)
     _meters: Meters = attrs.field(factory=Meters, init=False)
     _asked: list[_Ask] = attrs.field(factory=list, init=False)
+    _corrected: list[tuple[RateDemands, int, int]] = attrs.field(factory=list, init=False)
+    """Charges that chats settled, from so many tokens to so many, and that are not reckoned with yet."""
+    _left: list[RateDemands] = attrs.field(factory=list, init=False)
+    """Places that chats left, and that are not reckoned with yet."""
+    _crowded: set[str] = attrs.field(factory=set, init=False)
+    """Subjects whose places were more than half taken when Redis was last asked."""
     _owed: dict[str, float] = attrs.field(factory=dict, init=False)
     """Tokens that Redis is to add to or take from subjects, in seconds of their limits."""
     _moved: dict[str, None] = attrs.field(factory=dict, init=False)
@@ -97,39 +100,53 @@ class RedisRateLimiter:
     async def take(self, demands: Sequence[RateDemand], *, tokens: int, requests: int = 1) -> RateGrant:
         if self.dropped:
             give_back(self)
-        taken = tuple(demands)
-        verdict = await self._verdict(taken, tokens=tokens, requests=requests)
-        for wait_s in _ASK_AGAIN_S:
-            if not isinstance(verdict, tuple) or not self._are_others_in_the_way(
-                taken, verdict, tokens=tokens, requests=requests
-            ):
-                break
-            await asyncio.sleep(wait_s)
-            verdict = await self._verdict(taken, tokens=tokens, requests=requests)
+        taken = demands if type(demands) is RateDemands else RateDemands(demands)
+        verdict: _Verdict = None
+        if self._is_shared and taken:
+            verdict = await self._verdict(taken, tokens, requests)
+            if type(verdict) is RateGrant:
+                return verdict
+            for wait_s in _ASK_AGAIN_S:
+                if not isinstance(verdict, tuple) or not self._are_others_in_the_way(
+                    taken, verdict, tokens=tokens, requests=requests
+                ):
+                    break
+                await asyncio.sleep(wait_s)
+                verdict = await self._verdict(taken, tokens, requests)
         if verdict is None:
-            is_let, levels = self._meters.take(
-                taken, tokens=tokens, requests=requests, now=self._clock.monotonic()
-            )
-            if not is_let:
-                raise rate_limited(taken, levels, tokens=tokens, requests=requests)
-            self._note_places(taken)
-            return RateGrant(self, taken, levels, tokens=tokens)
+            return self._take_alone(taken, tokens=tokens, requests=requests)
         if isinstance(verdict, RateGrant):
             return verdict
         raise rate_limited(taken, verdict, tokens=tokens, requests=requests)
 
-    async def _verdict(self, demands: tuple[RateDemand, ...], *, tokens: int, requests: int) -> _Verdict:
-        if not (self._is_shared and demands):
-            return None
-        ask = _Ask(demands, tokens, requests, asyncio.get_running_loop().create_future())
-        self._asked.append(ask)
-        self._wake.set()
-        return await ask.verdict
+    def _take_alone(self, demands: RateDemands, *, tokens: int, requests: int) -> RateGrant:
+        """
+        Raises:
+            RateLimited: as `take`.
+        """
+        self._reckon()
+        is_let, levels = self._meters.take(
+            demands, tokens=tokens, requests=requests, now=self._clock.monotonic()
+        )
+        if not is_let:
+            raise rate_limited(demands, levels, tokens=tokens, requests=requests)
+        self._placed.update([subject for subject, _ in demands.placed])
+        return RateGrant(self, demands, levels, tokens)
+
+    def _verdict(self, demands: RateDemands, tokens: int, requests: int) -> "asyncio.Future[_Verdict]":
+        verdict: asyncio.Future[_Verdict] = asyncio.get_running_loop().create_future()
+        if self._is_shared:
+            self._asked.append((demands, tokens, requests, verdict))
+            self._wake.set()
+        else:
+            verdict.set_result(None)
+        return verdict
 
     def _are_others_in_the_way(
-        self, demands: tuple[RateDemand, ...], levels: tuple[RateLevel, ...], *, tokens: int, requests: int
+        self, demands: RateDemands, levels: tuple[RateLevel, ...], *, tokens: int, requests: int
     ) -> bool:
         """Whether it would have been let through without what other processes hold."""
+        self._reckon()
         return all(
             admits(
                 demand.limits,
@@ -164,24 +181,56 @@ class RedisRateLimiter:
             if timer is not None:
                 timer.cancel()
         self._flushing = self._renewing = None
+        self._reckon()
         places, self._placed = list(self._placed), set()
         for start in range(0, len(places), _BATCH):
             told = places[start : start + _BATCH]
             if not was_shared or not await self._guard.run(lambda told=told: self._tell_gone(told)):  # type: ignore[misc]  # mypy can't infer a lambda with a default
                 break
+        await self._hang_up()
         await self._link.leave(_USER)
 
-    def correct(self, subject: str, tokens_s: float) -> None:
-        self._meters.correct(subject, tokens_s, self._clock.monotonic())
-        if self._is_shared:
-            self._owed[subject] = self._owed.get(subject, 0.0) + tokens_s
+    def correct(self, demands: RateDemands, held: int, tokens: int) -> None:
+        if demands.metered:
+            self._corrected.append((demands, held, tokens))
+            if self._is_shared:
+                self._flush_later()
+            else:
+                self._reckon()
+
+    def leave(self, demands: RateDemands) -> None:
+        self._left.append(demands)
+        if not self._is_shared:
+            self._reckon()
+        elif self._crowded and any(subject in self._crowded for subject, _ in demands.placed):
+            self._wake.set()  # with whatever else there is by the time the task comes to it
+        else:
             self._flush_later()
 
-    def leave(self, subject: str) -> None:
-        self._meters.leave(subject)
-        if self._is_shared:
-            self._moved[subject] = None
-            self._wake.set()  # with whatever else there is by the time the task comes to it
+    def _reckon(self) -> None:
+        """With what chats took and left since, all of them at once."""
+        if self._corrected:
+            corrected, self._corrected = self._corrected, []
+            more: dict[str, float] = {}
+            for demands, held, tokens in corrected:
+                for subject, limit in demands.metered:
+                    difference = min(tokens, limit) - min(held, limit)
+                    more[subject] = more.get(subject, 0.0) + WINDOW_S * difference / limit
+            now = self._clock.monotonic()
+            for subject, tokens_s in more.items():
+                self._meters.correct(subject, tokens_s, now)
+                if self._is_shared:
+                    self._owed[subject] = self._owed.get(subject, 0.0) + tokens_s
+        if self._left:
+            left, self._left = self._left, []
+            places: dict[str, int] = {}
+            for demands in left:
+                for subject, _ in demands.placed:
+                    places[subject] = places.get(subject, 0) + 1
+            for subject, count in places.items():
+                self._meters.leave(subject, count)
+                if self._is_shared:
+                    self._moved[subject] = None
 
     async def _talk(self) -> None:
         while True:
@@ -191,9 +240,12 @@ class RedisRateLimiter:
                 continue
             await self._wake.wait()
             self._wake.clear()
-            while self._asked or self._moved or self._owed:
+            while self._has_something_to_say():
                 if not await self._exchange():
                     break
+
+    def _has_something_to_say(self) -> bool:
+        return bool(self._asked or self._left or self._corrected or self._moved or self._owed)
 
     async def _rejoin(self) -> None:
         """Tries the whole way: where Redis takes a script and writes, in the time of a reply, it is asked again."""
@@ -205,31 +257,43 @@ class RedisRateLimiter:
         self._wake.set()
 
     async def _try_out(self) -> None:
-        """The first call may take as long as connecting does."""
-        for limit_s in (None, self._link.timeout_s):
-            async with asyncio.timeout(limit_s):
-                await self._call([_PROBE], [-1, 1_000], [])
+        """On a new connection. The first call may take as long as connecting does."""
+        await self._hang_up()
+        self._line = await RedisLine.open(self._link.client)
+        for limit_s in (60.0, self._link.timeout_s):  # the guard's own is shorter
+            await self._call([_PROBE], [-1, 1_000], [], limit_s=limit_s)
+
+    async def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            await line.aclose()
 
     async def _exchange(self) -> bool:
         asked, self._asked = self._asked[:_BATCH], self._asked[_BATCH:]
         verdicts: list[_Verdict] = []
         try:
-            if await self._guard.run(lambda: self._ask(asked, verdicts)):
-                for ask, verdict in zip(asked, verdicts, strict=True):
-                    if not ask.verdict.done():
-                        ask.verdict.set_result(verdict)
-                    elif isinstance(verdict, RateGrant):
-                        verdict.end()  # nobody waits for it any more
-                return True
+            await self._ask(asked, verdicts)
+        except Exception as error:  # as in `RedisGuard.run`
+            self._guard.failed(error)
+            self._is_shared = False
+            self._reckon()
+            self._owed.clear()
+            self._moved.clear()
+            self._answer_alone(self._asked)
+            return False
+        else:
+            self._guard.succeeded()
+            for (_, _, _, waiting), verdict in zip(asked, verdicts, strict=True):
+                if not waiting.done():
+                    waiting.set_result(verdict)
+                elif isinstance(verdict, RateGrant):
+                    verdict.end()  # nobody waits for it any more
+            return True
         finally:
             self._answer_alone(asked)  # those who were not answered, whatever has happened
-        self._is_shared = False
-        self._owed.clear()
-        self._moved.clear()
-        self._answer_alone(self._asked)
-        return False
 
     async def _ask(self, asked: list[_Ask], verdicts: list[_Verdict]) -> None:
+        self._reckon()
         subjects: dict[str, int] = {}
         told: list[int] = []
         owed, moved, meters = self._owed, self._moved, self._meters
@@ -246,18 +310,25 @@ class RedisRateLimiter:
             return index
 
         takes: list[int] = []
-        for ask in asked:
-            takes += (ask.requests, ask.tokens, len(ask.demands))
-            for demand in ask.demands:
-                limits = demand.limits
-                places = limits.concurrency or 0
-                subject = demand.subject
-                takes += (
-                    index_of(subject, has_places=places > 0 or subject in moved),
-                    limits.requests_per_minute or 0,
-                    limits.tokens_per_minute or 0,
-                    places,
-                )
+        said: dict[int, list[int]] = {}
+        """What is said of demands, by their identity: most chats of a moment are of few callers."""
+        for demands, tokens, requests, _ in asked:
+            of_demands = said.get(id(demands))
+            if of_demands is None:
+                of_demands = said[id(demands)] = [len(demands)]
+                for demand in demands:
+                    limits = demand.limits
+                    places = limits.concurrency or 0
+                    subject = demand.subject
+                    of_demands += (
+                        index_of(subject, has_places=places > 0 or subject in moved),
+                        limits.requests_per_minute or 0,
+                        limits.tokens_per_minute or 0,
+                        places,
+                    )
+            takes.append(requests)
+            takes.append(tokens)
+            takes += of_demands
         left: list[str] = []
         for subject in list(moved)[:_BATCH]:
             index_of(subject, has_places=True)
@@ -265,70 +336,85 @@ class RedisRateLimiter:
             left.append(subject)
         for subject in list(owed)[:_BATCH]:
             index_of(subject, has_places=False)
-        async with asyncio.timeout(self._link.timeout_s):
-            reply = await self._call(list(subjects), told, takes)
-        self._hear(asked, reply, verdicts)
-        self._placed.difference_update([each for each in left if not meters.running(each)])
+        numbers = await self._call(list(subjects), told, takes, limit_s=self._link.timeout_s)
+        self._hear(asked, subjects, numbers, verdicts)
+        gone = [each for each in left if not meters.running(each)]
+        self._placed.difference_update(gone)
+        self._crowded.difference_update(gone)
 
-    async def _call(self, subjects: list[str], told: list[int], takes: list[int]) -> list[int]:
+    async def _call(
+        self, subjects: list[str], told: list[int], takes: list[int], *, limit_s: float
+    ) -> list[int]:
         """
         Raises:
             RedisError, OSError, TimeoutError, ValueError: whatever is wrong with Redis or what it says.
         """
         self.calls += 1
+        parts = [b"EVALSHA", _SHA, b"%d" % len(subjects)]
         # A caller's own id may hold half a surrogate pair.
-        keys = [PREFIX + subject.encode("utf-8", "surrogatepass") for subject in subjects]
-        payload = orjson.dumps([round(self._lease_s * _US), told, takes])
-        client: Any = self._link.client
+        parts += [PREFIX + subject.encode("utf-8", "surrogatepass") for subject in subjects]
+        parts.append(self._process)
+        parts.append(orjson.dumps([round(self._lease_s * _US), told, takes]))
+        if self._line is None or not self._line.is_open:
+            async with asyncio.timeout(limit_s):
+                await self._hang_up()
+                self._line = await RedisLine.open(self._link.client)
         try:
-            reply = await client.execute_command("EVALSHA", _SHA, len(keys), *keys, self._process, payload)
+            reply = await self._line.call(parts, limit_s=limit_s)
         except NoScriptError:
-            reply = await client.execute_command("EVAL", TAKE, len(keys), *keys, self._process, payload)
-        numbers = orjson.loads(reply) if isinstance(reply, bytes) else None
-        if numbers == {}:
-            numbers = []
-        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+            reply = await self._line.call([b"EVAL", _SCRIPT, *parts[2:]], limit_s=limit_s)
+        numbers = orjson.loads(reply)
+        if not isinstance(numbers, list) or set(map(type, numbers)) != {int}:
             raise ValueError("no answer of the script")
         return numbers
 
-    def _hear(self, asked: list[_Ask], numbers: list[int], verdicts: list[_Verdict]) -> None:
+    def _hear(
+        self, asked: list[_Ask], subjects: dict[str, int], numbers: list[int], verdicts: list[_Verdict]
+    ) -> None:
         """
         Raises:
             ValueError: there is too much or too little.
         """
-        if len(numbers) != sum([1 + 3 * len(ask.demands) for ask in asked]):
+        of_takes = sum([1 + 3 * len(demands) for demands, _, _, _ in asked])
+        if len(numbers) != of_takes + 3 * len(subjects):
             raise ValueError("no answer to what was asked")
-        now, at = self._clock.monotonic(), 0
-        for ask in asked:
-            is_let, at = numbers[at] == 1, at + 1
-            levels: list[RateLevel] = []
-            for demand in ask.demands:
-                requests_us, tokens_us, running = numbers[at : at + 3]
-                at += 3
-                level = RateLevel(requests_us / _US, tokens_us / _US, running)
-                levels.append(level)
-                meter = self._meters.learn(demand.subject, level, now)
-                if is_let and demand.limits.concurrency is not None:
-                    meter.running += 1
+        at, meters = 0, self._meters
+        let: dict[int, tuple[RateDemands, int]] = {}
+        """Demands, by their identity, and how many were let through."""
+        for demands, tokens, _, _ in asked:
+            is_let, first, at = numbers[at] == 1, at + 1, at + 1 + 3 * len(demands)
+            levels = tuple(
+                [
+                    (numbers[index] / _US, numbers[index + 1] / _US, numbers[index + 2])
+                    for index in range(first, at, 3)
+                ]
+            )
             if is_let:
-                self._note_places(ask.demands)
-                verdicts.append(RateGrant(self, ask.demands, tuple(levels), tokens=ask.tokens))
+                if demands.placed:
+                    let[id(demands)] = (demands, let.get(id(demands), (demands, 0))[1] + 1)
+                verdicts.append(RateGrant(self, demands, levels, tokens))
             else:
-                verdicts.append(tuple(levels))
+                verdicts.append(tuple([RateLevel(*level) for level in levels]))
+        now = self._clock.monotonic()
+        for subject in subjects:
+            meters.learn(subject, numbers[at] / _US, numbers[at + 1] / _US, now)
+            at += 3
+        for demands, count in let.values():
+            for subject, places in demands.placed:
+                meters.meter(subject, now).running += count
+                self._placed.add(subject)
+                if 2 * numbers[of_takes + 3 * subjects[subject] - 1] > places:
+                    self._crowded.add(subject)
+                else:
+                    self._crowded.discard(subject)
 
     async def _tell_gone(self, subjects: list[str]) -> None:
-        async with asyncio.timeout(self._link.timeout_s):
-            await self._call(subjects, [0, 0] * len(subjects), [])
-
-    def _note_places(self, demands: tuple[RateDemand, ...]) -> None:
-        for demand in demands:
-            if demand.limits.concurrency is not None:
-                self._placed.add(demand.subject)
+        await self._call(subjects, [0, 0] * len(subjects), [], limit_s=self._link.timeout_s)
 
     def _answer_alone(self, asked: list[_Ask]) -> None:
-        for ask in asked:
-            if not ask.verdict.done():
-                ask.verdict.set_result(None)
+        for _, _, _, waiting in asked:
+            if not waiting.done():
+                waiting.set_result(None)
         asked.clear()
 
     def _flush_later(self) -> None:
@@ -337,7 +423,7 @@ class RedisRateLimiter:
 
     def _flush(self) -> None:
         self._flushing = None
-        if self._moved or self._owed:
+        if self._has_something_to_say():
             self._wake.set()
 
     def _renew_later(self) -> None:

@@ -8,7 +8,7 @@ import attrs
 from application.ports.clock import Clock
 from application.services.rate_grant import Dropped, RateGrant, give_back, rate_limited
 from domain.limits.meters import Meters
-from domain.limits.rate import RateDemand
+from domain.limits.rate import RateDemand, RateDemands, cost_s
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -26,13 +26,13 @@ class LocalRateLimiter:
     async def take(self, demands: Sequence[RateDemand], *, tokens: int, requests: int = 1) -> RateGrant:
         if self.dropped:
             give_back(self)
-        taken = tuple(demands)
+        taken = RateDemands(demands)
         is_let, levels = self._meters.take(
             taken, tokens=tokens, requests=requests, now=self._clock.monotonic()
         )
         if not is_let:
             raise rate_limited(taken, levels, tokens=tokens, requests=requests)
-        return RateGrant(self, taken, levels, tokens=tokens)
+        return RateGrant(self, taken, levels, tokens)
 
     async def start(self) -> None:
         """Nothing to open."""
@@ -40,8 +40,11 @@ class LocalRateLimiter:
     async def aclose(self) -> None:
         """Nothing to close."""
 
-    def correct(self, subject: str, tokens_s: float) -> None:
-        self._meters.correct(subject, tokens_s, self._clock.monotonic())
+    def correct(self, demands: RateDemands, held: int, tokens: int) -> None:
+        now = self._clock.monotonic()
+        for subject, limit in demands.metered:
+            self._meters.correct(subject, cost_s(tokens, limit) - cost_s(held, limit), now)
 
-    def leave(self, subject: str) -> None:
-        self._meters.leave(subject)
+    def leave(self, demands: RateDemands) -> None:
+        for subject, _ in demands.placed:
+            self._meters.leave(subject)

@@ -5,24 +5,24 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from domain.errors import RateLimited
-from domain.limits.rate import RateDemand, RateLevel, RateState, cost_s, refusal, states
+from domain.limits.rate import RateDemands, RateLevel, RateState, refusal, states
 
 
 class GrantKeeper(Protocol):
     """The limiter that let it through."""
 
-    def correct(self, subject: str, tokens_s: float) -> None:
-        """More tokens were taken than was thought, or fewer (negative), in seconds of the subject's limit."""
+    def correct(self, demands: RateDemands, held: int, tokens: int) -> None:
+        """They were charged with `held` tokens, and are to be with so many."""
 
-    def leave(self, subject: str) -> None:
-        """One of its places is free."""
+    def leave(self, demands: RateDemands) -> None:
+        """A place of each is free."""
 
     @property
     def dropped(self) -> "deque[Dropped]":
         """What nobody ended; to be given back (`give_back`) before anything else is taken."""
 
 
-Dropped: TypeAlias = tuple[tuple[RateDemand, ...], int]
+Dropped: TypeAlias = tuple[RateDemands, int]
 """A grant's demands, and the tokens that it was charged with and never settled."""
 
 
@@ -40,12 +40,14 @@ class RateGrant:
         "tokens",
     )
 
+    requests: RateState | None
+    tokens: RateState | None
+
     def __init__(
         self,
         keeper: GrantKeeper,
-        demands: tuple[RateDemand, ...],
-        levels: tuple[RateLevel, ...],
-        *,
+        demands: RateDemands,
+        levels: tuple[RateLevel | tuple[float, float, int], ...],
         tokens: int,
     ) -> None:
         self._keeper = keeper
@@ -54,15 +56,14 @@ class RateGrant:
         """What its subjects were charged with so far."""
         self._is_settled = False
         self._is_over = False
-        requests_state, tokens_state = states(demands, levels)
-        self.requests: RateState | None = requests_state
-        self.tokens: RateState | None = tokens_state
+        self.requests, self.tokens = states(demands, levels)
 
     def settle(self, tokens: int) -> None:
         if not self._is_settled:
             self._is_settled = True
             held, self._held = self._held, tokens
-            _charge(self._keeper, self._demands, held, tokens)
+            if tokens != held:
+                self._keeper.correct(self._demands, held, tokens)
 
     def end(self) -> None:
         if self._is_over:
@@ -85,26 +86,15 @@ def give_back(keeper: GrantKeeper) -> None:
         _release(keeper, demands, tokens)
 
 
-def _release(keeper: GrantKeeper, demands: tuple[RateDemand, ...], tokens: int) -> None:
+def _release(keeper: GrantKeeper, demands: RateDemands, tokens: int) -> None:
     if tokens:
-        _charge(keeper, demands, tokens, 0)
-    for demand in demands:
-        if demand.limits.concurrency is not None:
-            keeper.leave(demand.subject)
-
-
-def _charge(keeper: GrantKeeper, demands: tuple[RateDemand, ...], held: int, tokens: int) -> None:
-    """Corrects what was charged from `held` to `tokens`."""
-    for demand in demands:
-        limit = demand.limits.tokens_per_minute
-        if limit is not None:
-            difference = cost_s(tokens, limit) - cost_s(held, limit)
-            if difference:
-                keeper.correct(demand.subject, difference)
+        keeper.correct(demands, tokens, 0)
+    if demands.placed:
+        keeper.leave(demands)
 
 
 def rate_limited(
-    demands: tuple[RateDemand, ...], levels: tuple[RateLevel, ...], *, tokens: int, requests: int
+    demands: RateDemands, levels: tuple[RateLevel, ...], *, tokens: int, requests: int
 ) -> RateLimited:
     """The error for whom these levels did not let through."""
     why = refusal(demands, levels, tokens=tokens, requests=requests)

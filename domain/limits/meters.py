@@ -67,11 +67,11 @@ class Meters:
                 meter.running += 1
         return True, tuple([meter.level(now) for meter in meters])
 
-    def learn(self, subject: str, level: RateLevel, now: float) -> Meter:
+    def learn(self, subject: str, requests_ahead_s: float, tokens_ahead_s: float, now: float) -> Meter:
         """Takes over what others know of a subject; its places here stay."""
         meter = self.meter(subject, now)
-        meter.requests_until = now + level.requests_ahead_s
-        meter.tokens_until = now + level.tokens_ahead_s
+        meter.requests_until = now + requests_ahead_s
+        meter.tokens_until = now + tokens_ahead_s
         return meter
 
     def correct(self, subject: str, tokens_s: float, now: float) -> None:
@@ -84,11 +84,11 @@ class Meters:
         until = meter.tokens_until + tokens_s if tokens_s < 0 else max(meter.tokens_until, now) + tokens_s
         meter.tokens_until = min(until, now + MAX_AHEAD_S)
 
-    def leave(self, subject: str) -> None:
-        """One of its places is free."""
+    def leave(self, subject: str, places: int = 1) -> None:
+        """They are free."""
         meter = self._meters.get(subject)
-        if meter is not None and meter.running:
-            meter.running -= 1
+        if meter is not None:
+            meter.running = max(meter.running - places, 0)
 
     def meter(self, subject: str, now: float) -> Meter:
         """Its own, or a new one."""

@@ -7,8 +7,10 @@ at once, after which they come back one by one. It survives a change of the limi
 Source: ITU-T I.371, annex A (the virtual scheduling algorithm), and Brandur Leach, "Rate Limiting, Cells, and GCRA".
 """
 
-import math
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple, TypeAlias
+
+import attrs
 
 from domain.values import frozen
 
@@ -64,11 +66,56 @@ class RateDemand:
     """`key`, `user` or `address`."""
     id: str
     limits: RateLimits
+    subject: str = attrs.field(init=False, eq=False, repr=False)
+    """What it is counted under."""
 
-    @property
-    def subject(self) -> str:
-        """What it is counted under."""
+    @subject.default
+    def _subject_of(self) -> str:
         return f"{self.kind}:{self.id}"
+
+
+class RateDemands(tuple[RateDemand, ...]):  # noqa: SLOT001 - a tuple has no room for slots
+    """All that a caller takes from. What a limiter needs of it is worked out once, so make it once a caller."""
+
+    placed: tuple[tuple[str, int], ...]
+    """Subjects with a `concurrency`, and that."""
+    metered: tuple[tuple[str, int], ...]
+    """Subjects with tokens a minute, and those."""
+    request_limits: tuple[tuple[int, int], ...]
+    """Indexes of demands with requests a minute, and those."""
+    token_limits: tuple[tuple[int, int], ...]
+    """The same of tokens."""
+
+    def __new__(cls, demands: Iterable[RateDemand] = ()) -> "RateDemands":
+        if isinstance(demands, RateDemands):
+            return demands
+        made = super().__new__(cls, demands)
+        indexed = [(index, each.subject, each.limits) for index, each in enumerate(made)]
+        made.placed = tuple(
+            [(subject, each.concurrency) for _, subject, each in indexed if each.concurrency is not None]
+        )
+        made.metered = tuple(
+            [
+                (subject, each.tokens_per_minute)
+                for _, subject, each in indexed
+                if each.tokens_per_minute is not None
+            ]
+        )
+        made.request_limits = tuple(
+            [
+                (index, each.requests_per_minute)
+                for index, _, each in indexed
+                if each.requests_per_minute is not None
+            ]
+        )
+        made.token_limits = tuple(
+            [
+                (index, each.tokens_per_minute)
+                for index, _, each in indexed
+                if each.tokens_per_minute is not None
+            ]
+        )
+        return made
 
 
 @frozen(kw_only=True)
@@ -120,11 +167,6 @@ def wait_s(ahead_s: float, cost: float) -> float:
     return max(0.0, ahead_s + cost - WINDOW_S) if cost > 0 else 0.0
 
 
-def state(ahead_s: float, limit: int) -> RateState:
-    left = math.floor((WINDOW_S - ahead_s + SLACK_S) / WINDOW_S * limit)
-    return RateState(limit=limit, remaining=min(limit, max(0, left)), reset_s=max(0.0, ahead_s))
-
-
 def admits(limits: RateLimits, level: RateLevel, *, tokens: int, requests: int) -> bool:
     """Whether a subject at `level` may take so much, and a place, now."""
     per_minute = limits.requests_per_minute
@@ -137,23 +179,34 @@ def admits(limits: RateLimits, level: RateLevel, *, tokens: int, requests: int) 
 
 
 def states(
-    demands: "tuple[RateDemand, ...]", levels: "tuple[RateLevel, ...]"
+    demands: RateDemands, levels: "tuple[RateLevel | tuple[float, float, int], ...]"
 ) -> tuple[RateState | None, RateState | None]:
-    """Requests and tokens, each of the subject that has the least left."""
-    requests: RateState | None = None
-    tokens: RateState | None = None
-    for demand, level in zip(demands, levels, strict=True):
-        limit = demand.limits.requests_per_minute
-        if limit is not None:
-            stands = state(level.requests_ahead_s, limit)
-            if requests is None or stands.remaining < requests.remaining:
-                requests = stands
-        limit = demand.limits.tokens_per_minute
-        if limit is not None:
-            stands = state(level.tokens_ahead_s, limit)
-            if tokens is None or stands.remaining < tokens.remaining:
-                tokens = stands
-    return requests, tokens
+    """Requests and tokens, each of the subject that has the least left.
+
+    Args:
+        levels: or what they hold, without a name.
+    """
+    return _least(demands.request_limits, levels, 0), _least(demands.token_limits, levels, 1)
+
+
+def _least(
+    limits: tuple[tuple[int, int], ...],
+    levels: "tuple[RateLevel | tuple[float, float, int], ...]",
+    which: Literal[0, 1],
+) -> RateState | None:
+    if not limits:
+        return None
+    least, of, ahead_s = -1, 0, 0.0
+    for index, limit in limits:
+        ahead = levels[index][which]
+        left = int((WINDOW_S - ahead + SLACK_S) / WINDOW_S * limit)
+        if left < 0:
+            left = 0
+        elif left > limit:
+            left = limit
+        if least < 0 or left < least:
+            least, of, ahead_s = left, limit, ahead
+    return RateState(limit=of, remaining=least, reset_s=ahead_s if ahead_s > 0 else 0.0)
 
 
 def refusal(
@@ -175,7 +228,7 @@ def refusal(
         if limit is not None:
             wait = PLACE_RETRY_S if level.running >= limit else 0.0
             worst = max(worst, (wait, kind, "concurrency", limit))
-    requests_state, tokens_state = states(demands, levels)
+    requests_state, tokens_state = states(RateDemands(demands), levels)
     wait, subject, kind_of_limit, allowed = worst
     return RateRefusal(
         subject=subject,

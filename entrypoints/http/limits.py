@@ -3,26 +3,27 @@
 The settings are looked up for each request, so that another configuration counts from the next one on.
 """
 
-import math
 from collections.abc import Iterable
-from typing import Final
+from math import ceil
+from typing import Final, TypeAlias
 
-import attrs
 from aiohttp import web
+from multidict import istr
 
 from application.ports.rate_limiter import Allowance, RateDemand, RateState
 from application.use_cases.chat_command import SendChatCommand
 from domain.access import Caller
 from domain.errors import RateLimited
+from domain.ids import Tenant
 from domain.json_value import JSONValue
-from domain.limits.rate import RateLimits
+from domain.limits.rate import RateDemands, RateLimits
 from domain.message import ImagePart, Message, TextPart
 from domain.telemetry import RateRefused
 from entrypoints.application import Application
 from entrypoints.http.client_address import client_address
 from entrypoints.http.response_headers import RATE_HEADERS
 from entrypoints.http.state import CALLER, REQUEST_ID, STATE
-from entrypoints.settings import Settings
+from entrypoints.settings import LimitSettings, Settings
 
 COUNTED: Final = web.RequestKey("counted", bool)
 """Set once a chat's limits were asked."""
@@ -30,10 +31,25 @@ _BYTES_PER_TOKEN: Final = 4
 _ANSWER_TOKENS: Final = 1_024
 """What an answer is taken to have where nobody has said how long it may be."""
 _IMAGE_TOKENS: Final = 1_024
+_MOST_KNOWN: Final = 4_096
+"""Callers whose demands are kept at a time; about 1 KB each."""
+
+# Headers compare their names without regard to case, which these have done beforehand.
+_LIMIT_REQUESTS: Final = istr("x-ratelimit-limit-requests")
+_REMAINING_REQUESTS: Final = istr("x-ratelimit-remaining-requests")
+_RESET_REQUESTS: Final = istr("x-ratelimit-reset-requests")
+_LIMIT_TOKENS: Final = istr("x-ratelimit-limit-tokens")
+_REMAINING_TOKENS: Final = istr("x-ratelimit-remaining-tokens")
+_RESET_TOKENS: Final = istr("x-ratelimit-reset-tokens")
+
+_Who: TypeAlias = tuple[str | None, Tenant, str | None, str | None]
+"""A key's account, the tenant, the user and the address; None of the last two where they have no limits."""
+_known: dict[_Who, tuple[RateLimits | None, LimitSettings, RateDemands]] = {}
+"""What callers were last counted under, with the limits that this was worked out from."""
 
 
 async def allow_chat(request: web.Request, command: SendChatCommand) -> SendChatCommand:
-    """The command with what it may take; as it is where no limit applies, or something was let through before.
+    """The command, which is given what it may take; as it is where no limit applies, or something was let through before.
 
     Raises:
         RateLimited: a limit does not allow it now. Nothing was taken.
@@ -43,7 +59,10 @@ async def allow_chat(request: web.Request, command: SendChatCommand) -> SendChat
     allowance = await chat_allowance(
         request, command.caller, command.user, command.messages, command.max_tokens
     )
-    return command if allowance is None else attrs.evolve(command, allowance=allowance)
+    if allowance is not None:
+        # Nobody else has the command yet; a copy of its thirty fields would cost as much as asking the limits.
+        object.__setattr__(command, "allowance", allowance)
+    return command
 
 
 async def chat_allowance(
@@ -67,7 +86,7 @@ async def chat_allowance(
     if not demands:
         return None
     tokens = 0
-    if any(demand.limits.tokens_per_minute is not None for demand in demands):
+    if demands.metered:
         tokens = estimated_tokens(messages, max_tokens or application.settings.chat.max_tokens)
     return await _take(request, application, caller, demands, tokens=tokens)
 
@@ -83,7 +102,7 @@ async def allow_request(request: web.Request, limits: RateLimits) -> None:
     demand = RateDemand(
         kind="address", id=address, limits=RateLimits(requests_per_minute=limits.requests_per_minute)
     )
-    allowance = await _take(request, application, request.get(CALLER), (demand,), tokens=0)
+    allowance = await _take(request, application, request.get(CALLER), RateDemands((demand,)), tokens=0)
     allowance.end()
 
 
@@ -142,46 +161,56 @@ def estimated_tokens(messages: Iterable[Message], max_tokens: int | None) -> int
 def rate_headers(requests: RateState | None, tokens: RateState | None) -> dict[str, str]:
     """As OpenAI has them; of a kind of limit that there is not, none."""
     headers: dict[str, str] = {}
-    for name, state in (("requests", requests), ("tokens", tokens)):
-        if state is not None:
-            headers[f"x-ratelimit-limit-{name}"] = str(state.limit)
-            headers[f"x-ratelimit-remaining-{name}"] = str(state.remaining)
-            headers[f"x-ratelimit-reset-{name}"] = duration(state.reset_s)
+    if requests is not None:
+        headers[_LIMIT_REQUESTS] = str(requests.limit)
+        headers[_REMAINING_REQUESTS] = str(requests.remaining)
+        headers[_RESET_REQUESTS] = duration(requests.reset_s)
+    if tokens is not None:
+        headers[_LIMIT_TOKENS] = str(tokens.limit)
+        headers[_REMAINING_TOKENS] = str(tokens.remaining)
+        headers[_RESET_TOKENS] = duration(tokens.reset_s)
     return headers
 
 
 def duration(seconds: float) -> str:
     """As OpenAI writes one: `120ms`, `1s`, `6m0s`; never less than it is."""
     if seconds < 1:
-        milliseconds = math.ceil(seconds * 1000 - 1e-6)
+        milliseconds = ceil(seconds * 1000 - 1e-6)
         if milliseconds < 1000:
             return f"{milliseconds}ms" if milliseconds > 0 else "0s"
-    minutes, rest = divmod(math.ceil(seconds - 1e-6), 60)
+    minutes, rest = divmod(ceil(seconds - 1e-6), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
-def _demands(
-    request: web.Request, caller: Caller, user: str | None, settings: Settings
-) -> tuple[RateDemand, ...]:
-    limits = settings.limits
+def _demands(request: web.Request, caller: Caller, user: str | None, settings: Settings) -> RateDemands:
+    """As they were worked out before, if nothing has changed since."""
+    limits, key = settings.limits, caller.key
+    counted_user = None if user is None or limits.user.is_empty else user
+    address = None if limits.address.is_empty else client_address(request, settings.server.trusted_proxies)
+    of_key = None if key is None else key.limits
+    who = (None if key is None else key.account_id, caller.tenant, counted_user, address)
+    known = _known.get(who)
+    if known is not None and known[0] is of_key and known[1] is limits:
+        return known[2]
     demands: list[RateDemand] = []
-    if caller.key is not None:
-        of_key = key_limits(caller, settings)
-        if not of_key.is_empty:
-            demands.append(RateDemand(kind="key", id=caller.key.account_id, limits=of_key))
-    if user is not None and not limits.user.is_empty:
-        demands.append(RateDemand(kind="user", id=f"{caller.tenant}/{user}", limits=limits.user))
-    if not limits.address.is_empty:
-        address = client_address(request, settings.server.trusted_proxies)
+    if key is not None and not (limits_of_key := key_limits(caller, settings)).is_empty:
+        demands.append(RateDemand(kind="key", id=key.account_id, limits=limits_of_key))
+    if counted_user is not None:
+        demands.append(RateDemand(kind="user", id=f"{caller.tenant}/{counted_user}", limits=limits.user))
+    if address is not None:
         demands.append(RateDemand(kind="address", id=address, limits=limits.address))
-    return tuple(demands)
+    made = RateDemands(demands)
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[who] = (of_key, limits, made)
+    return made
 
 
 async def _take(
     request: web.Request,
     application: Application,
     caller: Caller | None,
-    demands: tuple[RateDemand, ...],
+    demands: RateDemands,
     *,
     tokens: int,
 ) -> Allowance:
@@ -202,7 +231,7 @@ def _tell(request: web.Request, application: Application, caller: Caller | None,
         return
     headers = rate_headers(refusal.requests, refusal.tokens)
     # OpenAI's SDKs look for it first: it spares them most of a second.
-    headers["retry-after-ms"] = str(math.ceil(refusal.wait_s * 1000))
+    headers["retry-after-ms"] = str(ceil(refusal.wait_s * 1000))
     request[RATE_HEADERS] = headers
     application.telemetry.emit(
         RateRefused(

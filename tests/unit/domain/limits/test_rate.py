@@ -10,13 +10,13 @@ from domain.limits.rate import (
     NO_LIMITS,
     WINDOW_S,
     RateDemand,
+    RateDemands,
     RateLevel,
     RateLimits,
     admits,
     conforms,
     cost_s,
     refusal,
-    state,
     states,
     wait_s,
 )
@@ -73,8 +73,9 @@ def test_waiting_as_long_as_told_is_enough(limit: int, ahead: float, amount: int
 @given(limit=_LIMIT, ahead=st.floats(min_value=0, max_value=MAX_AHEAD_S))
 def test_as_many_as_are_told_to_remain_pass(limit: int, ahead: float) -> None:
     """One more does not."""
-    told = state(ahead, limit)
+    (told, _) = states(RateDemands([_demand(requests_per_minute=limit)]), (RateLevel(ahead),))
 
+    assert told is not None
     assert 0 <= told.remaining <= limit
     assert conforms(ahead, cost_s(told.remaining, limit))
     if told.remaining < limit:
@@ -146,7 +147,7 @@ def test_the_least_is_told() -> None:
         _demand("key", requests_per_minute=100, tokens_per_minute=10),
         _demand("user", requests_per_minute=5),
     )
-    requests, tokens = states(demands, (RateLevel(59.0, 0.0), RateLevel(12.0, 30.0)))
+    requests, tokens = states(RateDemands(demands), (RateLevel(59.0, 0.0), RateLevel(12.0, 30.0)))
 
     assert requests is not None
     assert tokens is not None
