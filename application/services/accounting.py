@@ -32,18 +32,27 @@ class Accounting:
         self, request: ChatRequest, spec: ModelSpec, transcript: Transcript, *, at: datetime.datetime
     ) -> Bill:
         """The provider's own numbers where it gave usable ones; an explicit 0 stays 0. Else our count."""
+        return self._as_reported(spec, transcript, at) or await self._estimated(request, spec, transcript, at)
+
+    def _as_reported(self, spec: ModelSpec, transcript: Transcript, at: datetime.datetime) -> Bill | None:
+        """None where the provider gave no usable numbers."""
         reported = transcript.reported
-        if reported is not None and reported.input_tokens is not None and reported.output_tokens is not None:
-            usage = Usage(
-                input_tokens=reported.input_tokens,
-                output_tokens=reported.output_tokens,
-                cached_input_tokens=reported.cached_input_tokens,
-                cache_write_tokens=reported.cache_write_tokens,
-                reasoning_tokens=reported.reasoning_tokens,
-            )
-        else:
-            usage = await asyncio.to_thread(self._estimate, request, spec, transcript)
-        apart = AT_LIST_PRICE if reported is None else reported.apart
+        if reported is None or reported.input_tokens is None or reported.output_tokens is None:
+            return None
+        usage = Usage(
+            input_tokens=reported.input_tokens,
+            output_tokens=reported.output_tokens,
+            cached_input_tokens=reported.cached_input_tokens,
+            cache_write_tokens=reported.cache_write_tokens,
+            reasoning_tokens=reported.reasoning_tokens,
+        )
+        return Bill(usage=usage, cost_usd=self.prices.cost(spec.ref, usage, at=at, apart=reported.apart))
+
+    async def _estimated(
+        self, request: ChatRequest, spec: ModelSpec, transcript: Transcript, at: datetime.datetime
+    ) -> Bill:
+        usage = await asyncio.to_thread(self._estimate, request, spec, transcript)
+        apart = AT_LIST_PRICE if transcript.reported is None else transcript.reported.apart
         return Bill(usage=usage, cost_usd=self.prices.cost(spec.ref, usage, at=at, apart=apart))
 
     def _estimate(self, request: ChatRequest, spec: ModelSpec, transcript: Transcript) -> Usage:
@@ -70,7 +79,9 @@ class Accounting:
         attempts = list(run.attempts)
         total: Bill | None = None
         for index, said in run.said.items():
-            bill = await self.bill(said.request, said.spec, said.transcript, at=at)
+            bill = self._as_reported(said.spec, said.transcript, at)
+            if bill is None:
+                bill = await self._estimated(said.request, said.spec, said.transcript, at)
             attempts[index] = evolve(attempts[index], usage=bill.usage, cost_usd=bill.cost_usd)
             total = bill if total is None else add_bills(total, bill)
         return tuple(attempts), total

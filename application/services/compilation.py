@@ -12,6 +12,7 @@ from domain.model import ModelSpec
 from domain.output.formatter import Formatter
 from domain.passes.compiler_pass import Pass, Target, TokenMeter
 from domain.passes.manager import Compiled, compile_request
+from domain.passes.prompt_size import prompt_bound
 from domain.passes.token_budget import needs_counting
 from domain.values import frozen
 
@@ -37,12 +38,19 @@ class Compilation:
             InvalidRequest: the request can't be compiled for this model.
         """
         formatter = self.formatters[request.format]
-        target = Target(spec=spec, meter=self.meter, formatter=formatter, explains=keep_trace)
         if self.pass_spans is not None:
             with self.pass_spans.timed(self.passes, spec.ref) as passes:
                 timed = attrs.evolve(self, passes=passes, pass_spans=None)
                 return await timed.compile_for(request, spec, keep_trace=keep_trace)
-        if needs_counting(request, spec):
+        bound = None if spec.context_window is None else prompt_bound(request, spec.count_margin)
+        target = Target(
+            spec=spec,
+            meter=self.meter,
+            formatter=formatter,
+            explains=keep_trace,
+            bound=None if bound is None else (request, bound),
+        )
+        if bound is not None and needs_counting(request, spec, bound):
             memory, notes = request.memory, self.notes
             if memory is None or notes is None or keep_trace:
                 return await self._in_a_thread(request, target, keep_trace=keep_trace)

@@ -1,7 +1,6 @@
 """From what a model has said to an answer that is stored."""
 
 import asyncio
-from functools import partial
 
 import attrs
 
@@ -17,6 +16,8 @@ from domain.answer import ChatAnswer
 from domain.chat import ChatRequest
 from domain.errors import LorError, OutputInvalid
 from domain.idempotency import KeyCompletion
+from domain.ids import MessageId
+from domain.limits.budget import BudgetState
 from domain.memory import context_use
 from domain.output.cut import as_cut
 from domain.output.formatter import Formatted
@@ -91,30 +92,35 @@ class Completion:
         is_as_shown = progress.stream and not progress.is_retold
         text = run.transcript.text if is_as_shown else formatted.text
         sent = tuple([each for each in charge.attempts if each.was_sent])
-        made = partial(
-            ChatAnswer,
-            message_id=ids.message,
-            thread_id=ids.thread,
-            session_id=ids.session,
-            output=text if is_as_shown and isinstance(formatted.output, str) else formatted.output,
-            format=assembly.request.format,
-            model=spec.ref,
-            prompt_version=assembly.prompt_version,
-            finish_reason=finish_reason,
-            tool_calls=run.transcript.tool_calls,
-            usage=bill.usage,
-            cost_usd=bill.cost_usd,
-            attempts=sent,
-            fallbacks=run.fallbacks,
-            context=context_use(assembly.memory, compiled.request.history),
-            warnings=(
-                *assembly.warnings,
-                *run.passed_over,
-                *compiled.warnings,
-                *formatted.warnings,
-                *(() if progress.purse is None else progress.purse.warnings),
-            ),
+        warnings = (
+            *assembly.warnings,
+            *run.passed_over,
+            *compiled.warnings,
+            *formatted.warnings,
+            *(() if progress.purse is None else progress.purse.warnings),
         )
+
+        def made(*, overhead_s: float, budget: tuple[BudgetState, ...] = ()) -> ChatAnswer:
+            return ChatAnswer(
+                message_id=ids.message,
+                thread_id=ids.thread,
+                session_id=ids.session,
+                output=text if is_as_shown and isinstance(formatted.output, str) else formatted.output,
+                format=assembly.request.format,
+                model=spec.ref,
+                prompt_version=assembly.prompt_version,
+                finish_reason=finish_reason,
+                tool_calls=run.transcript.tool_calls,
+                usage=bill.usage,
+                cost_usd=bill.cost_usd,
+                attempts=sent,
+                fallbacks=run.fallbacks,
+                context=context_use(assembly.memory, compiled.request.history),
+                warnings=warnings,
+                overhead_s=overhead_s,
+                budget=budget,
+            )
+
         completes: KeyCompletion | None = None
         claim = progress.admitted.claim
         if claim is not None:
@@ -143,7 +149,7 @@ class Completion:
             await self._commit_told(record, command.request_id, self._spans)
         progress.admitted.is_complete = True
         progress.settle(bill)
-        late_warnings = await self._carry_pin(progress)
+        late_warnings = () if assembly.parent is None else await self._carry_pin(progress, assembly.parent)
         duration_s = self._clock.monotonic() - progress.started
         overhead_s = max(0.0, duration_s - progress.waited_s)
         if self._content is not None:
@@ -185,11 +191,9 @@ class Completion:
                 )
             )
 
-    async def _carry_pin(self, progress: Progress) -> tuple[str, ...]:
+    async def _carry_pin(self, progress: Progress, parent: MessageId) -> tuple[str, ...]:
         """Of an answer that was added to a stored exchange, while the thread still waits for this chat."""
-        parent, warnings = progress.assembly.parent, list[str]()
-        if parent is None:
-            return ()
+        warnings = list[str]()
 
         async def carry() -> None:
             command, answer = progress.command, progress.ids.message

@@ -44,6 +44,12 @@ class Transcript:
         for event in batch:
             if type(event) is TextDelta:
                 texts.append(event.text)
+            elif type(event) is AnswerFinished:
+                self.finish_reason = event.reason
+                others += 1
+            elif type(event) is UsageReported:
+                self.reported = event
+                others += 1
             else:
                 others += not self._note(event)
         if not others:

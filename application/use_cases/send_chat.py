@@ -206,7 +206,8 @@ class SendChat:
     async def _whole(self, progress: Progress) -> ChatAnswer:
         is_left = False
         try:
-            await self._remember(progress)
+            if progress.assembly.due is not None:
+                await self._remember(progress)
             run = self._start(progress, progress.assembly.request)
             await self._failover.whole(run)
             formatted = await self._completion.format(progress, run)
@@ -308,7 +309,8 @@ class SendChat:
         """What is said, up to its form. The caller's wish to stop is heard wherever this waits."""
         stop = progress.stop
         stop.arm()
-        await self._remember(progress)
+        if progress.assembly.due is not None:
+            await self._remember(progress)
         run = self._start(progress, progress.assembly.request)
         async with aclosing(self._run(progress, run)) as content:
             async for batch in content:
@@ -348,10 +350,9 @@ class SendChat:
                     yield (self._chat_started(progress, run.asked[0].ref), *batch)
 
     async def _remember(self, progress: Progress) -> None:
-        if progress.assembly.due is not None:
-            progress.assembly = await self._assembly.remember(
-                progress.assembly, request_id=progress.command.request_id, paid=progress.pay_before
-            )
+        progress.assembly = await self._assembly.remember(
+            progress.assembly, request_id=progress.command.request_id, paid=progress.pay_before
+        )
 
     def _start(self, progress: Progress, request: ChatRequest) -> Run:
         run = self._failover.start(

@@ -33,9 +33,11 @@ class Target:
     formatter: Formatter
     explains: bool = True
     """False where nobody will read the notes of a pass, so that it may leave them out."""
+    bound: tuple[ChatRequest, int] | None = None
+    """How many tokens the prompt of that very request has at most, where that is known."""
 
 
-@frozen(kw_only=True)
+@frozen
 class Rewrite:
     """What a pass returns: the request to go on with, and why."""
 

@@ -35,7 +35,7 @@ class FormatEnforcement:
             return _enforce_json(request, target)
         if formatter.instruction is None:
             if not target.explains:
-                return Rewrite(request=request)
+                return Rewrite(request)
             return Rewrite(request=request, notes=(f"`{formatter.name}` asks nothing of the model.",))
         asked = _instruct(request, formatter.instruction)
         return Rewrite(

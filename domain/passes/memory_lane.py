@@ -41,7 +41,7 @@ class MemoryLane:
     def run(self, request: ChatRequest, target: Target) -> Rewrite:
         memory = request.memory
         if memory is None:
-            return Rewrite(request=request, notes=_NO_MEMORY)
+            return Rewrite(request, _NO_MEMORY)
         turns = memory_turns(memory)
         if target.spec.count_margin:
             turns = _with_exact_counts(turns, memory, target.spec.ref.provider)

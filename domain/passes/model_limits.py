@@ -37,7 +37,7 @@ class ModelLimits:
             dropped.append("stop")
         if not dropped:
             if not target.explains:
-                return Rewrite(request=request)
+                return Rewrite(request)
             return Rewrite(request=request, notes=(f"`{spec.ref}` takes every parameter of the request.",))
         names = ", ".join(f"`{name}`" for name in dropped)
         return Rewrite(

@@ -25,7 +25,7 @@ class SystemPrompt:
     def run(self, request: ChatRequest, target: Target) -> Rewrite:
         prompt = request.prompt
         if prompt is None:
-            return Rewrite(request=request, notes=_NO_PROMPT)
+            return Rewrite(request, _NO_PROMPT)
         # Anthropic answers 400 to a text that is only white space.
         system = prompt.system if prompt.system and not prompt.system.isspace() else None
         turns = prompt.turns

@@ -58,10 +58,14 @@ class TokenBudgetCheck:
                 warnings=warnings,
             )
         reserve = _reserve(request, spec, window)
-        bound = prompt_bound(request, spec.count_margin)
+        known = target.bound
+        if known is not None and known[0] is request:
+            bound = known[1]
+        else:
+            bound = prompt_bound(request, spec.count_margin)
         if bound + reserve <= window:
             if not target.explains:
-                return Rewrite(request=request, warnings=warnings)
+                return Rewrite(request, (), warnings)
             return Rewrite(
                 request=request,
                 notes=(
@@ -72,15 +76,20 @@ class TokenBudgetCheck:
         return _fit(request, target, window, reserve, warnings)
 
 
-def needs_counting(request: ChatRequest, spec: ModelSpec) -> bool:
+def needs_counting(request: ChatRequest, spec: ModelSpec, bound: int | None = None) -> bool:
     """Whether compiling `request` for `spec` will count tokens, which takes milliseconds on long texts.
 
     Pure and fast. Allows for what the format pass adds, so False means that no pass will count.
+
+    Args:
+        bound: the request's `prompt_bound` for `spec`, where it is known.
     """
     window = spec.context_window
     if window is None:
         return False
-    size = prompt_bound(request, spec.count_margin) + _reserve(request, spec, window) + _INSTRUCTION_BYTES
+    if bound is None:
+        bound = prompt_bound(request, spec.count_margin)
+    size = bound + _reserve(request, spec, window) + _INSTRUCTION_BYTES
     if request.schema is not None:
         size += 2 * schema_bytes(request.schema)  # once as a native constraint, once as an instruction
     return size > window
