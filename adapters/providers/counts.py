@@ -21,7 +21,10 @@ def token_count(value: Any) -> int | None:
 
 def detail(details: Any, name: str) -> int:
     """A count out of an object of details; 0 where there is no object, or nothing in it that can be believed."""
-    return (token_count(details.get(name)) or 0) if type(details) is dict else 0
+    if type(details) is not dict:
+        return 0
+    value = details.get(name)
+    return (token_count(value) or 0) if value else 0
 
 
 def tier_of(value: Any) -> str:

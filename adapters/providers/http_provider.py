@@ -126,22 +126,14 @@ class _Exchange:
         self._events: AsyncGenerator[Sequence[ProviderEvent], None] | None = None
 
     async def __aenter__(self) -> AsyncIterator[Sequence[ProviderEvent]]:
+        provider, codec = self._provider, self._provider.codec
+        answer: Answer | None = None
         try:
-            return await self._enter()
-        except ProviderFailure:
-            raise
-        except Exception as exc:  # see above
-            raise _tripped(exc) from exc
-
-    async def _enter(self) -> AsyncIterator[Sequence[ProviderEvent]]:
-        provider = self._provider
-        codec = provider.codec
-        try:
-            body = codec.encode(self._call)
-        except ValueError as exc:
-            raise ProviderFailure("bad_request", _UNWRITABLE) from exc
-        answer = await provider.transport.send(provider.endpoint_of(self._call), body)
-        try:
+            try:
+                body = codec.encode(self._call)
+            except ValueError as exc:
+                raise ProviderFailure("bad_request", _UNWRITABLE) from exc
+            answer = await provider.transport.send(provider.endpoint_of(self._call), body)
             status = answer.status
             if status != 200:
                 raise codec.failure(status, answer.header, await _error_body(answer))
@@ -158,9 +150,12 @@ class _Exchange:
                 listed = await _whole(events)
                 answer.close()
                 return listed
-        except BaseException:
-            answer.close()
-            raise
+        except BaseException as exc:
+            if answer is not None:
+                answer.close()
+            if isinstance(exc, ProviderFailure) or not isinstance(exc, Exception):
+                raise
+            raise _tripped(exc) from exc  # see above
         self._answer = answer
         self._events = events
         return events
@@ -201,6 +196,8 @@ class _Listed:
 
 def _is_stream(content_type: str | None, *, asked: bool) -> bool:
     """What came, by its type; where that says nothing, what was asked for."""
+    if content_type == "application/json":  # nearly always
+        return False
     if content_type is None:
         return asked
     kind = content_type.partition(";")[0].strip().lower()

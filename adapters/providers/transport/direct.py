@@ -1,6 +1,8 @@
 """The default transport: lor3's own HTTP/1.1 client, one a provider."""
 
 import ssl
+from collections.abc import Coroutine
+from typing import Any
 
 import attrs
 
@@ -24,11 +26,12 @@ class DirectTransport:
     def _new_client(self) -> HTTP1Client:
         return HTTP1Client(dialer=Dialer(connect_s=self._connect_s, tls=self._tls))
 
-    async def send(self, endpoint: Endpoint, body: bytes) -> Answer:
+    def send(self, endpoint: Endpoint, body: bytes) -> Coroutine[Any, Any, Answer]:
+        # No coroutine of its own, nor is the client's: each one that is waited through costs a chat something.
         prepared = self._prepared.get(endpoint)
         if prepared is None:
             prepared = self._prepared[endpoint] = prepare(endpoint.method, endpoint.url, endpoint.headers)
-        return await self._client.send(prepared, body)
+        return self._client.send(prepared, body)
 
     async def send_once(
         self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes

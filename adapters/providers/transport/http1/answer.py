@@ -64,6 +64,11 @@ class HTTPAnswer:
 
     async def read(self) -> bytes:
         self._reads_all = True
+        if self._line is None and len(self._pieces) == 1 and self._failure is None:
+            data = self._pieces[0]
+            if len(data) <= MAX_BODY_BYTES:  # it came along with its head: the usual case
+                self._pieces.clear()
+                return self._whole(data)
         pieces: list[bytes] = []
         size = 0
         while data := await self._received():
@@ -74,10 +79,7 @@ class HTTPAnswer:
             pieces.append(data)
             if self._line is None and not self._pieces and self._failure is None:
                 break  # in one piece: the usual case
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if needs_inflating(self._head.fields.get("content-encoding")):
-            return self._inflated(data)
-        return data
+        return self._whole(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     async def block(self) -> bytes:
         coding = self._head.fields.get("content-encoding")
@@ -126,6 +128,11 @@ class HTTPAnswer:
             self._held = False
             if self._line is not None:
                 self._line.go_on()
+        return data
+
+    def _whole(self, data: bytes) -> bytes:
+        if needs_inflating(self._head.fields.get("content-encoding")):
+            return self._inflated(data)
         return data
 
     def _inflated(self, data: bytes) -> bytes:

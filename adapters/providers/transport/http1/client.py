@@ -3,6 +3,9 @@
 No redirects, cookies, proxies, retries or limits on connections. See docs/adr/0013.
 """
 
+from collections.abc import Coroutine
+from typing import Any
+
 import attrs
 
 from adapters.providers.transport.http1.answer import HTTPAnswer
@@ -20,8 +23,8 @@ class HTTP1Client:
     _pools: dict[Origin, Pool] = attrs.field(factory=dict, repr=False)
     _is_closed: bool = False
 
-    async def send(self, request: Prepared, body: bytes) -> HTTPAnswer:
-        """Returns once the head of the answer is there.
+    def send(self, request: Prepared, body: bytes) -> Coroutine[Any, Any, HTTPAnswer]:
+        """What is awaited returns once the head of the answer is there. It must be awaited at once.
 
         Raises:
             ProviderFailure: `connect`, `tls`, `exhausted`, `connection_lost` or `bad_body`.
@@ -33,7 +36,11 @@ class HTTP1Client:
             pool = self._pools[request.origin] = Pool()
         connection = pool.take()
         if connection is None:
-            connection = await self._dialer.connect(request.origin, pool)
+            return self._send_on_new(pool, request, body)
+        return connection.exchange(request.with_body(body))
+
+    async def _send_on_new(self, pool: Pool, request: Prepared, body: bytes) -> HTTPAnswer:
+        connection = await self._dialer.connect(request.origin, pool)
         return await connection.exchange(request.with_body(body))
 
     async def aclose(self) -> None:

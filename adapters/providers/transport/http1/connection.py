@@ -33,6 +33,7 @@ class Connection(asyncio.Protocol):
         "_interim_heads",
         "_is_held",
         "_is_reused",
+        "_loop",
         "_scanned",
         "_transport",
         "_waiter",
@@ -40,6 +41,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._is_reused = False
         self._is_held = False
@@ -66,7 +68,7 @@ class Connection(asyncio.Protocol):
         """
         if self._transport is None:
             raise lost_before_answer()
-        waiter: asyncio.Future[HTTPAnswer] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[HTTPAnswer] = self._loop.create_future()
         self._waiter = waiter
         self._transport.write(request)
         try:
@@ -88,7 +90,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def go_on(self) -> None:
-        if self._transport is not None and not self._transport.is_closing() and self._is_held:
+        if self._is_held and self._transport is not None and not self._transport.is_closing():
             self._is_held = False
             self._transport.resume_reading()
 
@@ -164,7 +166,7 @@ class Connection(asyncio.Protocol):
             self._on_body(answer, data)
 
     def _on_body(self, answer: HTTPAnswer, data: bytes) -> None:
-        body = cast("Body", self._body)
+        body: Body = self._body  # type: ignore[assignment] # there with the answer
         content = body.feed(data)
         if not body.has_ended:
             if content:

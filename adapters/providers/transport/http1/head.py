@@ -20,6 +20,7 @@ _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 FIELD_LINES: Final = re.compile(rb"(?:" + _TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
 """Any number of header fields, each with its line end (RFC 9110, section 5.6.2: token)."""
 
+_FIELD_LINE: Final = re.compile(_TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
 _START: Final = b"HTTP/1."
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
@@ -69,24 +70,20 @@ def parse_head(head: bytes) -> ResponseHead:
     if status_line is None:
         raise NotHTTP("no status line")
     begin = status_line.end()
-    fields_end = len(head) - 2
-    if FIELD_LINES.fullmatch(head, begin, fields_end) is None:
-        raise NotHTTP("a header field breaks the rules")
     status = int(status_line[2])
     fields: dict[str, str] = {}
     repeated: list[tuple[str, str]] = []
-    lines = head[begin:fields_end].decode("latin-1").split("\r\n")
-    lines.pop()
+    lines = head[begin:-4].split(b"\r\n") if len(head) > begin + 2 else []
     if len(lines) > MAX_FIELDS:
         raise NotHTTP("too many header fields")
-    if fields_end > MAX_LINE_BYTES and (begin > MAX_LINE_BYTES or max(map(len, lines)) > MAX_LINE_BYTES):
+    if len(head) > MAX_LINE_BYTES and (begin > MAX_LINE_BYTES or max(map(len, lines)) > MAX_LINE_BYTES):
         raise NotHTTP("a line of the head is too long")
     for line in lines:
-        name, _, value = line.partition(":")
-        name = name.lower()
-        value = value.strip(" \t")
-        if fields.setdefault(name, value) is not value:
+        name, value = _KNOWN.get(line) or _field(line)
+        if name in fields:
             repeated.append((name, value))
+        else:
+            fields[name] = value
     framing, length = _framing(status, fields, repeated)
     # A length beside a transfer coding, or a coding in HTTP/1.0, was refused or ends the connection (section 6.1).
     minor = status_line[1]
@@ -94,6 +91,26 @@ def parse_head(head: bytes) -> ResponseHead:
     if minor == b"0" and "transfer-encoding" in fields:
         keeps_alive = False
     return ResponseHead(status, fields, framing, length, keeps_alive)
+
+
+_KNOWN: Final[dict[bytes, tuple[str, str]]] = {}
+"""Lines that came before, as nearly all of an answer's did, taken apart."""
+_MAX_KNOWN: Final = 512
+_MAX_KNOWN_BYTES: Final = 128
+"""Of a line that is kept: what is longer seldom comes twice."""
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    """The name, in lower case, and the value."""
+    if _FIELD_LINE.fullmatch(line) is None:
+        raise NotHTTP("a header field breaks the rules")
+    name, _, value = line.decode("latin-1").partition(":")
+    field = (name.lower(), value.strip(" \t"))
+    if len(line) <= _MAX_KNOWN_BYTES:
+        if len(_KNOWN) >= _MAX_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[line] = field
+    return field
 
 
 def _framing(status: int, fields: dict[str, str], repeated: list[tuple[str, str]]) -> tuple[Framing, int]:

@@ -13,8 +13,10 @@ IDLE_S: Final = 30.0
 
 @attrs.define(eq=False)
 class Pool:
-    """A `Home` of connections. Has no limit: how much may be in flight is decided before a call comes here."""
+    """A `Home` of connections, of the running loop. Has no limit: how much may be in flight is decided before a call comes here."""
 
+    # Asking for it costs a system call in Python 3.11, and each exchange would ask twice.
+    _loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop, init=False, repr=False)
     _idle: dict[Connection, float] = attrs.field(factory=dict, repr=False)
     """Since when each has been idle, the oldest first."""
     _open: set[Connection] = attrs.field(factory=set, repr=False)
@@ -27,7 +29,7 @@ class Pool:
         while self._idle:
             connection, since_s = self._idle.popitem()
             if connection.is_usable:
-                if asyncio.get_running_loop().time() - since_s < IDLE_S:
+                if self._loop.time() - since_s < IDLE_S:
                     return connection
                 connection.abort()
         return None
@@ -41,10 +43,9 @@ class Pool:
         if self._is_closed:
             connection.abort()
             return
-        loop = asyncio.get_running_loop()
-        self._idle[connection] = loop.time()
+        self._idle[connection] = self._loop.time()
         if self._sweep is None:
-            self._sweep = loop.call_later(IDLE_S, self._close_idle)
+            self._sweep = self._loop.call_later(IDLE_S, self._close_idle)
 
     def lost(self, connection: Connection) -> None:
         self._open.discard(connection)
@@ -53,7 +54,7 @@ class Pool:
             self._emptied.set_result(None)
 
     def _close_idle(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         now = loop.time()
         self._sweep = None
         for connection, since_s in list(self._idle.items()):
@@ -72,7 +73,7 @@ class Pool:
             self._sweep = None
         if not self._open:
             return
-        self._emptied = asyncio.get_running_loop().create_future()
+        self._emptied = self._loop.create_future()
         for connection in list(self._open):
             connection.abort()
         await asyncio.wait([self._emptied], timeout=1.0)
