@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from aiohttp import web
+from aiohttp.hdrs import ORIGIN
 from aiohttp.typedefs import Handler, Middleware
 
 from application.services.request_scope import RequestScope, enter
@@ -75,7 +76,7 @@ def boundary(state: ServerState) -> Middleware:
             state.in_flight += 1
             generation.in_flight += 1
         try:
-            if cors.enabled and "Origin" in headers and (preflight := cors.preflight(request, route)):
+            if cors.enabled and ORIGIN in headers and (preflight := cors.preflight(request, route)):
                 response: web.StreamResponse = preflight
             elif counts and state.draining:
                 raise shutting_down()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp import StreamReader, web
+from aiohttp.hdrs import EXPECT
 from aiohttp.http import StreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import ERROR, PayloadAccessError, RequestHandler
@@ -66,7 +67,7 @@ class Server(web.Server):
             connection.begins()
         try:
             known = self._known.get((request.method, request.raw_path))
-            if known is None or "Expect" in request.headers:
+            if known is None or EXPECT in request.headers:
                 return await self._inner(request)
             request._match_info, handler = known  # noqa: SLF001 - what aiohttp's own look-up does
             return await self._boundary(request, handler)

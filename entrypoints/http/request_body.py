@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from aiohttp import StreamReader, web
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_TYPE
 from aiohttp.web_protocol import RequestPayloadError
 
 from domain.errors import Fault, InvalidRequest
@@ -47,12 +48,12 @@ def complete_body(request: web.Request, limits: ServerSettings) -> bytes | None:
         HTTPFault, InvalidRequest: as `read_body`, by what is known yet.
     """
     headers = request.headers
-    content_type = headers.get("Content-Type", "")
+    content_type = headers.get(CONTENT_TYPE, "")
     if content_type != "application/json" and not _is_json(content_type):
         raise HTTPFault(
             "unsupported_media_type", "send the body as `Content-Type: application/json`", close=True
         )
-    if headers.get("Content-Encoding", "identity").lower() != "identity":
+    if headers.get(CONTENT_ENCODING, "identity").lower() != "identity":
         # A few kilobytes of gzip can unfold to gigabytes.
         raise HTTPFault(
             "unsupported_media_type",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from aiohttp import web
+from aiohttp.hdrs import CACHE_CONTROL, SERVER
 
 from entrypoints.http.state import REQUEST_ID, ServerState
 
@@ -17,13 +18,12 @@ REPLAYED: Final = {
 MESSAGE_ID: Final = "x-lor3-message-id"
 """Of a stream whose answer has its id by then: that can be stopped before its first event."""
 
-SECURITY_HEADERS: Final = {
+SECURITY_HEADERS: Final[dict[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Server": "lor3",  # aiohttp's own names its version and Python's
+    CACHE_CONTROL: "no-store",
+    SERVER: "lor3",  # aiohttp's own names its version and Python's
 }
-
 
 RATE_HEADERS: Final = web.RequestKey("rate_headers", dict[str, str])
 """What a limited caller is told of its limits, on whatever it is answered."""
@@ -34,8 +34,7 @@ def decorate(request: web.BaseRequest, response: web.StreamResponse, state: Serv
     headers = response.headers
     headers["X-Request-ID"] = request[REQUEST_ID]
     for name, value in SECURITY_HEADERS.items():
-        if name not in headers:
-            headers[name] = value
+        headers.setdefault(name, value)
     rates = request.get(RATE_HEADERS)
     if rates is not None:
         headers.update(rates)

@@ -6,12 +6,11 @@ aiohttp takes nine calls and a serialiser that looks at each character alone, a 
 from typing import Final
 
 from aiohttp import HttpVersion11, web
+from aiohttp.hdrs import CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, SERVER, TRANSFER_ENCODING
 from aiohttp.helpers import rfc822_formatted_time
 
 _BODILESS: Final = frozenset((204, 304))
 _CONTROLS: Final = bytes((*range(32), 127))
-_SAID_HERE: Final = ("Content-Length", "Transfer-Encoding", "Date", "Connection")
-"""A handler that says one of them itself has its reasons, and is left to aiohttp."""
 
 
 def as_bytes(request: web.BaseRequest, response: web.StreamResponse, *, keeps_alive: bool) -> bytes | None:
@@ -26,11 +25,10 @@ def as_bytes(request: web.BaseRequest, response: web.StreamResponse, *, keeps_al
         return None
     if response.prepared or response.chunked or response.compression:
         return None
-    if "Content-Type" not in headers or "Server" not in headers:
+    if CONTENT_TYPE not in headers or SERVER not in headers:
         return None
-    for name in _SAID_HERE:
-        if name in headers:
-            return None
+    if CONTENT_LENGTH in headers or DATE in headers or CONNECTION in headers or TRANSFER_ENCODING in headers:
+        return None  # a handler that says one of them itself has its reasons
     lines = [f"HTTP/1.1 {status} {response.reason}", *[f"{name}: {value}" for name, value in headers.items()]]
     said = "".join(lines).encode()
     if len(said.translate(None, _CONTROLS)) != len(said):
