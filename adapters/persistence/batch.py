@@ -4,18 +4,15 @@ from collections.abc import Sequence
 
 import attrs
 
-from adapters.persistence.rows import Row, attempt_row, message_row, session_row, thread_row
+from adapters.persistence.rows import Row, attempt_row, completion_row, message_row, session_row, thread_row
+from adapters.persistence.thread_counters import Counter, ThreadCounters, ThreadKey
 from adapters.persistence.usage_log import log_rows
-from domain.answer_codec import encode_answer
-from domain.ids import Tenant, ThreadId
 from domain.thread import ChatRecord
-
-ThreadKey = tuple[Tenant, ThreadId]
 
 
 @attrs.define(kw_only=True)
 class Batch:
-    """The rows of some records.
+    """The rows of some records, as dicts.
 
     Messages of a thread that existed before carry `continues` and a position counted from the thread's
     `next_position`, which only the database knows; `growth` says by how much each such thread grows.
@@ -27,7 +24,7 @@ class Batch:
     attempts: list[Row] = attrs.field(factory=list)
     uses: list[Row] = attrs.field(factory=list)
     """What reports count of each record; they name only what they have (`usage_log.py`)."""
-    growth: dict[ThreadKey, Row] = attrs.field(factory=dict)
+    growth: dict[ThreadKey, Counter] = attrs.field(factory=dict)
     completions: list[Row] = attrs.field(factory=list)
     """Of idempotency keys: each must find its claim, or nothing of the batch is stored."""
 
@@ -37,9 +34,12 @@ class Batch:
     @classmethod
     def of(cls, records: Sequence[ChatRecord]) -> "Batch":
         batch = cls()
-        new: dict[ThreadKey, Row] = {}
+        counters = ThreadCounters(grown=batch.growth)
         for record in records:
-            batch._add(record, new)
+            first, continues = counters.place(record)
+            batch.add(record, first=first, continues=continues)
+        for counter in counters.made.values():
+            batch.add_thread(counter)
         return batch
 
     def without(self, missing: frozenset[ThreadKey]) -> "Batch":
@@ -55,32 +55,22 @@ class Batch:
             spends=[row for row in self.spends if (row["tenant"], row["thread_id"]) not in missing],
         )
 
-    def _add(self, record: ChatRecord, new: dict[ThreadKey, Row]) -> None:
+    def add(self, record: ChatRecord, *, first: int, continues: bool) -> None:
+        """All but its thread.
+
+        Args:
+            first: the position of its first message
+            continues: whether its thread existed before the batch
+        """
         thread = record.thread
-        key = (thread.tenant, thread.id)
-        count = len(record.messages)
         if record.new_session:
             self.sessions.append(session_row(record.session))
-        if record.new_thread and key not in new:
-            new[key] = thread_row(thread, next_position=0)
-            self.threads.append(new[key])
-        # A thread may be continued in the very batch that makes it: then its positions are known here.
-        counter = new.get(key)
-        continues = counter is None
-        if counter is None:
-            counter = self.growth.get(key)
-            if counter is None:
-                counter = {"tenant": thread.tenant, "id": thread.id, "next_position": 0, "updated_at": None}
-                self.growth[key] = counter
-        first = counter["next_position"]
-        counter["next_position"] = first + count
         for offset, message in enumerate(record.messages):
             row = message_row(message, position=first + offset)
             row["continues"] = continues
             self.messages.append(row)
         if record.messages:
             last = record.messages[-1]
-            counter["updated_at"] = last.created_at
             for number, attempt in enumerate(record.attempts):
                 row = attempt_row(attempt, tenant=last.tenant, message_id=last.id, number=number)
                 row["thread_id"] = thread.id
@@ -105,14 +95,13 @@ class Batch:
             self.uses.append(row)
         completion = record.completes
         if completion is not None:
-            self.completions.append(
-                {
-                    "tenant": thread.tenant,
-                    "key": completion.claim.key,
-                    "owner": completion.claim.owner,
-                    "message_id": completion.answer.message_id,
-                    "thread_id": thread.id,
-                    "answer": encode_answer(completion.answer),
-                    "continues": continues,
-                }
-            )
+            row = completion_row(completion, thread)
+            row["continues"] = continues
+            self.completions.append(row)
+
+    def add_thread(self, counter: Counter) -> None:
+        """Which the batch makes."""
+        row = thread_row(counter.thread, next_position=counter.count)
+        if counter.updated_at is not None:
+            row["updated_at"] = counter.updated_at
+        self.threads.append(row)

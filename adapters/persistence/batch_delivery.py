@@ -8,7 +8,6 @@ from typing import Final
 
 import attrs
 
-from adapters.persistence.batch import ThreadKey
 from adapters.persistence.batch_writer import (
     BatchFailure,
     BatchWriter,
@@ -20,6 +19,7 @@ from adapters.persistence.batch_writer import (
 )
 from adapters.persistence.failures import unavailable
 from adapters.persistence.readiness import Readiness
+from adapters.persistence.thread_counters import ThreadKey
 from domain.errors import KeyTakenOver, LorError, NotFound
 from domain.thread import ChatRecord
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from adapters.persistence.batch import ThreadKey
+from adapters.persistence.thread_counters import ThreadKey
 from domain.ids import MessageId
 from domain.thread import ChatRecord
 

@@ -1,12 +1,12 @@
 # ruff: noqa: S608 - the statements are made of the tables' own names, once, at import
 """The one statement that writes a batch to PostgreSQL, and its parameters.
 
-Each table's rows travel as one JSON text (orjson writes it in a few microseconds) and PostgreSQL takes it
-apart with `json_to_recordset`. That costs the caller's CPU less than arrays for `unnest`, of which a batch
+Each table's rows travel as one JSON text (`postgresql_rows.py`) and PostgreSQL takes it apart with
+`json_to_recordset`. That costs the caller's CPU less than arrays for `unnest`, of which a batch
 would need some forty, and far less than a parameter a value.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from adapters.persistence.batch import Batch
 from adapters.persistence.json_codec import encode_json_bytes
 from adapters.persistence.postgresql_exchange import Statement
+from adapters.persistence.postgresql_rows import UsualRows
 from adapters.persistence.rows import Row
 from adapters.persistence.tables import (
     ATTEMPTS,
@@ -25,7 +26,10 @@ from adapters.persistence.tables import (
     THREADS,
     USAGE_LOG,
 )
+from adapters.persistence.thread_counters import Counter, ThreadCounters, ThreadKey
 from adapters.persistence.usage_log import NOTHING as NOTHING_USED
+from domain.thread import ChatRecord
+from domain.values import frozen
 
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
 
@@ -108,9 +112,7 @@ def _spent(stored: str) -> str:
 # A division by zero rolls all of it back: `failures.py` knows its code.
 _ALL_COMPLETED: Final = "1 / ((SELECT count(*) FROM completed) = (SELECT count(*) FROM due))::int"
 
-_IS_STORED: Final = (
-    "NOT x.continues OR EXISTS (SELECT FROM locked l WHERE l.tenant = x.tenant AND l.id = x.thread_id)"
-)
+_IS_STORED: Final = "x.continues IS NOT TRUE OR EXISTS (SELECT FROM locked l WHERE l.tenant = x.tenant AND l.id = x.thread_id)"
 
 
 def _new_threads_only(*, completing: bool = False, spending: bool = False) -> str:
@@ -151,7 +153,7 @@ def _with_growth(*, completing: bool = False, spending: bool = False) -> str:
         f"new_messages AS (INSERT INTO messages ({_names(MESSAGES.columns)}) SELECT {messages} "
         f"FROM {_recordset('messages', MESSAGES.columns, ', continues boolean')} "
         f"LEFT JOIN locked l ON x.continues AND l.tenant = x.tenant AND l.id = x.thread_id "
-        f"WHERE NOT x.continues OR l.id IS NOT NULL), "
+        f"WHERE x.continues IS NOT TRUE OR l.id IS NOT NULL), "
         f"new_attempts AS (INSERT INTO attempts ({_names(ATTEMPTS.columns)}) SELECT {attempts} "
         f"FROM {_recordset('attempts', ATTEMPTS.columns, ', thread_id uuid, continues boolean')} "
         f"WHERE {_IS_STORED})"
@@ -200,17 +202,9 @@ _WRITE: Final = {
 }
 
 
+_NONE: Final = b"[]"
 NOTHING: Final = (_WRITE[True, True, True], [b"[]"] * 5 + [b"{}", b"[]", b"{}", b"[]", b"{}", b"[]"])
 """The statement that does everything, and its parameters where there is nothing to do."""
-
-
-def statement_for(batch: Batch) -> Statement:
-    """Of no rows; where threads grow, of the tenant and id of each that was found."""
-    return _WRITE[bool(batch.growth), bool(batch.completions), bool(batch.spends)]
-
-
-def _json(rows: Sequence[Row]) -> bytes:
-    return encode_json_bytes(rows) if rows else b"[]"
 
 
 def array(texts: Iterable[str]) -> bytes:
@@ -225,25 +219,68 @@ def array(texts: Iterable[str]) -> bytes:
     return f"{{{elements}}}".encode()
 
 
-def parameters_of(batch: Batch) -> list[bytes]:
-    """As the statement for this batch numbers them.
+@frozen(kw_only=True)
+class PostgreSQLBatch:
+    """Some records as the statement that writes them, and its parameters in the order in which it numbers them."""
 
-    Raises:
-        TypeError, UnicodeEncodeError: it holds something that the database can't take.
-    """
-    growth, completions = batch.growth, batch.completions
-    rows = batch.sessions, batch.threads, batch.messages, batch.attempts, batch.uses
-    parameters = [_json(each) for each in rows]
-    if growth or completions:
-        tenants = {tenant for tenant, _ in growth}
-        tenants.update(row["tenant"] for row in completions)
-        parameters.append(array(tenants))
-    if growth:
-        parameters.append(_json(list(growth.values())))
-        parameters.append(array(thread_id for _, thread_id in growth))
-    if completions:
-        parameters.append(_json(completions))
-        parameters.append(array(row["key"] for row in completions))
-    if batch.spends:
-        parameters.append(_json(batch.spends))
-    return parameters
+    statement: Statement
+    """Of no rows; where threads grow, of the tenant and id of each that was found."""
+    parameters: Sequence[bytes]
+    grown: Collection[ThreadKey]
+    """The threads that existed before."""
+
+    @classmethod
+    def of(cls, records: Sequence[ChatRecord]) -> "PostgreSQLBatch":
+        """
+        Raises:
+            TypeError, ValueError: a record holds something that the database can't take.
+        """
+        counters, usual, rest = ThreadCounters(), UsualRows(), Batch()
+        for record in records:
+            first, continues = counters.place(record)
+            if not usual.add(record, first=first, continues=continues):
+                rest.add(record, first=first, continues=continues)
+        for counter in counters.made.values():
+            if not usual.add_thread(counter):
+                rest.add_thread(counter)
+        parameters = [
+            _array(usual.sessions, rest.sessions),
+            _array(usual.threads, rest.threads),
+            _array(usual.messages, rest.messages),
+            _array(usual.attempts, rest.attempts),
+            _array(usual.uses, rest.uses),
+        ]
+        completions, spends = rest.completions, _array(usual.spends, rest.spends)
+        grown = counters.grown
+        if grown or completions:
+            tenants = {tenant for tenant, _ in grown}
+            tenants.update(row["tenant"] for row in completions)
+            parameters.append(array(tenants))
+        if grown:
+            parameters.append(encode_json_bytes([_growth(counter) for counter in grown.values()]))
+            parameters.append(array(thread_id for _, thread_id in grown))
+        if completions:
+            parameters.append(encode_json_bytes(completions))
+            parameters.append(array(row["key"] for row in completions))
+        if spends is not _NONE:
+            parameters.append(spends)
+        statement = _WRITE[bool(grown), bool(completions), spends is not _NONE]
+        return cls(statement=statement, parameters=parameters, grown=grown.keys())
+
+
+def _array(usual: Sequence[str], rest: Sequence[Row]) -> bytes:
+    """Of JSON objects; `_NONE` where there are none."""
+    if not rest:
+        return f"[{','.join(usual)}]".encode() if usual else _NONE
+    encoded = encode_json_bytes(rest)
+    return f"[{','.join(usual)},".encode() + encoded[1:] if usual else encoded
+
+
+def _growth(counter: Counter) -> Row:
+    thread = counter.thread
+    return {
+        "tenant": thread.tenant,
+        "id": thread.id,
+        "next_position": counter.count,
+        "updated_at": counter.updated_at,
+    }

@@ -11,11 +11,11 @@ from psycopg.pq.abc import PGresult
 
 from adapters.persistence import failures, postgresql_exchange, tenancy
 from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
-from adapters.persistence.batch import Batch, ThreadKey
 from adapters.persistence.batch_writer import BatchFailure, ConnectionLost, RefusedRows
-from adapters.persistence.postgresql_batch import NOTHING, array, parameters_of, statement_for
+from adapters.persistence.postgresql_batch import NOTHING, PostgreSQLBatch, array
 from adapters.persistence.postgresql_exchange import Statement
 from adapters.persistence.sockets import was_spoken_to
+from adapters.persistence.thread_counters import ThreadKey
 from adapters.persistence.trial import trial_record
 from domain.ids import DEFAULT_TENANT, MessageId
 from domain.thread import ChatRecord
@@ -50,20 +50,19 @@ class PostgreSQLWriter:
     _abandoned: set[asyncio.Task[Any]] = attrs.field(factory=set)
 
     async def write(self, records: Sequence[ChatRecord]) -> frozenset[ThreadKey]:
-        batch = Batch.of(records)
         try:
             tenants = tenancy.setting(record.thread.tenant for record in records)
-            parameters = parameters_of(batch)
+            batch = PostgreSQLBatch.of(records)
         except (TypeError, ValueError) as error:
             raise RefusedRows("the chat holds a value that the database can't take") from error
-        answer = await self._exchange(statement_for(batch), parameters, tenants)
-        if not batch.growth:
+        answer = await self._exchange(batch.statement, batch.parameters, tenants)
+        if not batch.grown:
             return frozenset()
         found = {
             (_text(answer.get_value(row, 0)), _text(answer.get_value(row, 1)))
             for row in range(answer.ntuples)
         }
-        return frozenset(key for key in batch.growth if key not in found)
+        return frozenset(key for key in batch.grown if key not in found)
 
     async def stored(self, ids: Sequence[MessageId]) -> frozenset[MessageId]:
         answer = await self._exchange(_STORED, [array(ids)], tenancy.ALL)
@@ -119,13 +118,13 @@ class PostgreSQLWriter:
         connection = self._psycopg
         if connection is None or self.hung_up():
             connection = await self._connect()
-        batch = Batch.of([trial_record()])
+        batch = PostgreSQLBatch.of([trial_record()])
         tenants = tenancy.setting((DEFAULT_TENANT,))
         await connection.execute("BEGIN", prepare=False)
         try:
             await connection.execute(_FILL, prepare=False)
             # The second one is about rights, which the server looks at even where there are no rows.
-            for statement, parameters in ((statement_for(batch), parameters_of(batch)), NOTHING):
+            for statement, parameters in ((batch.statement, batch.parameters), NOTHING):
                 await postgresql_exchange.execute(
                     connection, statement, parameters, tenants=tenants, limit_s=self._limit_s
                 )

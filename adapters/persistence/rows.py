@@ -8,9 +8,11 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, cast
 
+from domain.answer_codec import encode_answer
 from domain.attempt import Attempt
 from domain.chat import FinishReason
 from domain.feedback import Feedback, Rating
+from domain.idempotency import KeyCompletion
 from domain.ids import MessageId, SessionId, Tenant, ThreadId
 from domain.message import ImagePart, Message, Part, Role, TextPart, ToolCall
 from domain.model import ModelRef
@@ -52,7 +54,7 @@ def message_row(stored: StoredMessage, *, position: int) -> Row:
         "thread_id": stored.thread_id,
         "position": position,
         "role": message.role,
-        "content": _content(message),
+        "content": content_row(message),
         "token_count": message.token_count,
         "status": stored.status,
         "error_code": stored.error_code,
@@ -118,6 +120,19 @@ def attempt_row(attempt: Attempt, *, tenant: Tenant, message_id: MessageId, numb
         "cost_usd": attempt.cost_usd,
         "response_id": attempt.response_id,
         "purpose": None if attempt.purpose == "answer" else attempt.purpose,
+    }
+
+
+def completion_row(completion: KeyCompletion, thread: Thread) -> Row:
+    """What ends the claim of an idempotency key."""
+    claim, answer = completion.claim, completion.answer
+    return {
+        "tenant": thread.tenant,
+        "key": claim.key,
+        "owner": claim.owner,
+        "message_id": answer.message_id,
+        "thread_id": thread.id,
+        "answer": encode_answer(answer),
     }
 
 
@@ -234,7 +249,7 @@ def feedback_of(rating: str, rest: Mapping[str, Any]) -> Feedback:
     )
 
 
-def _content(message: Message) -> Row:
+def content_row(message: Message) -> Row:
     """`{"parts": […], "tool_calls": […], "tool_call_id": …}`, the last two only where there is something."""
     content: Row = {"parts": [_part_row(part) for part in message.parts]}
     if message.tool_calls:

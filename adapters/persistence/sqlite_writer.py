@@ -11,12 +11,13 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.persistence import failures, usage_sums
-from adapters.persistence.batch import Batch, ThreadKey
+from adapters.persistence.batch import Batch
 from adapters.persistence.batch_writer import ClaimLost
 from adapters.persistence.column_types import Timestamp
 from adapters.persistence.rows import Row
 from adapters.persistence.sqlite_counters import COUNTER_KEY, count
 from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS, USAGE_LOG
+from adapters.persistence.thread_counters import ThreadKey
 from adapters.persistence.trial import trial_record
 from adapters.persistence.usage_log import NOTHING as NOTHING_USED
 from domain.clean_text import clean
@@ -147,18 +148,19 @@ class SQLiteWriter:
         self, connection: sa.Connection, batch: Batch
     ) -> tuple[frozenset[ThreadKey], dict[ThreadKey, int]]:
         first: dict[ThreadKey, int] = {}
-        for key, row in batch.growth.items():
-            position = connection.scalar(_NEXT_POSITION, {"tenant": row["tenant"], "id": row["id"]})
+        for key, counter in batch.growth.items():
+            tenant, thread_id = key
+            position = connection.scalar(_NEXT_POSITION, {"tenant": tenant, "id": thread_id})
             if position is None:
                 continue
             first[key] = position
             connection.execute(
                 _GROW,
                 {
-                    "of_tenant": row["tenant"],
-                    "of_id": row["id"],
-                    "grown": position + row["next_position"],
-                    "at": row["updated_at"],
+                    "of_tenant": tenant,
+                    "of_id": thread_id,
+                    "grown": position + counter.count,
+                    "at": counter.updated_at,
                 },
             )
         return frozenset(batch.growth) - frozenset(first), first

@@ -7,7 +7,6 @@ import attrs
 import pytest
 
 from adapters.persistence import commit_queue, readiness
-from adapters.persistence.batch import ThreadKey
 from adapters.persistence.batch_writer import (
     BatchFailure,
     Blocked,
@@ -19,6 +18,7 @@ from adapters.persistence.batch_writer import (
     StoreRefused,
 )
 from adapters.persistence.commit_queue import CommitQueue
+from adapters.persistence.thread_counters import ThreadKey
 from domain.errors import KeyTakenOver, NotFound, Overloaded, StorageUnavailable
 from domain.ids import MessageId
 from domain.thread import ChatRecord
