@@ -26,7 +26,8 @@ from tests.support.command_line import VARIABLES
 
 _LIMIT_S: Final = 60.0
 _SERVER: Final = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["tests.support.forked_lor3_imports"])
+# This module too: each process looks it up for what it is to run.
+_SERVER.set_forkserver_preload(["tests.support.forked_lor3_imports", __name__])
 
 
 @attrs.frozen

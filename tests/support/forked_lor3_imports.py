@@ -1,5 +1,7 @@
 """What the commands import, so that it is there before a process is forked for one."""
 
+import gc
+
 import aiosqlite
 import alembic.command
 import alembic.config
@@ -72,3 +74,7 @@ __all__ = [
     "psycopg",
     "yaml",
 ]
+
+# Whoever is forked neither walks nor copies what never goes away.
+gc.collect()
+gc.freeze()
