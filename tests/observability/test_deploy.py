@@ -17,6 +17,7 @@ import yaml
 
 from adapters.telemetry import metric_names
 from tests.support.prometheus import ROOT, Programs, programs, scraping
+from tests.support.waiting import HANGS_S
 
 FOLDER: Final = ROOT / "deploy" / "observability"
 CHATS: Final = 6
@@ -116,7 +117,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield json.loads(process.stdout.readline())["url"]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=HANGS_S)
 
 
 async def test_prometheus_scrapes_two_workers(server: str, tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ async def scraped(found: Programs, server: str, folder: Path) -> None:
     config["rule_files"] = [str(FOLDER / "alerts.yml")]
     config["scrape_configs"][0]["static_configs"] = [{"targets": [server.removeprefix("http://")]}]
     async with scraping(found, folder, config=yaml.safe_dump(config)) as prometheus:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANGS_S
         while CHATS != await prometheus.value("sum(lor3_chats_answered_total)"):
             assert time.monotonic() < deadline
         groups = (await prometheus.get("rules"))["groups"]

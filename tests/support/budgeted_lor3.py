@@ -16,6 +16,7 @@ import attrs
 import psycopg
 
 from application.services.budget_keeper import LEASE_S
+from tests.support.waiting import HANGS_S
 
 MODEL: Final = "up:m"
 COST: Final = Decimal(9 * 1 + 3 * 2) / 1_000_000
@@ -58,7 +59,7 @@ class BudgetBooks:
             LEASE_S,
         )
 
-    async def until_nothing_is_held(self, within_s: float = 10.0) -> None:
+    async def until_nothing_is_held(self, within_s: float = HANGS_S) -> None:
         async with asyncio.timeout(within_s):
             while await asyncio.to_thread(lambda: self.held_usd):  # noqa: ASYNC110 - a database tells nobody
                 await asyncio.sleep(0.05)
@@ -103,7 +104,7 @@ async def lor3_processes(
         assert process.stdout is not None
         line = await asyncio.to_thread(process.stdout.readline)
         url = json.loads(line)["url"]
-        async with aiohttp.ClientSession() as client, asyncio.timeout(20):
+        async with aiohttp.ClientSession() as client, asyncio.timeout(HANGS_S):
             while True:
                 try:
                     async with client.get(f"{url}/readyz") as response:

@@ -11,6 +11,7 @@ import attrs
 from tests.support.client_upstream import ClientUpstream, client_upstream
 from tests.support.http import Server, serving
 from tests.support.node import run_script
+from tests.support.waiting import HANGS_S
 
 PROVIDERS = ("first", "second", "spare")
 """Chats go to `first` and fall back to `second`; `spare` can fail without harm to them."""
@@ -33,7 +34,7 @@ class Place:
 
     async def message(self, message_id: str) -> dict[str, Any]:
         """A stored answer, waited for where it is being made still."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_S):
             while True:
                 async with self.server.client.get(f"/messages/{message_id}") as response:
                     if response.status == 200:

@@ -13,11 +13,11 @@ import attrs
 
 from tests.support.client_upstream import PIECES
 from tests.support.http import events_of
+from tests.support.waiting import HANGS_S
 
 LAST_OF_HALF: Final = json.dumps(PIECES[len(PIECES) // 2 - 1], ensure_ascii=False).encode()
 """What `hold NAME` shows last before it waits."""
 _STAND_IN: Final = (sys.executable, str(Path(__file__).with_name("curl.py")))
-_LIMIT_S: Final = 10.0
 
 
 @attrs.define
@@ -29,7 +29,7 @@ class Curl:
     """What it printed so far."""
 
     async def read_until(self, part: bytes) -> None:
-        async with asyncio.timeout(_LIMIT_S):
+        async with asyncio.timeout(HANGS_S):
             while part not in self.seen:
                 block = await self._output.read(65536)
                 assert block, f"curl ended without {part!r}: {self.seen!r}"
@@ -37,7 +37,7 @@ class Curl:
 
     async def read_on(self) -> bytes:
         """All that it prints until its end."""
-        async with asyncio.timeout(_LIMIT_S):
+        async with asyncio.timeout(HANGS_S):
             self.seen += await self._output.read()
             await self._process.wait()
         return self.seen

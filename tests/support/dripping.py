@@ -9,6 +9,7 @@ import aiohttp
 import attrs
 
 from tests.support.http import events_of
+from tests.support.waiting import HANGS_S
 from tests.support.wire_upstream import Received, head, openai_chunk, openai_frames
 
 SSEEvent: TypeAlias = tuple[int, str, Any]
@@ -59,7 +60,7 @@ class StreamClient:
     def text(self) -> str:
         return text_of(self.events)
 
-    async def until(self, reached: Callable[[list[SSEEvent]], bool], *, within_s: float = 5.0) -> None:
+    async def until(self, reached: Callable[[list[SSEEvent]], bool], *, within_s: float = HANGS_S) -> None:
         async with asyncio.timeout(within_s):
             while not reached(self.events):
                 data = await self.response.content.readany()
@@ -69,7 +70,7 @@ class StreamClient:
     async def until_text(self, text: str) -> None:
         await self.until(lambda events: text_of(events) == text)
 
-    async def rest(self, *, within_s: float = 5.0) -> list[SSEEvent]:
+    async def rest(self, *, within_s: float = HANGS_S) -> list[SSEEvent]:
         async with asyncio.timeout(within_s):
             self.raw += await self.response.content.read()
         return self.events

@@ -35,6 +35,7 @@ from entrypoints.http.server import Runner
 from entrypoints.settings import DatabaseSettings, LogSettings, Settings
 from tests.support.fault_upstream.server import FAULTS, TASK_NAME, FaultUpstream
 from tests.support.fault_upstream.wire import INPUT_TOKENS, OUTPUT_TOKENS, PROVIDER_TEXT_CANARY, Wire
+from tests.support.waiting import HANGS_S
 
 KEY_CANARIES: Final = {
     "openai": "sk-CANARY-openai-3c51f0a7",
@@ -193,7 +194,7 @@ class Gateway:
         )
         try:
             raw = b""
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(HANGS_S):
                 while until not in raw:
                     block = await reader.read(65536)
                     assert block, f"the stream ended early: {raw!r}"
@@ -203,7 +204,7 @@ class Gateway:
         finally:
             writer.transport.abort()
 
-    async def settled(self, status: str, *, within_s: float = 5.0) -> dict[str, Any]:
+    async def settled(self, status: str, *, within_s: float = HANGS_S) -> dict[str, Any]:
         """The newest answer's row, once it is stored with that status."""
         async with asyncio.timeout(within_s):
             while True:

@@ -34,6 +34,7 @@ from entrypoints.http.server import Runner
 from entrypoints.http.state import STATE, ServerState
 from entrypoints.settings import ServerSettings
 from tests.support.sqlite_files import put_migrated
+from tests.support.waiting import HANGS_S
 
 MODEL = ModelRef("demo", "scripted")
 _ID = "01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e0"
@@ -141,7 +142,7 @@ class Server:
     client: aiohttp.ClientSession
     telemetry: Recorder
 
-    async def raw(self, *pieces: bytes, within_s: float = 5.0) -> bytes:
+    async def raw(self, *pieces: bytes, within_s: float = HANGS_S) -> bytes:
         """Sends bytes as they are and reads until the server closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:

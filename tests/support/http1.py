@@ -12,6 +12,7 @@ from adapters.providers.transport.http1.dialer import Dialer
 from adapters.providers.transport.http1.request import prepare
 from domain.errors import ProviderFailure
 from tests.support.fault_upstream.certificates import Authority
+from tests.support.waiting import HANGS_S
 
 Scenario: TypeAlias = Coroutine[Any, Any, None]
 Run: TypeAlias = Callable[[Scenario], None]
@@ -46,7 +47,7 @@ class Client:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS_S):
         while not condition():  # noqa: ASYNC110 - the other side has no event for it
             await asyncio.sleep(0.005)
 

@@ -27,6 +27,7 @@ from entrypoints.http.app import create_app
 from entrypoints.http.server import Runner
 from entrypoints.settings import DatabaseSettings, LogSettings, RedisSettings, Settings
 from tests.support.gateway import parse_events
+from tests.support.waiting import HANGS_S
 from tests.support.wire_upstream import Received, Reply, WireUpstream, faithful
 
 MODEL: Final = "up:m"
@@ -137,7 +138,7 @@ async def served(
 
 
 async def _until_it_answers(found: Replica) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while True:
             try:
                 async with found.client.get(f"{found.url}/healthz"):
@@ -178,7 +179,7 @@ class Books:
             connection.execute("SELECT set_config('lor3.tenants', '*', true)")
             return connection.execute(query.encode()).fetchall()
 
-    async def until_keys(self, *expected: tuple[str, str], within_s: float = 15.0) -> None:
+    async def until_keys(self, *expected: tuple[str, str], within_s: float = HANGS_S) -> None:
         async with asyncio.timeout(within_s):
             while await asyncio.to_thread(self.keys) != list(expected):  # noqa: ASYNC110 - a database tells nobody
                 await asyncio.sleep(0.05)

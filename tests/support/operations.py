@@ -20,6 +20,7 @@ from entrypoints.http.server import Runner
 from entrypoints.http.state import STATE, ServerState
 from entrypoints.settings import Settings
 from tests.support.sqlite_files import put_migrated
+from tests.support.waiting import HANGS_S
 
 KEYS: Final = {"KEY_0": "sk-zero", "KEY_1": "sk-one"}
 """The environment."""
@@ -52,11 +53,11 @@ class Served:
         reloader = self.application.config_reloader
         seen = reloader.readings
         reloader.reload()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             while reloader.readings == seen:  # noqa: ASYNC110 - a server has no need of an event
                 await asyncio.sleep(0.002)
 
-    async def raw(self, *pieces: bytes, within_s: float = 5.0) -> bytes:
+    async def raw(self, *pieces: bytes, within_s: float = HANGS_S) -> bytes:
         """Sends bytes as they are and reads until the server closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:

@@ -22,7 +22,7 @@ CACHE: Final = ROOT / ".venv" / "prometheus"
 PLACE: Final = "LOR3_TEST_PROMETHEUS"
 """The folder that holds one's own `prometheus` and `promtool`."""
 _FETCH_S: Final = 60
-_START_S: Final = 20.0
+_START_S: Final = 60.0
 
 
 @attrs.frozen(kw_only=True)

@@ -20,6 +20,7 @@ from entrypoints.settings import Settings
 from lor3.testing import InMemoryStore, ScriptedProvider, fake_application
 from tests.support.http import events_of
 from tests.support.shared_events import EventHub, SharedLog
+from tests.support.waiting import HANGS_S
 
 Told: TypeAlias = list[tuple[int, str, Any]]
 """Id, name and data of each event."""
@@ -136,7 +137,7 @@ class Reading:
 
     async def until_text(self, text: str) -> int:
         """Reads until the deltas come to `text`; returns the last id."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             while text_of(self.events) != text:
                 piece = await self.response.content.readany()
                 assert piece, self.raw
@@ -184,6 +185,6 @@ def names_of(events: Told) -> list[str]:
 
 async def until(condition: Any) -> None:
     """Waits until it is true."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_S):
         while not condition():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
