@@ -20,13 +20,13 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 AT_A_TIME: Final = 3
 """One more than two cores: much of what tests do is to wait for limits, disks and processes."""
 FOLDERS: Final = (
+    "tests/faults",
     "tests/integration/cli",
+    "tests/integration/persistence",
+    "tests/integration/http",
     "tests/contract",
     "tests/checks",
-    "tests/faults",
-    "tests/integration/persistence",
     "tests/torture",
-    "tests/integration/http",
     "tests/unit/adapters",
 )
 """Parts of their own, longest first, so that all cores are done at about the same time; the other folders are one."""
@@ -90,9 +90,9 @@ def _holds_tests(path: Path) -> bool:
 def parts(options: Sequence[str], *, lint: bool) -> tuple[Part, ...]:
     pytest = (sys.executable, "-m", "pytest", *options)
     ignored = tuple(option for files in QUIET for path in files for option in ("--ignore", path))
-    first, *further = (Part(each, (*pytest, *ignored, each)) for each in FOLDERS)
+    first, second, *further = (Part(each, (*pytest, *ignored, each)) for each in FOLDERS)
     rest = Part(" ".join(others()), (*pytest, *others()))
-    return (first, rest, *([Part("lint", ("make", "lint"))] if lint else []), *further)
+    return (first, second, rest, *further, *([Part("lint", ("make", "lint"))] if lint else []))
 
 
 def quiet_parts(options: Sequence[str]) -> tuple[Part, ...]:
