@@ -165,6 +165,8 @@ def test_watching_ends_at_ctrl_c_and_leaves_the_screen(lor3: Run, asked: dict[st
         stderr=theirs,
         env={**environ, "TERM": "xterm"},
         start_new_session=True,
+        # Where the tests run in a shell's background the signal is ignored, and so it would be here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(theirs)
     seen, interrupted = b"", False
@@ -183,6 +185,7 @@ def test_watching_ends_at_ctrl_c_and_leaves_the_screen(lor3: Run, asked: dict[st
         code = process.wait(60)
     finally:
         process.kill()
+        process.wait()
         os.close(ours)
 
     assert (code, seen.count(b"\x1b[?1049h"), seen.count(b"\x1b[?1049l")) == (0, 1, 1)
