@@ -138,14 +138,20 @@ class Failover:
             if run.spec is None:
                 await self._next_candidate(run)
             spec, compiled = run.asked
+            breaker = run.breaker or self._health.breaker(spec.ref)
             if run.purse is not None:
                 try:
-                    compiled = await self._covered(run, run.purse)
-                except (BudgetExceeded, InvalidRequest) as refusal:
+                    request = await run.purse.cover(spec, compiled.request)
+                except BaseException as refusal:
+                    breaker.abandoned()
+                    if not isinstance(refusal, BudgetExceeded | InvalidRequest):
+                        raise
                     self._pass_over(run, spec, refusal)
                     run.spec = None
                     continue
-            is_probe = self._health.breaker(spec.ref).is_probing
+                if request is not compiled.request:
+                    compiled = run.compiled = attrs.evolve(compiled, request=request)
+            is_probe = breaker.is_probing
             call = self._call(run, spec, compiled)
             run.transcript = call.transcript
             run.sent += 1
@@ -195,7 +201,7 @@ class Failover:
         while run.position < len(run.candidates):
             candidate = run.candidates[run.position]
             run.position += 1
-            if run.sent >= self._policy.max_attempts or self._remaining_s(run) <= 0:
+            if run.sent >= self._policy.max_attempts or self._remaining_s(run, self._clock.monotonic()) <= 0:
                 break
             if candidate.refusal is not None:
                 run.passed_over.append(f"{candidate.spec.ref} was passed over: {candidate.refusal}")
@@ -236,7 +242,8 @@ class Failover:
             self._pass_over(run, spec, refusal)
             return False
         # Compiling may have waited, and another request may have taken the probe meanwhile.
-        if not self._health.breaker(spec.ref).allow(self._clock.monotonic()):
+        run.breaker = self._health.breaker(spec.ref)
+        if not run.breaker.allow(self._clock.monotonic()):
             self._skip(run, spec, "skipped_breaker_open")
             return False
         return True
@@ -249,23 +256,11 @@ class Failover:
             provider=provider,
             call=ProviderCall(request=compiled.request, spec=spec, stream=stream),
             clock=self._clock,
-            total_s=min(provider.timeouts.total_s, self._remaining_s(run)),
+            total_s=min(provider.timeouts.total_s, self._remaining_s(run, now)),
             is_retry=run.tries > 0,
             started_at=self._clock.now(),
             started=now,
         )
-
-    async def _covered(self, run: Run, purse: Purse) -> Compiled:
-        """The compiled request, once its budgets hold it."""
-        spec, compiled = run.asked
-        try:
-            request = await purse.cover(spec, compiled.request)
-        except BaseException:
-            self._health.breaker(spec.ref).abandoned()
-            raise
-        if request is not compiled.request:
-            compiled = run.compiled = attrs.evolve(compiled, request=request)
-        return compiled
 
     def _retry_delay_s(
         self, run: Run, spec: ModelSpec, failure: ProviderFailure, *, is_probe: bool
@@ -278,7 +273,7 @@ class Failover:
         if self._health.breaker(spec.ref).state(self._clock.monotonic()) != "closed":
             return None  # this very failure, or another request's, has opened it
         delay_s = retry_delay_s(failure, run.tries, self._randomness.fraction(), self._policy)
-        if delay_s is None or delay_s >= self._remaining_s(run):
+        if delay_s is None or delay_s >= self._remaining_s(run, self._clock.monotonic()):
             return None
         if delay_s > self._policy.max_wait_before_fallback_s and run.has_next:
             return None
@@ -287,53 +282,52 @@ class Failover:
     def _end(self, run: Run, call: LiveCall, outcome: str, failure: ProviderFailure | None) -> None:
         """Records a call, whatever came of it, and learns from it."""
         spec, compiled = run.asked
+        model, transcript, reported = spec.ref, call.transcript, call.transcript.reported
         now = self._clock.monotonic()
         duration_s = now - call.started
         status = None if failure is None else failure.status
         run.waited_s += call.waited_s
-        run.attempts.append(
-            Attempt(
-                model=spec.ref,
-                outcome=outcome,
-                started_at=call.started_at,
-                latency_ms=round(duration_s * 1000),
-                status=status,
-                response_id=call.transcript.response_id,
-                purpose=run.purpose,
-            )
+        attempt = Attempt(
+            model=model,
+            outcome=outcome,
+            started_at=call.started_at,
+            latency_ms=round(duration_s * 1000),
+            status=status,
+            response_id=transcript.response_id,
+            purpose=run.purpose,
         )
-        if outcome == "ok" or call.transcript.has_content:
-            said = Said(transcript=call.transcript, spec=spec, request=compiled.request)
+        run.attempts.append(attempt)
+        if outcome == "ok" or transcript.has_content:
+            said = Said(transcript=transcript, spec=spec, request=compiled.request)
             run.said[len(run.attempts) - 1] = said
             if run.purse is not None:
-                run.purse.ended(call.transcript)
+                run.purse.ended(transcript)
         elif run.purse is not None:
             run.purse.unsaid()
-        self._health.pacing(spec.ref, self._providers[spec.ref.provider].timeouts).answered(duration_s, now)
+        self._health.pacing(model, self._providers[model.provider].timeouts).answered(duration_s, now)
         if failure is not None:
-            run.failures.append((spec.ref, failure))
-            self._health.failed(spec.ref, failure)
+            run.failures.append((model, failure))
+            self._health.failed(model, failure)
             if VERDICTS[failure.kind].needs_operator:
                 self._telemetry.emit(
-                    ModelMisconfigured(request_id=run.request_id, model=spec.ref, reason=failure.kind)
+                    ModelMisconfigured(request_id=run.request_id, model=model, reason=failure.kind)
                 )
         elif outcome == "ok":
-            self._health.succeeded(spec.ref)
+            self._health.succeeded(model)
         else:
-            self._health.breaker(spec.ref).abandoned()
-        reported = call.transcript.reported
+            self._health.breaker(model).abandoned()
         self._telemetry.emit(
             AttemptEnded(
                 request_id=run.request_id,
-                model=spec.ref,
+                model=model,
                 outcome=outcome,
                 duration_s=duration_s,
                 status=status,
                 retry=call.is_retry,
                 stream=call.streams,
                 first_chunk_s=call.first_chunk_s,
-                response_id=call.transcript.response_id,
-                finish_reason=call.transcript.finish_reason,
+                response_id=transcript.response_id,
+                finish_reason=transcript.finish_reason,
                 input_tokens=None if reported is None else reported.input_tokens,
                 output_tokens=None if reported is None else reported.output_tokens,
                 cached_input_tokens=None if reported is None else reported.cached_input_tokens,
@@ -350,11 +344,11 @@ class Failover:
             Attempt(model=spec.ref, outcome=outcome, started_at=self._clock.now(), purpose=run.purpose)
         )
 
-    def _remaining_s(self, run: Run) -> float:
+    def _remaining_s(self, run: Run, now: float) -> float:
         deadline_s = self._policy.deadline_s
         if run.deadline_s is not None:
             deadline_s = min(deadline_s, run.deadline_s)
-        return deadline_s - (self._clock.monotonic() - run.started_at)
+        return deadline_s - (now - run.started_at)
 
 
 def _final_error(run: Run) -> LorError:

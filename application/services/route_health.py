@@ -96,7 +96,7 @@ class RouteHealth:
 
     def succeeded(self, model: ModelRef) -> None:
         breaker = self._breakers.get(model)
-        if breaker is not None:
+        if breaker is not None and not breaker.is_untouched:
             was = breaker.state(self._clock.monotonic())
             breaker.succeeded()
             if was != "closed":

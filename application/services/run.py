@@ -13,6 +13,7 @@ from domain.chat import ChatRequest, TextDelta, ToolCallDelta
 from domain.errors import BudgetExceeded, InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
+from domain.routing.breaker import Breaker
 from domain.routing.plan import Candidate
 from domain.values import frozen
 
@@ -61,6 +62,8 @@ class Run:
     spec: ModelSpec | None = None
     """The candidate being asked; once all is over, the one that answered."""
     compiled: Compiled | None = None
+    breaker: Breaker | None = None
+    """Of the candidate being asked."""
     transcript: Transcript = attrs.field(factory=Transcript)
     shown: Transcript | None = None
     """Of a stream: what was passed on and is not void."""

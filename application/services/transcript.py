@@ -8,6 +8,7 @@ import attrs
 
 from domain.chat import (
     AnswerFinished,
+    AnswerStarted,
     FinishReason,
     ProviderEvent,
     TextDelta,
@@ -49,6 +50,9 @@ class Transcript:
                 others += 1
             elif type(event) is UsageReported:
                 self.reported = event
+                others += 1
+            elif type(event) is AnswerStarted:
+                self.response_id = event.response_id
                 others += 1
             else:
                 others += not self._note(event)

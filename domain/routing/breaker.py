@@ -26,6 +26,11 @@ class Breaker:
     _last_kind: FailureKind = "server_error"
 
     @property
+    def is_untouched(self) -> bool:
+        """Whether no failure is remembered: then a success says nothing new."""
+        return self._failures == 0 and self._opened_at is None and not self._probing
+
+    @property
     def last_kind(self) -> FailureKind:
         """The failure that opened it, so that a refusal can say why."""
         return self._last_kind
