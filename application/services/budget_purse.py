@@ -6,12 +6,13 @@ from typing import Final
 
 import attrs
 
+from application.ports.price_book import Ceiling
 from application.ports.telemetry import Telemetry
 from application.services.budget_figures import is_shown
 from application.services.budget_keeper import BudgetKeeper
 from application.services.budget_plan import BudgetPlan
 from application.services.local_counter import NOTHING, LocalCounter
-from application.services.price_ceilings import PriceCeilings
+from application.services.price_ceilings import SHORT, PriceCeilings
 from application.services.transcript import Transcript
 from application.use_cases.chat_command import SendChatCommand
 from domain.chat import NO_PARAMETERS, ChatRequest
@@ -65,6 +66,8 @@ class BudgetPurse:
     """For a token of its prompt."""
     _token_usd: Decimal = NOTHING
     """For a token of its answer."""
+    _priced: tuple[ModelSpec, Ceiling | None] | None = None
+    """The model that was asked about last, and what a plain call with a short prompt costs there."""
     _said: Transcript | None = None
     """Of that call, once it is over; looked at only where another call follows."""
     _waited_s: float = 0.0
@@ -80,7 +83,7 @@ class BudgetPurse:
     def demand_price(self, spec: ModelSpec, *, parameters: Mapping[str, JSONValue] = NO_PARAMETERS) -> None:
         if self._rules.unpriced == "allow" or self._plan.is_soft:
             return
-        if self._ceilings.of(spec.ref, 0, parameters) is not None:
+        if self._ceiling(spec, 0, parameters) is not None:
             return
         tier = next((name for name in _TIERS if parameters.get(name)), None)
         if tier is not None and self._ceilings.of(spec.ref, 0, NO_PARAMETERS) is not None:
@@ -104,7 +107,7 @@ class BudgetPurse:
         if self._said is not None:
             self._reckon(self._said)
         prompt_tokens = prompt_ceiling(request)
-        ceiling = self._ceilings.of(spec.ref, prompt_tokens, request.parameters)
+        ceiling = self._ceiling(spec, prompt_tokens, request.parameters)
         if ceiling is None:
             self.demand_price(spec, parameters=request.parameters)
             self._last = NOTHING
@@ -253,6 +256,15 @@ class BudgetPurse:
             self._uncapped = tuple([each[place] for place, limit in enumerate(limits) if limit is None])
         for one in each:
             one.purses += 1
+
+    def _ceiling(
+        self, spec: ModelSpec, prompt_tokens: int, parameters: Mapping[str, JSONValue]
+    ) -> Ceiling | None:
+        if prompt_tokens > SHORT or parameters:
+            return self._ceilings.of(spec.ref, prompt_tokens, parameters)
+        if self._priced is None or self._priced[0] is not spec:
+            self._priced = (spec, self._ceilings.of(spec.ref, prompt_tokens, parameters))
+        return self._priced[1]
 
     def _cover_by(self, want: Decimal, more: Decimal) -> None:
         """`more` was committed beyond what is unused; where it is negative, less is needed than there was."""

@@ -86,7 +86,6 @@ class Completion:
         charge = await self._settlement.charge(progress)
         bill, finish_reason = charge.bill, run.transcript.finish_reason
         assert bill is not None and finish_reason is not None  # noqa: S101, PT018 - a finished run has said something
-        now = self._clock.now()
         duration_s = self._clock.monotonic() - progress.started
         # Streamed text has been seen: what is stored is that, byte for byte.
         is_as_shown = progress.stream and not progress.is_retold
@@ -139,7 +138,7 @@ class Completion:
             bill=bill,
             token_count=charge.answer_tokens,
             latency_ms=round(duration_s * 1000),
-            now=now,
+            now=charge.at,
             completes=completes,
             spends=progress.spends(bill),
         )

@@ -1,5 +1,6 @@
 """How a chat that did not come to its answer is brought to an end in the books."""
 
+import datetime
 from decimal import Decimal
 
 import attrs
@@ -102,7 +103,10 @@ class Progress:
     @property
     def waited_s(self) -> float:
         """For providers, and for its turn in its thread."""
-        return self.admitted.queued_s + sum(run.waited_s for run in self.paid_runs)
+        waited_s = self.admitted.queued_s
+        for run in self.paid_runs if self.runs_before else self.runs:
+            waited_s += run.waited_s
+        return waited_s
 
     def pay_before(self, run: Run) -> None:
         """Takes a run that is asked before the request is whole."""
@@ -127,6 +131,8 @@ class Charge:
     """All of them together; None where nothing was said."""
     answer_tokens: int
     """Of the last run alone."""
+    at: datetime.datetime
+    """When it was reckoned."""
 
 
 @frozen(kw_only=True)
@@ -231,14 +237,15 @@ class Settlement:
         attempts: tuple[Attempt, ...] = ()
         total: Bill | None = None
         answer_tokens = 0
-        for run in progress.paid_runs:
-            made, bill = await self.accounting.charge(run, at=self.clock.now())
+        now = self.clock.now()
+        for run in progress.paid_runs if progress.runs_before else progress.runs:
+            made, bill = await self.accounting.charge(run, at=now)
             attempts += made
             answer_tokens = 0 if bill is None else bill.usage.output_tokens
             if bill is not None:
                 total = bill if total is None else add_bills(total, bill)
         progress.end(total)
-        return Charge(attempts=attempts, bill=total, answer_tokens=answer_tokens)
+        return Charge(attempts=attempts, bill=total, answer_tokens=answer_tokens, at=now)
 
     async def _store(
         self,
@@ -292,7 +299,7 @@ class Settlement:
             bill=charge.bill,
             token_count=charge.answer_tokens if run is not None else 0,
             latency_ms=round((self.clock.monotonic() - progress.started) * 1000),
-            now=self.clock.now(),
+            now=charge.at,
             spends=progress.spends(charge.bill),
         )
 
