@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from adapters.persistence import schema
 from adapters.persistence.engine import Database
 from tests.support.databases import Databases, administer, database_url, new_name
 from tests.support.records import store_config
 from tests.support.servers import PostgreSQLServer, RedisServer
+
+settings.register_profile(
+    "lor3", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # how long an example takes is the machine's affair
+settings.load_profile("lor3")
 
 
 @pytest.fixture(scope="session")

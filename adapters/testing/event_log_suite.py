@@ -82,12 +82,12 @@ class GatheringSink:
     def text(self) -> str:
         return "".join(event.text for event in self.events if isinstance(event, Delta))
 
-    async def until(self, ends: Position, *, within_s: float = 5.0) -> None:
+    async def until(self, ends: Position, *, within_s: float = 30.0) -> None:
         async with asyncio.timeout(within_s):
             while self.ends < ends:  # noqa: ASYNC110 - a sink tells nobody
                 await asyncio.sleep(0.005)
 
-    async def until_ended(self, *, within_s: float = 5.0) -> Ending:
+    async def until_ended(self, *, within_s: float = 30.0) -> Ending:
         async with asyncio.timeout(within_s):
             await self.ended.wait()
         assert self.ending is not None
@@ -338,7 +338,7 @@ class SharedEventLogSuite(EventLogSuite):
         heard: list[AnswerAddress] = []
         async with self.open(2) as (here, there):
             here.on_stop(heard.append)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not heard:
                     await there.ask_to_stop(address)
                     await asyncio.sleep(0.05)

@@ -16,7 +16,7 @@ from domain.prompt.reference import PromptName
 from domain.prompt.source import PromptSource, Turn, Variable
 from domain.prompt.version import PromptVersion
 
-_SOON_S = 5.0
+_SOON_S = 30.0
 _ABSENT = "0" * 64
 
 

@@ -202,7 +202,7 @@ class RateLimiterSuite(ABC):
                 waiting.cancel()
                 await asyncio.wait([waiting])
             waiting = None
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not await many(limiter, 1, limited):  # noqa: ASYNC110 - nobody tells of it
                     await asyncio.sleep(0.01)
 

@@ -129,7 +129,7 @@ class ThreadGateSuite(ABC):
             await asyncio.sleep(0)
             next_in_turn.cancel()
             await asyncio.wait([inside, in_queue, next_in_turn])
-            async with asyncio.timeout(5), gate.hold(DEFAULT_TENANT, _THREAD):
+            async with asyncio.timeout(30), gate.hold(DEFAULT_TENANT, _THREAD):
                 pass
 
         assert inside.cancelled()

@@ -31,26 +31,26 @@ async def _started(board: CooldownBoard) -> AsyncIterator[CooldownBoard]:
 
 def _board(url: str, *, interval_s: float = 1.0) -> RedisCooldownBoard:
     clock = SystemClock()
-    link = RedisLink(url=Secret(url), clock=clock, timeout_s=0.5)
+    link = RedisLink(url=Secret(url), clock=clock, timeout_s=5.0)
     return RedisCooldownBoard(link=link, clock=clock, interval_s=interval_s)
 
 
-async def _eventually_closed(board: CooldownBoard, route: str, within_s: float) -> float:
+async def _eventually_closed(board: CooldownBoard, route: str) -> float:
     """The remaining seconds, once the board knows of the route."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + 30
     while (cooldown := board.active(route)) is None:
-        assert time.monotonic() < deadline, f"{route} is not known after {within_s} s"
+        assert time.monotonic() < deadline, f"{route} is not known after 30 s"
         await asyncio.sleep(0.01)
     return cooldown.remaining_s
 
 
 async def _stored(client: redis.asyncio.Redis) -> bytes:
-    for _ in range(500):
+    for _ in range(3_000):
         value = await client.get("lor3:{cooldown}:openai")
         if isinstance(value, bytes):
             return value
         await asyncio.sleep(0.01)
-    raise AssertionError("nothing was stored within 5 s")
+    raise AssertionError("nothing was stored within 30 s")
 
 
 class TestLocalCooldownBoard(CooldownBoardSuite):
@@ -64,7 +64,7 @@ class TestRedisCooldownBoard(CooldownBoardSuite):
         self.url = redis_url
 
     def open(self, clock: Clock) -> AbstractAsyncContextManager[CooldownBoard]:
-        link = RedisLink(url=Secret(self.url), clock=clock, timeout_s=0.5)
+        link = RedisLink(url=Secret(self.url), clock=clock, timeout_s=5.0)
         return _started(RedisCooldownBoard(link=link, clock=clock))
 
 
@@ -76,7 +76,7 @@ async def test_two_replicas_share_by_message(redis_url: str) -> None:
     ):
         await asyncio.sleep(0.2)  # the subscription
         one.close_route("openai:gpt-4", "rate_limited", for_s=20)
-        left = await _eventually_closed(two, "openai:gpt-4", 5)
+        left = await _eventually_closed(two, "openai:gpt-4")
 
     assert 15 < left <= 20
 
@@ -127,7 +127,7 @@ async def test_garbage_is_a_miss(redis_url: str, value: bytes) -> None:
             await client.publish("lor3:{cooldown}:closed", value)
             assert two.active("openai") is None
             one.close_route("openai", "rate_limited", for_s=20)
-            await _eventually_closed(two, "openai", 5)
+            await _eventually_closed(two, "openai")
 
 
 async def test_keys_of_another_type_are_a_miss(redis_url: str) -> None:

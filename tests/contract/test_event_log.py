@@ -16,7 +16,7 @@ from domain.errors import AnswerInterrupted, AnswerUnknown, ConfigurationError
 from domain.ids import DEFAULT_TENANT
 from domain.live_answer import Ending, Portion
 from tests.support.event_logs import KEY, inspected, logs, reading, redis_log, say
-from tests.support.prompt_caches import eventually
+from tests.support.waiting import eventually
 
 
 class TestLocalEventLog(EventLogSuite):
@@ -181,7 +181,7 @@ async def test_a_key_of_another_type_hides_one_answer_only(redis_url: str) -> No
         here.publish(other, Portion(begins=0, events=(Delta("Hello"),)))
         here.end(other, Ending())
         sink = GatheringSink()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 one, two = await asyncio.gather(
                     there.follow(ADDRESS, GatheringSink()), there.follow(other, sink)
@@ -201,7 +201,7 @@ async def test_stops_that_make_no_sense_are_not_heard(redis_url: str) -> None:
     heard: list[object] = []
     async with logs(redis_url, 1) as (log,), inspected(redis_url) as client:
         log.on_stop(heard.append)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not await client.publish("lor3:{live}:stop", b"\xff"):  # noqa: ASYNC110 - a subscription tells nobody
                 await asyncio.sleep(0.02)
         for data in (

@@ -17,7 +17,8 @@ from domain.errors import ConfigurationError
 from domain.ids import DEFAULT_TENANT, Tenant
 from domain.prompt.compiled_codec import SCHEMA
 from domain.prompt.reference import PromptName
-from tests.support.prompt_caches import eventually, eventually_got, heard_by, redis_cache, replicas
+from tests.support.prompt_caches import eventually_got, heard_by, redis_cache, replicas
+from tests.support.waiting import eventually
 
 _CHANNEL = "lor3:{prompt}:changed"
 _PROMPT = compiled("Hello {{name}}.")
@@ -54,7 +55,7 @@ async def test_entries_are_json_with_a_checksum_and_expire(redis_url: str) -> No
         header, payload = value.split(b"\n")
         await client.expire(_key(), 10)
         cache.put(_PROMPT)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while (ttl_s := await client.ttl(_key())) <= 10:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.01)

@@ -77,7 +77,7 @@ async def test_waiting_for_another_replica_ends(redis_url: str) -> None:
         async with one.hold(DEFAULT_TENANT, THREAD):
             with pytest.raises(ThreadBusy, match=r"waited 0\.3 s"):
                 await Chats().run(two, "two")
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await Chats().run(three, "three")
 
 
@@ -138,18 +138,19 @@ async def test_a_place_is_lost_by_who_stops_asking(redis_url: str) -> None:
     async with gates(redis_url, 1) as (one,), redis.asyncio.Redis.from_url(redis_url) as client:
         await client.zadd(waiting, {"gone": 1.0})
         await client.zadd(HOLDER.replace("holder", "asking"), {"gone": 1.0})
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             await Chats().run(one, "one")
 
         assert 0 == await client.exists(waiting)
 
 
-async def test_closing_gives_turns_back(redis_url: str) -> None:
+async def test_closing_gives_turns_back(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A replica that is stopped keeps nobody waiting."""
+    monkeypatch.setattr(redis_thread_gate, "_LEASE_MS", "600000")
     async with gates(redis_url) as (one, two):
         async with one.hold(DEFAULT_TENANT, THREAD):
             await one.aclose()
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(30):
                 await Chats().run(two, "two")
 
 
@@ -159,7 +160,7 @@ async def test_keys_of_another_type_cost_nothing(redis_url: str, kind: str) -> N
     chats = Chats()
     async with gates(redis_url, 1) as (one,), redis.asyncio.Redis.from_url(redis_url) as client:
         await client.hset(HOLDER.replace("holder", kind), "of", "somebody else")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             await chats.run_all([one], 5)
 
     assert 0 == chats.overlaps

@@ -18,11 +18,13 @@ from domain.ids import DEFAULT_TENANT, MessageId
 from domain.live_answer import Ending, Portion
 from tests.support.event_logs import KEY, inspected, logs, reading, redis_log, say
 from tests.support.nonsense import redis_that_says
-from tests.support.prompt_caches import eventually
 from tests.support.proxies import SlowProxy
 from tests.support.servers import RedisServer, free_port
+from tests.support.waiting import HANGS_S, eventually
 
 _LIMIT_S = 0.05
+_MANY = round(2 * HANGS_S / _LIMIT_S)
+"""If each of them waited for a reply, they would take too long by far."""
 
 
 @pytest.fixture(scope="module")
@@ -84,32 +86,23 @@ async def _knows_nothing(log: EventLog, sink: GatheringSink) -> None:
 
 async def test_redis_down_costs_those_who_make_answers_nothing() -> None:
     """Fault 74: 1,000 answers; whether there are others is not known."""
-    async with logs(f"redis://127.0.0.1:{free_port()}/0", 1, timeout_s=_LIMIT_S) as (log,):
-        began = time.perf_counter()
+    async with (
+        asyncio.timeout(HANGS_S),
+        logs(f"redis://127.0.0.1:{free_port()}/0", 1, timeout_s=_LIMIT_S) as (log,),
+    ):
         _answers(log, 1000)
         await log.ask_to_stop(ADDRESS)
-
-        assert time.perf_counter() - began < 1
         await _knows_nothing(log, GatheringSink())
-        assert time.perf_counter() - began < 3
 
 
 async def test_a_frozen_redis_is_waited_for_within_bounds(proxy: SlowProxy) -> None:
     """Fault 75: by those who look for an answer; those who make one do not wait at all."""
-    async with logs(proxy.url, 1, timeout_s=_LIMIT_S) as (log,):
+    async with asyncio.timeout(HANGS_S), logs(proxy.url, 1, timeout_s=_LIMIT_S) as (log,):
         log.begin(ADDRESS)
         assert await followed(log, ADDRESS, GatheringSink()) is not None
         proxy.delay_s = math.inf
-        for _ in range(8):
-            began = time.perf_counter()
+        for _ in range(_MANY):  # soon without waiting
             await _knows_nothing(log, GatheringSink())
-            assert time.perf_counter() - began < 1.5
-        began = time.perf_counter()
-        for _ in range(100):
-            await _knows_nothing(log, GatheringSink())
-        assert time.perf_counter() - began < 0.5
-        began = time.perf_counter()
-    assert time.perf_counter() - began < 3
 
 
 async def test_a_slow_redis_keeps_readers_late_and_nothing_else(proxy: SlowProxy) -> None:
@@ -325,7 +318,7 @@ async def test_answers_that_nobody_can_be_told_of_are_forgotten() -> None:
 async def test_a_redis_that_talks_nonsense_costs_no_answer(reply: bytes) -> None:
     """Fault 76: anything to anything."""
     async with redis_that_says(reply * 8) as url:
-        async with logs(url, 1, timeout_s=_LIMIT_S) as (log,), asyncio.timeout(5):
+        async with logs(url, 1, timeout_s=_LIMIT_S) as (log,), asyncio.timeout(30):
             sink = GatheringSink()
             for _ in range(6):
                 _answers(log, 3)

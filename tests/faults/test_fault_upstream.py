@@ -26,7 +26,7 @@ def request(wire_name: Wire, model: str, *, stream: bool = False, close: bool = 
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def converse(upstream: FaultUpstream, data: bytes, *, within_s: float = 10.0) -> bytes:
+async def converse(upstream: FaultUpstream, data: bytes, *, within_s: float = 30.0) -> bytes:
     """Sends `data` on a new connection and reads until the server ends it, or for `within_s`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", upstream.port)
     writer.write(data)

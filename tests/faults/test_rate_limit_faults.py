@@ -3,7 +3,6 @@ of its minutes."""
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -13,12 +12,14 @@ from adapters.cache.rate_script import PREFIX
 from adapters.cache.redis_rate_limiter import RedisRateLimiter
 from adapters.testing.rate_limiter_suite import demand, many, refused
 from tests.support.nonsense import redis_that_says
-from tests.support.prompt_caches import eventually
 from tests.support.proxies import LossyProxy, SlowProxy
 from tests.support.rate_limiters import limiters
 from tests.support.servers import RedisServer, free_port
+from tests.support.waiting import HANGS_S, eventually
 
 _LIMIT_S = 0.05
+_MANY = round(2 * HANGS_S / _LIMIT_S)
+"""If each of them waited for a reply, they would take too long by far."""
 _LIMITED = demand(requests=10, tokens=10_000, places=10)
 
 
@@ -56,10 +57,11 @@ async def _let(limiter: RedisRateLimiter, count: int = 30) -> int:
 
 async def test_redis_down_limits_in_each_process() -> None:
     """Fault 74: exactly, and at once."""
-    async with limiters(f"redis://127.0.0.1:{free_port()}/0", 2, timeout_s=_LIMIT_S) as two:
-        started = time.perf_counter()
+    async with (
+        asyncio.timeout(HANGS_S),
+        limiters(f"redis://127.0.0.1:{free_port()}/0", 2, timeout_s=HANGS_S) as two,
+    ):
         assert [10, 10] == [await _let(each) for each in two]
-        assert time.perf_counter() - started < 1
         assert not any(each.is_shared for each in two)
 
 
@@ -103,16 +105,9 @@ async def test_a_frozen_redis_is_waited_for_no_longer_than_a_reply_may_take(prox
     async with limiters(proxy.url, 1, timeout_s=_LIMIT_S) as (one,):
         assert one.is_shared
         proxy.delay_s = math.inf
-        slowest = 0.0
-        for _ in range(100):
-            before = time.perf_counter()
-            (await one.take([demand(requests=1_000)], tokens=0)).end()
-            slowest = max(slowest, time.perf_counter() - before)
-        assert slowest < 0.5
-        before = time.perf_counter()
-        for _ in range(100):
-            (await one.take([demand(requests=1_000)], tokens=0)).end()
-        assert time.perf_counter() - before < 0.25
+        async with asyncio.timeout(HANGS_S):
+            for _ in range(_MANY):
+                (await one.take([demand(requests=10_000)], tokens=0)).end()
         proxy.delay_s = 0.0
         await eventually(lambda: one.is_shared)
 
@@ -122,11 +117,9 @@ async def test_a_slow_redis_is_left_alone_until_it_is_quick(proxy: SlowProxy) ->
     async with limiters(proxy.url, 1, timeout_s=_LIMIT_S) as (one,):
         proxy.delay_s = 0.08
         assert 10 == await _let(one)
-        before = time.perf_counter()
-        for _ in range(20):
-            assert "requests" == (await refused(one, _LIMITED)).limit
-            await asyncio.sleep(0.02)
-        assert time.perf_counter() - before < 1.5
+        async with asyncio.timeout(HANGS_S):
+            for _ in range(_MANY):
+                assert "requests" == (await refused(one, _LIMITED)).limit
         assert not one.is_shared
         proxy.delay_s = 0.0
         await eventually(lambda: one.is_shared)
@@ -209,7 +202,7 @@ async def test_a_read_only_replica_limits_in_each_process(server: RedisServer) -
 async def test_a_redis_that_talks_nonsense_limits_in_each_process(reply: bytes) -> None:
     """Fault 76: anything to anything."""
     async with redis_that_says(reply) as url:
-        async with limiters(url, 1, timeout_s=_LIMIT_S) as (one,), asyncio.timeout(3):
+        async with limiters(url, 1, timeout_s=_LIMIT_S) as (one,), asyncio.timeout(30):
             assert 10 == await _let(one)
             assert 0 == await _let(one)
 
@@ -245,7 +238,7 @@ async def test_who_waits_when_the_limiter_closes_is_answered(proxy: SlowProxy) -
         proxy.delay_s = math.inf
         waits = [asyncio.create_task(one.take([_LIMITED], tokens=10)) for _ in range(3)]
         await asyncio.sleep(0.05)
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(30):
             await one.aclose()
             allowances = await asyncio.gather(*waits)
         assert 3 == len(allowances)

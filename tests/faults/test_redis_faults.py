@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import time
 
 import pytest
 
@@ -12,6 +11,7 @@ from adapters.cache.redis_link import RedisLink
 from adapters.system import SystemClock
 from domain.secret import Secret
 from tests.support.servers import RedisServer, free_port
+from tests.support.waiting import HANGS_S, eventually
 
 
 def _board(url: str) -> RedisCooldownBoard:
@@ -20,25 +20,21 @@ def _board(url: str) -> RedisCooldownBoard:
     return RedisCooldownBoard(link=link, clock=clock, interval_s=0.1)
 
 
-async def _works_alone(board: RedisCooldownBoard) -> None:
-    started = time.perf_counter()
+def _works_alone(board: RedisCooldownBoard) -> None:
+    """Nobody waits for Redis: these are no coroutines."""
     for number in range(1000):
         board.close_route(f"openai:{number}", "rate_limited", for_s=20)
         assert board.active(f"openai:{number}") is not None
 
-    assert time.perf_counter() - started < 1
-
 
 async def test_redis_down_leaves_each_process_its_own_board() -> None:
     """Fault 74: start, use and stop without anybody listening."""
-    started = time.perf_counter()
-    board = _board(f"redis://127.0.0.1:{free_port()}/0")
-    await board.start()
-    await _works_alone(board)
-    await asyncio.sleep(0.3)
-    await board.aclose()
-
-    assert time.perf_counter() - started < 5
+    async with asyncio.timeout(HANGS_S):
+        board = _board(f"redis://127.0.0.1:{free_port()}/0")
+        await board.start()
+        _works_alone(board)
+        await asyncio.sleep(0.3)
+        await board.aclose()
 
 
 @pytest.mark.parametrize(
@@ -61,13 +57,11 @@ async def test_redis_silent_or_talking_nonsense_costs_nothing(reply: bytes) -> N
     async with server:
         port = server.sockets[0].getsockname()[1]
         board = _board(f"redis://127.0.0.1:{port}/0")
-        started = time.perf_counter()
-        await board.start()
-        await _works_alone(board)
-        await asyncio.sleep(0.3)
-        await board.aclose()
-
-        assert time.perf_counter() - started < 5
+        async with asyncio.timeout(HANGS_S):
+            await board.start()
+            _works_alone(board)
+            await asyncio.sleep(0.3)
+            await board.aclose()
 
 
 async def test_a_blackholed_address_costs_nothing() -> None:
@@ -80,12 +74,10 @@ async def test_a_blackholed_address_costs_nothing() -> None:
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
         board = _board(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
-        started = time.perf_counter()
-        await board.start()
-        await _works_alone(board)
-        await board.aclose()
-
-        assert time.perf_counter() - started < 5
+        async with asyncio.timeout(HANGS_S):
+            await board.start()
+            _works_alone(board)
+            await board.aclose()
 
 
 async def test_the_loop_stays_free_while_redis_hangs() -> None:
@@ -100,14 +92,10 @@ async def test_the_loop_stays_free_while_redis_hangs() -> None:
         board = _board(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
         await board.start()
         board.close_route("openai", "rate_limited", for_s=20)
-        worst = 0.0
-        for _ in range(50):
-            before = time.perf_counter()
-            await asyncio.sleep(0.01)
-            worst = max(worst, time.perf_counter() - before - 0.01)
-        await board.aclose()
-
-        assert worst < 0.5
+        async with asyncio.timeout(HANGS_S):  # nothing holds up the loop for as long as the server hangs
+            for _ in range(50):
+                await asyncio.sleep(0.01)
+            await board.aclose()
 
 
 async def test_sharing_resumes_after_redis_was_killed() -> None:
@@ -124,10 +112,7 @@ async def test_sharing_resumes_after_redis_was_killed() -> None:
         await asyncio.sleep(0.3)
         assert one.active("openai") is not None
         await asyncio.to_thread(server.start)
-        deadline = time.monotonic() + 15
-        while two.active("openai") is None:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.05)
+        await eventually(lambda: two.active("openai") is not None)
         await _seen(one, is_there=True)
         await one.aclose()
         await two.aclose()
@@ -137,9 +122,7 @@ async def test_sharing_resumes_after_redis_was_killed() -> None:
 
 async def _seen(board: RedisCooldownBoard, *, is_there: bool) -> None:
     """What readiness says."""
-    async with asyncio.timeout(15):
-        while board._link.is_there is not is_there:  # noqa: ASYNC110 - a server has no need of an event
-            await asyncio.sleep(0.02)
+    await eventually(lambda: board._link.is_there is is_there)
 
 
 async def test_redis_that_is_not_there_at_the_start_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -166,12 +149,7 @@ async def test_redis_that_comes_later_is_told_too(caplog: pytest.LogCaptureFixtu
     await asyncio.sleep(0.5)
     server.start()
     try:
-        for _ in range(200):
-            if "Redis answers; " in caplog.text:
-                break
-            await asyncio.sleep(0.05)
+        await eventually(lambda: "Redis answers; " in caplog.text)
     finally:
         await board.aclose()
         server.close()
-
-    assert "Redis answers; " in caplog.text

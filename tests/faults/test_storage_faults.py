@@ -52,13 +52,13 @@ async def get(place: Replica, path: str) -> tuple[int, Any]:
         return response.status, await response.json()
 
 
-async def until_ready(place: Replica, within_s: float = 5.0) -> None:
+async def until_ready(place: Replica, within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while (await get(place, "/readyz"))[0] != 200:  # noqa: ASYNC110 - what is asked for is an answer
             await asyncio.sleep(0.05)
 
 
-async def until_not_ready(place: Replica, within_s: float = 5.0) -> None:
+async def until_not_ready(place: Replica, within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while (await get(place, "/readyz"))[0] == 200:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)

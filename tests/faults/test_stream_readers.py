@@ -90,7 +90,7 @@ async def rest_for(client: socket.socket) -> bytes:
     loop = asyncio.get_running_loop()
     raw = b""
     try:
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(30):
             while block := await loop.sock_recv(client, 65536):
                 raw += block
     except ConnectionResetError:

@@ -2,20 +2,22 @@
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import redis.asyncio
 
+from adapters.cache import redis_thread_gate
 from domain.ids import DEFAULT_TENANT, ThreadId
 from tests.support.nonsense import redis_that_says
-from tests.support.prompt_caches import eventually
 from tests.support.proxies import SlowProxy
 from tests.support.servers import RedisServer, free_port
 from tests.support.thread_gates import HOLDER, THREAD, Chats, gates, redis_gate
+from tests.support.waiting import HANGS_S, eventually
 
 _LIMIT_S = 0.05
+_MANY = round(2 * HANGS_S / _LIMIT_S)
+"""If each of them waited for a reply, they would take too long by far."""
 
 
 @pytest.fixture
@@ -34,31 +36,24 @@ async def proxy(server: RedisServer) -> AsyncIterator[SlowProxy]:
 async def test_redis_down_leaves_each_process_its_own_queue() -> None:
     """Fault 74: order within the process, and hardly any time."""
     chats = Chats()
-    async with gates(f"redis://127.0.0.1:{free_port()}/0", 1, timeout_s=_LIMIT_S) as (one,):
-        started = time.perf_counter()
+    async with (
+        asyncio.timeout(HANGS_S),
+        gates(f"redis://127.0.0.1:{free_port()}/0", 1, timeout_s=HANGS_S) as (one,),
+    ):
         await chats.run_all([one], 50, for_s=0)
-
-        assert time.perf_counter() - started < 3
     assert [f"0:{number}" for number in range(50)] == chats.order
     assert 0 == chats.overlaps
 
 
 async def test_a_frozen_redis_is_waited_for_no_longer_than_a_reply_may_take(proxy: SlowProxy) -> None:
-    """Fault 75: 100 chats, of as many threads; then it is left alone."""
+    """Fault 75: by the first chats of many, of as many threads; then it is left alone."""
     async with gates(proxy.url, 1, timeout_s=_LIMIT_S) as (one,):
         await Chats().run(one, "before")
         proxy.delay_s = math.inf
-        slowest = 0.0
-        for number in range(100):
-            before = time.perf_counter()
-            async with one.hold(DEFAULT_TENANT, ThreadId(f"thread-{number}")):
-                slowest = max(slowest, time.perf_counter() - before)
-        assert slowest < 0.5
-        before = time.perf_counter()
-        for number in range(100):
-            async with one.hold(DEFAULT_TENANT, ThreadId(f"thread-{number}")):
-                pass
-        assert time.perf_counter() - before < 0.5
+        async with asyncio.timeout(HANGS_S):
+            for number in range(_MANY):
+                async with one.hold(DEFAULT_TENANT, ThreadId(f"thread-{number}")):
+                    pass
 
 
 async def test_those_who_wait_for_another_replica_go_in_when_redis_dies(server: RedisServer) -> None:
@@ -69,7 +64,7 @@ async def test_those_who_wait_for_another_replica_go_in_when_redis_dies(server: 
             await asyncio.sleep(0.2)
             assert not waits.done()
             await asyncio.to_thread(server.kill)
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(30):
                 await waits
 
 
@@ -106,14 +101,17 @@ async def _stored(client: redis.asyncio.Redis) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_turn_that_could_not_be_given_back_is_this_process_own(proxy: SlowProxy) -> None:
+async def test_a_turn_that_could_not_be_given_back_is_this_process_own(
+    proxy: SlowProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The next chat here does not wait for the lease of the one before."""
+    monkeypatch.setattr(redis_thread_gate, "_LEASE_MS", "600000")
     async with gates(proxy.url, 1, timeout_s=_LIMIT_S) as (one,):
         async with one.hold(DEFAULT_TENANT, THREAD):
             proxy.delay_s = math.inf
         await asyncio.sleep(0.1)
         proxy.delay_s = 0.0
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await Chats().run(one, "next")
 
 
@@ -124,7 +122,7 @@ async def test_a_lost_announcement_is_made_up_for(redis_url: str) -> None:
             waits = asyncio.create_task(Chats().run(two, "two"))
             await asyncio.sleep(0.1)
             await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]  # redis-py's gap
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             await waits
 
 
@@ -134,7 +132,7 @@ async def test_a_redis_without_memory_costs_no_chat(redis_url: str) -> None:
         await client.config_set("maxmemory", 1)
         try:
             chats = Chats()
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(30):
                 await chats.run_all([one], 20)
         finally:
             await client.config_set("maxmemory", 0)
@@ -149,7 +147,7 @@ async def test_a_redis_that_talks_nonsense_costs_no_chat(reply: bytes) -> None:
     """Fault 76: anything to anything."""
     async with redis_that_says(reply) as url:
         chats = Chats()
-        async with gates(url, 1, timeout_s=_LIMIT_S) as (one,), asyncio.timeout(3):
+        async with gates(url, 1, timeout_s=_LIMIT_S) as (one,), asyncio.timeout(30):
             await chats.run_all([one], 10)
 
     assert 0 == chats.overlaps

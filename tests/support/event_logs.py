@@ -18,12 +18,12 @@ from domain.secret import Secret
 KEY = stream_key(ADDRESS)
 
 
-def redis_log(url: str, *, timeout_s: float = 0.5) -> RedisEventLog:
+def redis_log(url: str, *, timeout_s: float = 5.0) -> RedisEventLog:
     return RedisEventLog(link=RedisLink(url=Secret(url), clock=SystemClock(), timeout_s=timeout_s))
 
 
 @contextlib.asynccontextmanager
-async def logs(url: str, count: int = 2, *, timeout_s: float = 0.5) -> AsyncIterator[list[EventLog]]:
+async def logs(url: str, count: int = 2, *, timeout_s: float = 5.0) -> AsyncIterator[list[EventLog]]:
     """Started, each as in a process of its own."""
     async with contextlib.AsyncExitStack() as stack:
         opened: list[EventLog] = [redis_log(url, timeout_s=timeout_s) for _ in range(count)]

@@ -48,6 +48,7 @@ PROMPT: Final = f"Say hello. {PROMPT_CANARY}"
 HEALTHY_COST: Final = Decimal(INPUT_TOKENS * 1 + OUTPUT_TOKENS * 2) / 1_000_000
 """What the upstream's healthy answer costs at the prices below."""
 _PRICE: Final = Price(input_per_mtok=Decimal(1), output_per_mtok=Decimal(2))
+_PATIENT: Final = Timeouts(connect_s=HANGS_S, first_token_s=HANGS_S, idle_s=HANGS_S, total_s=2 * HANGS_S)
 ATTEMPTS_METRIC: Final = "lor3_attempts_total"
 
 
@@ -143,11 +144,14 @@ class Gateway:
     async def ask(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, json: Any = None
     ) -> Reply:
-        """Any request, with the credential where `headers` have none of their own."""
+        """Any request, with the credential where `headers` have none of their own; none hangs."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         headers = self._headers if headers is None else headers
-        async with self.client.request(method, self.url + path, json=json, headers=headers) as response:
+        async with (
+            asyncio.timeout(HANGS_S),
+            self.client.request(method, self.url + path, json=json, headers=headers) as response,
+        ):
             raw = await response.read()
             elapsed_s = loop.time() - started
             self._seen_by_client += raw + str(response.headers).encode()
@@ -398,7 +402,8 @@ def settings_for(
     Args:
         broken: wire and base URL of a provider that lives elsewhere.
         windows: context windows by `provider:model`.
-        transport: of openai, anthropic and broken.
+        timeouts: of openai, anthropic and broken; the spare one has time, however busy the machine is.
+        transport: of the same.
     """
     limits = timeouts or Timeouts(connect_s=2.0, first_token_s=5.0, idle_s=5.0, total_s=20.0)
     places = {
@@ -415,7 +420,7 @@ def settings_for(
             base_url=url,
             api_key=Secret(KEY_CANARIES[name]),
             transport="direct" if name == "spare" else transport,
-            timeouts=limits,
+            timeouts=_PATIENT if name == "spare" else limits,
         )
         for name, (kind, url) in places.items()
     }

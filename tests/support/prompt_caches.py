@@ -1,8 +1,7 @@
 """Prompt caches on a Redis, started and closed, and what their tests wait for."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from adapters.cache.redis_link import RedisLink
@@ -13,18 +12,19 @@ from domain.ids import Tenant
 from domain.prompt.compiled import CompiledPrompt
 from domain.prompt.reference import PromptName
 from domain.secret import Secret
+from tests.support.waiting import HANGS_S, eventually
 
 Heard = list[tuple[Tenant, PromptName | None]]
 
 
-def redis_cache(url: str, *, timeout_s: float = 0.5) -> RedisPromptCache:
+def redis_cache(url: str, *, timeout_s: float = 5.0) -> RedisPromptCache:
     clock = SystemClock()
     return RedisPromptCache(link=RedisLink(url=Secret(url), clock=clock, timeout_s=timeout_s), clock=clock)
 
 
 @asynccontextmanager
 async def replicas(
-    url: str, count: int = 2, *, timeout_s: float = 0.5
+    url: str, count: int = 2, *, timeout_s: float = 5.0
 ) -> AsyncIterator[list[RedisPromptCache]]:
     """Started, and subscribed."""
     async with AsyncExitStack() as stack:
@@ -43,16 +43,8 @@ def heard_by(cache: PromptCache) -> Heard:
     return heard
 
 
-async def eventually(happened: Callable[[], bool], *, within_s: float = 5.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not happened():
-        assert time.monotonic() < deadline, f"it did not happen within {within_s} s"
-        await asyncio.sleep(0.01)
-
-
-async def eventually_got(cache: PromptCache, content_hash: str, *, within_s: float = 5.0) -> CompiledPrompt:
-    deadline = time.monotonic() + within_s
-    while (prompt := await cache.get(content_hash)) is None:
-        assert time.monotonic() < deadline, f"it is not there after {within_s} s"
-        await asyncio.sleep(0.01)
+async def eventually_got(cache: PromptCache, content_hash: str) -> CompiledPrompt:
+    async with asyncio.timeout(HANGS_S):
+        while (prompt := await cache.get(content_hash)) is None:  # noqa: ASYNC110 - it is in Redis
+            await asyncio.sleep(0.01)
     return prompt

@@ -16,7 +16,7 @@ from domain.secret import Secret
 
 
 def redis_limiter(
-    url: str, *, timeout_s: float = 0.5, lease_s: float = LEASE_S, renew_s: float = RENEW_S
+    url: str, *, timeout_s: float = 5.0, lease_s: float = LEASE_S, renew_s: float = RENEW_S
 ) -> RedisRateLimiter:
     clock = SystemClock()
     link = RedisLink(url=Secret(url), clock=clock, timeout_s=timeout_s)
@@ -37,7 +37,7 @@ async def limiters(
     url: str,
     count: int = 2,
     *,
-    timeout_s: float = 0.5,
+    timeout_s: float = 5.0,
     lease_s: float = LEASE_S,
     renew_s: float = RENEW_S,
 ) -> AsyncIterator[list[RedisRateLimiter]]:

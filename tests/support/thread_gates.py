@@ -20,7 +20,7 @@ HOLDER = f"lor3:gate:{{{THREAD}}}:{DEFAULT_TENANT}:holder"
 
 
 def redis_gate(
-    url: str, policy: ThreadQueuePolicy | None = None, *, timeout_s: float = 0.5
+    url: str, policy: ThreadQueuePolicy | None = None, *, timeout_s: float = 5.0
 ) -> RedisThreadGate:
     policy = policy or ThreadQueuePolicy()
     link = RedisLink(url=Secret(url), clock=SystemClock(), timeout_s=timeout_s)
@@ -31,7 +31,7 @@ def redis_gate(
 
 @contextlib.asynccontextmanager
 async def gates(
-    url: str, count: int = 2, *, policy: ThreadQueuePolicy | None = None, timeout_s: float = 0.5
+    url: str, count: int = 2, *, policy: ThreadQueuePolicy | None = None, timeout_s: float = 5.0
 ) -> AsyncIterator[list[RedisThreadGate]]:
     """Started, each as in a process of its own."""
     async with contextlib.AsyncExitStack() as stack:

@@ -134,7 +134,7 @@ async def test_a_client_that_waits_for_100_gets_it_when_its_body_is_welcome(tmp_
         expect = HEAD + b"Connection: close\r\nExpect: 100-continue\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(expect + b"Content-Length: 14\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             interim = await reader.readuntil(b"\r\n\r\n")
             writer.write(b'{"prompt":"x"}')
             answer = await reader.read()

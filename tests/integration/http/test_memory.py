@@ -308,7 +308,7 @@ async def test_budget_trims_and_says_so(tmp_path: Path, database_url: str | None
 
 async def _until_counted(bench: MemoryBench) -> None:
     """The counts are written in the background."""
-    for _ in range(100):
+    for _ in range(1_500):
         preview = await bench.api.get(f"/threads/{bench.thread_id}/memory")
         if all(each["token_count"] for each in preview.body["messages"][:6]):
             return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import attrs
+import pytest
 
 from domain.answer import ChatDone
 from entrypoints.http.server import serve
@@ -22,7 +23,7 @@ def free_port() -> int:
 
 
 async def client_until_up(client: aiohttp.ClientSession) -> None:
-    for _ in range(100):
+    for _ in range(1_500):
         try:
             async with client.get("/healthz"):
                 return
@@ -47,7 +48,7 @@ async def test_sigterm_finishes_what_is_under_way_and_refuses_the_rest(tmp_path:
                 pass
             gate.set()
             answered = await request
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await serving_task
 
     assert (ready.status, refused.status, answered.status) == (503, 503, 200)
@@ -76,11 +77,20 @@ async def test_what_is_not_done_within_the_drain_is_cut_with_shutting_down(tmp_p
     assert chat.ended == ["cancelled"]
 
 
-async def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
+def _be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would wait for a connection waits longer than any test."""
+    monkeypatch.setattr("entrypoints.http.server._CLOSE_S", 600.0)
+    monkeypatch.setattr("entrypoints.http.server._LINGER_S", 600.0)
+
+
+async def test_an_idle_server_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever connections are open: fresh, kept alive, in the midst of a head or of a body that was refused."""
+    _be_patient(monkeypatch)
     port = free_port()
     async with serving(tmp_path) as server, asyncio.TaskGroup() as group:
-        serving_task = group.create_task(serve(server.application, host="127.0.0.1", port=port))
+        settings = attrs.evolve(server.application.settings, server=ServerSettings(drain_s=600))
+        application = attrs.evolve(server.application, settings=settings)
+        serving_task = group.create_task(serve(application, host="127.0.0.1", port=port))
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
             await client_until_up(client)
             async with client.post("/chat", json={"prompt": "x"}) as answered:
@@ -90,7 +100,7 @@ async def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
             writers[2].write(b"POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
             await asyncio.sleep(0.05)
             os.kill(os.getpid(), signal.SIGTERM)
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(30):
                 await serving_task
             for writer in writers:
                 writer.close()
@@ -98,8 +108,11 @@ async def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
     assert answered.status == 200
 
 
-async def test_a_body_that_never_ends_holds_the_stop_up_no_longer_than_the_drain(tmp_path: Path) -> None:
+async def test_a_body_that_never_ends_holds_the_stop_up_no_longer_than_the_drain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """503 `shutting_down`, and no time for the rest of the body."""
+    _be_patient(monkeypatch)
     port = free_port()
     async with serving(tmp_path) as server, asyncio.TaskGroup() as group:
         settings = attrs.evolve(server.application.settings, server=ServerSettings(drain_s=0.2))
@@ -113,7 +126,7 @@ async def test_a_body_that_never_ends_holds_the_stop_up_no_longer_than_the_drain
         )
         await asyncio.sleep(0.1)
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(1.5):
+        async with asyncio.timeout(30):
             answered = await reader.read()
             await serving_task
         writer.close()

@@ -15,7 +15,7 @@ from adapters.cache import event_reader
 from adapters.cache.live_answer_keys import LEASE_S
 from tests.support.dripping import Drip, StreamClient, streaming
 from tests.support.keyed_chats import BODY, Replica, replica, served
-from tests.support.prompt_caches import eventually
+from tests.support.waiting import eventually
 from tests.support.wire_upstream import WireUpstream, wire_upstream
 
 
@@ -116,11 +116,11 @@ async def test_every_place_to_resume_from_gives_the_same(two: Two) -> None:
 
 
 async def test_a_stop_at_the_other_replica_ends_the_upstream(two: Two) -> None:
-    """Within a second, and what there is is kept as incomplete."""
+    """At once, and what there is is kept as incomplete."""
     async with two.chat(two.here, "Hello") as first:
         message_id = await begun(first)
         await first.until_text("Hello")
-        leaves = asyncio.create_task(eventually(two.upstream.clients_are_gone, within_s=1))
+        leaves = asyncio.create_task(eventually(two.upstream.clients_are_gone))
         async with two.there.client.post(f"{two.there.url}/chat/{message_id}/stop") as response:
             said = (response.status, await response.json())
         await leaves

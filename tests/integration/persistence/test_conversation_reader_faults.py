@@ -77,7 +77,7 @@ async def test_server_that_is_down_is_an_error_until_it_is_back(
     assert str(server.port) not in str(error)
 
     server.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await error_of(read(store, record)) is not None:  # noqa: ASYNC110 - an answer is asked for
             await asyncio.sleep(0.05)
     assert await read(store, record) == 2

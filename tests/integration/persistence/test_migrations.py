@@ -105,7 +105,7 @@ async def test_postgresql_behind_says_what_to_run(empty_postgres_url: str) -> No
     with pytest.raises(StorageUnavailable, match="lor3 db upgrade"):
         await store.journal.commit(new_chat())
     assert await store.upgrade() == tuple(schema.revisions(store_config("sqlite:///x").migrations_path))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while await store.check() is not None:  # noqa: ASYNC110 - what is asked for is an answer
             await asyncio.sleep(0.02)
     await store.journal.commit(new_chat())

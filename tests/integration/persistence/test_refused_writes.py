@@ -44,7 +44,7 @@ async def store(postgres_url: str) -> AsyncIterator[Store]:
 
 
 async def _until_ready(store: Store) -> None:
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while not store.journal.is_ready:  # noqa: ASYNC110 - what is asked for is a plain property
             await asyncio.sleep(0.02)
 

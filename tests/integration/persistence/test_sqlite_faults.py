@@ -33,7 +33,7 @@ async def test_locked_file_is_waited_out(store: Store, path: Path) -> None:
     holder.execute("BEGIN IMMEDIATE")
     chats = [new_chat() for _ in range(3)]
     waiting = asyncio.gather(*map(store.journal.commit, chats))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while store.journal.is_ready:  # noqa: ASYNC110 - what is asked for is a plain property
             await asyncio.sleep(0.02)
     holder.execute("ROLLBACK")

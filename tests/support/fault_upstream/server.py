@@ -77,7 +77,7 @@ class FaultUpstream:
         """Returns when the model is asked for the first time.
 
         Raises:
-            TimeoutError: not within 5 s.
+            TimeoutError: not within 30 s.
         """
         await _true(lambda: bool(self.seen(model)))
 
@@ -96,7 +96,7 @@ class FaultUpstream:
 
 
 async def _true(condition: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(3_000):
         if condition():
             return
         await asyncio.sleep(0.01)

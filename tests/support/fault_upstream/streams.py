@@ -113,7 +113,7 @@ async def error_frame_where_a_stream_was_asked_for(exchange: Exchange) -> None:
     if exchange.attempt.stream:
         await error_frame_after_forty_tokens(exchange)
     else:
-        await exchange.upstream.pause(0.2)
+        await exchange.upstream.pause(0.6)
         await exchange.answer()
 
 

@@ -75,7 +75,7 @@ async def _keeping(
         telemetry=telemetry,
     )
     housekeeper.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(clock.slept) <= days:  # noqa: ASYNC110 - the clock is nobody else's to tell of
             await asyncio.sleep(0)
     await housekeeper.aclose()

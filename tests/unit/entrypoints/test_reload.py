@@ -78,7 +78,7 @@ async def reloaded(plain: Settings, read: Any, *, take_over: Any = lambda: None)
     reloader.reads(read)
     reloader.serves(told)
     reloader.reload()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not reloader.readings:  # noqa: ASYNC110 - a server has no need of an event
             await asyncio.sleep(0.001)
     await reloader.aclose()

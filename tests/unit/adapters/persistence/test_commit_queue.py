@@ -87,7 +87,7 @@ def once(failure: BatchFailure, times: int = 1) -> Callable[..., None]:
 
 
 async def until_ready(queue: CommitQueue) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while not queue.is_ready:  # noqa: ASYNC110 - what is asked for is a plain property
             await asyncio.sleep(0.02)
 
@@ -214,7 +214,7 @@ async def test_patience_ends(queue: CommitQueue, writer: ScriptedWriter) -> None
     first = asyncio.ensure_future(queue.commit(new_chat()))
     await asyncio.sleep(0.05)
     second = asyncio.ensure_future(queue.commit(new_chat()))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(first, second, return_exceptions=True)
 
     assert [type(outcome) for outcome in outcomes] == [StorageUnavailable, StorageUnavailable]
@@ -233,7 +233,7 @@ async def test_collision_is_retried(queue: CommitQueue, writer: ScriptedWriter, 
 async def test_endless_collisions_end(queue: CommitQueue, writer: ScriptedWriter) -> None:
     """Each record has its three retries, then an error."""
     writer.on_write = once(Collision("deadlock"), times=10**9)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(
             queue.commit(new_chat()), queue.commit(new_chat()), return_exceptions=True
         )
@@ -308,7 +308,7 @@ async def test_trial_that_is_in_somebodys_way_says_nothing(
     writer.on_prove = once(Blocked("locked"))
     with pytest.raises(StorageUnavailable):
         await queue.commit(new_chat())
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while not writer.proofs:  # noqa: ASYNC110 - what is asked for is a plain number
             await asyncio.sleep(0.02)
 
@@ -396,7 +396,7 @@ async def test_chats_overtake_a_batch_in_flight(
     first = asyncio.ensure_future(wide_queue.commit(new_chat()))
     await flushed()
     slow_writers[1].go.set()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         await wide_queue.commit(new_chat())
 
     assert not first.done()

@@ -215,7 +215,7 @@ def _compiles_or_names_its_faults(path: Path, content: str, variables: bool) -> 
     assert all(fault.message for fault in faults or (Fault(path="", message=""),))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(front=_FRONT, body=_BODY)
 def test_any_dotprompt_file_compiles_or_names_its_faults(folder: Path, front: Any, body: str) -> None:
     """JSON is YAML, so the front matter may be written as it."""
@@ -224,14 +224,14 @@ def test_any_dotprompt_file_compiles_or_names_its_faults(folder: Path, front: An
     _compiles_or_names_its_faults(folder / "any.prompt", text, False)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(document=_DOCUMENT | _JSON, variables=st.booleans())
 def test_any_json_file_compiles_or_names_its_faults(folder: Path, document: Any, variables: bool) -> None:
     """Assistants, Langfuse's and lor3's own."""
     _compiles_or_names_its_faults(folder / "any.json", json.dumps(document), variables)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(max_size=60) | _BODY, suffix=st.sampled_from(["", ".yaml", ".md", ".prompt", ".json"]))
 def test_any_text_compiles_or_names_its_faults(folder: Path, text: str, suffix: str) -> None:
     """Whatever the file is called."""

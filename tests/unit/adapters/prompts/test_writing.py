@@ -75,7 +75,7 @@ DOCUMENTS = st.builds(
 
 
 @given(DOCUMENTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_written_reads_as_the_same_prompt(document: Any) -> None:
     """In YAML and in JSON, by our reader; in YAML by any other, too, where a template is concerned."""
     source = read_source(document)
@@ -93,7 +93,7 @@ def test_what_is_written_reads_as_the_same_prompt(document: Any) -> None:
 
 
 @given(st.dictionaries(TEMPLATES, VALUES | TEMPLATES, min_size=1, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_both_parsers_read_what_is_written(document: Any) -> None:
     """Any JSON, though a prompt's document is only some of it."""
     text = write_yaml(document)

@@ -61,7 +61,7 @@ def pay(store: InMemoryStore, purse: Purse, cost: int | str) -> None:
 
 async def until(store: InMemoryStore, amount: int) -> None:
     """Waits until so much is held."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while held(store) != amount:  # noqa: ASYNC110 - the keeper tells nobody
             await asyncio.sleep(0.02)
 

@@ -1,7 +1,6 @@
 """Filling in variables."""
 
 import math
-import time
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from domain.errors import InvalidRequest
 from domain.message import Message
 from domain.prompt.compiled import MAX_OUTPUT_BYTES
 from domain.prompt.rendering import MAX_ITERATIONS
+from tests.support.spent import cpu_below
 from tests.support.templates import compiled, faults, rendered
 
 TYPES: Final = {
@@ -242,32 +242,26 @@ def test_output_of_all_turns_counts() -> None:
 def test_large_value_in_many_places_is_refused_before_it_is_copied() -> None:
     """A megabyte in twenty thousand places would be twenty gigabytes."""
     prompt = compiled({"template": "{{x}}" * 19_000, "variables": {"x": "string"}})
-    started = time.perf_counter()
-
-    with pytest.raises(InvalidRequest, match="larger than"):
-        prompt.render({"x": "a" * 1_000_000})
-    assert time.perf_counter() - started < 1
+    with cpu_below(3):
+        with pytest.raises(InvalidRequest, match="larger than"):
+            prompt.render({"x": "a" * 1_000_000})
 
 
 def test_iterations_are_limited() -> None:
     """Lists inside lists grow quickly, and may print nothing."""
     template = "{{#x}}{{#x}}{{#x}}{{^x}}{{/x}}{{/x}}{{/x}}{{/x}}"
-    started = time.perf_counter()
-
-    assert "" == rendered(template, x=[1] * 40)
-    with pytest.raises(InvalidRequest, match=f"more than {MAX_ITERATIONS} items"):
-        rendered(template, x=[1] * 400)
-    assert time.perf_counter() - started < 3
+    with cpu_below(10):
+        assert "" == rendered(template, x=[1] * 40)
+        with pytest.raises(InvalidRequest, match=f"more than {MAX_ITERATIONS} items"):
+            rendered(template, x=[1] * 400)
 
 
 def test_operations_are_limited() -> None:
     """A long template inside a long list, which prints nothing."""
     template = "{{#x}}" + "{{^x}}{{/x}}" * 9000 + "{{/x}}"
-    started = time.perf_counter()
-
-    with pytest.raises(InvalidRequest, match="operations"):
-        rendered(template, x=[1] * 90_000)
-    assert time.perf_counter() - started < 3
+    with cpu_below(10):
+        with pytest.raises(InvalidRequest, match="operations"):
+            rendered(template, x=[1] * 90_000)
 
 
 @pytest.mark.parametrize("template", ["{{x}}", "{{#x}}{{.}}{{/x}}", "{{#o}}{{x}}{{/o}}"])
@@ -299,11 +293,10 @@ def test_any_variables_are_rendered_or_refused(values: dict[str, Any]) -> None:
 
 def test_many_undeclared_variables_are_refused_quickly() -> None:
     """The search for what was meant is slow, so only the first fifty are looked up."""
-    started = time.perf_counter()
-    found = _refused(
-        {f"name_{number}": {"default": ""} for number in range(100)},
-        {f"nmae{number}": 1 for number in range(50_000)},
-    )
+    with cpu_below(10):
+        found = _refused(
+            {f"name_{number}": {"default": ""} for number in range(100)},
+            {f"nmae{number}": 1 for number in range(50_000)},
+        )
 
-    assert 50 == len(found)
-    assert time.perf_counter() - started < 2
+        assert 50 == len(found)

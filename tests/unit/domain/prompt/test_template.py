@@ -1,7 +1,5 @@
 """Reading templates: the language, and what it says about mistakes."""
 
-import time
-
 import pytest
 
 from domain.errors import InvalidRequest
@@ -10,6 +8,7 @@ from domain.prompt.nodes import Include, Open, Value
 from domain.prompt.source import Origin, PromptSource, Turn
 from domain.prompt.template import parse
 from domain.prompt.template_fault import MAX_FAULTS
+from tests.support.spent import cpu_below
 from tests.support.templates import compiled, faults, rendered, source_of, version
 
 
@@ -224,17 +223,14 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_takes_linear_time(name: str) -> None:
-    """256 KiB of anything are read or refused in less than a second, and no more than 50 faults come of it."""
+    """256 KiB of anything are read or refused in about a second, and no more than 50 faults come of it."""
     main = version("main", {"template": HOSTILE[name], "variables": {"a": "string"}})
-    started = time.perf_counter()
 
-    try:
-        compile_prompt(main, {})
-    except InvalidRequest as error:
-        assert len(error.faults) <= MAX_FAULTS  # noqa: PT017 - some of the texts are fine
-    taken = time.perf_counter() - started
-
-    assert taken < 1.5
+    with cpu_below(20):
+        try:
+            compile_prompt(main, {})
+        except InvalidRequest as error:
+            assert len(error.faults) <= MAX_FAULTS  # noqa: PT017 - some of the texts are fine
 
 
 def test_empty_template_is_refused_wherever_it_comes_from() -> None:

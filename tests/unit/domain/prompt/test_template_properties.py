@@ -91,7 +91,7 @@ _VALUES: Final = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_templates(["one", "two"]), _fragments([]), _fragments(["one"]), _VALUES)
 def test_rendering_is_what_the_oracle_says(main: str, one: str, two: str, values: dict[str, Any]) -> None:
     """Flattened, checked and run, a template prints what a naive reading of its text prints."""
@@ -109,7 +109,7 @@ def test_rendering_is_what_the_oracle_says(main: str, one: str, two: str, values
     assert expected == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_templates(["one", "two"]), _fragments([]), _fragments(["one"]), _VALUES)
 def test_flat_text_renders_the_same(main: str, one: str, two: str, values: dict[str, Any]) -> None:
     """The flat text is a template of its own, without fragments."""
@@ -127,7 +127,7 @@ def test_flat_text_renders_the_same(main: str, one: str, two: str, values: dict[
     assert () == flat.fragments
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(_templates(["one"]), _fragments([]))
 def test_compiling_is_deterministic_and_survives_json(main: str, one: str) -> None:
     """Two compilations are equal, and equal to what comes back from the cache."""
@@ -172,7 +172,7 @@ _NOISE: Final = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_NOISE)
 def test_any_text_compiles_or_says_where_it_is_wrong(text: str) -> None:
     """Every fault stands at a line and a column of the text."""

@@ -63,14 +63,14 @@ def _load(text: str, environ: dict[str, str], name: str = "lor3.json") -> None:
             assert error.faults  # noqa: PT017 - either end is right
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(NAMES), trees, max_size=6))
 def test_any_tree_is_settings_or_a_configuration_error(tree: dict[str, object]) -> None:
     """Known names, unlikely values."""
     _load(json.dumps(tree), {"A": "x"})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=60) | st.text(":-[]{}&*!|>#'\"%@`\n\t ab1~?<", max_size=60))
 def test_any_text_is_settings_or_a_configuration_error(text: str) -> None:
     """As YAML and as JSON."""
@@ -78,7 +78,7 @@ def test_any_text_is_settings_or_a_configuration_error(text: str) -> None:
     _load(text, {}, "lor3.json")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from([name.upper() for name in NAMES]), min_size=1, max_size=3), texts)
 def test_any_variable_is_settings_or_a_configuration_error(steps: list[str], value: str) -> None:
     """Known names in any order, unlikely values."""

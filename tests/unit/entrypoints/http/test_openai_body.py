@@ -452,7 +452,7 @@ def test_all_faults_are_named_at_once() -> None:
         max_size=6,
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whatever_a_body_holds_it_is_read_or_refused(body: dict[str, Any]) -> None:
     """Never a 500."""
     with contextlib.suppress(InvalidRequest):

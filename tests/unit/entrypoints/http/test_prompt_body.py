@@ -139,7 +139,7 @@ trees = st.recursive(
 bodies = st.dictionaries(keys, trees, max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(bodies)
 def test_whatever_a_body_holds_it_is_read_or_refused(body: dict[str, Any]) -> None:
     """Never another error, each fault once, and no more faults than are shown."""

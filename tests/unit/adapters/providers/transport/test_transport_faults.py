@@ -376,7 +376,7 @@ async def test_single_bytes_on_the_wire(make: Make) -> None:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - the other end of a socket sets no event
             await asyncio.sleep(0.01)
 
