@@ -15,7 +15,7 @@ from adapters.testing.rate_limiter_suite import RateLimiterSuite, demand, many, 
 from application.ports.rate_limiter import RateLimiter
 from domain.errors import ConfigurationError
 from domain.limits.meters import MAX_SUBJECTS
-from tests.support.rate_limiters import limiters, redis_limiter, started
+from tests.support.rate_limiters import limiters, redis_limiter, started, told
 
 
 class TestLocalRateLimiter(RateLimiterSuite):
@@ -88,11 +88,11 @@ async def test_what_replicas_take_and_leave_is_known_to_all(redis_url: str) -> N
         assert "concurrency" == (await refused(two, limited, tokens=10)).limit
         first.settle(100)
         first.end()
-        await asyncio.sleep(0.1)
+        await told(one)
         second = await two.take([limited], tokens=900)
         second.settle(900)
         second.end()
-        await asyncio.sleep(0.1)
+        await told(two)
         assert "tokens" == (await refused(one, limited, tokens=10)).limit
 
 
@@ -117,7 +117,7 @@ async def test_place_that_is_told_of_late_is_waited_for(redis_url: str) -> None:
         await asyncio.sleep(0.002)
         held.end()
         (await asking).end()
-        await asyncio.sleep(0.05)
+        await told(two)
         held = await one.take([limited], tokens=0)
         before = one.calls
         assert "concurrency" == (await refused(one, limited)).limit

@@ -253,7 +253,6 @@ async def test_what_can_not_be_told_again_breaks_off(
     """It does not begin again in the middle, without an end to its life."""
     monkeypatch.setattr(f"adapters.cache.{bound[0]}", bound[1])
     monkeypatch.setattr(event_reader, "_SURE_S", 0.1)
-    monkeypatch.setattr(event_reader, "GONE_S", 0.2)
     async with logs(redis_url) as (here, there), inspected(redis_url) as client:
         here.begin(ADDRESS)
         sink = await reading(there)

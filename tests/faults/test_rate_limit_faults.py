@@ -13,7 +13,7 @@ from adapters.cache.redis_rate_limiter import RedisRateLimiter
 from adapters.testing.rate_limiter_suite import demand, many, refused
 from tests.support.nonsense import redis_that_says
 from tests.support.proxies import LossyProxy, SlowProxy
-from tests.support.rate_limiters import limiters
+from tests.support.rate_limiters import limiters, told
 from tests.support.servers import RedisServer, free_port
 from tests.support.waiting import HANGS_S, eventually
 
@@ -77,7 +77,7 @@ async def test_limits_go_on_from_where_they_were_when_redis_dies(server: RedisSe
         await asyncio.to_thread(server.start)
         await eventually(lambda: one.is_shared and two.is_shared)
         first = await _let(one, 5)
-        await asyncio.sleep(0.1)  # its places are free for the other one
+        await told(one)  # its places are free for the other one
         assert 10 == first + await _let(two, 15)
         held.end()
 
@@ -91,12 +91,12 @@ async def test_places_are_known_again_after_redis_was_away(server: RedisServer) 
         held += await many(one, 1, limited)
         await asyncio.to_thread(server.start)
         await eventually(lambda: one.is_shared and two.is_shared)
-        await asyncio.sleep(0.05)
+        await told(one)
         held += await many(two, 5, limited)
         assert 3 == len(held)
         for each in held:
             each.end()
-        await asyncio.sleep(0.1)
+        await told(one, two)
         assert 3 == len(await many(two, 5, limited))
 
 
@@ -136,11 +136,11 @@ async def test_a_reply_that_is_lost_costs_no_place(server: RedisServer) -> None:
         proxy.lose_next_reply()
         held = await one.take([limited], tokens=0)
         await eventually(lambda: one.is_shared)
-        await asyncio.sleep(0.1)
+        await told(one)
         other = await two.take([limited], tokens=0)
         held.end()
         other.end()
-        await asyncio.sleep(0.1)
+        await told(one, two)
         assert 2 == len(await many(two, 5, limited))
 
 
@@ -161,7 +161,7 @@ async def test_what_is_emptied_costs_one_window(redis_url: str, emptied: str) ->
         else:
             await client.delete(PREFIX + b"key:web", PREFIX + b"key:p")
         first = await _let(one)
-        await asyncio.sleep(0.05)
+        await told(one)
         assert first + await _let(two) == (0 if emptied == "script_flush" else 10)
         await asyncio.sleep(0.2)
         await refused(two, limited)

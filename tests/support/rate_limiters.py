@@ -8,11 +8,13 @@ from adapters.cache.rate_script import LEASE_S, RENEW_S
 from adapters.cache.redis_link import RedisLink
 from adapters.cache.redis_rate_limiter import RedisRateLimiter
 from adapters.system import SystemClock
+from adapters.testing.rate_limiter_suite import demand
 from application.ports.rate_limiter import RateLimiter
 from domain.access import USER_SCOPES, ApiKey, Caller
 from domain.ids import Tenant
 from domain.limits.rate import RateLimits
 from domain.secret import Secret
+from tests.support.waiting import eventually
 
 
 def redis_limiter(
@@ -49,6 +51,14 @@ async def limiters(
             stack.push_async_callback(limiter.aclose)
             await limiter.start()
         yield opened
+
+
+async def told(*limiters: RedisRateLimiter) -> None:
+    """Returns when Redis knows of all that has ended at them."""
+    for each in limiters:
+        await eventually(lambda each=each: not each._moved and not each._owed)  # type: ignore[misc]  # a loop's lambda
+        # One call comes after the other: with the answer to this one, those before it are through.
+        (await each.take([demand("told", requests=10_000)], tokens=0)).end()
 
 
 def keyed_caller(name: str, *, user: str | None = None, **limits: int) -> Caller:

@@ -1,7 +1,6 @@
 """A PostgreSQL that dies, freezes, refuses and comes back. Its own server: other tests must not notice."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import attrs
@@ -16,6 +15,7 @@ from domain.thread import ChatRecord
 from tests.support.proxies import LossyProxy
 from tests.support.records import new_chat, next_chat, store_config
 from tests.support.servers import PostgreSQLServer
+from tests.support.waiting import HANGS_S
 
 
 @pytest.fixture(scope="module")
@@ -280,14 +280,12 @@ async def test_slow_statement_ends_at_its_limit(server: PostgreSQLServer) -> Non
     execute(
         server,
         "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
-        "'BEGIN PERFORM pg_sleep(5); RETURN NEW; END'; "
+        "'BEGIN PERFORM pg_sleep(600); RETURN NEW; END'; "
         "CREATE TRIGGER slow BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION slow()",
     )
-    started = time.monotonic()
-    with pytest.raises(StorageUnavailable, match="takes no chats now"):
-        await store.journal.commit(new_chat())
-
-    assert time.monotonic() - started < 2
+    async with asyncio.timeout(HANGS_S):
+        with pytest.raises(StorageUnavailable, match="takes no chats now"):
+            await store.journal.commit(new_chat())
     execute(server, "DROP TRIGGER slow ON messages")
     assert stored_ids(server) == []
     await store.journal.commit(new_chat())
@@ -295,14 +293,13 @@ async def test_slow_statement_ends_at_its_limit(server: PostgreSQLServer) -> Non
 
 
 async def test_frozen_server_is_found_out(server: PostgreSQLServer) -> None:
-    """Connections stay open and nothing answers: `check` ends within its second; a thaw heals it."""
+    """Connections stay open and nothing answers: `check` ends all the same; a thaw heals it."""
     store = create(store_config(server.url(), auto_migrate=True, statement_timeout_s=0.3))
     await store.start()
     server.freeze()
     try:
-        started = time.monotonic()
-        assert "the database does not answer" in (await store.check() or "")
-        assert time.monotonic() - started < 1.5
+        async with asyncio.timeout(HANGS_S):
+            assert "the database does not answer" in (await store.check() or "")
         waiting = asyncio.ensure_future(store.journal.commit(new_chat()))
         async with asyncio.timeout(30):
             while store.journal.is_ready:  # noqa: ASYNC110 - what is asked for is a plain property

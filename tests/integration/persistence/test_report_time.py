@@ -1,6 +1,5 @@
 """Reports may take longer than what a chat waits for."""
 
-import time
 from typing import Any
 
 import pytest
@@ -30,9 +29,7 @@ async def test_allowed_statement_takes_its_time_and_the_next_transaction_does_no
         for _ in range(2):  # on each connection of the pool
             async with store.unit_of_work(DEFAULT_TENANT) as work:
                 scope = work.usage._scope  # type: ignore[attr-defined]  # as above
-                begun = time.monotonic()
                 with pytest.raises(StorageUnavailable):
                     await scope.rows(_SLOW, SESSIONS, {})
-                assert time.monotonic() - begun < 5
     finally:
         await store.aclose()
