@@ -158,7 +158,8 @@ class _Run:
 
     def overload(self) -> str:
         many_files()
-        lor3 = self.stack.enter_context(self._lor3(self._upstream(), self._database()).serve())
+        config = attrs.evolve(self._lor3(self._upstream(), self._database()), refuses_none=False)
+        lor3 = self.stack.enter_context(config.serve())
         found = overload.measure(
             lor3, cores=self.cores, seconds=self.options.seconds, rounds=self.options.rounds
         )

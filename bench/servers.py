@@ -92,6 +92,8 @@ class Lor3:
     core: int
     guarded: bool = False
     """Whether a key is needed, which has limits and budgets that are never reached."""
+    refuses_none: bool = True
+    """Whether `server.max_in_flight` is more than any load; else it is the default."""
 
     def arguments(self, port: int) -> list[str]:
         """Writes the configuration file and returns what comes after `python -m`."""
@@ -117,7 +119,8 @@ class Lor3:
                 },
             },
             "database": {"url": "${BENCH_DATABASE_URL}", "auto_migrate": True},
-            "server": {"host": "127.0.0.1", "port": port, "max_in_flight": 8192},
+            "server": {"host": "127.0.0.1", "port": port}
+            | ({"max_in_flight": 8192} if self.refuses_none else {}),
             "prompts": {"directory": str(self.folder / "prompts")},
         }
         if self.guarded:

@@ -114,6 +114,10 @@ class Connection(RequestHandler):
                 connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
 
     def data_received(self, data: bytes) -> None:
+        if not data:  # aiohttp's way to see whether its parser was held up
+            super().data_received(data)
+            self._is_amid = self._is_amid or bool(self._messages)
+            return
         waiter, state = self._waiter, self._state
         is_waiting = waiter is not None and not waiter.done()
         if is_waiting and not self._is_amid and state.is_pressed and state.shedding is not None:
@@ -146,8 +150,6 @@ class Connection(RequestHandler):
         # Each body that is read asks for it, and aiohttp feeds its parser nothing to see whether it was held up.
         if self._reading_paused:
             super().resume_reading(resume_parser)
-        elif resume_parser:
-            self._is_amid = True
 
     async def start(self) -> None:
         """Answers what comes, one request after another, all in the connection's own task.

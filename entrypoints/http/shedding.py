@@ -1,12 +1,13 @@
 """Refuses chats at the connection while the process can't keep up: before anything of them is parsed.
 
 A request that goes through aiohttp and the boundary to be refused costs 137 µs of CPU where a chat that is answered
-costs 707; what is written here costs 22 (docs/benchmark.md). `/healthz` is answered here too
+costs 615; what is written here costs 19 (docs/benchmark.md). `/healthz` is answered here too
 then, for a handler of its own begins a turn of the late loop after its request came.
 """
 
 import asyncio
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -44,36 +45,51 @@ _BY_LINE: Final = {f"POST {route} HTTP/1.1".encode(): route for route in _ROUTES
 
 @frozen
 class PlainChat:
-    """One whole request of a chat, and nothing else."""
+    """The head of a request for a chat that has nothing unusual."""
 
     route: str
     authorization: str | None
     """The header as it came, as aiohttp would read it."""
+    body_bytes: int
 
 
 _LONGEST: Final = max(map(len, _BY_LINE))
+_SHORT_HEAD: Final = 1024
+_HEADS: Final = 512
+"""Heads of at most `_SHORT_HEAD` bytes that are known again: clients send the same one with each chat."""
 
 
 def chat_in(data: bytes) -> PlainChat | None:
-    """The chat that `data` is; None for all that is less simple."""
-    route = _BY_LINE.get(data[: data.find(b"\r\n", 0, _LONGEST + 2)])
+    """The chat that `data` is, whole and nothing else; None for all that is less simple."""
+    end = data.find(b"\r\n\r\n")
+    head = data[: end + 2]
+    chat = _chat_again(head) if end < _SHORT_HEAD else _chat_of(head)
+    return chat if chat is not None and chat.body_bytes == len(data) - end - 4 else None
+
+
+def _chat_of(head: bytes) -> PlainChat | None:
+    """
+    Args:
+        head: with the end of its last line.
+    """
+    route = _BY_LINE.get(head[: head.find(b"\r\n", 0, _LONGEST + 2)])
     if route is None:
         return None
-    end = data.find(b"\r\n\r\n")
-    head = data[: end + 2].lower()
-    length = _LENGTH.search(head)
-    if length is None or int(length[1]) != len(data) - end - 4 or head.count(b"content-length") != 1:
+    lower = head.lower()
+    length = _LENGTH.search(lower)
+    if length is None or lower.count(b"content-length") != 1 or not _is_plain(lower):
         return None
-    if not _is_plain(head):
-        return None
-    start = head.find(_KEY)
+    start = lower.find(_KEY)
     if start < 0:
-        return PlainChat(route, None)
+        return PlainChat(route, None, int(length[1]))
     start += len(_KEY)
-    if head.find(_KEY, start - 2) >= 0:
+    if lower.find(_KEY, start - 2) >= 0:
         return None
-    value = data[start : head.index(b"\r\n", start)].strip(b" \t")
-    return PlainChat(route, value.decode("utf-8", "surrogateescape"))
+    value = head[start : lower.index(b"\r\n", start)].strip(b" \t")
+    return PlainChat(route, value.decode("utf-8", "surrogateescape"), int(length[1]))
+
+
+_chat_again: Final = lru_cache(_HEADS)(_chat_of)
 
 
 def is_health(data: bytes) -> bool:
@@ -144,6 +160,7 @@ class Shedding:
         if self._timer is not None:
             self._timer.cancel()
         self._tell()
+        _chat_again.cache_clear()
 
     def enter(self, data: bytes, peer: str) -> tuple[bytes | None, str | None]:
         """Decides on what came on a connection that waits for a request, of a process that is a quarter full or more.
@@ -166,11 +183,13 @@ class Shedding:
         chat = chat_in(data)
         if chat is None:
             return None, None
+        # What came unread, its body still on the way, takes no place of others: the boundary decides on it.
+        taken = load - state.coming + state.placed
+        if taken >= capacity:  # whoever it is
+            return self._refusal(chat.route), None
         holder = self._holder(chat.authorization, peer)
         if holder is None:
             return (None if load < capacity else self._refusal(chat.route)), None
-        # What came unread, its body still on the way, takes no place of others: the boundary decides on it.
-        taken = load - state.coming + state.placed
         if state.shares.enter(holder, in_flight=taken, capacity=capacity):
             return None, holder
         return self._refusal(chat.route), None
@@ -216,6 +235,8 @@ class Shedding:
         if now_s - self._told_s >= _TELL_S:
             self._told_s = now_s
             self._tell()
+            if not state.is_pressed:
+                _chat_again.cache_clear()  # credentials are in heads
         self._timer = loop.call_at(now_s + _TICK_S, self._look, loop, now_s + _TICK_S)
 
     def _tell(self) -> None:

@@ -22,6 +22,7 @@ import pytest
 from adapters.system import SystemClock
 from application.use_cases.send_chat import SendChat
 from entrypoints.container import Container
+from entrypoints.http.shedding import Shedding
 from tests.support.fault_upstream.server import FaultUpstream, fault_upstream
 from tests.support.operations import Served, config, served
 from tests.support.sqlite_files import put_migrated
@@ -416,7 +417,7 @@ async def test_row_85_excess_is_refused_unread_while_the_loop_is_late(
         },
     }
     async with served(tmp_path, config(upstream.openai_url)) as server:
-        server.state.overload.limit = 0
+        be_overloaded(server)
         last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         refused = []
         for path, body in bodies.items():
@@ -443,6 +444,43 @@ async def test_row_85_excess_is_refused_unread_while_the_loop_is_late(
     assert len(upstream.attempts) == 1
 
 
+async def test_row_85_excess_that_follows_an_answer_is_refused_unread(
+    tmp_path: Path, upstream: FaultUpstream
+) -> None:
+    """On the connection that was answered: not by the boundary, which costs six times as much."""
+    raw = b'{"prompt":"hi"}'
+    head = b"POST /chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    async with served(tmp_path, config(upstream.openai_url)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        async with asyncio.timeout(5):
+            writer.write(head % len(raw) + raw)
+            statuses = [(await one_answer(reader))[9:12]]
+            shedding = be_overloaded(server)
+            for _ in range(3):
+                writer.write(head % len(raw) + raw)
+                statuses.append((await one_answer(reader))[9:12])
+        unread = shedding._shed
+        writer.close()
+
+    assert statuses == [b"200", b"503", b"503", b"503"]
+    assert unread == {"/chat": 3}
+    assert len(upstream.attempts) == 1
+
+
+async def one_answer(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    return head + await reader.readexactly(length)
+
+
+def be_overloaded(server: Served) -> Shedding:
+    """From now on, however late the loop is in truth."""
+    assert server.state.shedding is not None
+    server.state.shedding.stop()
+    server.state.overload.limit = 0
+    return server.state.shedding
+
+
 def without_what_varies(answer: bytes) -> tuple[list[bytes], bytes]:
     """Its head's lines in order, and its body."""
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -457,9 +495,7 @@ async def two_answers(server: Served, *requests: bytes) -> tuple[bytes, bytes]:
     async with asyncio.timeout(30):
         for request in requests:
             writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            found.append(head + await reader.readexactly(length))
+            found.append(await one_answer(reader))
     writer.close()
     return found[0], found[1]
 

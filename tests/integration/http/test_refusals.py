@@ -44,6 +44,8 @@ async def test_each_refusal_is_in_the_report_of_errors_once(tmp_path: Path) -> N
         server.state.in_flight += 1
         assert await post(None) == 503
         server.state.in_flight -= 1
+        assert server.state.shedding is not None
+        server.state.shedding.stop()  # tells of what was refused unread
         await tallies[0].aclose()
     found = {}
     moment = datetime.datetime.now(datetime.UTC)

@@ -21,7 +21,7 @@ def test_whole_chat_is_known(target: str) -> None:
     """On each route, with whatever headers clients send."""
     headers = (b"content-type: application/json", b"Authorization: Bearer x", b"Connection: keep-alive")
 
-    assert chat_in(request(*headers, target=target.encode())) == PlainChat(target, "Bearer x")
+    assert chat_in(request(*headers, target=target.encode())) == PlainChat(target, "Bearer x", len(BODY))
 
 
 @pytest.mark.parametrize(
