@@ -1,7 +1,7 @@
 """Refuses chats at the connection while the process can't keep up: before anything of them is parsed.
 
 A request that goes through aiohttp and the boundary to be refused costs 137 µs of CPU where a chat that is answered
-costs 615; what is written here costs 19 (docs/benchmark.md). `/healthz` is answered here too
+costs 388; what is written here costs 20 (docs/benchmark.md). `/healthz` is answered here too
 then, for a handler of its own begins a turn of the late loop after its request came.
 """
 
