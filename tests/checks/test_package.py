@@ -110,6 +110,8 @@ ALLOWED = (
     "entrypoints/cli/supervisor.py: create_subprocess_exec",
     # Commands are imported when they are called, from a table of constants.
     "entrypoints/cli/main.py: import_module",
+    # Writes a copier of a class from the names of its fields, as attrs writes constructors.
+    "domain/values.py: exec",
 )
 
 
