@@ -1,10 +1,11 @@
 """Requests that are sent twice, over HTTP, on both databases."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from adapters.persistence import idempotency
 from tests.support.gateway import parse_events
 from tests.support.keyed_chats import BODY, Got, Replica, answering_after, replica
 from tests.support.wire_upstream import WireUpstream, wire_upstream
@@ -27,13 +28,22 @@ async def upstream(may_answer: asyncio.Event) -> AsyncIterator[WireUpstream]:
 
 
 @pytest.fixture
+def long_lease(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No key comes free by itself while a test waits."""
+    monkeypatch.setattr(idempotency, "LEASE_S", 600.0)
+    idempotency._statements.cache_clear()
+    yield
+    idempotency._statements.cache_clear()
+
+
+@pytest.fixture
 async def place(database_url: str, upstream: WireUpstream) -> AsyncIterator[Replica]:
     async with replica(database_url, upstream) as running:
         yield running
 
 
 async def asked(upstream: WireUpstream) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not upstream.received:  # noqa: ASYNC110 - it only counts
             await asyncio.sleep(0.01)
 
@@ -188,7 +198,7 @@ async def test_a_caller_who_left_finds_the_answer(
 
 
 async def test_a_chat_that_its_caller_cuts_frees_its_key(
-    place: Replica, upstream: WireUpstream, may_answer: asyncio.Event
+    long_lease: None, place: Replica, upstream: WireUpstream, may_answer: asyncio.Event
 ) -> None:
     """With `on_disconnect: cancel`: the same request is answered anew."""
     may_answer.clear()
@@ -199,7 +209,7 @@ async def test_a_chat_that_its_caller_cuts_frees_its_key(
         await leaving
     may_answer.set()
 
-    async with asyncio.timeout(30):  # sooner than the lease would end
+    async with asyncio.timeout(30):  # the lease is far longer
         while (got := await place.chat(KEY, on_disconnect="cancel")).status == 409:  # noqa: ASYNC110 - it is told to come again
             await asyncio.sleep(0.05)
     assert (200, False) == (got.status, got.is_replay)
