@@ -13,7 +13,9 @@ from domain.model import ModelSpec
 from domain.passes.compiler_pass import TokenMeter
 from domain.passes.prompt_size import count_prompt
 from domain.usage import AT_LIST_PRICE, Usage
-from domain.values import evolve, frozen
+from domain.values import evolve, frozen, maker
+
+_usage = maker(Usage)
 
 
 @frozen(kw_only=True)
@@ -21,6 +23,9 @@ class Bill:
     usage: Usage
     cost_usd: Decimal | None
     """None where the price is unknown."""
+
+
+_bill = maker(Bill)
 
 
 @frozen(kw_only=True)
@@ -39,21 +44,21 @@ class Accounting:
         reported = transcript.reported
         if reported is None or reported.input_tokens is None or reported.output_tokens is None:
             return None
-        usage = Usage(
+        usage = _usage(
             input_tokens=reported.input_tokens,
             output_tokens=reported.output_tokens,
             cached_input_tokens=reported.cached_input_tokens,
             cache_write_tokens=reported.cache_write_tokens,
             reasoning_tokens=reported.reasoning_tokens,
         )
-        return Bill(usage=usage, cost_usd=self.prices.cost(spec.ref, usage, at=at, apart=reported.apart))
+        return _bill(usage=usage, cost_usd=self.prices.cost(spec.ref, usage, at=at, apart=reported.apart))
 
     async def _estimated(
         self, request: ChatRequest, spec: ModelSpec, transcript: Transcript, at: datetime.datetime
     ) -> Bill:
         usage = await asyncio.to_thread(self._estimate, request, spec, transcript)
         apart = AT_LIST_PRICE if transcript.reported is None else transcript.reported.apart
-        return Bill(usage=usage, cost_usd=self.prices.cost(spec.ref, usage, at=at, apart=apart))
+        return _bill(usage=usage, cost_usd=self.prices.cost(spec.ref, usage, at=at, apart=apart))
 
     def _estimate(self, request: ChatRequest, spec: ModelSpec, transcript: Transcript) -> Usage:
         reported = transcript.reported
@@ -64,7 +69,7 @@ class Accounting:
         if output_tokens is None:
             said = transcript.text + "".join(call.name + call.arguments for call in transcript.tool_calls)
             output_tokens = self.meter.count_text(said, spec).tokens
-        return Usage(
+        return _usage(
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             # The provider's word for the half that it did report.
@@ -90,7 +95,7 @@ class Accounting:
 def add_bills(first: Bill, second: Bill) -> Bill:
     """Two calls that were paid for together."""
     one, two = first.usage, second.usage
-    usage = Usage(
+    usage = _usage(
         input_tokens=one.input_tokens + two.input_tokens,
         output_tokens=one.output_tokens + two.output_tokens,
         cached_input_tokens=one.cached_input_tokens + two.cached_input_tokens,
@@ -100,4 +105,4 @@ def add_bills(first: Bill, second: Bill) -> Bill:
     )
     unknown = first.cost_usd is None or second.cost_usd is None
     cost = None if unknown else (first.cost_usd or Decimal(0)) + (second.cost_usd or Decimal(0))
-    return Bill(usage=usage, cost_usd=cost)
+    return _bill(usage=usage, cost_usd=cost)

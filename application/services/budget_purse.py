@@ -23,6 +23,10 @@ from domain.limits.budget_rules import BudgetRules
 from domain.limits.prompt_ceiling import prompt_ceiling
 from domain.model import ModelSpec
 from domain.telemetry import BudgetPassed, BudgetRefused
+from domain.values import maker
+
+_budget_state = maker(BudgetState)
+_spend = maker(Spend)
 
 LEAST_TOKENS: Final = 16
 """An answer that may be no longer is not worth its prompt."""
@@ -193,7 +197,7 @@ class BudgetPurse:
             return ()
         return tuple(
             [
-                Spend(
+                _spend(
                     subject=counter.key.subject,
                     period=counter.key.period,
                     starts_at=counter.starts_at,
@@ -387,7 +391,7 @@ def _state(applied: AppliedBudget, counter: LocalCounter) -> BudgetState:
     left = budget.limit_usd - counter.spent_usd - counter.others_usd
     if committed > 0:  # what this process holds to spare is anybody's
         left -= committed
-    return BudgetState(
+    return _budget_state(
         subject=applied.subject.kind,
         period=budget.period,
         soft=budget.soft,

@@ -20,7 +20,9 @@ from domain.access import ApiKey, Caller
 from domain.ids import Tenant, ThreadId
 from domain.limits.budget import AppliedBudget, BudgetState
 from domain.limits.budget_rules import BudgetRules
-from domain.values import frozen
+from domain.values import frozen, maker
+
+_purse = maker(BudgetPurse)
 
 _NOTHING: Final = Decimal(0)
 _MOST_PLANS: Final = 10_000
@@ -50,7 +52,7 @@ class ChatBudgets:
         plan = self._plan(command.tenant, command.caller.key, user, thread_id)
         if plan is None:
             return None
-        return BudgetPurse(
+        return _purse(
             keeper=self._keeper,
             rules=self._rules,
             ceilings=self._ceilings,

@@ -15,7 +15,14 @@ from domain.message import Message, TextPart, ToolCall
 from domain.model import ModelRef
 from domain.thread import ChatRecord, MessageStatus, Session, StoredMessage, Thread
 from domain.usage import NO_USAGE
-from domain.values import frozen
+from domain.values import frozen, maker
+
+_stored = maker(StoredMessage)
+_message = maker(Message)
+_text = maker(TextPart)
+_session = maker(Session)
+_thread = maker(Thread)
+_record = maker(ChatRecord)
 
 
 @frozen(kw_only=True)
@@ -59,7 +66,7 @@ def chat_record(
     parent = assembly.parent
     for turn_id, message in zip(ids.turns, assembly.new_turns, strict=True):
         turns.append(
-            StoredMessage(
+            _stored(
                 id=turn_id,
                 tenant=tenant,
                 thread_id=ids.thread,
@@ -69,14 +76,14 @@ def chat_record(
             )
         )
         parent = turn_id
-    reply = StoredMessage(
+    reply = _stored(
         id=ids.message,
         tenant=tenant,
         thread_id=ids.thread,
-        message=Message(
+        message=_message(
             role="assistant",
             # An empty text is no part at all.
-            parts=(TextPart(text=text),) if text else (),
+            parts=(_text(text=text),) if text else (),
             tool_calls=tool_calls,
             token_count=token_count,
         ),
@@ -95,11 +102,12 @@ def chat_record(
         metadata=command.metadata,
         created_at=now,
     )
-    return ChatRecord(
-        session=assembly.session or Session(id=ids.session, tenant=tenant, user=command.user, created_at=now),
+    return _record(
+        session=assembly.session
+        or _session(id=ids.session, tenant=tenant, user=command.user, created_at=now),
         new_session=assembly.session is None,
         thread=assembly.thread
-        or Thread(id=ids.thread, tenant=tenant, session_id=ids.session, created_at=now),
+        or _thread(id=ids.thread, tenant=tenant, session_id=ids.session, created_at=now),
         new_thread=assembly.thread is None,
         messages=(*turns, reply),
         attempts=attempts,

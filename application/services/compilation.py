@@ -14,7 +14,9 @@ from domain.passes.compiler_pass import Pass, Target, TokenMeter
 from domain.passes.manager import Compiled, compile_request
 from domain.passes.prompt_size import prompt_bound
 from domain.passes.token_budget import needs_counting
-from domain.values import frozen
+from domain.values import frozen, maker
+
+_target = maker(Target)
 
 
 @frozen(kw_only=True)
@@ -43,7 +45,7 @@ class Compilation:
                 timed = attrs.evolve(self, passes=passes, pass_spans=None)
                 return await timed.compile_for(request, spec, keep_trace=keep_trace)
         bound = None if spec.context_window is None else prompt_bound(request, spec.count_margin)
-        target = Target(
+        target = _target(
             spec=spec,
             meter=self.meter,
             formatter=formatter,

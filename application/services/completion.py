@@ -23,7 +23,10 @@ from domain.output.cut import as_cut
 from domain.output.formatter import Formatted
 from domain.telemetry import ChatAnswered, ChatSaid, CommitEnded
 from domain.thread import ChatRecord
-from domain.values import frozen
+from domain.values import frozen, maker
+
+_answer = maker(ChatAnswer)
+_answered = maker(ChatAnswered)
 
 STORE_ON_LEAVING_S = 10.0
 """How long a caller who leaves may hold up the storing of what there is."""
@@ -100,7 +103,7 @@ class Completion:
         )
 
         def made(*, overhead_s: float, budget: tuple[BudgetState, ...] = ()) -> ChatAnswer:
-            return ChatAnswer(
+            return _answer(
                 message_id=ids.message,
                 thread_id=ids.thread,
                 session_id=ids.session,
@@ -154,7 +157,7 @@ class Completion:
         if self._content is not None:
             self._content.emit(_said(progress, compiled.request, text))
         self._telemetry.emit(
-            ChatAnswered(
+            _answered(
                 request_id=command.request_id,
                 tenant=command.tenant,
                 message_id=ids.message,

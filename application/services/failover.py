@@ -23,6 +23,14 @@ from domain.routing.policy import VERDICTS
 from domain.routing.retry import retry_delay_s, wants_retry
 from domain.routing.settings import RoutingPolicy
 from domain.telemetry import AttemptEnded, FallbackTaken, ModelMisconfigured
+from domain.values import maker
+
+_run = maker(Run)
+_live_call = maker(LiveCall)
+_provider_call = maker(ProviderCall)
+_attempt = maker(Attempt)
+_said = maker(Said)
+_attempt_ended = maker(AttemptEnded)
 
 
 @attrs.define(kw_only=True)
@@ -49,7 +57,7 @@ class Failover:
         purse: Purse | None = None,
     ) -> Run:
         self._health.retry_budget.request_arrived()
-        return Run(
+        return _run(
             request_id=request_id,
             candidates=candidates,
             compile=compile_for,
@@ -252,9 +260,9 @@ class Failover:
         provider = self._providers[spec.ref.provider]
         now = self._clock.monotonic()
         stream = run.stream or self._health.pacing(spec.ref, provider.timeouts).wants_stream(now)
-        return LiveCall(
+        return _live_call(
             provider=provider,
-            call=ProviderCall(request=compiled.request, spec=spec, stream=stream),
+            call=_provider_call(request=compiled.request, spec=spec, stream=stream),
             clock=self._clock,
             total_s=min(provider.timeouts.total_s, self._remaining_s(run, now)),
             is_retry=run.tries > 0,
@@ -287,7 +295,7 @@ class Failover:
         duration_s = now - call.started
         status = None if failure is None else failure.status
         run.waited_s += call.waited_s
-        attempt = Attempt(
+        attempt = _attempt(
             model=model,
             outcome=outcome,
             started_at=call.started_at,
@@ -298,7 +306,7 @@ class Failover:
         )
         run.attempts.append(attempt)
         if outcome == "ok" or transcript.has_content:
-            said = Said(transcript=transcript, spec=spec, request=compiled.request)
+            said = _said(transcript=transcript, spec=spec, request=compiled.request)
             run.said[len(run.attempts) - 1] = said
             if run.purse is not None:
                 run.purse.ended(transcript)
@@ -317,7 +325,7 @@ class Failover:
         else:
             self._health.breaker(model).abandoned()
         self._telemetry.emit(
-            AttemptEnded(
+            _attempt_ended(
                 request_id=run.request_id,
                 model=model,
                 outcome=outcome,
@@ -341,7 +349,7 @@ class Failover:
 
     def _skip(self, run: Run, spec: ModelSpec, outcome: str) -> None:
         run.attempts.append(
-            Attempt(model=spec.ref, outcome=outcome, started_at=self._clock.now(), purpose=run.purpose)
+            _attempt(model=spec.ref, outcome=outcome, started_at=self._clock.now(), purpose=run.purpose)
         )
 
     def _remaining_s(self, run: Run, now: float) -> float:

@@ -16,7 +16,7 @@ from domain.errors import Absent, Fault, InvalidRequest
 from domain.ids import MessageId, ThreadId
 from domain.message import Message
 from domain.thread import Conversation, Session, Thread
-from domain.values import frozen
+from domain.values import frozen, maker
 
 
 @frozen(kw_only=True)
@@ -30,6 +30,9 @@ class Place:
     turns: tuple[Message, ...]
     new_turns: tuple[Message, ...] = ()
     parent: MessageId | None = None
+
+
+_place = maker(Place)
 
 
 @frozen(kw_only=True)
@@ -47,7 +50,7 @@ class Placement:
             if is_foreign(command.caller, injection.conversation.session):
                 raise no_message(command.regenerates)
             _demand_place(injection.conversation, command)
-            return Place(
+            return _place(
                 session=injection.conversation.session,
                 thread=injection.conversation.thread,
                 injection=injection,
@@ -62,7 +65,7 @@ class Placement:
             if is_foreign(command.caller, injection.conversation.session):
                 raise no_thread(command.thread_id, for_chat=True)
             _demand_place(injection.conversation, command)
-            return Place(
+            return _place(
                 session=injection.conversation.session,
                 thread=injection.conversation.thread,
                 injection=injection,
@@ -92,7 +95,7 @@ class Placement:
                 # A thread that was opened and not written to yet holds nothing of it.
                 is_begun = conversation.thread.length > 0
                 new_turns = _after_last_answer(command.messages) if is_begun else command.messages
-            return Place(
+            return _place(
                 session=conversation.session,
                 thread=conversation.thread,
                 injection=None if command.own_history else injection,
@@ -107,7 +110,7 @@ class Placement:
                 raise no_session(command.session_id, for_chat=True)
             _demand_user(session, command.user, of="session_id")
         new_turns = command.messages if command.own_history else turns
-        return Place(session=session, history=history, turns=turns, new_turns=new_turns)
+        return _place(session=session, history=history, turns=turns, new_turns=new_turns)
 
     async def _inject(
         self,

@@ -27,7 +27,7 @@ from domain.output.formatter import Formatter
 from domain.routing.plan import NONE_FORBIDDEN, NONE_REFUSED, Candidate, plan_candidates
 from domain.summary import Fold
 from domain.thread import Session, Thread
-from domain.values import evolve, frozen
+from domain.values import evolve, frozen, maker
 
 SchemaCheck = Callable[[JSONObject], tuple[Fault, ...]]
 
@@ -73,6 +73,9 @@ class Assembly:
         """The label by which that version was chosen, if by one."""
         prompt = self.request.prompt
         return None if prompt is None else prompt.label
+
+
+_assembly = maker(Assembly)
 
 
 @frozen(kw_only=True, eq=False)
@@ -170,7 +173,7 @@ class RequestAssembly:
                 else NONE_REFUSED,
                 forbidden=forbidden,
             )
-        return Assembly(
+        return _assembly(
             request=request,
             candidates=candidates,
             formatter=formatter,

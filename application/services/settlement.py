@@ -35,7 +35,7 @@ from domain.output.formatter import Formatted
 from domain.telemetry import ChatCut, ChatLost, ChatRefused
 from domain.thread import ChatRecord, MessageStatus
 from domain.usage import NO_USAGE
-from domain.values import frozen
+from domain.values import frozen, maker
 
 
 @attrs.define(kw_only=True)
@@ -133,6 +133,9 @@ class Charge:
     """Of the last run alone."""
     at: datetime.datetime
     """When it was reckoned."""
+
+
+_charge = maker(Charge)
 
 
 @frozen(kw_only=True)
@@ -245,7 +248,7 @@ class Settlement:
             if bill is not None:
                 total = bill if total is None else add_bills(total, bill)
         progress.end(total)
-        return Charge(attempts=attempts, bill=total, answer_tokens=answer_tokens, at=now)
+        return _charge(attempts=attempts, bill=total, answer_tokens=answer_tokens, at=now)
 
     async def _store(
         self,

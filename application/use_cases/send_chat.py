@@ -42,6 +42,10 @@ from domain.ids import DEFAULT_TENANT, MessageId, SessionId, Tenant, ThreadId
 from domain.json_value import JSONObject, JSONValue
 from domain.model import ModelRef
 from domain.output.cut import is_all_of
+from domain.values import maker
+
+_progress = maker(Progress)
+_chat_ids = maker(ChatIds)
 
 
 @attrs.define(kw_only=True)
@@ -176,14 +180,14 @@ class SendChat:
             raise
         # In this order: ids sort by time, and the answer comes after what it answers.
         turns = tuple([MessageId(self._ids.new()) for _ in assembly.new_turns])
-        ids = ChatIds(
+        ids = _chat_ids(
             message=MessageId(self._ids.new()),
             thread=assembly.thread.id if assembly.thread else ThreadId(new_thread),
             session=assembly.session.id if assembly.session else SessionId(self._ids.new()),
             turns=turns,
         )
         user = assembly.session.user if assembly.session else command.user
-        return Progress(
+        return _progress(
             command=command,
             assembly=assembly,
             ids=ids,

@@ -6,7 +6,7 @@ from domain.chat import ChatRequest
 from domain.message import Message
 from domain.model import ModelSpec
 from domain.output.formatter import Formatter
-from domain.values import frozen
+from domain.values import frozen, maker
 
 
 @frozen(kw_only=True)
@@ -46,6 +46,10 @@ class Rewrite:
     """What it did and the reason, a sentence each; shown by explain."""
     warnings: tuple[str, ...] = ()
     """What the caller should know; shown in the answer."""
+
+
+rewritten = maker(Rewrite)
+"""As `Rewrite`, for passes that run in each chat."""
 
 
 class Pass(Protocol):

@@ -9,7 +9,7 @@ import attrs
 from domain.chat import ChatRequest, OutputConstraint
 from domain.json_value import JSONObject, JSONValue
 from domain.output.strict_schema import strict_schema
-from domain.passes.compiler_pass import Rewrite, Target
+from domain.passes.compiler_pass import Rewrite, Target, rewritten
 from domain.values import frozen
 
 _JSON_INSTRUCTION: Final = "Answer with a single JSON value and nothing else."
@@ -35,7 +35,7 @@ class FormatEnforcement:
             return _enforce_json(request, target)
         if formatter.instruction is None:
             if not target.explains:
-                return Rewrite(request)
+                return rewritten(request)
             return Rewrite(request=request, notes=(f"`{formatter.name}` asks nothing of the model.",))
         asked = _instruct(request, formatter.instruction)
         return Rewrite(

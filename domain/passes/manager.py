@@ -2,7 +2,7 @@
 
 from domain.chat import ChatRequest
 from domain.passes.compiler_pass import Pass, Target
-from domain.values import frozen
+from domain.values import frozen, maker
 
 
 @frozen(kw_only=True)
@@ -24,6 +24,9 @@ class Compiled:
     trace: tuple[TraceStep, ...]
 
 
+_compiled = maker(Compiled)
+
+
 def compile_request(
     passes: tuple[Pass, ...], request: ChatRequest, target: Target, *, keep_trace: bool = True
 ) -> Compiled:
@@ -43,4 +46,4 @@ def compile_request(
         if rewrite.warnings:
             warnings += rewrite.warnings
         request = rewrite.request
-    return Compiled(request=request, warnings=warnings, trace=tuple(steps))
+    return _compiled(request=request, warnings=warnings, trace=tuple(steps))

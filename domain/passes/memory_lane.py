@@ -9,7 +9,7 @@ from domain.answer import LeftOutReason
 from domain.chat import ChatRequest
 from domain.memory import Memory
 from domain.message import Message
-from domain.passes.compiler_pass import Rewrite, Target
+from domain.passes.compiler_pass import Rewrite, Target, rewritten
 from domain.summary_turn import summary_turn
 from domain.values import frozen
 
@@ -41,7 +41,7 @@ class MemoryLane:
     def run(self, request: ChatRequest, target: Target) -> Rewrite:
         memory = request.memory
         if memory is None:
-            return Rewrite(request, _NO_MEMORY)
+            return rewritten(request, _NO_MEMORY)
         turns = memory_turns(memory)
         if target.spec.count_margin:
             turns = _with_exact_counts(turns, memory, target.spec.ref.provider)

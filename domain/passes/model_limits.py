@@ -5,7 +5,7 @@ from typing import Final
 import attrs
 
 from domain.chat import ChatRequest
-from domain.passes.compiler_pass import Rewrite, Target
+from domain.passes.compiler_pass import Rewrite, Target, rewritten
 from domain.values import frozen
 
 _SAMPLING: Final = ("frequency_penalty", "logit_bias", "presence_penalty", "top_k")
@@ -37,7 +37,7 @@ class ModelLimits:
             dropped.append("stop")
         if not dropped:
             if not target.explains:
-                return Rewrite(request)
+                return rewritten(request)
             return Rewrite(request=request, notes=(f"`{spec.ref}` takes every parameter of the request.",))
         names = ", ".join(f"`{name}`" for name in dropped)
         return Rewrite(

@@ -5,7 +5,7 @@ from typing import Final
 import attrs
 
 from domain.chat import ChatRequest
-from domain.passes.compiler_pass import Rewrite, Target
+from domain.passes.compiler_pass import Rewrite, Target, rewritten
 from domain.prompt.compiled import RenderedPrompt
 from domain.values import frozen
 
@@ -25,7 +25,7 @@ class SystemPrompt:
     def run(self, request: ChatRequest, target: Target) -> Rewrite:
         prompt = request.prompt
         if prompt is None:
-            return Rewrite(request, _NO_PROMPT)
+            return rewritten(request, _NO_PROMPT)
         # Anthropic answers 400 to a text that is only white space.
         system = prompt.system if prompt.system and not prompt.system.isspace() else None
         turns = prompt.turns

@@ -8,7 +8,7 @@ from domain.chat import ChatRequest
 from domain.errors import ContextTooLong, Fault
 from domain.message import Message
 from domain.model import ModelSpec
-from domain.passes.compiler_pass import Rewrite, Target
+from domain.passes.compiler_pass import Rewrite, Target, rewritten
 from domain.passes.prompt_size import PromptSize, count_prompt, prompt_bound, schema_bytes
 from domain.passes.turns import oldest_first
 from domain.summary_turn import is_summary_turn
@@ -65,7 +65,7 @@ class TokenBudgetCheck:
             bound = prompt_bound(request, spec.count_margin)
         if bound + reserve <= window:
             if not target.explains:
-                return Rewrite(request, (), warnings)
+                return rewritten(request, (), warnings)
             return Rewrite(
                 request=request,
                 notes=(

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from domain.values import evolve, frozen
+from domain.values import evolve, frozen, maker
 
 
 @frozen(kw_only=True)
@@ -64,3 +64,56 @@ def test_what_is_more_than_its_fields_evolves_through_its_constructor() -> None:
 
     assert evolve(Point(x=1), y="2") == Point(x=1, y=2)
     assert hash(evolve(named, name="b")) == hash(Named("b"))
+
+
+@attrs.define(kw_only=True)
+class Basket:
+    _owner: str
+    things: list[str] = attrs.field(factory=list)
+    size: int = 3
+    label: str
+
+
+@frozen
+class Mixed:
+    name: str
+    size: int = attrs.field(default=1, kw_only=True)
+
+
+@frozen
+class Derived:
+    name: str
+    twice: str = attrs.field()
+
+    @twice.default
+    def _twice(self) -> str:
+        return self.name * 2
+
+
+def test_a_maker_makes_what_the_class_would() -> None:
+    """With its names, its defaults, and a new list for each."""
+    basket, pair = maker(Basket), maker(Pair)
+
+    one, two = basket(owner="a", label="x"), basket(owner="a", label="x", size=4)
+    one.things.append("apple")
+
+    assert one == Basket(owner="a", label="x", things=["apple"])
+    assert two == Basket(owner="a", label="x", size=4)
+    assert pair(first="a") == Pair(first="a")
+    assert {pair(first="a", second=1)} == {Pair(first="a", second=1)}
+
+
+def test_a_maker_refuses_what_the_class_would() -> None:
+    """A name that is not there, and one that is left out."""
+    pair = maker(Pair)
+
+    with pytest.raises(TypeError, match="third"):
+        pair(first="a", third=3)  # type: ignore[call-arg]  # refused at run time too
+    with pytest.raises(TypeError, match="first"):
+        pair(second=1)  # type: ignore[call-arg]  # refused at run time too
+
+
+@pytest.mark.parametrize("cls", [Point, Named, Mixed, Derived])
+def test_a_class_whose_constructor_does_more_is_its_own_maker(cls: type) -> None:
+    """Converters, cached hashes, defaults made of other fields."""
+    assert maker(cls) is cls
