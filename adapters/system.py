@@ -81,6 +81,21 @@ class UUID7Generator:
         self._high = (-1, "")
 
     def new(self) -> str:
+        return self._stem() + self._tail()
+
+    def several(self, number: int) -> list[str]:
+        """They have all but their random bits in common, and ascend by these."""
+        tails = self._tails
+        cut = max(0, len(tails) - number)
+        taken = set(tails[cut:])  # another thread may take the same: its identifiers have another counter
+        del tails[cut:]
+        while len(taken) < number:
+            taken.add(self._tail())
+        stem = self._stem()
+        return [stem + tail for tail in sorted(taken)]
+
+    def _stem(self) -> str:
+        """All but the random bits at the end: another one, and a greater, each time."""
         number, head, count = self._current
         milliseconds = time.time_ns() // 1_000_000
         if milliseconds > number:
@@ -89,12 +104,8 @@ class UUID7Generator:
         while counter >= _COUNTER_END:
             number, head, count = self._begin(number + 1)
             counter = count()
-        try:
-            tail = self._tails.pop()
-        except IndexError:
-            tail = self._more_tails()
         low = f"{0x80000000 | counter & 0x3FFFFFFF:08x}"
-        return f"{head}{counter >> 30:03x}-{low[:4]}-{low[4:]}{tail}"
+        return f"{head}{counter >> 30:03x}-{low[:4]}-{low[4:]}"
 
     def _begin(self, milliseconds: int) -> _Millisecond:
         """That millisecond, or a later one if another thread has begun it."""
@@ -114,10 +125,13 @@ class UUID7Generator:
             self._current = current
             return current
 
-    def _more_tails(self) -> str:
+    def _tail(self) -> str:
         """A last group's random digits, from a block: the system call costs more than the identifier."""
-        digits, step = os.urandom(_TAIL_BYTES * _BLOCK_TAILS).hex(), 2 * _TAIL_BYTES
-        tails = [digits[at : at + step] for at in range(0, len(digits), step)]
-        tail = tails.pop()
-        self._tails = tails
-        return tail
+        try:
+            return self._tails.pop()
+        except IndexError:
+            digits, step = os.urandom(_TAIL_BYTES * _BLOCK_TAILS).hex(), 2 * _TAIL_BYTES
+            tails = [digits[at : at + step] for at in range(0, len(digits), step)]
+            tail = tails.pop()
+            self._tails = tails
+            return tail

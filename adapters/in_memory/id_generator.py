@@ -12,3 +12,6 @@ class SequentialIds:
     def new(self) -> str:
         self._last += 1
         return f"00000000-0000-7000-8000-{self._last:012x}"
+
+    def several(self, number: int) -> list[str]:
+        return [self.new() for _ in range(number)]

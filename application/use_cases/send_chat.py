@@ -171,19 +171,19 @@ class SendChat:
         started = self._clock.monotonic() - admitted.queued_s
         try:
             self._demand_journal()
-            new_thread = self._ids.new()
+            # All that it can need. In this order: ids sort by time, and the answer comes after what it answers.
+            new_thread, *others = self._ids.several(3 + len(command.messages))
             assembly = await self._assembly.assemble(
                 command, now=self._clock.now(), new_thread=new_thread, use_prompt=True
             )
         except LorError as error:
             self._settlement.refused(command, error, started, attempts=0)
             raise
-        # In this order: ids sort by time, and the answer comes after what it answers.
-        turns = tuple([MessageId(self._ids.new()) for _ in assembly.new_turns])
+        turns = tuple([MessageId(each) for each in others[: len(assembly.new_turns)]])
         ids = _chat_ids(
-            message=MessageId(self._ids.new()),
+            message=MessageId(others[len(turns)]),
             thread=assembly.thread.id if assembly.thread else ThreadId(new_thread),
-            session=assembly.session.id if assembly.session else SessionId(self._ids.new()),
+            session=assembly.session.id if assembly.session else SessionId(others[-1]),
             turns=turns,
         )
         user = assembly.session.user if assembly.session else command.user

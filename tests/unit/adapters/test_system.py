@@ -30,6 +30,20 @@ def test_identifiers_are_uuid7_and_ascend(ids: IdGenerator) -> None:
         assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
 
 
+@pytest.mark.parametrize("ids", [UUID7Generator(), SequentialIds()])
+def test_several_identifiers_ascend_after_earlier_ones(ids: IdGenerator) -> None:
+    """As many as are asked for, none among them, and more than are at hand at a time."""
+    made = [ids.new()]
+    for number in (1, 4, 0, 1_500, 4):
+        made += (several := ids.several(number))
+        made.append(ids.new())
+        assert len(several) == number
+
+    assert sorted(made) == made
+    assert len(set(made)) == len(made) == 1_515
+    assert {(7, uuid.RFC_4122)} == {(uuid.UUID(each).version, uuid.UUID(each).variant) for each in made}
+
+
 def test_the_timestamp_is_unix_milliseconds() -> None:
     """The first 48 bits."""
     before = time.time_ns() // 1_000_000
@@ -65,7 +79,7 @@ def test_threads_get_different_identifiers() -> None:
     ids, made = UUID7Generator(), [[""] for _ in range(4)]
 
     def make(into: list[str]) -> None:
-        into[:] = [ids.new() for _ in range(5_000)]
+        into[:] = [each for _ in range(1_250) for each in (ids.new(), *ids.several(3))]
 
     threads = [threading.Thread(target=make, args=(each,)) for each in made]
     for thread in threads:
