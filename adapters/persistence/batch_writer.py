@@ -52,6 +52,14 @@ class ConnectionLost(BatchFailure):
         return AWAY
 
 
+class Silent(ConnectionLost):
+    """No answer came in time."""
+
+    @property
+    def told(self) -> str:
+        return self.reason
+
+
 class NoConnectionFree(ConnectionLost):
     """Nothing was sent: other work holds every connection of the pool."""
 

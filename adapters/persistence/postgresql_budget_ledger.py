@@ -7,28 +7,26 @@ not: its snapshot would be from before it waited for the lock.
 https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 """
 
-import asyncio
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 from psycopg.pq.abc import PGresult
-from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import greenlet_spawn
 
-from adapters.persistence import failures, postgresql_exchange, tenancy
-from adapters.persistence.async_engine import AsyncEngine
-from adapters.persistence.batch_writer import Blocked, Collision, ConnectionLost, NoConnectionFree
+from adapters.persistence import failures, tenancy
+from adapters.persistence.batch_writer import BatchFailure, Blocked, Collision, NoConnectionFree
 from adapters.persistence.json_codec import encode_json_bytes
-from adapters.persistence.postgresql_exchange import Connection, Statement
+from adapters.persistence.pooled_exchange import PooledExchange
+from adapters.persistence.postgresql_exchange import Statement
 from application.ports.budget_ledger import CounterKey, CounterState, HoldRequest
-from domain.errors import StorageUnavailable
 from domain.limits.budget import EPOCH, period_end
 
 TRIES: Final = 3
 """Of a transaction that others were in the way of, and of a wait for a connection."""
+
+_LOCKED: Final = "the counters of budgets are locked; try again in a moment"
 
 _STARTS_AT: Final = (
     "CASE x.period WHEN 'total' THEN to_timestamp(0) ELSE date_trunc(x.period, now(), 'UTC') END"
@@ -114,12 +112,7 @@ _SWEEP: Final = Statement(
 
 @attrs.define(kw_only=True)
 class PostgreSQLBudgetLedger:
-    """Takes a connection of the pool for each call, beneath SQLAlchemy's own."""
-
-    _engine: Callable[[], AsyncEngine]
-    _limit_s: float
-    """For a call and the way there and back; the server's own limit is shorter."""
-    _burials: set[asyncio.Task[None]] = attrs.field(factory=set, init=False)
+    _exchange: PooledExchange
 
     async def exchange(
         self, holder: str, requests: Sequence[HoldRequest], *, lease_s: float
@@ -148,7 +141,7 @@ class PostgreSQLBudgetLedger:
 
     async def aclose(self) -> None:
         """Waits until the connections that were given up are closed."""
-        await asyncio.gather(*self._burials, return_exceptions=True)
+        await self._exchange.aclose()
 
     async def _run(
         self,
@@ -159,62 +152,19 @@ class PostgreSQLBudgetLedger:
         before: Sequence[tuple[Statement, Sequence[bytes | None]]] = (),
     ) -> PGresult:
         tenants = tenancy.ALL if keys is None else tenancy.setting(key.tenant for key in keys)
-        for tries in range(1, TRIES + 1):
-            connection = await self._connection()
+        tries = 0
+        while True:
+            tries += 1
             try:
-                result = await postgresql_exchange.execute(
-                    cast("Connection", connection.driver_connection),
-                    statement,
-                    parameters,
-                    tenants=tenants,
-                    limit_s=self._limit_s,
-                    before=before,
-                )
-            except TimeoutError as error:  # an OSError by its class
-                self._bury(connection)
-                raise failures.unavailable(failures.SILENT) from error
-            except failures.FAILURES as error:
-                failure = failures.failure_of(error)
-                if isinstance(failure, ConnectionLost):
-                    self._bury(connection)
-                else:
-                    connection.close()
-                if isinstance(failure, Blocked | Collision) and tries < TRIES:
-                    continue
-                raise failures.unavailable(failure.told) from error
-            except BaseException:
-                self._bury(connection)  # its answer is still to come
-                raise
-            connection.close()
-            return result
-        raise StorageUnavailable("the counters of budgets are locked; try again in a moment")
-
-    async def _connection(self) -> PoolProxiedConnection:
-        """Waits longer than others do for one that is free: many chats wait for what it is to ask, and it asks for all
-        of them at once."""
-        for tries in range(1, TRIES + 1):
-            with failures.translated():
-                try:
-                    connection: PoolProxiedConnection = await greenlet_spawn(
-                        self._engine().sync_engine.pool.connect
-                    )
-                except failures.FAILURES as error:
-                    if tries < TRIES and isinstance(failures.failure_of(error), NoConnectionFree):
-                        continue
-                    raise
-            return connection
-        raise AssertionError("unreachable: the last try returns or raises")
-
-    def _bury(self, connection: PoolProxiedConnection) -> None:
-        """Closes it and leaves its place in the pool to another, without keeping the caller."""
-
-        def bury() -> None:
-            connection.invalidate()
-            connection.close()
-
-        burial = asyncio.ensure_future(greenlet_spawn(bury))
-        self._burials.add(burial)
-        burial.add_done_callback(self._burials.discard)
+                return await self._exchange.execute(statement, parameters, tenants=tenants, before=before)
+            except (Blocked, Collision, NoConnectionFree) as failure:
+                # Many chats wait for what it is to ask, and it asks for all of them at once: so longer than others.
+                if tries == TRIES:
+                    raise failures.unavailable(
+                        _LOCKED if isinstance(failure, Blocked) else failure.told
+                    ) from failure
+            except BatchFailure as failure:
+                raise failures.unavailable(failure.told) from failure
 
 
 def _rows(requests: Sequence[HoldRequest]) -> bytes:

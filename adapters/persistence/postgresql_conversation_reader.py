@@ -1,17 +1,13 @@
 """Reads a conversation from PostgreSQL in one statement, hence one round trip and one snapshot."""
 
-import asyncio
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from collections.abc import Sequence
+from typing import Any, Final
 
 import attrs
-from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import greenlet_spawn
 
-from adapters.persistence import failures, postgresql_exchange, tenancy
-from adapters.persistence.async_engine import AsyncEngine
-from adapters.persistence.batch_writer import ConnectionLost
+from adapters.persistence import failures, tenancy
+from adapters.persistence.batch_writer import BatchFailure
 from adapters.persistence.conversation_rows import (
     conversation_of,
     conversation_sql,
@@ -22,7 +18,8 @@ from adapters.persistence.conversation_rows import (
 from adapters.persistence.identifiers import END, MessageIds, canonical, message_ids
 from adapters.persistence.json_codec import decode_json
 from adapters.persistence.message_repository import tail_window
-from adapters.persistence.postgresql_exchange import Connection, Statement
+from adapters.persistence.pooled_exchange import PooledExchange
+from adapters.persistence.postgresql_exchange import Statement
 from domain.ids import SessionId, Tenant, ThreadId
 from domain.thread import Conversation, Session
 
@@ -32,12 +29,7 @@ _SESSION: Final = Statement(name=b"lor3_session", text=session_sql("postgresql")
 
 @attrs.define(kw_only=True)
 class PostgreSQLConversationReader:
-    """Takes a connection of the pool for each read, beneath SQLAlchemy's own: that costs half of the CPU."""
-
-    _engine: Callable[[], AsyncEngine]
-    _limit_s: float
-    """For a statement and the way there and back; the server's own limit is shorter."""
-    _burials: set[asyncio.Task[None]] = attrs.field(factory=set, init=False)
+    _exchange: PooledExchange
 
     async def conversation(
         self, tenant: Tenant, thread_id: ThreadId, *, limit: int, below: int | None = None
@@ -64,7 +56,7 @@ class PostgreSQLConversationReader:
 
     async def aclose(self) -> None:
         """Waits until the connections that were given up are closed."""
-        await asyncio.gather(*self._burials, return_exceptions=True)
+        await self._exchange.aclose()
 
     async def _conversation(
         self, tenant: Tenant, key: str, limit: int, end: int, window: int, ids: MessageIds
@@ -85,42 +77,9 @@ class PostgreSQLConversationReader:
     async def _values(
         self, statement: Statement, tenant: Tenant, parameters: Sequence[bytes]
     ) -> Sequence[Any] | None:
-        tenants = tenancy.setting((tenant,))
-        with failures.translated():
-            connection: PoolProxiedConnection = await greenlet_spawn(self._engine().sync_engine.pool.connect)
         try:
-            result = await postgresql_exchange.execute(
-                cast("Connection", connection.driver_connection),
-                statement,
-                parameters,
-                tenants=tenants,
-                limit_s=self._limit_s,
-            )
-        except TimeoutError as error:  # an OSError by its class
-            self._bury(connection)
-            raise failures.unavailable(failures.SILENT) from error
-        except failures.FAILURES as error:
-            failure = failures.failure_of(error)
-            if isinstance(failure, ConnectionLost):
-                self._bury(connection)
-            else:
-                connection.close()
-            raise failures.unavailable(failure.told) from error
-        except BaseException:
-            self._bury(connection)  # its answer is still to come
-            raise
-        # Back to the pool, which sends nothing: the connection commits each exchange by itself.
-        connection.close()
+            result = await self._exchange.execute(statement, parameters, tenants=tenancy.setting((tenant,)))
+        except BatchFailure as failure:
+            raise failures.unavailable(failure.told) from failure
         value = result.get_value(0, 0) if result.ntuples else None
         return None if value is None else decode_json(value)
-
-    def _bury(self, connection: PoolProxiedConnection) -> None:
-        """Closes it and leaves its place in the pool to another, without keeping the caller."""
-
-        def bury() -> None:
-            connection.invalidate()
-            connection.close()
-
-        burial = asyncio.ensure_future(greenlet_spawn(bury))
-        self._burials.add(burial)
-        burial.add_done_callback(self._burials.discard)

@@ -28,6 +28,7 @@ from application.ports.unit_of_work import UnitOfWorkFactory
 from domain.errors import StorageUnavailable
 
 if TYPE_CHECKING:
+    from adapters.persistence.pooled_exchange import PooledExchange
     from adapters.persistence.postgresql_budget_ledger import PostgreSQLBudgetLedger
     from adapters.persistence.postgresql_conversation_reader import PostgreSQLConversationReader
     from adapters.persistence.sqlite_budget_ledger import SQLiteBudgetLedger
@@ -253,6 +254,12 @@ class SQLStore:
             self._engine = self._database.open()
         return self._engine
 
+    def _exchange(self) -> "PooledExchange":
+        from adapters.persistence.pooled_exchange import PooledExchange
+
+        limit_s = self._database.config.statement_timeout_s + _ROUND_TRIP_S
+        return PooledExchange(engine=self._pool, limit_s=limit_s)
+
     def _reader(self) -> "PostgreSQLConversationReader | SQLiteConversationReader":
         if self._database.kind == "sqlite":
             from adapters.persistence.sqlite_conversation_reader import SQLiteConversationReader
@@ -260,16 +267,14 @@ class SQLStore:
             return SQLiteConversationReader(engine=self._pool)
         from adapters.persistence.postgresql_conversation_reader import PostgreSQLConversationReader
 
-        limit_s = self._database.config.statement_timeout_s + _ROUND_TRIP_S
-        return PostgreSQLConversationReader(engine=self._pool, limit_s=limit_s)
+        return PostgreSQLConversationReader(exchange=self._exchange())
 
     def _adder(self) -> "UsageAdder | None":
         if self._database.kind == "sqlite":
             return None
         from adapters.persistence.usage_adder import UsageAdder
 
-        limit_s = self._database.config.statement_timeout_s + _ROUND_TRIP_S
-        return UsageAdder(engine=self._pool, limit_s=limit_s)
+        return UsageAdder(exchange=self._exchange())
 
     def _ledger(self) -> "PostgreSQLBudgetLedger | SQLiteBudgetLedger":
         if self._database.kind == "sqlite":
@@ -278,8 +283,7 @@ class SQLStore:
             return SQLiteBudgetLedger(open=self._database.open_for_writing)
         from adapters.persistence.postgresql_budget_ledger import PostgreSQLBudgetLedger
 
-        limit_s = self._database.config.statement_timeout_s + _ROUND_TRIP_S
-        return PostgreSQLBudgetLedger(engine=self._pool, limit_s=limit_s)
+        return PostgreSQLBudgetLedger(exchange=self._exchange())
 
     def _writers(self) -> tuple[BatchWriter, ...]:
         # Only the writer of this database is imported: each brings its dialect, 1 to 3 MB.

@@ -3,17 +3,13 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 import attrs
-from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import greenlet_spawn
 
-from adapters.persistence import failures, postgresql_exchange, tenancy
-from adapters.persistence.async_engine import AsyncEngine
-from adapters.persistence.batch_writer import ConnectionLost
-from adapters.persistence.postgresql_exchange import Connection, Statement
+from adapters.persistence import tenancy
+from adapters.persistence.pooled_exchange import PooledExchange
+from adapters.persistence.postgresql_exchange import Statement
 from adapters.persistence.usage_sums import ON_POSTGRESQL, PORTION
 
 _LOGGER: Final = logging.getLogger("lor3.store")
@@ -30,8 +26,7 @@ class UsageAdder:
     a report slower, never wrong; so what fails here is logged and tried again.
     """
 
-    _engine: Callable[[], AsyncEngine]
-    _limit_s: float
+    _exchange: PooledExchange
     _every_s: float = EVERY_S
     _task: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
     _is_failing: bool = attrs.field(default=False, init=False)
@@ -44,6 +39,7 @@ class UsageAdder:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        await self._exchange.aclose()
 
     async def add_up(self) -> int:
         """Until the log is empty, or another replica is at it; how many rows of it that were.
@@ -73,32 +69,5 @@ class UsageAdder:
                 self._is_failing = False
 
     async def _portion(self) -> int:
-        try:
-            connection: PoolProxiedConnection = await greenlet_spawn(self._engine().sync_engine.pool.connect)
-        except failures.FAILURES as error:
-            raise failures.failure_of(error) from error
-        is_usable = False
-        try:
-            answer = await postgresql_exchange.execute(
-                cast("Connection", connection.driver_connection),
-                _ADD_UP,
-                [b"%d" % PORTION],
-                tenants=tenancy.ALL,
-                limit_s=self._limit_s,
-            )
-            is_usable = True
-        except failures.FAILURES as error:
-            failure = failures.failure_of(error)
-            is_usable = not isinstance(failure, ConnectionLost) and not isinstance(error, OSError)
-            raise failure from error
-        finally:
-            if is_usable:
-                connection.close()
-            else:  # its answer may still be to come
-                await asyncio.shield(greenlet_spawn(_bury, connection))
+        answer = await self._exchange.execute(_ADD_UP, [b"%d" % PORTION], tenants=tenancy.ALL)
         return int((answer.get_value(0, 0) or b"0").decode())
-
-
-def _bury(connection: PoolProxiedConnection) -> None:
-    connection.invalidate()
-    connection.close()

@@ -69,7 +69,7 @@ async def sql(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[S
 
     async def add_up() -> None:
         if database.kind == "postgresql":
-            await UsageAdder(engine=store._pool, limit_s=5.0).add_up()
+            await UsageAdder(exchange=store._exchange()).add_up()
             return
         engine = database.open_for_writing()
         with engine.begin() as connection:
@@ -226,7 +226,7 @@ async def test_sums_of_replicas_that_add_up_at_once_are_exact(postgres_url: str)
     stores = [cast("SQLStore", create(store_config(postgres_url))) for _ in range(2)]
     for store in stores:
         await store.start()
-    adders = [UsageAdder(engine=store._pool, limit_s=5.0) for store in stores]
+    adders = [UsageAdder(exchange=store._exchange()) for store in stores]
     chats = _some_chats(80)
 
     async def commit(store: SQLStore, part: list[ChatRecord]) -> None:
