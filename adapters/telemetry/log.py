@@ -13,13 +13,14 @@ from types import TracebackType
 from typing import Any, Final, Literal
 
 from adapters.telemetry.drop_count import LOG_DROPS
+from adapters.telemetry.log_answered import answered_line
 from adapters.telemetry.log_areas import AREAS, LEVELS, Kind, area_of, is_told, kind_of
 from adapters.telemetry.log_fields import event_fields, scoped
 from adapters.telemetry.log_line import json_line, text_line
 from adapters.telemetry.log_sinks import DescriptorSink, RotatingFile
 from adapters.telemetry.log_writer import LogWriter
 from application.services.request_scope import RequestScope, current
-from domain.telemetry import ChatSaid, Event
+from domain.telemetry import ChatAnswered, ChatSaid, Event
 
 _QUOTES_REQUESTS: Final = ("aiohttp.server", "aiohttp.access", "aiohttp.web")
 """Loggers that quote what a client sent, credentials included: only their message's template is logged."""
@@ -198,6 +199,10 @@ def _frames(trace: TracebackType | None) -> str:
 def _event_json(
     at: float, kind: Kind, event: Event, scope: RequestScope | None, process: Mapping[str, Any]
 ) -> bytes:
+    if type(event) is ChatAnswered:
+        line = answered_line(at, kind, event, scope, process)
+        if line is not None:
+            return line
     fields = event_fields(event, scope, {"area": kind.area, **process})
     return json_line(at, kind.level, kind.message, fields)
 

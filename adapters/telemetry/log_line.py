@@ -24,6 +24,8 @@ MAX_VALUE: Final = 2000
 """Characters of one value."""
 MAX_LONG_VALUE: Final = 50_000
 """Of one that is a `LongText`."""
+FLOAT_DIGITS: Final = 6
+"""Of a fraction, behind the point."""
 # `json.dumps` with arguments makes an encoder for every call.
 _encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _second: tuple[int, str] = (-1, "")
@@ -46,30 +48,36 @@ def json_line(at: float, level: str, message: str, fields: Mapping[str, Any]) ->
         for name, value in fields.items()
         if value is not None
     }
-    entry = {"time": _time(at), "level": level, "event": message, **told}
-    try:
-        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # an integer beyond 64 bits, half a surrogate pair
-        line = b""
-    # In a short line no value is too long. What is plain needs no more: orjson escapes the rest of ASCII's control
-    # characters as `json` does.
-    if 0 < len(line) <= MAX_VALUE and line.isascii() and b"\x7f" not in line:
+    entry = {"time": time_of(at), "level": level, "event": message, **told}
+    line = plain_line(entry)
+    if line is not None:
         return line
     whole = {name: _value(value) for name, value in fields.items() if value is not None}
     return _encode({**entry, "event": message[:MAX_VALUE], **whole}).encode() + b"\n"
+
+
+def plain_line(entry: Mapping[str, Any]) -> bytes | None:
+    """The entry as a line, where nothing in it needs to be cut or escaped by hand."""
+    try:
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # an integer beyond 64 bits, half a surrogate pair
+        return None
+    # In a short line no value is too long. What is plain needs no more: orjson escapes the rest of ASCII's control
+    # characters as `json` does.
+    return line if len(line) <= MAX_VALUE and line.isascii() and b"\x7f" not in line else None
 
 
 def text_line(at: float, level: str, message: str, fields: Mapping[str, Any]) -> bytes:
     """`12:00:00.000 INFO    chat answered  model=… cost_usd=…` and a line break; beneath, indented, what further lines
     the message has."""
     first, *further = message[:MAX_VALUE].split("\n")
-    parts = [_time(at)[11:23], level.upper().ljust(_LEVEL_WIDTH), _escaped(first)]
+    parts = [time_of(at)[11:23], level.upper().ljust(_LEVEL_WIDTH), _escaped(first)]
     parts += [f"{name}={_quoted(_value(value))}" for name, value in fields.items() if value is not None]
     lines = [" ".join(parts), *(f"{_INDENT}{_escaped(line)}" for line in further)]
     return "\n".join(lines).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _time(at: float) -> str:
+def time_of(at: float) -> str:
     """RFC 3339 in UTC, with milliseconds. Within a second only they change."""
     global _second
     whole = int(at)
@@ -80,13 +88,18 @@ def _time(at: float) -> str:
     return f"{text}.{int((at - whole) * 1000):03d}Z"
 
 
+def digits_of(number: Decimal) -> str:
+    """Without an exponent."""
+    text = str(number)
+    return format(number, "f") if "E" in text else text
+
+
 def _value(value: Any) -> Any:
     kind = type(value)
     if kind is float:
-        return round(value, 6)
+        return round(value, FLOAT_DIGITS)
     if kind is Decimal:
-        text = str(value)
-        return format(value, "f") if "E" in text else text
+        return digits_of(value)
     if kind is int or kind is bool:
         return value
     return str(value)[: MAX_LONG_VALUE if kind is LongText else MAX_VALUE]
