@@ -40,8 +40,10 @@ class SystemRandomness:
         return random.random()  # noqa: S311 - spreads retries out; nobody gains by guessing it
 
 
-_COUNTER_END: Final = 1 << 42
-_STARTS: Final = (_COUNTER_END >> 1) - 1
+_VARIANT: Final = 0x80000000
+"""Where a counter's range begins: the variant's two bits are above it."""
+_COUNTER_END: Final = _VARIANT + (1 << 30)
+_STARTS: Final = (1 << 29) - 1
 """What a counter may start at: half of its range is for counting."""
 _BLOCK_TAILS: Final = 512
 _BLOCK_STARTS: Final = 256
@@ -49,16 +51,17 @@ _TAIL_BYTES: Final = 4
 
 
 _Millisecond = tuple[int, str, Callable[[], int]]
-"""What the identifiers of one millisecond share: its number in Unix time, its digits and the version as they begin the
-text, and what gives the counter's next value, never one twice, whichever threads ask."""
+"""What the identifiers of one millisecond share: its number in Unix time, the text up to the variant, and what gives
+the counter's next value, never one twice, whichever threads ask."""
 
 
 class UUID7Generator:
     """UUIDv7s (RFC 9562, section 5.7) that ascend within a process, threads included.
 
-    Layout: 48 bits of Unix milliseconds, then a counter of 42 bits (method 1 of section 6.2; 12 in `rand_a`,
-    30 at the top of `rand_b`) that starts at a random number below half its range in every millisecond, then
-    32 random bits. Where the wall clock steps back or the counter runs out, the timestamp goes on ahead of it.
+    Layout: 48 bits of Unix milliseconds, then 12 random bits (`rand_a`) that are the same for all of a millisecond,
+    a counter of 30 bits (method 1 of section 6.2) that starts at a random number below half its range in every
+    millisecond, then 32 random bits. Where the wall clock steps back or the counter runs out, the timestamp goes on
+    ahead of it.
     A forked child starts from fresh random bits.
     """
 
@@ -104,8 +107,8 @@ class UUID7Generator:
         while counter >= _COUNTER_END:
             number, head, count = self._begin(number + 1)
             counter = count()
-        low = f"{0x80000000 | counter & 0x3FFFFFFF:08x}"
-        return f"{head}{counter >> 30:03x}-{low[:4]}-{low[4:]}"
+        low = hex(counter)
+        return f"{head}{low[2:6]}-{low[6:]}"
 
     def _begin(self, milliseconds: int) -> _Millisecond:
         """That millisecond, or a later one if another thread has begun it."""
@@ -118,10 +121,11 @@ class UUID7Generator:
                 digits = f"{high & 0xFFFFFFFF:08x}"
                 self._high = (high, digits)
             if not self._starts:
-                random_bytes = os.urandom(8 * _BLOCK_STARTS)
-                self._starts = [each & _STARTS for each in struct.unpack(f"{_BLOCK_STARTS}Q", random_bytes)]
-            count = itertools.count(self._starts.pop()).__next__
-            current = (milliseconds, f"{digits}-{milliseconds & 0xFFFF:04x}-7", count)
+                self._starts = list(struct.unpack(f"{_BLOCK_STARTS}Q", os.urandom(8 * _BLOCK_STARTS)))
+            chance = self._starts.pop()
+            count = itertools.count(_VARIANT | chance & _STARTS).__next__
+            head = f"{digits}-{milliseconds & 0xFFFF:04x}-{0x7000 | chance >> 52:x}-"
+            current = (milliseconds, head, count)
             self._current = current
             return current
 
