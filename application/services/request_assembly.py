@@ -3,11 +3,11 @@
 import asyncio
 import datetime
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import attrs
 
 from application.ports.chat_provider import ChatProvider
+from application.services.model_routes import ModelRoutes, Route
 from application.services.placement import Placement
 from application.services.prompt_choice import PromptChoice
 from application.services.run import Run
@@ -30,9 +30,6 @@ from domain.thread import Session, Thread
 from domain.values import evolve, frozen, maker
 
 SchemaCheck = Callable[[JSONObject], tuple[Fault, ...]]
-
-_MOST_ROUTES: Final = 256
-"""Combinations of model and fallbacks that are kept: callers can name any model."""
 
 
 @frozen(kw_only=True)
@@ -78,18 +75,6 @@ class Assembly:
 _assembly = maker(Assembly)
 
 
-@frozen(kw_only=True, eq=False)
-class _Route:
-    """What follows from the names of the models alone, on one day."""
-
-    specs: tuple[ModelSpec, ...]
-    request: ChatRequest
-    """With all that is configured, and no messages."""
-    candidates: tuple[Candidate, ...]
-    """Of a chat that asks no more of a model than text."""
-    warnings: tuple[str, ...]
-
-
 @frozen(kw_only=True)
 class RequestAssembly:
     defaults: ChatDefaults
@@ -104,14 +89,20 @@ class RequestAssembly:
     memory: InjectMemory
     prompts: PromptChoice
     rights: ModelRights = attrs.field(init=False, eq=False)
-    _routes: dict[tuple[str | None, tuple[str, ...] | None, datetime.date], _Route] = attrs.field(
-        factory=dict, init=False, eq=False, repr=False
-    )
-    """By the names that the caller gave, None where it gave none, and the day."""
+    _routes: ModelRoutes = attrs.field(init=False, eq=False)
 
     @rights.default
     def _rights(self) -> ModelRights:
         return ModelRights(self.catalogue)
+
+    @_routes.default
+    def _no_routes(self) -> ModelRoutes:
+        return ModelRoutes(
+            defaults=self.defaults,
+            catalogue=self.catalogue,
+            unavailable=self.unavailable,
+            words_for_schema=self.words_for_schema,
+        )
 
     async def assemble(
         self, command: SendChatCommand, *, now: datetime.datetime, new_thread: str, use_prompt: bool
@@ -131,7 +122,7 @@ class RequestAssembly:
             StorageUnavailable: a thread is continued, or a prompt is not at hand, and the database is away.
         """
         today = now.date()
-        route = self._routes.get((command.model, command.fallbacks, today))
+        route = self._routes.known.get((command.model, command.fallbacks, today))
         formatter = self.formatters.get(command.format or self.defaults.format)
         if route is None or formatter is None or command.schema is not None:
             formatter, route = await self._resolve(command, today)
@@ -260,7 +251,7 @@ class RequestAssembly:
             if name in names
         }
 
-    async def _resolve(self, command: SendChatCommand, today: datetime.date) -> tuple[Formatter, _Route]:
+    async def _resolve(self, command: SendChatCommand, today: datetime.date) -> tuple[Formatter, Route]:
         formatter, specs, faults = await self._look_up(
             command.format, command.schema, command.model, command.fallbacks, today
         )
@@ -269,30 +260,7 @@ class RequestAssembly:
                 command.system_prompt, command.variables, tenant=command.tenant
             )
             raise InvalidRequest.of(*faults, *others)
-        route = self._route(specs, today)
-        if len(self._routes) >= _MOST_ROUTES:
-            self._routes.clear()
-        self._routes[command.model, command.fallbacks, today] = route
-        return formatter, route
-
-    def _route(self, specs: tuple[ModelSpec, ...], today: datetime.date) -> _Route:
-        defaults = self.defaults
-        request = ChatRequest(
-            messages=(),
-            system=defaults.system,
-            model=specs[0].ref,
-            fallbacks=tuple([spec.ref for spec in specs[1:]]),
-            max_tokens=defaults.max_tokens,
-            temperature=defaults.temperature,
-            top_p=defaults.top_p,
-            stop=defaults.stop,
-            seed=defaults.seed,
-        )
-        candidates = plan_candidates(
-            request, specs, unavailable=self.unavailable, words_for_schema=self.words_for_schema
-        )
-        warnings = _lifecycle_warnings(candidates, today)
-        return _Route(specs=specs, request=request, candidates=candidates, warnings=warnings)
+        return formatter, self._routes.keep(command.model, command.fallbacks, today, specs)
 
     async def _look_up(
         self,
@@ -315,16 +283,8 @@ class RequestAssembly:
                 )
             # A hostile schema keeps the check busy for a third of a second.
             faults.extend(await asyncio.to_thread(self.check_schema, schema))
-        names = [("model", model or self.defaults.primary)]
-        others = fallbacks if fallbacks is not None else self.defaults.fallbacks
-        names += [(f"fallbacks[{index}]", name) for index, name in enumerate(others)]
-        specs: list[ModelSpec] = []
-        for path, name in names:
-            try:
-                specs.append(self.catalogue.resolve(name, today=today, path=path))
-            except InvalidRequest as error:
-                faults.extend(error.faults)
-        return formatter, tuple(specs), tuple(faults)
+        specs, unknown = self._routes.resolve(model, fallbacks, today)
+        return formatter, specs, (*faults, *unknown)
 
 
 def _as_wished(request: ChatRequest, command: SendChatCommand) -> ChatRequest:
@@ -352,12 +312,3 @@ def _asks_more(request: ChatRequest) -> bool:
             if message.has_images:
                 return True
     return False
-
-
-def _lifecycle_warnings(candidates: tuple[Candidate, ...], today: datetime.date) -> tuple[str, ...]:
-    return tuple(
-        f"{spec.ref} was switched off on {spec.retired_on}"
-        + (f"; use {spec.replaced_by}" if spec.replaced_by is not None else "")
-        for spec in (candidate.spec for candidate in candidates)
-        if spec.is_retired(today)
-    )

@@ -64,12 +64,24 @@ class Process:
         user: str | None = None,
         thread: str | None = None,
     ) -> Purse:
+        purse = self.open(caller, max_tokens=max_tokens, tenant=tenant, user=user, thread=thread)
+        assert purse is not None
+        return purse
+
+    def open(
+        self,
+        caller: Caller,
+        *,
+        max_tokens: int | None = None,
+        tenant: str = DEFAULT_TENANT,
+        user: str | None = None,
+        thread: str | None = None,
+    ) -> Purse | None:
+        """None where no budget applies."""
         command = SendChatCommand(
             request_id="r", tenant=Tenant(tenant), caller=caller, user=user, max_tokens=max_tokens
         )
-        purse = self.budgets.open(command, ThreadId(thread or str(uuid.uuid4())), user=user)
-        assert purse is not None
-        return purse
+        return self.budgets.open(command, ThreadId(thread or str(uuid.uuid4())), user=user)
 
     async def covered(self, max_tokens: int, *, tenant: str = DEFAULT_TENANT) -> Purse:
         """A purse whose one call is covered for as many dollars."""
