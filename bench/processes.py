@@ -88,7 +88,7 @@ def running(
 
 
 def wait_for_200(
-    process: "subprocess.Popen[bytes]", request: bytes, *, port: int, log: Path, within_s: float = 30.0
+    process: "subprocess.Popen[bytes]", request: bytes, *, port: int, log: Path, within_s: float = 120.0
 ) -> float:
     """Sends `request` until it is answered 200; returns the moment (`time.perf_counter`) of that answer.
 
