@@ -78,7 +78,8 @@ def maker(cls: Callable[P, T]) -> Callable[P, T]:
         lines.append(f"    new.{each.name} = {value}")
     parameters = ", ".join(demanded + usual)  # not keyword-only: their defaults are looked up one by one
     text = "\n".join([f"def make({parameters}):", "    new = blank(cls)", *lines, "    return new"])
-    exec(text, made)  # noqa: S102 - of names of fields alone
+    code = compile(text, f"<maker of {cls.__module__}.{cls.__qualname__}>", "exec")
+    exec(code, made)  # noqa: S102 - of names of fields alone
     make: Callable[P, T] = made["make"]
     return make
 

@@ -164,9 +164,10 @@ class Failover:
             run.transcript = call.transcript
             run.sent += 1
             try:
-                await call.begin()
-                if not run.stream:
-                    await call.rest()
+                if run.stream:
+                    await call.begin()
+                else:
+                    await call.whole()
                     self._end(run, call, "ok", None)
                 return call
             except ProviderFailure as exc:

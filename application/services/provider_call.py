@@ -20,7 +20,7 @@ _NOTHING: Final[Sequence[Content]] = ()
 
 @attrs.define(kw_only=True)
 class LiveCall:
-    """Opened by `begin`, read by `next` or `rest`; always `close` it.
+    """Opened by `begin` and read by `next`, or all in one by `whole`; always `close` it.
 
     Not an async generator: on the hot path those cost several microseconds each, and a call that is only
     waited for needs none.
@@ -85,11 +85,33 @@ class LiveCall:
             self.waited_s += self._clock.monotonic() - since
         raise AssertionError("unreachable: `_claim` raises")
 
-    async def rest(self) -> None:
-        """Reads the answer to its end into the transcript. Raises as `begin` does."""
-        content = self.first
-        while content:
-            content = await self.next()
+    async def whole(self) -> None:
+        """As `begin`, and `next` to the end, in one step: the answer is in the transcript. Raises as they do."""
+        started, timeouts, total_s = self.started, self._provider.timeouts, self._total_s
+        transcript, dog, monotonic = self.transcript, self._dog, self._clock.monotonic
+        has_begun, until = False, started + min(timeouts.first_token_s, total_s)
+        dog.arm(until - started)
+        try:
+            context = self._provider.open(self._call)
+            batches = await context.__aenter__()
+            self._context = context
+            async for batch in batches:
+                content = transcript.take(batch)
+                if content or has_begun:
+                    now = monotonic()
+                    if content:
+                        until = min(now + timeouts.content_idle_s, started + total_s)
+                    if not has_begun:
+                        has_begun = True
+                        self.first_chunk_s = now - started if self._call.stream else None
+                    dog.arm(min(timeouts.idle_s, until - now))
+        except asyncio.CancelledError:
+            self._claim()
+        finally:
+            dog.disarm()
+            self.waited_s += monotonic() - started
+        if transcript.finish_reason is None:
+            raise _cut()
 
     async def close(self) -> None:
         """Ends the upstream if it still runs."""
@@ -112,7 +134,7 @@ class LiveCall:
             if idle_s is not None:
                 self._dog.arm(min(idle_s, until - self._clock.monotonic()))
         if self.transcript.finish_reason is None:
-            raise ProviderFailure("connection_lost", "the answer ended before it was complete")
+            raise _cut()
         return _NOTHING
 
     def _claim(self) -> None:
@@ -120,3 +142,7 @@ class LiveCall:
         if self._dog.expired():
             raise ProviderFailure("no_answer", "the provider stayed silent for too long") from None
         raise
+
+
+def _cut() -> ProviderFailure:
+    return ProviderFailure("connection_lost", "the answer ended before it was complete")
