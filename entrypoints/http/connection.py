@@ -39,6 +39,7 @@ _UNSENT_BYTES: Final = 64 * 1024
 
 _IS_KNOWN: Final = aiohttp.__version__.startswith("3.14.")
 """Whether what is done here in aiohttp's place is what that would do. With another release all is left to it."""
+_LINE_END: Final = b"\r\n"
 _ANSWERED: Final = PayloadAccessError()
 
 
@@ -130,11 +131,28 @@ class Connection(RequestHandler):
                 self._holder = holder
                 state.placed += 1
         super().data_received(data)
-        # What came while a request was being answered, or did not make one, may be the beginning of the next.
-        self._is_amid = not is_waiting or (waiter is not None and not waiter.done())
-        if not self._is_amid and not self._is_coming:
+        if not is_waiting or waiter is None or not waiter.done():  # of a body, or of a head that is not whole
+            self._is_amid = True
+            return
+        self._is_amid = not self._was_one_request(data)
+        if not self._is_coming:
             self._is_coming = True
             state.coming += 1
+
+    def _was_one_request(self, data: bytes) -> bool:
+        """Whether `data` ended a request, and nothing more: what comes next is then the beginning of another one.
+
+        Else it may be the rest of a head, whatever it looks like: to take that for a request of its own is to let a
+        caller hide one from whoever looked at the connection before. To be called when `data` has made a request of
+        a connection that waited for one.
+        """
+        if (
+            len(self._messages) != 1 or self._upgraded or data[0] in _LINE_END
+        ):  # which may end a head begun before
+            return False
+        body = self._messages[0][1]
+        # Of a body in chunks more came than it has, so that these are never taken for one request.
+        return body.is_eof() and data.find(b"\r\n\r\n") + 4 + body.total_bytes == len(data)
 
     def begins(self) -> None:
         """The handler of a request has begun."""
