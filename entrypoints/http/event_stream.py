@@ -3,7 +3,6 @@
 import contextlib
 from typing import Final
 
-import attrs
 from aiohttp import HttpVersion11, web
 
 from application.services.answer_log import AnswerReader
@@ -11,6 +10,7 @@ from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatDone
 from domain.errors import AnswerUnknown, KeyInFlight, StorageUnavailable, afresh
 from domain.live_answer import Portion
+from domain.values import evolve
 from entrypoints.http.breaking_off import break_off
 from entrypoints.http.callers import demand_chat
 from entrypoints.http.encoders.protocol import StreamEncoder
@@ -50,7 +50,7 @@ async def send_events(
         await demand_chat(request, command)
         command = await allow_chat(request, command)
     if command.may_reset != encoder.may_reset:
-        command = attrs.evolve(command, may_reset=encoder.may_reset)
+        command = evolve(command, may_reset=encoder.may_reset)
     key = command.idempotency
     if key is not None:
         names = (*names, key_name(key.key))

@@ -5,7 +5,7 @@ The settings are looked up for each request, so that another configuration count
 
 from collections.abc import Iterable
 from math import ceil
-from typing import Final, TypeAlias
+from typing import Final
 
 from aiohttp import web
 from multidict import istr
@@ -14,16 +14,17 @@ from application.ports.rate_limiter import Allowance, RateDemand, RateState
 from application.use_cases.chat_command import SendChatCommand
 from domain.access import Caller
 from domain.errors import RateLimited
-from domain.ids import Tenant
 from domain.json_value import JSONValue
 from domain.limits.rate import RateDemands, RateLimits
 from domain.message import ImagePart, Message, TextPart
 from domain.telemetry import RateRefused
+from domain.values import evolve
 from entrypoints.application import Application
+from entrypoints.http.caller_demands import key_limits
 from entrypoints.http.client_address import client_address
 from entrypoints.http.response_headers import RATE_HEADERS
 from entrypoints.http.state import CALLER, REQUEST_ID, STATE
-from entrypoints.settings import LimitSettings, Settings
+from entrypoints.settings import Settings
 
 COUNTED: Final = web.RequestKey("counted", bool)
 """Set once a chat's limits were asked."""
@@ -31,8 +32,6 @@ _BYTES_PER_TOKEN: Final = 4
 _ANSWER_TOKENS: Final = 1_024
 """What an answer is taken to have where nobody has said how long it may be."""
 _IMAGE_TOKENS: Final = 1_024
-_MOST_KNOWN: Final = 4_096
-"""Callers whose demands are kept at a time; about 1 KB each."""
 
 # Headers compare their names without regard to case, which these have done beforehand.
 _LIMIT_REQUESTS: Final = istr("x-ratelimit-limit-requests")
@@ -41,11 +40,6 @@ _RESET_REQUESTS: Final = istr("x-ratelimit-reset-requests")
 _LIMIT_TOKENS: Final = istr("x-ratelimit-limit-tokens")
 _REMAINING_TOKENS: Final = istr("x-ratelimit-remaining-tokens")
 _RESET_TOKENS: Final = istr("x-ratelimit-reset-tokens")
-
-_Who: TypeAlias = tuple[str | None, Tenant, str | None, str | None]
-"""A key's account, the tenant, the user and the address; None of the last two where they have no limits."""
-_known: dict[_Who, tuple[RateLimits | None, LimitSettings, RateDemands]] = {}
-"""What callers were last counted under, with the limits that this was worked out from."""
 
 
 async def allow_chat(request: web.Request, command: SendChatCommand) -> SendChatCommand:
@@ -59,10 +53,7 @@ async def allow_chat(request: web.Request, command: SendChatCommand) -> SendChat
     allowance = await chat_allowance(
         request, command.caller, command.user, command.messages, command.max_tokens
     )
-    if allowance is not None:
-        # Nobody else has the command yet; a copy of its thirty fields would cost as much as asking the limits.
-        object.__setattr__(command, "allowance", allowance)
-    return command
+    return command if allowance is None else evolve(command, allowance=allowance)
 
 
 async def chat_allowance(
@@ -80,9 +71,14 @@ async def chat_allowance(
     Raises:
         RateLimited: as `allow_chat`.
     """
-    application = request.app[STATE].application
+    state = request.app[STATE]
+    application = state.application
     request[COUNTED] = True
-    demands = _demands(request, caller, user, application.settings)
+    limits = application.settings.limits
+    address = None
+    if not limits.address.is_empty:
+        address = client_address(request, application.settings.server.trusted_proxies)
+    demands = state.demands.of(caller, user, address, limits)
     if not demands:
         return None
     tokens = 0
@@ -117,12 +113,6 @@ async def allow_failed_chat(request: web.Request, limits: RateLimits) -> None:
         await allow_request(request, limits)
 
 
-def key_limits(caller: Caller, settings: Settings) -> RateLimits:
-    """Of the caller's key: its own, and those of the configuration where it has none."""
-    key = caller.key
-    return settings.limits.key if key is None else key.limits.or_else(settings.limits.key)
-
-
 def rate_limits_json(caller: Caller, settings: Settings) -> dict[str, JSONValue]:
     """What a chat of the caller's is counted against."""
     limits = settings.limits
@@ -130,7 +120,7 @@ def rate_limits_json(caller: Caller, settings: Settings) -> dict[str, JSONValue]
         caller.key is not None and caller.user is None
     )  # its users share it, and are not told of one another
     return {
-        "key": _limits_json(key_limits(caller, settings)) if is_shown else None,
+        "key": _limits_json(key_limits(caller, limits)) if is_shown else None,
         "user": _limits_json(limits.user),
         "address": _limits_json(limits.address),
     }
@@ -180,30 +170,6 @@ def duration(seconds: float) -> str:
             return f"{milliseconds}ms" if milliseconds > 0 else "0s"
     minutes, rest = divmod(ceil(seconds - 1e-6), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
-
-
-def _demands(request: web.Request, caller: Caller, user: str | None, settings: Settings) -> RateDemands:
-    """As they were worked out before, if nothing has changed since."""
-    limits, key = settings.limits, caller.key
-    counted_user = None if user is None or limits.user.is_empty else user
-    address = None if limits.address.is_empty else client_address(request, settings.server.trusted_proxies)
-    of_key = None if key is None else key.limits
-    who = (None if key is None else key.account_id, caller.tenant, counted_user, address)
-    known = _known.get(who)
-    if known is not None and known[0] is of_key and known[1] is limits:
-        return known[2]
-    demands: list[RateDemand] = []
-    if key is not None and not (limits_of_key := key_limits(caller, settings)).is_empty:
-        demands.append(RateDemand(kind="key", id=key.account_id, limits=limits_of_key))
-    if counted_user is not None:
-        demands.append(RateDemand(kind="user", id=f"{caller.tenant}/{counted_user}", limits=limits.user))
-    if address is not None:
-        demands.append(RateDemand(kind="address", id=address, limits=limits.address))
-    made = RateDemands(demands)
-    if len(_known) >= _MOST_KNOWN:
-        _known.clear()
-    _known[who] = (of_key, limits, made)
-    return made
 
 
 async def _take(

@@ -13,6 +13,7 @@ from domain.access import Caller
 from domain.limits.fairness import LOOK_SHARE, Shares
 from domain.limits.overload import OverloadGate
 from entrypoints.application import Application
+from entrypoints.http.caller_demands import CallerDemands
 from entrypoints.http.cors import CORSPolicy
 from entrypoints.http.problems import shutting_down
 
@@ -39,6 +40,8 @@ class ServerState:
     """Requests being answered, those of operations aside."""
     shares: Shares = attrs.field(factory=Shares)
     """Whose they are, of routes that ask who calls."""
+    demands: CallerDemands = attrs.field(factory=CallerDemands)
+    """What their rate limits count them under."""
     ended: int = 0
     """Requests that were under way, ever."""
     refused: int = 0

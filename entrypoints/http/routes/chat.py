@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import attrs
 from aiohttp import web
 
 from application.use_cases.chat_command import SendChatCommand
@@ -11,6 +10,7 @@ from domain.client_chat import answer_name
 from domain.errors import Forbidden, InvalidRequest
 from domain.ids import MessageId
 from domain.json_value import JSONObject
+from domain.values import evolve
 from entrypoints.http.callers import caller_of, demand_chat, may, tenant_of
 from entrypoints.http.chat_body import read_command, read_regeneration
 from entrypoints.http.chat_names import Names, names_in
@@ -139,7 +139,7 @@ async def _command(request: web.Request, state: ServerState, *, takes_key: bool)
 def _with_key(command: SendChatCommand, request: web.Request, value: JSONObject) -> SendChatCommand:
     if "Idempotency-Key" not in request.headers:
         return command
-    return attrs.evolve(command, idempotency=read_key(request, value))
+    return evolve(command, idempotency=read_key(request, value))
 
 
 async def with_names(error: InvalidRequest, names: Names, request: web.Request) -> InvalidRequest:

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-import attrs
 from aiohttp import web
 
 from domain.errors import InvalidRequest
 from domain.json_value import JSONObject
+from domain.values import evolve
 from entrypoints.http.callers import caller_of
 from entrypoints.http.encoders.openai import ASKED
 from entrypoints.http.encoders.registry import encoder_for
@@ -32,8 +32,8 @@ async def complete(request: web.Request) -> web.StreamResponse:
         told = await with_names(error, names_in_openai(value), request)
         raise in_the_bodys_names(told, places_in(value), after=len(error.faults)) from None
     if "Idempotency-Key" in request.headers:
-        command = attrs.evolve(chat.command, idempotency=read_key(request, _asked(value)))
-        chat = attrs.evolve(chat, command=command)
+        command = evolve(chat.command, idempotency=read_key(request, _asked(value)))
+        chat = evolve(chat, command=command)
     try:
         return await _answer(request, state, chat)
     except InvalidRequest as error:

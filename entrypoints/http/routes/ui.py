@@ -3,7 +3,6 @@
 from itertools import takewhile
 from typing import Any, Final, cast
 
-import attrs
 from aiohttp import web
 
 from application.use_cases.chat_command import SendChatCommand
@@ -15,7 +14,7 @@ from domain.errors import InvalidRequest, NotFound
 from domain.ids import MessageId, Tenant
 from domain.json_value import JSONObject
 from domain.suggestion import shown
-from domain.values import frozen
+from domain.values import evolve, frozen
 from entrypoints.http.callers import caller_of, demand_rights, own_chat_id, tenant_of
 from entrypoints.http.checks import Faults, Text
 from entrypoints.http.codec import read_object
@@ -68,7 +67,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
     key = read_key(request, value) if "Idempotency-Key" in request.headers else None
     application = state.application
     if caller.user is not None:
-        sent = attrs.evolve(sent, kept_as=await own_chat_id(request, sent.chat_id))
+        sent = evolve(sent, kept_as=await own_chat_id(request, sent.chat_id))
         if sent.session_id is not None:
             await application.ownership.session(caller, sent.session_id, for_chat=True)
     name = answer_name(sent.kept_as or sent.chat_id)
@@ -84,7 +83,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
         with application.live_answers.arrivals.of(caller.tenant, name), cut_at_the_end(state):
             continuation = await application.continue_chat.execute(sent.continues(key), sends=sends)
         _show_as(request, continuation)
-        command = attrs.evolve(sends(continuation), allowance=allowance)
+        command = evolve(sends(continuation), allowance=allowance)
         encoder = encoder_for(request, protocol=encoding)
         return await send_events(request, state, command, encoder, names=(name,))
     except InvalidRequest as error:
