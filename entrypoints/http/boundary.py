@@ -19,6 +19,7 @@ from entrypoints.http.callers import authorization_of, demand_own
 from entrypoints.http.client_address import client_address
 from entrypoints.http.error_formats import ErrorFormat, problem
 from entrypoints.http.fault_log import log_unexpected
+from entrypoints.http.json_answer import JSONAnswer
 from entrypoints.http.limits import allow_failed_chat, allow_request
 from entrypoints.http.problems import (
     HTTPFault,
@@ -115,9 +116,13 @@ def boundary(state: ServerState) -> Middleware:
                         await allow_request(request, of_address)
                 is_before = False
                 response = await handler(request)
-            status = response.status
-            if type(response) is not web.Response:  # nothing else has begun here, and so none was cut
-                status = request.get(BROKEN_OFF, status)
+            kind = type(response)
+            if kind is JSONAnswer:  # to ask it would make an ordinary response of it
+                status = 200
+            else:
+                status = response.status
+                if kind is not web.Response:  # nothing else has begun here, and so none was cut
+                    status = request.get(BROKEN_OFF, status)
         except Exception as exc:  # the last place before aiohttp's own page: everything becomes a problem
             if request.writer.output_size > 0:  # too late for another answer: the connection has to end
                 log_unexpected(exc, request_id=request_id, route=route)

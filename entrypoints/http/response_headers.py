@@ -3,8 +3,8 @@
 from typing import Final
 
 from aiohttp import web
-from aiohttp.hdrs import CACHE_CONTROL, SERVER
 
+from entrypoints.http.json_answer import SECURITY_HEADERS, JSONAnswer
 from entrypoints.http.state import REQUEST_ID, ServerState
 
 REPLAYED: Final = {
@@ -18,19 +18,15 @@ REPLAYED: Final = {
 MESSAGE_ID: Final = "x-lor3-message-id"
 """Of a stream whose answer has its id by then: that can be stopped before its first event."""
 
-SECURITY_HEADERS: Final[dict[str, str]] = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    CACHE_CONTROL: "no-store",
-    SERVER: "lor3",  # aiohttp's own names its version and Python's
-}
-
 RATE_HEADERS: Final = web.RequestKey("rate_headers", dict[str, str])
 """What a limited caller is told of its limits, on whatever it is answered."""
 
 
 def decorate(request: web.BaseRequest, response: web.StreamResponse, state: ServerState) -> None:
     """Sets them; to be called before `response` is prepared. What a handler set stays."""
+    if type(response) is JSONAnswer and response.head is not None and not state.cors.enabled:
+        response.decorate(request[REQUEST_ID], request.get(RATE_HEADERS))
+        return
     headers = response.headers
     headers["X-Request-ID"] = request[REQUEST_ID]
     for name, value in SECURITY_HEADERS.items():

@@ -17,8 +17,8 @@ from domain.limits.fairness import LOOK_SHARE
 from domain.telemetry import RequestServed, RequestsShed
 from domain.values import frozen
 from entrypoints.http.client_address import counted_address
+from entrypoints.http.json_answer import SECURITY_HEADERS
 from entrypoints.http.problems import problem_type, retry_after
-from entrypoints.http.response_headers import SECURITY_HEADERS
 from entrypoints.http.routes.table import error_format
 
 if TYPE_CHECKING:

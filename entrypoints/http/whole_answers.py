@@ -9,6 +9,8 @@ from aiohttp import HttpVersion11, web
 from aiohttp.hdrs import CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, SERVER, TRANSFER_ENCODING
 from aiohttp.helpers import rfc822_formatted_time
 
+from entrypoints.http.json_answer import JSONAnswer
+
 _BODILESS: Final = frozenset((204, 304))
 _CONTROLS: Final = bytes((*range(32), 127))
 
@@ -18,7 +20,15 @@ def as_bytes(request: web.BaseRequest, response: web.StreamResponse, *, keeps_al
 
     That is one that is no plain body with its type, or goes to HTTP/1.0 or HEAD, or has a header that can't be sent.
     """
-    if type(response) is not web.Response or request.method == "HEAD" or request.version != HttpVersion11:
+    if request.version != HttpVersion11 or request.method == "HEAD":
+        return None
+    if type(response) is JSONAnswer and response.head is not None:
+        end = "\r\n" if keeps_alive else "Connection: close\r\n\r\n"
+        return (
+            f"HTTP/1.1 200 OK\r\n{response.head}Content-Length: {len(response.json)}\r\n"
+            f"Date: {rfc822_formatted_time()}\r\n{end}"
+        ).encode() + response.json
+    if type(response) is not web.Response and type(response) is not JSONAnswer:
         return None
     body, status, headers = response.body, response.status, response.headers
     if type(body) is not bytes or not body or status < 200 or status in _BODILESS:

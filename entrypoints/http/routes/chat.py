@@ -19,6 +19,7 @@ from entrypoints.http.codec import read_object
 from entrypoints.http.encoders.registry import accepted_encoder, accepts_events
 from entrypoints.http.event_stream import send_events
 from entrypoints.http.idempotency import read_key
+from entrypoints.http.json_answer import JSONAnswer
 from entrypoints.http.limits import allow_chat
 from entrypoints.http.request_body import complete_body, read_body
 from entrypoints.http.response_headers import REPLAYED
@@ -26,6 +27,8 @@ from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_l
 from entrypoints.rendering import answer_json, explanation_json, money, to_json
 
 _JSON: Final = "application/json"
+_END: Final = "\r\n"
+_REPLAYED: Final = "".join(f"{name}: {value}{_END}" for name, value in REPLAYED.items())
 
 
 async def send(request: web.Request) -> web.StreamResponse:
@@ -58,9 +61,7 @@ async def _answer(request: web.Request, state: ServerState, command: SendChatCom
         names = () if command.thread_id is None else (answer_name(command.thread_id),)
         return await send_events(request, state, command, accepted_encoder(request), names=names)
     answer = await execute(request, state, command)
-    headers = answer_headers(answer)
-    headers["Content-Type"] = _JSON
-    return web.Response(body=to_json(answer_json(answer)), headers=headers)
+    return JSONAnswer(to_json(answer_json(answer)), answer_head(answer))
 
 
 async def execute(request: web.Request, state: ServerState, command: SendChatCommand) -> ChatAnswer:
@@ -88,21 +89,20 @@ async def explain(request: web.Request) -> web.StreamResponse:
     return web.Response(body=to_json(explanation_json(explanation)), content_type=_JSON)
 
 
-def answer_headers(answer: ChatAnswer) -> dict[str, str]:
-    """The `x-lor3-*` headers. A model's name came from configuration or a body, so it is cleaned here.
+def answer_head(answer: ChatAnswer) -> str:
+    """The lines of the `x-lor3-*` headers. A model's name came from configuration or a body, so it is cleaned here.
 
     They speak of this request, the body of the answer: a replay asked nobody and cost nothing.
     """
-    headers = {"x-lor3-model": header_text(str(answer.model))}
+    model = header_text(str(answer.model))
     if answer.is_replay:
-        return headers | REPLAYED
+        return f"x-lor3-model: {model}\r\n{_REPLAYED}"
     cost = money(answer.cost_usd)
-    headers["x-lor3-attempts"] = str(len(answer.attempts))
-    headers["x-lor3-fallbacks"] = str(answer.fallbacks)
-    headers["x-lor3-overhead-ms"] = format(answer.overhead_s * 1000, ".3f")
-    if cost is not None:
-        headers["x-lor3-cost-usd"] = cost
-    return headers
+    return (
+        f"x-lor3-model: {model}\r\nx-lor3-attempts: {len(answer.attempts)}\r\n"
+        f"x-lor3-fallbacks: {answer.fallbacks}\r\nx-lor3-overhead-ms: {answer.overhead_s * 1000:.3f}\r\n"
+        f"{'' if cost is None else f'x-lor3-cost-usd: {cost}{_END}'}"
+    )
 
 
 def header_text(text: str) -> str:

@@ -1,7 +1,5 @@
 """`POST /v1/chat/completions`: `POST /chat` in OpenAI's words."""
 
-from typing import Final
-
 from aiohttp import web
 
 from domain.errors import InvalidRequest
@@ -12,14 +10,13 @@ from entrypoints.http.encoders.openai import ASKED
 from entrypoints.http.encoders.registry import encoder_for
 from entrypoints.http.event_stream import send_events
 from entrypoints.http.idempotency import read_key
+from entrypoints.http.json_answer import JSONAnswer
 from entrypoints.http.openai_answers import completion_json
 from entrypoints.http.openai_body import OpenAIChat, names_in_openai, places_in, read_openai_chat
 from entrypoints.http.openai_names import in_the_bodys_names
-from entrypoints.http.routes.chat import answer_headers, execute, read_json, with_names
+from entrypoints.http.routes.chat import answer_head, execute, read_json, with_names
 from entrypoints.http.state import REQUEST_ID, STATE, ServerState
 from entrypoints.rendering import to_json
-
-_JSON: Final = "application/json"
 
 
 async def complete(request: web.Request) -> web.StreamResponse:
@@ -45,9 +42,7 @@ async def _answer(request: web.Request, state: ServerState, chat: OpenAIChat) ->
         request[ASKED] = chat
         return await send_events(request, state, chat.command, encoder_for(request, protocol="openai"))
     answer = await execute(request, state, chat.command)
-    headers = answer_headers(answer)
-    headers["Content-Type"] = _JSON
-    return web.Response(body=to_json(completion_json(answer, warnings=chat.warnings)), headers=headers)
+    return JSONAnswer(to_json(completion_json(answer, warnings=chat.warnings)), answer_head(answer))
 
 
 def _asked(value: JSONObject) -> JSONObject:
