@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.hdrs import ORIGIN
 from aiohttp.typedefs import Handler, Middleware
+from multidict import istr
 
 from application.services.request_scope import RequestScope, enter
 from domain.access import USER_SCOPES, Caller, Scope
@@ -30,10 +31,15 @@ from entrypoints.http.problems import (
     retry_after,
     shutting_down,
 )
+from entrypoints.http.request import Request
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.routes.table import OWNED, POLICIES, SCOPE_OF, TAKE_KEYS, error_format
 from entrypoints.http.state import BROKEN_OFF, CALLER, REQUEST_ID, ROUTE, ServerState
 
+# Headers compare their names without regard to case, which these have done beforehand.
+_ID: Final = istr("X-Request-ID")
+_TRACE: Final = istr("traceparent")
+_KEY: Final = istr("Idempotency-Key")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _INVALID: Final = 'Bearer error="invalid_token"'
@@ -58,13 +64,13 @@ def boundary(state: ServerState) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = monotonic()
         headers = request.headers
-        given = headers.get("X-Request-ID")
+        given = headers.get(_ID)
         request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else new_id()
         request[REQUEST_ID] = request_id
-        resource = request.match_info.route.resource
-        route = UNMATCHED if resource is None else resource.canonical
+        template = request.template if type(request) is Request else None
+        route = template_of(request) if template is None else template
         request[ROUTE] = route
-        whose = RequestScope(request_id=request_id, traceparent=headers.get("traceparent"))
+        whose = RequestScope(request_id=request_id, traceparent=headers.get(_TRACE))
         enter(whose)
         counts = POLICIES.get(route) != "ops"
         status = CLIENT_GONE
@@ -81,7 +87,7 @@ def boundary(state: ServerState) -> Middleware:
                 response: web.StreamResponse = preflight
             elif counts and state.draining:
                 raise shutting_down()
-            elif "Idempotency-Key" in headers and writes(request) and route not in TAKE_KEYS:
+            elif _KEY in headers and writes(request) and route not in TAKE_KEYS:
                 raise idempotency_unsupported()
             else:
                 scope = SCOPE_OF.get(route)
@@ -179,6 +185,12 @@ def boundary(state: ServerState) -> Middleware:
         return response
 
     return guard
+
+
+def template_of(request: web.Request) -> str:
+    """Of the route that the application's router found."""
+    resource = request.match_info.route.resource
+    return UNMATCHED if resource is None else resource.canonical
 
 
 def full() -> Overloaded:

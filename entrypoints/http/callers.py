@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal, TypeAlias
 
 from aiohttp import web
+from aiohttp.hdrs import AUTHORIZATION
 
 from application.services.ownership import Ownership, user_digest
 from application.use_cases.chat_command import SendChatCommand
@@ -29,7 +30,7 @@ _NOT_FOR_USERS: Final = "this route is not for a user's token: it shows or chang
 
 def authorization_of(request: web.Request) -> str | None:
     """The header; several are one that nobody has: which of them counts is not to depend on who reads them."""
-    given = request.headers.getall("Authorization", ())
+    given = request.headers.getall(AUTHORIZATION, ())
     if len(given) == 1:
         return given[0]
     return ", ".join(given) if given else None
@@ -78,22 +79,31 @@ async def demand_own(
         await check(application.ownership, caller, request.match_info)
 
 
-async def demand_chat(request: web.Request, command: SendChatCommand) -> None:
+async def demand_chat(application: Application, command: SendChatCommand) -> None:
     """Whether the caller may send this, as far as its key says.
 
     Raises:
         Forbidden: it chooses what the configuration leaves to others.
         NotFound: it names a thread or a session that is absent, or another user's.
     """
-    application, caller = request.app[STATE].application, command.caller
     demand_rights(application.settings.auth, command)
+    await demand_thread(application.ownership, command)
+
+
+async def demand_thread(ownership: Ownership, command: SendChatCommand) -> None:
+    """Whether the thread or session that the command names is its caller's.
+
+    Raises:
+        NotFound: as `demand_chat`.
+    """
+    caller = command.caller
     if caller.user is None:
         return
     # Before the chat takes its place in the thread's queue, and its name: neither is another user's to take.
     if command.thread_id is not None:
-        await application.ownership.thread(caller, command.thread_id, for_chat=True)
+        await ownership.thread(caller, command.thread_id, for_chat=True)
     elif command.session_id is not None:
-        await application.ownership.session(caller, command.session_id, for_chat=True)
+        await ownership.session(caller, command.session_id, for_chat=True)
 
 
 def demand_rights(auth: AuthSettings, command: SendChatCommand) -> None:

@@ -7,6 +7,7 @@ of what aiohttp costs a chat.
 import asyncio
 import contextlib
 import socket
+from collections.abc import Awaitable
 from typing import Any, Final
 
 import aiohttp
@@ -23,6 +24,7 @@ from entrypoints.http.boundary import UNMATCHED, problem_response
 from entrypoints.http.fault_log import log_unexpected
 from entrypoints.http.known_routes import known_routes
 from entrypoints.http.problems import HTTPFault
+from entrypoints.http.request import Request
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.routes.table import error_format
 from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
@@ -60,18 +62,25 @@ class Server(web.Server):
     def __call__(self) -> RequestHandler:
         return Connection(self, self._state, self._state.application.settings.server)
 
-    async def _answer(
-        self, request: Any
-    ) -> web.StreamResponse:  # always a `web.Request`, which aiohttp does not say
+    def _answer(self, request: Any) -> Awaitable[web.StreamResponse]:
+        """
+        Args:
+            request: always a `web.Request`, which aiohttp does not say.
+        """
         connection = request.protocol
         if isinstance(connection, Connection):
             connection.begins()
+        known = self._known.get((request.method, request.raw_path))
+        if known is None or EXPECT in request.headers:
+            return self._looked_up(request)
+        request._match_info = known.told  # noqa: SLF001 - what aiohttp's own look-up does
+        if type(request) is Request:
+            request.template = known.template
+        return self._boundary(request, known.handler)
+
+    async def _looked_up(self, request: Any) -> web.StreamResponse:
         try:
-            known = self._known.get((request.method, request.raw_path))
-            if known is None or EXPECT in request.headers:
-                return await self._inner(request)
-            request._match_info, handler = known  # noqa: SLF001 - what aiohttp's own look-up does
-            return await self._boundary(request, handler)
+            return await self._inner(request)
         except (web.HTTPException, LorError) as exc:  # an Expect header is looked at before any middleware
             return refuse(request, self._state, exc)
 
@@ -212,10 +221,10 @@ class Connection(RequestHandler):
         handler = manager.request_handler
         if type(message) is not RawRequestMessage:
             handler, message = self._make_error_handler(message), ERROR
-        make_request, task = self._request_factory, self._task_handler
-        if make_request is None or task is None:  # the connection was lost meanwhile
+        task, loop = self._task_handler, self._loop
+        if task is None:  # the connection was lost meanwhile
             return False
-        request = make_request(message, payload, self, StreamWriter(self, self._loop), task)
+        request = Request(message, payload, self, StreamWriter(self, loop), task, loop, client_max_size=0)
         try:
             response, is_lost = await self._handle_request(request, None, handler)
             if is_lost:
@@ -266,21 +275,21 @@ class Connection(RequestHandler):
         if whole is None:
             finished = await super().finish_response(request, resp, start_time)
         else:
-            finished = resp, not await self._wrote(whole)
+            transport = self.transport
+            if transport is None or transport.is_closing():
+                finished = resp, True
+            else:
+                transport.write(whole)
+                finished = resp, self._paused and not await self._caught_up()
             if not keeps_alive:
                 resp.force_close()
         self.has_answered = True
         return finished
 
-    async def _wrote(self, whole: bytes) -> bool:
-        """Whether the client is there still. Returns once a connection that is behind has caught up."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            return False
-        transport.write(whole)
+    async def _caught_up(self) -> bool:
+        """Whether the client of a connection that is behind is there still, once it has caught up."""
         try:
-            if self._paused:
-                await self._drain_helper()
+            await self._drain_helper()
         except ConnectionError:
             return False
         return True

@@ -47,8 +47,8 @@ async def send_events(
     application = state.application
     answers = application.live_answers
     if not is_again:
-        await demand_chat(request, command)
-        command = await allow_chat(request, command)
+        await demand_chat(application, command)
+        command = await allow_chat(request, state, command)
     if command.may_reset != encoder.may_reset:
         command = evolve(command, may_reset=encoder.may_reset)
     key = command.idempotency

@@ -1,14 +1,20 @@
 """Routes whose path is one text: found by it at once, without a look at all the others."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
-KnownRoute: TypeAlias = tuple[UrlMappingMatchInfo, Handler]
-"""What a request is told of its route, the same for each, and the handler."""
+from domain.values import frozen
+
+
+@frozen
+class KnownRoute:
+    told: UrlMappingMatchInfo
+    """What a request is told of its route, the same for each."""
+    handler: Handler
+    template: str
 
 
 def known_routes(app: web.Application) -> Mapping[tuple[str, str], KnownRoute]:
@@ -23,5 +29,7 @@ def known_routes(app: web.Application) -> Mapping[tuple[str, str], KnownRoute]:
             told = UrlMappingMatchInfo({}, route)
             told.add_app(app)
             told.freeze()
-            known[route.method, route.resource.canonical] = (told, route.handler)
+            known[route.method, route.resource.canonical] = KnownRoute(
+                told, route.handler, route.resource.canonical
+            )
     return known

@@ -23,7 +23,7 @@ from entrypoints.application import Application
 from entrypoints.http.caller_demands import key_limits
 from entrypoints.http.client_address import client_address
 from entrypoints.http.response_headers import RATE_HEADERS
-from entrypoints.http.state import CALLER, REQUEST_ID, STATE
+from entrypoints.http.state import CALLER, REQUEST_ID, STATE, ServerState
 from entrypoints.settings import Settings
 
 COUNTED: Final = web.RequestKey("counted", bool)
@@ -42,7 +42,7 @@ _REMAINING_TOKENS: Final = istr("x-ratelimit-remaining-tokens")
 _RESET_TOKENS: Final = istr("x-ratelimit-reset-tokens")
 
 
-async def allow_chat(request: web.Request, command: SendChatCommand) -> SendChatCommand:
+async def allow_chat(request: web.Request, state: ServerState, command: SendChatCommand) -> SendChatCommand:
     """The command, which is given what it may take; as it is where no limit applies, or something was let through before.
 
     Raises:
@@ -51,13 +51,14 @@ async def allow_chat(request: web.Request, command: SendChatCommand) -> SendChat
     if command.allowance is not None:
         return command
     allowance = await chat_allowance(
-        request, command.caller, command.user, command.messages, command.max_tokens
+        request, state, command.caller, command.user, command.messages, command.max_tokens
     )
     return command if allowance is None else evolve(command, allowance=allowance)
 
 
 async def chat_allowance(
     request: web.Request,
+    state: ServerState,
     caller: Caller,
     user: str | None,
     messages: Iterable[Message],
@@ -71,7 +72,6 @@ async def chat_allowance(
     Raises:
         RateLimited: as `allow_chat`.
     """
-    state = request.app[STATE]
     application = state.application
     request[COUNTED] = True
     limits = application.settings.limits
@@ -84,7 +84,15 @@ async def chat_allowance(
     tokens = 0
     if demands.metered:
         tokens = estimated_tokens(messages, max_tokens or application.settings.chat.max_tokens)
-    return await _take(request, application, caller, demands, tokens=tokens)
+    try:
+        allowance = await application.rate_limiter.take(demands, tokens=tokens)
+    except RateLimited as error:
+        _tell(request, application, caller, error)
+        raise
+    headers = rate_headers(allowance.requests, allowance.tokens)
+    if headers:
+        request[RATE_HEADERS] = headers
+    return allowance
 
 
 async def allow_request(request: web.Request, limits: RateLimits) -> None:
@@ -98,7 +106,14 @@ async def allow_request(request: web.Request, limits: RateLimits) -> None:
     demand = RateDemand(
         kind="address", id=address, limits=RateLimits(requests_per_minute=limits.requests_per_minute)
     )
-    allowance = await _take(request, application, request.get(CALLER), RateDemands((demand,)), tokens=0)
+    try:
+        allowance = await application.rate_limiter.take(RateDemands((demand,)), tokens=0)
+    except RateLimited as error:
+        _tell(request, application, request.get(CALLER), error)
+        raise
+    headers = rate_headers(allowance.requests, allowance.tokens)
+    if headers:
+        request[RATE_HEADERS] = headers
     allowance.end()
 
 
@@ -170,25 +185,6 @@ def duration(seconds: float) -> str:
             return f"{milliseconds}ms" if milliseconds > 0 else "0s"
     minutes, rest = divmod(ceil(seconds - 1e-6), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
-
-
-async def _take(
-    request: web.Request,
-    application: Application,
-    caller: Caller | None,
-    demands: RateDemands,
-    *,
-    tokens: int,
-) -> Allowance:
-    try:
-        allowance = await application.rate_limiter.take(demands, tokens=tokens)
-    except RateLimited as error:
-        _tell(request, application, caller, error)
-        raise
-    headers = rate_headers(allowance.requests, allowance.tokens)
-    if headers:
-        request[RATE_HEADERS] = headers
-    return allowance
 
 
 def _tell(request: web.Request, application: Application, caller: Caller | None, error: RateLimited) -> None:

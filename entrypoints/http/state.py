@@ -78,7 +78,12 @@ class ServerState:
     @property
     def is_pressed(self) -> bool:
         """Whether who comes has to be looked at before anything else."""
-        return self.overload.is_pressed or self.load >= self.capacity * LOOK_SHARE
+        overload, application = self.overload, self.application
+        if overload.is_pressed:
+            return True
+        # `load` and `capacity`, which are calls: this is asked for each piece that comes.
+        load = self.in_flight + self.coming + application.live_answers.unread
+        return load >= min(application.settings.server.max_in_flight, overload.limit) * LOOK_SHARE
 
     def install(self, application: Application) -> Coroutine[None, None, None]:
         """From now on serves this one.

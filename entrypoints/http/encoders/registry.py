@@ -4,6 +4,7 @@ from functools import cache
 from typing import Final
 
 from aiohttp import web
+from aiohttp.hdrs import ACCEPT
 
 from domain.errors import Fault, InvalidRequest
 from domain.suggestion import shown
@@ -51,7 +52,7 @@ def accepted_encoder(request: web.Request) -> StreamEncoder:
 
 def _parameters(request: web.Request) -> dict[str, str] | None:
     """Those of the media range `text/event-stream` (RFC 9110, section 12.5.1); None where it is not accepted."""
-    for header in request.headers.getall("Accept", ()):
+    for header in request.headers.getall(ACCEPT, ()):
         if _EVENTS not in header.lower():
             continue
         for media_range in header.split(","):

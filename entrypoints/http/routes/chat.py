@@ -3,6 +3,7 @@
 from typing import Final
 
 from aiohttp import web
+from multidict import istr
 
 from application.use_cases.chat_command import SendChatCommand
 from domain.answer import ChatAnswer
@@ -11,7 +12,7 @@ from domain.errors import Forbidden, InvalidRequest
 from domain.ids import MessageId
 from domain.json_value import JSONObject
 from domain.values import evolve
-from entrypoints.http.callers import caller_of, demand_chat, may, tenant_of
+from entrypoints.http.callers import caller_of, demand_chat, demand_rights, demand_thread, may, tenant_of
 from entrypoints.http.chat_body import read_command, read_regeneration
 from entrypoints.http.chat_names import Names, names_in
 from entrypoints.http.checks import MAX_FAULTS
@@ -20,13 +21,14 @@ from entrypoints.http.encoders.registry import accepted_encoder, accepts_events
 from entrypoints.http.event_stream import send_events
 from entrypoints.http.idempotency import read_key
 from entrypoints.http.json_answer import JSONAnswer
-from entrypoints.http.limits import allow_chat
+from entrypoints.http.limits import chat_allowance
 from entrypoints.http.request_body import complete_body, read_body
 from entrypoints.http.response_headers import REPLAYED
 from entrypoints.http.state import REQUEST_ID, STATE, ServerState, cancel_when_lost, cut_at_the_end
 from entrypoints.rendering import answer_json, explanation_json, money, to_json
 
 _JSON: Final = "application/json"
+_KEY: Final = istr("Idempotency-Key")
 _END: Final = "\r\n"
 _REPLAYED: Final = "".join(f"{name}: {value}{_END}" for name, value in REPLAYED.items())
 
@@ -66,13 +68,20 @@ async def _answer(request: web.Request, state: ServerState, command: SendChatCom
 
 async def execute(request: web.Request, state: ServerState, command: SendChatCommand) -> ChatAnswer:
     """The answer; a caller who leaves cancels it only where the command says so."""
-    await demand_chat(request, command)
-    command = await allow_chat(request, command)
+    application = state.application
+    demand_rights(application.settings.auth, command)
+    if command.caller.user is not None:
+        await demand_thread(application.ownership, command)
+    allowance = await chat_allowance(
+        request, state, command.caller, command.user, command.messages, command.max_tokens
+    )
+    if allowance is not None:
+        command = evolve(command, allowance=allowance)
     with cut_at_the_end(state):
         if command.on_disconnect == "cancel":
             with cancel_when_lost(request):
-                return await state.application.send_chat.execute(command)
-        return await state.application.send_chat.execute(command)
+                return await application.send_chat.execute(command)
+        return await application.send_chat.execute(command)
 
 
 async def explain(request: web.Request) -> web.StreamResponse:
@@ -84,7 +93,7 @@ async def explain(request: web.Request) -> web.StreamResponse:
         raise Forbidden(
             f"how a prompt is composed is not for this caller to see; allow `explain` in `{setting}`"
         )
-    await demand_chat(request, command)
+    await demand_chat(state.application, command)
     explanation = await state.application.explain_chat.execute(command)
     return web.Response(body=to_json(explanation_json(explanation)), content_type=_JSON)
 
@@ -123,7 +132,8 @@ async def read_json(request: web.Request, state: ServerState) -> JSONObject:
 
 
 async def _command(request: web.Request, state: ServerState, *, takes_key: bool) -> SendChatCommand:
-    value = await read_json(request, state)
+    body = complete_body(request, state.application.settings.server)
+    value = await read_json(request, state) if body is None else read_object(body)
     try:
         command = read_command(
             value,
@@ -137,7 +147,7 @@ async def _command(request: web.Request, state: ServerState, *, takes_key: bool)
 
 
 def _with_key(command: SendChatCommand, request: web.Request, value: JSONObject) -> SendChatCommand:
-    if "Idempotency-Key" not in request.headers:
+    if _KEY not in request.headers:
         return command
     return evolve(command, idempotency=read_key(request, value))
 

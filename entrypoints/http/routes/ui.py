@@ -72,7 +72,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
             await application.ownership.session(caller, sent.session_id, for_chat=True)
     name = answer_name(sent.kept_as or sent.chat_id)
     # Before the chat is changed: who is refused finds it as it was.
-    allowance = await chat_allowance(request, caller, sent.user, sent.last_turn, sent.max_tokens)
+    allowance = await chat_allowance(request, state, caller, sent.user, sent.last_turn, sent.max_tokens)
     try:
 
         def sends(continuation: Continuation) -> SendChatCommand:
