@@ -24,7 +24,12 @@ def detail(details: Any, name: str) -> int:
     if type(details) is not dict:
         return 0
     value = details.get(name)
-    return (token_count(value) or 0) if value else 0
+    return count(value) if value else 0
+
+
+def count(value: Any) -> int:
+    """As `token_count`, with 0 for what can't be believed."""
+    return token_count(value) or 0
 
 
 def tier_of(value: Any) -> str:

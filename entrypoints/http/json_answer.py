@@ -24,6 +24,8 @@ class JSONAnswer(web.Response):
     of aiohttp gets it. Nearly all others get `head` as it is.
     """
 
+    __http_exception__ = False  # aiohttp looks for it in each response
+
     head: str | None
     """The lines of its headers, each with its end; None once it is an ordinary response."""
     json: bytes

@@ -4,7 +4,7 @@ Source: `openai.types.chat.completion_create_params` of the official SDK.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from adapters.providers.openai.parameters import add_parameters
 from adapters.providers.tool_names import accepted_id, accepted_name
@@ -12,6 +12,9 @@ from application.ports.chat_provider import ProviderCall
 from domain.chat import OutputConstraint, Tool, ToolChoice
 from domain.json_value import JSONValue
 from domain.message import ImagePart, Message, TextPart
+
+_PLAIN: Final = frozenset(("user", "system"))
+"""Roles whose turns have nothing but what they say."""
 
 
 def chat_body(call: ProviderCall, *, stream_usage: bool, any_call_id: bool = False) -> dict[str, Any]:
@@ -27,7 +30,11 @@ def chat_body(call: ProviderCall, *, stream_usage: bool, any_call_id: bool = Fal
         messages.append({"role": "system", "content": request.system})
     for turns in (request.prelude, request.history, request.messages):
         for message in turns:
-            messages.append(_turn(message, any_call_id=any_call_id))  # noqa: PERF401 - two loops read better than a chain
+            parts = message.parts
+            if len(parts) == 1 and type(parts[0]) is TextPart and message.role in _PLAIN:
+                messages.append({"role": message.role, "content": parts[0].text})
+            else:
+                messages.append(_turn(message, any_call_id=any_call_id))
     body: dict[str, Any] = {"model": spec.ref.model, "messages": messages}
     if request.max_tokens is not None:
         body[spec.token_limit_field] = request.max_tokens

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.providers import json_text
-from adapters.providers.counts import detail, tier_of, token_count
+from adapters.providers.counts import count, tier_of, token_count
 from adapters.providers.hints import HeaderLookup
 from adapters.providers.http_provider import made_up_id, not_an_answer
 from adapters.providers.openai import errors
@@ -29,6 +29,8 @@ from domain.errors import ProviderFailure
 from domain.usage import AT_LIST_PRICE, STANDARD_TIER, PricedApart
 from domain.values import frozen
 
+_OF_PROMPT: Final = ("cached_tokens", "cache_write_tokens", "image_tokens", "audio_tokens")
+_OF_ANSWER: Final = ("reasoning_tokens", "audio_tokens")
 _FINISH: Final[dict[str, FinishReason]] = {
     "stop": "stop",
     "length": "length",
@@ -37,6 +39,7 @@ _FINISH: Final[dict[str, FinishReason]] = {
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
 }
+_STOPPED: Final = AnswerFinished(reason="stop")
 _BROKEN: Final = frozenset(("error", "abort"))
 """Finish reasons of compatible servers that gave up inside the answer."""
 
@@ -71,10 +74,12 @@ class OpenAICodec:
         choice = choices[0]
         message = choice.get("message")
         finish = choice.get("finish_reason")
-        if type(message) is not dict or _is_broken(finish):
+        if type(message) is not dict or (finish != "stop" and _is_broken(finish)):
             raise not_an_answer()
         events: list[ProviderEvent] = [_started(answer)]
-        text = _text(message.get("content"))
+        text = message.get("content")
+        if type(text) is not str:
+            text = _text(text)
         refusal = message.get("refusal")
         if text:
             events.append(TextDelta(text))
@@ -93,7 +98,10 @@ class OpenAICodec:
         usage = usage_of(answer.get("usage"), answer.get("service_tier"))
         if usage is not None:
             events.append(usage)
-        events.append(AnswerFinished(reason=_reason(finish, refused=bool(refusal), called=bool(calls))))
+        if finish == "stop" and not refusal:  # nearly always
+            events.append(_STOPPED)
+        else:
+            events.append(AnswerFinished(reason=_reason(finish, refused=bool(refusal), called=bool(calls))))
         return events
 
     def decoder(self) -> "OpenAIStream":
@@ -267,15 +275,20 @@ def usage_of(usage: Any, service_tier: Any = None) -> UsageReported | None:
     if sent is None and written is None:
         return None
     of_prompt, of_answer = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    images = detail(of_prompt, "image_tokens")
-    sound, spoken = detail(of_prompt, "audio_tokens"), detail(of_answer, "audio_tokens")
+    cached = written_to_cache = images = sound = thought = spoken = 0
+    if type(of_prompt) is dict:
+        cached, written_to_cache, images, sound = [
+            count(each) if each else 0 for each in map(of_prompt.get, _OF_PROMPT)
+        ]
+    if type(of_answer) is dict:
+        thought, spoken = [count(each) if each else 0 for each in map(of_answer.get, _OF_ANSWER)]
     tier = tier_of(service_tier)
     return UsageReported(
         input_tokens=sent,
         output_tokens=written,
-        cached_input_tokens=detail(of_prompt, "cached_tokens"),
-        cache_write_tokens=detail(of_prompt, "cache_write_tokens"),
-        reasoning_tokens=detail(of_answer, "reasoning_tokens"),
+        cached_input_tokens=cached,
+        cache_write_tokens=written_to_cache,
+        reasoning_tokens=thought,
         apart=PricedApart(
             input_image_tokens=images, input_audio_tokens=sound, output_audio_tokens=spoken, tier=tier
         )
