@@ -88,12 +88,12 @@ def answer_json(answer: "ChatAnswer") -> dict[str, JSONValue]:
         "model": str(answer.model),
         "prompt_version": answer.prompt_version,
         "finish_reason": answer.finish_reason,
-        "tool_calls": [tool_call_json(call) for call in answer.tool_calls],
+        "tool_calls": [tool_call_json(call) for call in answer.tool_calls] if answer.tool_calls else [],
         "usage": usage_json(answer.usage),
         "cost_usd": money(answer.cost_usd),
         "attempts": [_attempt(each) for each in answer.attempts],
         "context": context_json(answer.context),
-        "budget": budget_json(answer.budget),
+        "budget": budget_json(answer.budget) if answer.budget else None,
         "warnings": list(answer.warnings),
     }
 
