@@ -199,9 +199,9 @@ class BudgetKeeper:
                 return False
         low_usd = LOW * amount_usd
         for counter in counters:
-            counter.take(amount_usd, now)
+            free_usd = counter.take(amount_usd, now)
             counter.usual_usd = amount_usd
-            if counter.free_usd < low_usd and counter.left_usd > low_usd and now - counter.asked > POLL_S:
+            if free_usd < low_usd and counter.left_usd > low_usd and now - counter.asked > POLL_S:
                 counter.asked = now
                 self._due.add(counter)
                 self._wake.set()

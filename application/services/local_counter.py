@@ -99,9 +99,11 @@ class LocalCounter:
     def available_usd(self, now: float) -> Decimal:
         return self.free_usd if now < self.lease_ends and not self.is_stale else NOTHING
 
-    def take(self, amount_usd: Decimal, now: float) -> None:
-        self.committed_usd += amount_usd
+    def take(self, amount_usd: Decimal, now: float) -> Decimal:
+        """What is free after it."""
+        committed = self.committed_usd = self.committed_usd + amount_usd
         self.used = now
+        return self.held_usd - committed - self.lost_usd
 
     def give_back(self, amount_usd: Decimal) -> None:
         self.committed_usd -= amount_usd
