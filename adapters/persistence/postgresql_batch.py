@@ -6,7 +6,7 @@ Each table's rows travel as one JSON text (`postgresql_rows.py`) and PostgreSQL 
 would need some forty, and far less than a parameter a value.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -28,6 +28,7 @@ from adapters.persistence.tables import (
 )
 from adapters.persistence.thread_counters import Counter, ThreadCounters, ThreadKey
 from adapters.persistence.usage_log import NOTHING as NOTHING_USED
+from adapters.persistence.usual_tries import ATTEMPT, FIRST_TRIES, USES, USUAL
 from domain.thread import ChatRecord
 from domain.values import frozen
 
@@ -76,6 +77,21 @@ def _completed(stored: str) -> str:
     )
 
 
+def _told() -> str:
+    """Messages, and what is told of a usual answer beside it (`usual_tries.py`)."""
+    return f"told AS MATERIALIZED (SELECT * FROM {_recordset('messages', MESSAGES.columns, FIRST_TRIES)})"
+
+
+def _tried(stored: str, extra: str = "") -> str:
+    columns = ", ".join(f'x."{column.name}"' for column in ATTEMPTS.columns)
+    usual = ", ".join(ATTEMPT[column.name] for column in ATTEMPTS.columns)
+    return (
+        f"INSERT INTO attempts ({_names(ATTEMPTS.columns)}) "
+        f"SELECT {columns} FROM {_recordset('attempts', ATTEMPTS.columns, extra)} WHERE {stored} "
+        f"UNION ALL SELECT {usual} FROM told x WHERE {USUAL} AND ({stored})"
+    )
+
+
 def _used(stored: str) -> str:
     """A row each, which nobody else can be waiting for."""
     values = ", ".join(
@@ -84,10 +100,19 @@ def _used(stored: str) -> str:
         else f'x."{column.name}"'
         for column in USAGE_LOG.columns
     )
+    usual = "".join(
+        f" UNION ALL SELECT {', '.join(_of_use(use, column.name) for column in USAGE_LOG.columns)} "
+        f"FROM told x WHERE {USUAL} AND ({stored})"
+        for use in USES
+    )
     return (
         f", used AS (INSERT INTO usage_log ({_names(USAGE_LOG.columns)}) SELECT {values} "
-        f"FROM {_recordset('uses', USAGE_LOG.columns, ', thread_id uuid, continues boolean')} WHERE {stored})"
+        f"FROM {_recordset('uses', USAGE_LOG.columns, ', thread_id uuid, continues boolean')} WHERE {stored}{usual})"
     )
+
+
+def _of_use(use: Mapping[str, str], name: str) -> str:
+    return use[name] if name in use else _literal(NOTHING_USED[name])
 
 
 def _literal(value: object) -> str:
@@ -116,16 +141,13 @@ _IS_STORED: Final = "x.continues IS NOT TRUE OR EXISTS (SELECT FROM locked l WHE
 
 
 def _new_threads_only(*, completing: bool = False, spending: bool = False) -> str:
-    attempts = (
-        f"INSERT INTO attempts ({_names(ATTEMPTS.columns)}) "
-        f"SELECT {_names(ATTEMPTS.columns)} FROM {_recordset('attempts', ATTEMPTS.columns)}"
-    )
+    attempts = _tried("true")
     if completing:
         attempts = f"new_attempts AS ({attempts}), {_completed('true')} SELECT {_ALL_COMPLETED}"
     return (
-        f"WITH {_parents()}{_used('true')}{_spent('true') if spending else ''}, "
+        f"WITH {_told()}, {_parents()}{_used('true')}{_spent('true') if spending else ''}, "
         f"new_messages AS (INSERT INTO messages ({_names(MESSAGES.columns)}) "
-        f"SELECT {_names(MESSAGES.columns)} FROM {_recordset('messages', MESSAGES.columns)})"
+        f"SELECT {_names(MESSAGES.columns)} FROM told)"
         f"{', ' if completing else ' '}{attempts}"
     )
 
@@ -135,7 +157,6 @@ def _with_growth(*, completing: bool = False, spending: bool = False) -> str:
         'x."position" + coalesce(l.next_position, 0)' if column.name == "position" else f'x."{column.name}"'
         for column in MESSAGES.columns
     )
-    attempts = ", ".join(f'x."{column.name}"' for column in ATTEMPTS.columns)
     grown = [THREADS.c.tenant, THREADS.c.id, THREADS.c.next_position, THREADS.c.updated_at]
     return (
         f"WITH growth AS MATERIALIZED (SELECT * FROM {_recordset('growth', grown)}), "
@@ -149,14 +170,12 @@ def _with_growth(*, completing: bool = False, spending: bool = False) -> str:
         f"updated_at = greatest(t.updated_at, g.updated_at) FROM locked l "
         f"JOIN growth g ON g.tenant = l.tenant AND g.id = l.id "
         f"WHERE t.tenant = l.tenant AND t.id = l.id), "
-        f"{_parents()}{_used(_IS_STORED)}{_spent(_IS_STORED) if spending else ''}, "
+        f"{_told()}, {_parents()}{_used(_IS_STORED)}{_spent(_IS_STORED) if spending else ''}, "
         f"new_messages AS (INSERT INTO messages ({_names(MESSAGES.columns)}) SELECT {messages} "
-        f"FROM {_recordset('messages', MESSAGES.columns, ', continues boolean')} "
+        f"FROM told x "
         f"LEFT JOIN locked l ON x.continues AND l.tenant = x.tenant AND l.id = x.thread_id "
         f"WHERE x.continues IS NOT TRUE OR l.id IS NOT NULL), "
-        f"new_attempts AS (INSERT INTO attempts ({_names(ATTEMPTS.columns)}) SELECT {attempts} "
-        f"FROM {_recordset('attempts', ATTEMPTS.columns, ', thread_id uuid, continues boolean')} "
-        f"WHERE {_IS_STORED})"
+        f"new_attempts AS ({_tried(_IS_STORED, ', thread_id uuid, continues boolean')})"
         + (
             f", {_completed(_IS_STORED)} SELECT l.tenant, l.id::text "
             # One row at least, so that it is divided even where no thread was found.
@@ -247,8 +266,8 @@ class PostgreSQLBatch:
             _array(usual.sessions, rest.sessions),
             _array(usual.threads, rest.threads),
             _array(usual.messages, rest.messages),
-            _array(usual.attempts, rest.attempts),
-            _array(usual.uses, rest.uses),
+            _array((), rest.attempts),
+            _array((), rest.uses),
         ]
         completions, spends = rest.completions, _array(usual.spends, rest.spends)
         grown = counters.grown

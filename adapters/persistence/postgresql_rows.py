@@ -5,7 +5,6 @@ walks them, cost several times the CPU. Tests hold both to each other.
 """
 
 import datetime
-from typing import Final
 
 import attrs
 import orjson
@@ -17,19 +16,17 @@ from domain.message import Message, TextPart
 from domain.thread import ChatRecord, StoredMessage
 from domain.usage import Usage
 
-_UNPRICED: Final = ',"unpriced":1'
-_ESTIMATED: Final = ',"estimated":1'
-
 
 @attrs.define
 class UsualRows:
-    """Rows of chats that are plain text, answered at the first try; each list is one of JSON objects."""
+    """Rows of chats that are plain text, answered at the first try; each list is one of JSON objects.
+
+    Their attempts and what they leave in the log are told by the rows of their answers.
+    """
 
     sessions: list[str] = attrs.field(factory=list, init=False)
     threads: list[str] = attrs.field(factory=list, init=False)
     messages: list[str] = attrs.field(factory=list, init=False)
-    attempts: list[str] = attrs.field(factory=list, init=False)
-    uses: list[str] = attrs.field(factory=list, init=False)
     spends: list[str] = attrs.field(factory=list, init=False)
     _times: dict[datetime.datetime, str] = attrs.field(factory=dict, init=False)
 
@@ -49,7 +46,11 @@ class UsualRows:
         if model is None or usage is None or answer.latency_ms is None or answer.pinned or answer.metadata:
             return False
         if (
-            session.tenant != tenant
+            # What was tried is told by the answer's own row (`usual_tries.py`).
+            attempt.model != model
+            or (attempt.usage is not usage and attempt.usage != usage)
+            or (attempt.cost_usd is not answer.cost_usd and attempt.cost_usd != answer.cost_usd)
+            or session.tenant != tenant
             or record.thread.tenant != tenant
             or record.thread.id != thread_id
             or (record.new_session and session.created_at is not now)
@@ -64,9 +65,8 @@ class UsualRows:
         for stored in turns:
             if not _is_plain(stored) or stored.created_at is not now or stored.thread_id != thread_id:
                 return False
-        asked = attempt.model
         words = (
-            tenant, thread_id, session.id, answer.id, model.provider, model.model, asked.provider, asked.model,
+            tenant, thread_id, session.id, answer.id, model.provider, model.model,
             session.user or "", answer.parent or "", answer.key_id or "", answer.format or "",
             answer.prompt_version or "", answer.prompt_label or "", answer.finish_reason or "",
             attempt.response_id or "",
@@ -93,10 +93,9 @@ class UsualRows:
                 f'"content":{content}{parent}{tokens}{end}'
             )
             position += 1
-        ran = f',"provider":"{model.provider}","model":"{model.model}"'
-        told = ""  # of what both the answer and the log have
+        told = f',"provider":"{model.provider}","model":"{model.model}"'
         if answer.prompt_version is not None:
-            told = f',"prompt_version":"{answer.prompt_version}"'
+            told += f',"prompt_version":"{answer.prompt_version}"'
         if answer.prompt_label is not None:
             told += f',"prompt_label":"{answer.prompt_label}"'
         if answer.key_id is not None:
@@ -113,33 +112,20 @@ class UsualRows:
         cost_usd = answer.cost_usd
         money = "" if cost_usd is None else f'"{cost_usd!s}"'
         cost = "" if cost_usd is None else f',"cost_usd":{money}'
-        tokens = _tokens(usage)
+        if attempt.status is not None:
+            rest = f',"tried_status":{attempt.status}{rest}'
+        if attempt.response_id is not None:
+            rest = f',"response_id":"{attempt.response_id}"{rest}'
+        if session.user is not None:
+            rest = f',"user":"{session.user}"{rest}'
+        latency_ms, tried_ms = answer.latency_ms, attempt.latency_ms
         self.messages.append(
             f'{of}{answer.id}","role":"assistant","position":{position},"content":{contents[-1]}'
-            f'{ran}{told}{tokens}{cost},"latency_ms":{answer.latency_ms}{rest}'
+            f'{told}{_tokens(usage)}{cost},"latency_ms":{latency_ms},"latency_bucket":{bucket_of(latency_ms)},'
+            f'"tried_at":{self._time(attempt.started_at)},"tried_ms":{tried_ms},"tried_bucket":{bucket_of(tried_ms)}{rest}'
         )
 
         end = f',"thread_id":"{thread_id}","continues":true}}' if continues else "}"
-        tried = ran if asked is model else f',"provider":"{asked.provider}","model":"{asked.model}"'
-        paid = cost
-        if attempt.cost_usd is not cost_usd:
-            paid = "" if attempt.cost_usd is None else f',"cost_usd":"{attempt.cost_usd!s}"'
-        taken = tokens if attempt.usage is usage else _tokens(attempt.usage)
-        rest = "" if attempt.status is None else f',"status":{attempt.status}'
-        if attempt.response_id is not None:
-            rest += f',"response_id":"{attempt.response_id}"'
-        self.attempts.append(
-            f'{{"tenant":"{tenant}","message_id":"{answer.id}","number":0,"outcome":"ok",'
-            f'"started_at":{self._time(attempt.started_at)},"latency_ms":{attempt.latency_ms}'
-            f"{tried}{taken}{paid}{rest}{end}"
-        )
-
-        of = f'{{"tenant":"{tenant}","at":{at},"requests":1,"kind":"'
-        user = "" if session.user is None else f',"user":"{session.user}"'
-        self.uses.append(f'{of}answer"{user}{ran}{told}{_used(usage, tokens, cost, answer.latency_ms)}{end}')
-        self.uses.append(
-            f'{of}attempt","outcome":"ok"{tried}{_used(attempt.usage, taken, paid, attempt.latency_ms)}{end}'
-        )
         for spend in record.spends:
             subject, usd = spend.subject, spend.amount_usd
             amount = money if usd is cost_usd else f'"{usd!s}"'
@@ -218,13 +204,4 @@ def _tokens(usage: Usage) -> str:
         f'"cached_input_tokens":{usage.cached_input_tokens},"cache_write_tokens":{usage.cache_write_tokens},'
         f'"reasoning_tokens":{usage.reasoning_tokens},'
         f'"usage_estimated":{"true" if usage.estimated else "false"}'
-    )
-
-
-def _used(usage: Usage, tokens: str, cost: str, latency_ms: int) -> str:
-    """For the log, which does not look at `usage_estimated`."""
-    return (
-        f"{tokens}{cost or _UNPRICED}{_ESTIMATED if usage.estimated else ''},"
-        f'"latency_bucket":{bucket_of(latency_ms)},"latency_ms":{latency_ms},'
-        f'"latency_low_ms":{latency_ms},"latency_high_ms":{latency_ms}'
     )

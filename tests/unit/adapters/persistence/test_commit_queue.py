@@ -23,6 +23,7 @@ from domain.errors import KeyTakenOver, NotFound, Overloaded, StorageUnavailable
 from domain.ids import MessageId
 from domain.thread import ChatRecord
 from tests.support.records import new_chat, next_chat
+from tests.support.waiting import HANGS_S
 
 
 @attrs.define
@@ -405,9 +406,10 @@ async def test_chats_overtake_a_batch_in_flight(
 
 
 async def test_few_chats_wait_a_little_for_company(
-    wide_queue: CommitQueue, slow_writers: tuple[SlowWriter, SlowWriter]
+    wide_queue: CommitQueue, slow_writers: tuple[SlowWriter, SlowWriter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside a batch in flight a chat alone is not sent at once; enough of them are, together."""
+    monkeypatch.setattr(commit_queue, "BESIDE_AFTER_S", HANGS_S)
     chats = [asyncio.ensure_future(wide_queue.commit(new_chat()))]
     await asyncio.sleep(0)
     await asyncio.sleep(0)

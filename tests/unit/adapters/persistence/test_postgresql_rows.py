@@ -13,7 +13,6 @@ from adapters.persistence.json_codec import encode_json
 from adapters.persistence.postgresql_rows import UsualRows
 from adapters.persistence.rows import Row
 from adapters.persistence.thread_counters import ThreadCounters
-from adapters.persistence.usage_log import NOTHING
 from domain.feedback import Feedback
 from domain.ids import MessageId, ThreadId
 from domain.limits.budget import Spend, Subject
@@ -23,6 +22,7 @@ from domain.thread import ChatRecord
 from domain.usage import NO_USAGE, Usage
 from tests.support.records import new_chat
 
+_ESTIMATED = Usage(input_tokens=1, output_tokens=2, estimated=True)
 _SPENDS = (
     Spend(
         subject=Subject("key", "k1"),
@@ -62,19 +62,18 @@ def _attempt(record: ChatRecord, **changes: Any) -> ChatRecord:
     return attrs.evolve(record, attempts=(attrs.evolve(record.attempts[0], **changes),))
 
 
-def _named(row: Row, *, log: bool) -> Row:
+_BESIDE = ("tried_at", "tried_ms", "tried_status", "tried_bucket", "latency_bucket", "response_id", "user")
+"""What an answer's row carries of its attempt: what becomes of it is tested on a database (`test_usual_tries.py`)."""
+
+
+def _named(row: Row) -> Row:
     """What it says beyond what the database puts where it says nothing."""
-    nothing = json.loads(encode_json(NOTHING)) if log else {}
-    surplus = ("usage_estimated",) if log else ()
+    surplus: tuple[str, ...] = _BESIDE if "role" in row else ()
     if not row.get("continues"):
         surplus = (*surplus, "continues")
         if "position" not in row:
             surplus = (*surplus, "thread_id")
-    return {
-        name: value
-        for name, value in row.items()
-        if name not in surplus and value is not None and nothing.get(name) != value
-    }
+    return {name: value for name, value in row.items() if name not in surplus and value is not None}
 
 
 def _said(record: ChatRecord) -> dict[str, list[Row]] | None:
@@ -86,16 +85,16 @@ def _said(record: ChatRecord) -> dict[str, list[Row]] | None:
     for counter in counters.made.values():
         assert rows.add_thread(counter)
     return {
-        name: [_named(json.loads(row), log=name == "uses") for row in getattr(rows, name)]
-        for name in ("sessions", "threads", "messages", "attempts", "uses", "spends")
+        name: [_named(json.loads(row)) for row in getattr(rows, name)]
+        for name in ("sessions", "threads", "messages", "spends")
     }
 
 
 def _meant(record: ChatRecord) -> dict[str, list[Row]]:
     batch = Batch.of([record])
     return {
-        name: [_named(row, log=name == "uses") for row in json.loads(encode_json(getattr(batch, name)))]
-        for name in ("sessions", "threads", "messages", "attempts", "uses", "spends")
+        name: [_named(row) for row in json.loads(encode_json(getattr(batch, name)))]
+        for name in ("sessions", "threads", "messages", "spends")
     }
 
 
@@ -106,9 +105,7 @@ _USUAL = {
     "odd text": _usual('"\\ \n\t\x1f ü 🙂 \\u0000', "\u2028</script>"),
     "without a price": _answer(_attempt(_usual(), cost_usd=None), cost_usd=None),
     "free": _answer(_attempt(_usual(), cost_usd=Decimal(0)), cost_usd=Decimal(0)),
-    "estimated": _answer(_usual(), usage=Usage(input_tokens=1, output_tokens=2, estimated=True)),
-    "more was tried than used": _attempt(_usual(), usage=NO_USAGE, cost_usd=Decimal("0.5")),
-    "another model was asked": _attempt(_usual(), model=ModelRef("anthropic", "claude")),
+    "estimated": _answer(_attempt(_usual(), usage=_ESTIMATED), usage=_ESTIMATED),
     "of a prompt and a key": _answer(_usual(), prompt_version="p@3", prompt_label="live", key_id="k1"),
     "with few words": _answer(_usual(), format=None, finish_reason=None, parent=None),
     "no status": _attempt(_usual(), status=None, response_id=None),
@@ -116,6 +113,9 @@ _USUAL = {
     "answer to another": _turn(_usual(), parent=MessageId("m0")),
 }
 _UNUSUAL = {
+    "more was tried than used": _attempt(_usual(), usage=NO_USAGE),
+    "more was paid than told": _attempt(_usual(), cost_usd=Decimal("0.5")),
+    "another model was asked": _attempt(_usual(), model=ModelRef("anthropic", "claude")),
     "failed": _answer(_usual(), status="failed", error_code="timeout"),
     "cancelled": _answer(_usual(), status="cancelled"),
     "retried": attrs.evolve(_usual(), attempts=_usual().attempts * 2),
