@@ -254,7 +254,7 @@ async def test_silent_provider_is_given_up_at_the_first_token_limit() -> None:
 
 async def test_slow_model_is_fetched_as_a_stream_afterwards() -> None:
     """An answer that takes half of the limit switches the model over."""
-    slow = _Hanging(timeouts=Timeouts(first_token_s=0.2), answer_after_s=0.15)
+    slow = _Hanging(timeouts=Timeouts(first_token_s=0.6), answer_after_s=0.35)
     async with fake_application({"a": slow}) as lor3:
         await lor3.send_chat.execute(ask())
         await lor3.send_chat.execute(ask())
