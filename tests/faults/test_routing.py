@@ -52,9 +52,8 @@ async def test_row_52_outage_is_served_by_the_fallback_until_a_probe_succeeds(
             elif reply.body["model"] == primary and not back_at:
                 back_at = loop.time()
 
-    assert back_at, (
-        "the primary was never used again"
-    )  # by the last request, 16 s of row 52's after it was healed
+    # By the last request, 16 s of row 52's after it was healed.
+    assert back_at, "the primary was never used again"
     sick = [attempt.at_s for attempt in upstream.seen("f52-outage") if attempt.at_s < healed_at]
     probes = sick[normal.breaker.failures - 1 :]  # the failure that opened the breaker, then the probes
     assert len(probes) > 1, "no probe went out during the outage"
