@@ -133,11 +133,15 @@ def boundary(state: ServerState) -> Middleware:
             if request.writer.output_size > 0:  # too late for another answer: the connection has to end
                 log_unexpected(exc, request_id=request_id, route=route)
                 raise ConnectionResetError("the answer had begun") from None
-            if not is_before and route in TAKE_KEYS:
+            is_gone = isinstance(exc, ConnectionError) and request.transport is None
+            if counts_for_address(exc) if is_before else route in TAKE_KEYS:
                 try:
                     await allow_failed_chat(request, state.application.settings.limits.address)
                 except RateLimited as limited:
                     exc = limited
+            if is_gone:
+                status = CLIENT_GONE
+                raise  # whoever left in the midst of a body can't be told of it
             if isinstance(exc, Unauthenticated | Forbidden):
                 emit(
                     KeyRefused(
@@ -209,6 +213,15 @@ def turned_away(exc: Exception) -> str | None:
     if isinstance(exc, Overloaded) or (isinstance(exc, HTTPFault) and exc.code == "shutting_down"):
         return exc.code
     return exc.code if isinstance(exc, RateLimited) and exc.refusal is None else None
+
+
+def counts_for_address(exc: Exception) -> bool:
+    """Whether what was refused before its handler is one request more of its address; its limit was not asked yet."""
+    if isinstance(exc, Unauthenticated | RateLimited | Overloaded):
+        return False  # these have limits of their own, or are one
+    return isinstance(exc, Forbidden | NotFound) or (
+        isinstance(exc, HTTPFault) and exc.code == "idempotency_unsupported"
+    )
 
 
 def lacks_scope(scope: Scope, caller: Caller) -> Forbidden:

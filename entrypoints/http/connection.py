@@ -308,8 +308,8 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        if request.writer.output_size > 0:
-            raise ConnectionResetError("the answer had begun")
+        if request.writer.output_size > 0 or self.transport is None:
+            raise ConnectionResetError("the answer had begun, or nobody is there for one")
         if status == 500 and exc is not None:
             return refuse(request, self._state, exc)
         return refuse(

@@ -5,17 +5,11 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from domain.errors import ConfigurationError, Fault
-from entrypoints.http.state import ServerState
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-async def exposition(state: ServerState) -> web.Response:
-    """Prometheus' text format; of all workers where several share the port."""
-    application = state.application
-    body = application.metrics() if application.scrape is None else await application.scrape()
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+from domain.errors import ConfigurationError, Fault, NotFound
+from entrypoints.http.boundary import boundary
+from entrypoints.http.exposition import exposition
+from entrypoints.http.runner import Runner
+from entrypoints.http.state import STATE, ServerState
 
 
 @asynccontextmanager
@@ -34,12 +28,13 @@ async def metrics_served(state: ServerState, *, reuse_port: bool) -> AsyncIterat
         return await exposition(state)
 
     async def elsewhere(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=404, text="only GET /metrics is here\n")
+        raise NotFound("only GET /metrics is here")
 
-    app = web.Application()
+    app = web.Application(middlewares=[boundary(state)], client_max_size=0)
+    app[STATE] = state
     app.router.add_get("/metrics", answer)
     app.router.add_route("*", "/{path:.*}", elsewhere)
-    runner = web.AppRunner(app, access_log=None)
+    runner = Runner(app)
     await runner.setup()
     try:
         host = telemetry.metrics_host.strip("[]")

@@ -2,23 +2,19 @@
 
 import asyncio
 import signal
-from typing import Final
 
-from aiohttp import http_parser, web
+from aiohttp import http_parser
 
 from domain.errors import ConfigurationError, Fault
 from domain.telemetry import ServerStopping
 from entrypoints.application import Application
 from entrypoints.exposure import demand_keys
 from entrypoints.http.app import create_app
-from entrypoints.http.connection import Connection, Server
 from entrypoints.http.listening import listening
 from entrypoints.http.metrics_port import metrics_served
 from entrypoints.http.problems import cut_short, shutting_down
+from entrypoints.http.runner import Runner
 from entrypoints.http.state import STATE, ServerState
-
-_CLOSE_S: Final = 5.0
-"""For handlers to end after the drain."""
 
 
 async def serve(application: Application, *, host: str, port: int, reuse_port: bool = False) -> None:
@@ -79,25 +75,6 @@ def check_parser() -> None:
                 message="aiohttp runs without its C parser; install its binary wheel and unset AIOHTTP_NO_EXTENSIONS",
             )
         )
-
-
-class Runner(web.AppRunner):
-    """Runs an app of `create_app` on connections of ours. Use it instead of `AppRunner` for all limits to hold."""
-
-    __slots__ = ()
-
-    def __init__(self, app: web.Application) -> None:
-        super().__init__(app, shutdown_timeout=_CLOSE_S)
-
-    async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        return Server(made, self.app)
-
-    def stop_lingering(self) -> None:
-        """From now on a refused body ends its connection at once: a server that stops has no time to read it."""
-        for connection in self.server.connections if self.server is not None else ():
-            if isinstance(connection, Connection):
-                connection.stop_lingering()
 
 
 async def _drained(state: ServerState, hurry: asyncio.Event, *, within_s: float) -> None:

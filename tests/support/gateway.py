@@ -31,7 +31,7 @@ from domain.secret import Secret
 from entrypoints.application import Application
 from entrypoints.bootstrap import open_store, running
 from entrypoints.http.app import create_app
-from entrypoints.http.server import Runner
+from entrypoints.http.runner import Runner
 from entrypoints.settings import DatabaseSettings, LogSettings, Settings
 from tests.support.fault_upstream.server import FAULTS, TASK_NAME, FaultUpstream
 from tests.support.fault_upstream.wire import INPUT_TOKENS, OUTPUT_TOKENS, PROVIDER_TEXT_CANARY, Wire

@@ -30,7 +30,7 @@ from entrypoints.application import Application
 from entrypoints.bootstrap import running
 from entrypoints.configuration.load import load_settings
 from entrypoints.http.app import create_app
-from entrypoints.http.server import Runner
+from entrypoints.http.runner import Runner
 from entrypoints.http.state import STATE, ServerState
 from entrypoints.settings import ServerSettings
 from tests.support.sqlite_files import put_migrated

@@ -24,7 +24,7 @@ from domain.secret import Secret
 from entrypoints.application import Application
 from entrypoints.bootstrap import running
 from entrypoints.http.app import create_app
-from entrypoints.http.server import Runner
+from entrypoints.http.runner import Runner
 from entrypoints.settings import DatabaseSettings, LogSettings, RedisSettings, Settings
 from tests.support.gateway import parse_events
 from tests.support.waiting import HANGS_S

@@ -13,7 +13,7 @@ from domain.chat_defaults import ChatDefaults
 from domain.secret import Secret
 from entrypoints.bootstrap import running
 from entrypoints.http.app import create_app
-from entrypoints.http.server import Runner
+from entrypoints.http.runner import Runner
 from entrypoints.http.state import STATE
 from tests.support.fault_upstream.server import FaultUpstream, fault_upstream
 from tests.support.gateway import settings_for

@@ -16,7 +16,7 @@ from entrypoints.bootstrap import running
 from entrypoints.configuration.load import load_settings
 from entrypoints.container import Container
 from entrypoints.http.app import create_app
-from entrypoints.http.server import Runner
+from entrypoints.http.runner import Runner
 from entrypoints.http.state import STATE, ServerState
 from entrypoints.settings import Settings
 from tests.support.sqlite_files import put_migrated

@@ -15,7 +15,7 @@ from domain.chat import AnswerFinished, ProviderEvent, TextDelta
 from domain.errors import ProviderFailure
 from entrypoints.application import Application
 from entrypoints.http.app import create_app
-from entrypoints.http.server import Runner
+from entrypoints.http.runner import Runner
 from entrypoints.settings import Settings
 from lor3.testing import InMemoryStore, ScriptedProvider, fake_application
 from tests.support.http import events_of

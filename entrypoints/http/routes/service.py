@@ -19,9 +19,9 @@ from entrypoints.application import Application
 from entrypoints.http.callers import caller_of, may
 from entrypoints.http.chat_body import MAX_MESSAGES
 from entrypoints.http.codec import MAX_DEPTH
+from entrypoints.http.exposition import exposition
 from entrypoints.http.limits import rate_limits_json
 from entrypoints.http.message_body import MAX_TEXT
-from entrypoints.http.metrics_port import exposition
 from entrypoints.http.readiness import answer_readiness
 from entrypoints.http.state import STATE
 from entrypoints.http.thread_body import MAX_PAGE

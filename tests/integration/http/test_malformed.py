@@ -1,10 +1,12 @@
 """Requests that are broken on purpose: the answer is a 4xx problem that quotes nothing, and the server lives."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.support.http import parse, serving
+from tests.support.waiting import eventually
 
 CANARY = b"CANARY"
 BODY = b'{"prompt":"hi"}'
@@ -168,3 +170,23 @@ async def test_unknown_methods_and_paths_make_one_label(tmp_path: Path) -> None:
         served = {(event.route, event.method) for event in server.telemetry.served}
 
     assert served == {("unmatched", "OTHER")}
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_who_leaves_amid_a_body_is_no_fault_of_ours(
+    tmp_path: Path, reset: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It counts as a client that went away, and nobody is paged."""
+    async with serving(tmp_path) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(chat(HOST, b"Content-Length: 1000"))
+        await eventually(lambda: server.state.in_flight == 1)
+        if reset:
+            writer.transport.abort()
+        else:
+            writer.close()
+            await writer.wait_closed()
+        await eventually(lambda: bool(server.telemetry.served))
+
+    assert [499] == [served.status for served in server.telemetry.served]
+    assert "unexpected" not in caplog.text

@@ -1,5 +1,6 @@
 """`/metrics` on a port of its own."""
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -32,7 +33,9 @@ async def test_metrics_have_a_port_of_their_own(tmp_path: Path) -> None:
             assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         for path in ("/", "/healthz", "/chat"):
             async with client.get(path) as response:
-                assert (response.status, await response.text()) == (404, "only GET /metrics is here\n")
+                problem = await response.json()
+                assert (response.status, problem["detail"]) == (404, "only GET /metrics is here")
+                assert response.headers["Server"] == "lor3"
         async with server.client.get("/metrics") as response:
             assert response.status == 404
         with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}"):
@@ -40,6 +43,33 @@ async def test_metrics_have_a_port_of_their_own(tmp_path: Path) -> None:
                 raise AssertionError("the port is taken")
 
         assert {"lor3_http_requests_in_flight", "lor3_commit_queue_depth", "process_open_fds"} <= families
+
+
+@pytest.mark.parametrize(
+    "sent", [b"CANARY\r\n\r\n", b"GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: CANARY\0b\r\n\r\n"]
+)
+async def test_what_is_no_request_is_not_said_back(
+    tmp_path: Path, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reaches that port may do no more there than at the server's own."""
+    port = free_port()
+
+    def apart(application: Application) -> Application:
+        telemetry = attrs.evolve(application.settings.telemetry, metrics_port=port)
+        return attrs.evolve(application, settings=attrs.evolve(application.settings, telemetry=telemetry))
+
+    async with serving(tmp_path, change=apart) as server, metrics_served(server.state, reuse_port=False):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    assert b" 400 Bad Request\r\n" in answer
+    assert b"X-Content-Type-Options: nosniff" in answer
+    assert b"CANARY" not in answer
+    assert b"aiohttp" not in answer
+    assert "CANARY" not in caplog.text
 
 
 async def test_metrics_stay_on_the_servers_port_where_none_is_named(tmp_path: Path) -> None:

@@ -148,6 +148,23 @@ async def test_chats_that_cannot_be_read_count_for_their_address(tmp_path: Path)
     assert ["address"] == [each.subject for each in refused]
 
 
+async def test_what_is_refused_to_a_known_caller_counts_for_its_address(tmp_path: Path) -> None:
+    """Once each: nobody floods with what is not theirs, or with a key that lacks the right."""
+    folder = _config(tmp_path, "limits: {address: {rpm: 4}}\n")
+    idempotent = _as("free") | {"Idempotency-Key": "k"}
+    refused: list[tuple[str, str, Mapping[str, str], int]] = [
+        ("GET", "/usage", _as("ada"), 403),
+        ("GET", "/usage?since=1h", _as("ada"), 403),
+        ("GET", f"/threads/{uuid.uuid4()}/messages", _as("ada"), 404),
+        ("POST", "/threads", idempotent, 400),
+        ("GET", "/usage", _as("ada"), 429),
+    ]
+    async with serving(folder, change=RING.instead) as server:
+        for method, path, headers, expected in refused:
+            status, _, problem = await _send(server, path, headers=headers, method=method)
+            assert (status, path) == (expected, path), problem
+
+
 async def test_openais_sdk_waits_as_long_as_it_is_told(tmp_path: Path) -> None:
     """And is served then, without a word of its user's."""
     folder = _config(tmp_path, "limits: {address: {rpm: 40}}\n")

@@ -79,7 +79,7 @@ async def test_what_is_not_done_within_the_drain_is_cut_with_shutting_down(tmp_p
 
 def _be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What would wait for a connection waits longer than any test."""
-    monkeypatch.setattr("entrypoints.http.server._CLOSE_S", 600.0)
+    monkeypatch.setattr("entrypoints.http.runner.CLOSE_S", 600.0)
     monkeypatch.setattr("entrypoints.http.connection._LINGER_S", 600.0)
 
 

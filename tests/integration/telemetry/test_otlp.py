@@ -18,7 +18,7 @@ from domain.telemetry import AttemptEnded, ChatRefused, FallbackTaken, RequestSe
 from entrypoints.bootstrap import running
 from entrypoints.configuration.load import load_settings
 from entrypoints.http.app import create_app
-from entrypoints.http.server import Runner
+from entrypoints.http.runner import Runner
 from entrypoints.settings import OTLPSettings, TelemetrySettings
 from tests.support.otlp_collector import collector
 from tests.support.servers import free_port
