@@ -134,7 +134,7 @@ class ChatBody(AnswerOptions):
     )
     user: str | None = given(
         Text(max_length=256),
-        "The caller's opaque id of its end user. Of a thread or session that has a user it has to be that one; "
+        "The caller's opaque id of its end user; empty is none. Of a thread or session that has a user it has to be that one; "
         "one that has none takes any, and keeps none.",
         example="u-4711",
     )
@@ -183,7 +183,7 @@ def read_command(
         own_history=body.messages is not None,
         thread_id=cast("ThreadId | None", body.thread_id),
         session_id=cast("SessionId | None", body.session_id),
-        user=user_of(caller, body.user),
+        user=user_of(caller, body.user or None),
         stream=accepts_stream or bool(body.stream),
         tools=tools,
         tool_choice=choice,
@@ -210,7 +210,7 @@ def _plain_command(
         messages=(Message.of("user", prompt),),
         thread_id=body.get("thread_id"),
         session_id=body.get("session_id"),
-        user=user_of(caller, body.get("user")),
+        user=user_of(caller, body.get("user") or None),
         stream=accepts_stream or bool(body.get("stream")),
     )
 

@@ -190,7 +190,7 @@ def read_feedback(
         rating=body.rating,
         comment=body.comment,
         tags=body.tags or (),
-        user=user_of(caller, body.user),
+        user=user_of(caller, body.user or None),
     )
 
 

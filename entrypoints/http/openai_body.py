@@ -133,8 +133,8 @@ def read_openai_chat(value: JSONObject, *, request_id: str, caller: Caller = ANY
 
 
 def _user(body: OpenAIChatBody, caller: Caller) -> str | None:
-    if body.user is None:
-        return user_of(caller, body.safety_identifier, path="safety_identifier")
+    if not body.user:
+        return user_of(caller, body.safety_identifier or None, path="safety_identifier")
     return user_of(caller, body.user)
 
 

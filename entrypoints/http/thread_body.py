@@ -42,7 +42,7 @@ _TAGS_DOC: Final = "Words to find it by; kept in alphabetical order, each once."
 class SessionBody:
     """A session to be."""
 
-    user: str | None = given(USER, "The caller's opaque id of its end user.", example="u-4711")
+    user: str | None = given(USER, "The caller's opaque id of its end user; empty is none.", example="u-4711")
 
 
 @frozen(kw_only=True)
@@ -183,7 +183,7 @@ def read_session(value: JSONObject, faults: Faults, *, caller: Caller = ANYBODY)
     body = SESSION.read(value, "", faults)
     if body is None or faults:
         raise InvalidRequest.of(*faults)
-    return OpenSessionCommand(tenant=caller.tenant, user=user_of(caller, body.user))
+    return OpenSessionCommand(tenant=caller.tenant, user=user_of(caller, body.user or None))
 
 
 def read_thread(value: JSONObject, faults: Faults, *, caller: Caller = ANYBODY) -> OpenThreadCommand:
@@ -194,7 +194,7 @@ def read_thread(value: JSONObject, faults: Faults, *, caller: Caller = ANYBODY) 
     return OpenThreadCommand(
         tenant=caller.tenant,
         session_id=None if body.session_id is None else SessionId(body.session_id),
-        user=user_of(caller, body.user),
+        user=user_of(caller, body.user or None),
         title=body.title,
         tags=body.tags or (),
     )

@@ -43,7 +43,7 @@ class UIOptions(AnswerOptions):
     )
     user: str | None = given(
         Text(max_length=256),
-        "The caller's opaque id of its end user. Of a chat that has a user it has to be that one.",
+        "The caller's opaque id of its end user; empty is none. Of a chat that has a user it has to be that one.",
         example="u-4711",
     )
 
@@ -196,7 +196,7 @@ def read_ui_chat(value: JSONObject, faults: Faults, *, caller: Caller = ANYBODY)
         tools=tools,
         tool_choice=choice,
         caller=caller,
-        user=user_of(caller, None if body.lor3 is None else body.lor3.user, path="lor3.user"),
+        user=user_of(caller, (None if body.lor3 is None else body.lor3.user) or None, path="lor3.user"),
     )
 
 

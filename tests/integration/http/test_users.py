@@ -362,3 +362,16 @@ async def test_row_1_keys_of_tenants_and_tokens_of_users(tmp_path: Path) -> None
         "bob": {threads["bob"]},
     }
     assert 403 == usage.status
+
+
+async def test_an_empty_user_is_none() -> None:
+    """As frontends send that have nobody signed in: they share no limits, and are nobody's in the books."""
+    async with server_of() as server:
+        begun = await send(server, "POST", "/chat", {"prompt": "Hi", "user": ""})
+        named = await send(server, "POST", "/sessions", {"user": ""})
+        session = await send(server, "GET", f"/sessions/{begun.body['session_id']}")
+        nobodys = await send(server, "GET", "/sessions?user=")
+
+    assert (201, None) == (named.status, named.body["user"])
+    assert (200, None) == (begun.status, session.body["user"])
+    assert nobodys.body["items"] == []
