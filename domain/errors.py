@@ -292,6 +292,11 @@ class StorageUnavailable(LorError):
     retry_after_s: float | None = 1.0
 
 
+class BudgetsUnreadable(StorageUnavailable):
+    """What budgets have left can't be looked at, so nothing more is asked. What was said until then is stored, if it
+    can be: unlike any other of its kind, this one does not tell that storing failed."""
+
+
 class UnreadableVersion(StorageUnavailable):
     """Versions of prompts are stored in a form that this lor3 does not read. Trying again does not help."""
 

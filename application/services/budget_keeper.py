@@ -14,7 +14,7 @@ from application.ports.budget_ledger import BudgetLedger, CounterKey, HoldReques
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
 from application.services.local_counter import NOTHING, LocalCounter
-from domain.errors import StorageUnavailable
+from domain.errors import BudgetsUnreadable, StorageUnavailable
 from domain.limits.budget import period_start
 
 LEASE_S: Final = 15.0
@@ -125,7 +125,7 @@ class BudgetKeeper:
                 await task
         for waiter in self._waiters:
             if not waiter.done.done():
-                waiter.done.set_exception(StorageUnavailable("the server is stopping"))
+                waiter.done.set_exception(BudgetsUnreadable("the server is stopping"))
 
     def counters(self, wanted: Sequence[tuple[CounterKey, Decimal | None]]) -> tuple[LocalCounter, ...]:
         """Of the period that is now.
@@ -182,7 +182,7 @@ class BudgetKeeper:
         """Asks the database for those that are not known yet.
 
         Raises:
-            StorageUnavailable: it can't be asked.
+            BudgetsUnreadable: it can't be asked.
         """
         unknown = tuple([each for each in counters if not each.is_known])
         if unknown:
@@ -229,7 +229,7 @@ class BudgetKeeper:
             None where there is not even that.
 
         Raises:
-            StorageUnavailable: the database can't be asked.
+            BudgetsUnreadable: the database can't be asked.
         """
         if not self._waiters and self.take(counters, want_usd):
             return want_usd
@@ -247,7 +247,7 @@ class BudgetKeeper:
         wait_s: float,
     ) -> Decimal | None:
         if self._task is None:
-            raise StorageUnavailable("nothing was asked: the server is stopping")
+            raise BudgetsUnreadable("nothing was asked: the server is stopping")
         loop = asyncio.get_running_loop()
         waiter = _Waiter(
             counters=counters,
@@ -471,11 +471,11 @@ class BudgetKeeper:
         try:
             states = await self._ledger.exchange(self._holder, requests, lease_s=self._lease_s)
         except StorageUnavailable as error:
-            self._fail(counters, StorageUnavailable(f"nothing was asked: {error.detail}"))
+            self._fail(counters, BudgetsUnreadable(f"nothing was asked: {error.detail}"))
             return
         except Exception as error:  # the task must go on; without it nobody would get money any more
             _log.error("asking for money of budgets failed with %s", type(error).__name__)
-            self._fail(counters, StorageUnavailable("nothing was asked: budgets can't be looked at"))
+            self._fail(counters, BudgetsUnreadable("nothing was asked: budgets can't be looked at"))
             return
         done = self._clock.monotonic()
         for counter, sent, state in zip(counters, requests, states, strict=True):
@@ -483,7 +483,7 @@ class BudgetKeeper:
             if counter.is_scarce:
                 self._look_soon()
 
-    def _fail(self, counters: list[LocalCounter], error: StorageUnavailable) -> None:
+    def _fail(self, counters: list[LocalCounter], error: BudgetsUnreadable) -> None:
         failed = set(counters)
         for counter in counters:
             counter.fail()

@@ -15,7 +15,7 @@ from application.services.route_health import RouteHealth
 from application.services.run import Compile, RoutedEvent, Run, Said
 from domain.answer import Reset
 from domain.attempt import Attempt, Purpose
-from domain.errors import BudgetExceeded, InvalidRequest, LorError, ProviderFailure
+from domain.errors import BudgetExceeded, BudgetsUnreadable, InvalidRequest, LorError, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
 from domain.routing.plan import Candidate
@@ -152,7 +152,10 @@ class Failover:
                     request = await run.purse.cover(spec, compiled.request)
                 except BaseException as refusal:
                     breaker.abandoned()
-                    if not isinstance(refusal, BudgetExceeded | InvalidRequest):
+                    if isinstance(refusal, BudgetsUnreadable):
+                        if not run.sent:
+                            raise
+                    elif not isinstance(refusal, BudgetExceeded | InvalidRequest):
                         raise
                     self._pass_over(run, spec, refusal)
                     run.spec = None
@@ -343,7 +346,9 @@ class Failover:
             )
         )
 
-    def _pass_over(self, run: Run, spec: ModelSpec, refusal: InvalidRequest | BudgetExceeded) -> None:
+    def _pass_over(
+        self, run: Run, spec: ModelSpec, refusal: InvalidRequest | BudgetExceeded | BudgetsUnreadable
+    ) -> None:
         run.refusals.append((spec.ref, refusal))
         run.passed_over.append(f"{spec.ref} was passed over: {refusal.detail}")
         self._skip(run, spec, f"skipped_{refusal.code}")

@@ -5,6 +5,7 @@ from typing import Final
 
 from domain.errors import (
     BudgetExceeded,
+    BudgetsUnreadable,
     ChatFailed,
     ContentFiltered,
     ContextTooLong,
@@ -30,10 +31,16 @@ _ADVICE: Final[Mapping[FailureKind, str]] = {
 """What to do about it, where waiting will not help."""
 
 
+_WHY_NOT: Final[Mapping[type[LorError], str]] = {
+    BudgetExceeded: "a budget does not hold what it may cost",
+    BudgetsUnreadable: "what budgets have left can't be looked at",
+}
+
+
 def final_error(
     candidates: tuple[Candidate, ...],
     failures: list[tuple[ModelRef, ProviderFailure]],
-    refusals: Sequence[tuple[ModelRef, InvalidRequest | BudgetExceeded]],
+    refusals: Sequence[tuple[ModelRef, InvalidRequest | BudgetExceeded | BudgetsUnreadable]],
     *,
     is_cut: bool,
 ) -> LorError:
@@ -80,7 +87,7 @@ def final_error(
     )
 
 
-def _refused_by_all(refusals: list[InvalidRequest | BudgetExceeded]) -> LorError:
+def _refused_by_all(refusals: list[InvalidRequest | BudgetExceeded | BudgetsUnreadable]) -> LorError:
     """The first one's, as it is the model that the caller wanted; but where waiting helps another, that is told."""
     first = refusals[0]
     if isinstance(first, BudgetExceeded):
@@ -88,11 +95,14 @@ def _refused_by_all(refusals: list[InvalidRequest | BudgetExceeded]) -> LorError
     return first
 
 
-def _unaffordable(refusals: Sequence[tuple[ModelRef, InvalidRequest | BudgetExceeded]]) -> str:
-    models = dict.fromkeys(str(model) for model, refusal in refusals if isinstance(refusal, BudgetExceeded))
-    if not models:
-        return ""
-    return f"; {', '.join(models)} was not asked, as a budget does not hold what it may cost"
+def _unaffordable(
+    refusals: Sequence[tuple[ModelRef, InvalidRequest | BudgetExceeded | BudgetsUnreadable]],
+) -> str:
+    told = ""
+    for kind, why in _WHY_NOT.items():
+        if models := dict.fromkeys(str(model) for model, refusal in refusals if isinstance(refusal, kind)):
+            told += f"; {', '.join(models)} was not asked, as {why}"
+    return told
 
 
 def _nobody_to_ask(candidates: tuple[Candidate, ...]) -> LorError:

@@ -10,7 +10,7 @@ from application.services.transcript import Transcript
 from domain.answer import Reset
 from domain.attempt import Attempt, Purpose
 from domain.chat import ChatRequest, TextDelta, ToolCallDelta
-from domain.errors import BudgetExceeded, InvalidRequest, ProviderFailure
+from domain.errors import BudgetExceeded, BudgetsUnreadable, InvalidRequest, ProviderFailure
 from domain.model import ModelRef, ModelSpec
 from domain.passes.manager import Compiled
 from domain.routing.breaker import Breaker
@@ -54,7 +54,9 @@ class Run:
     said: dict[int, Said] = attrs.field(factory=dict)
     """By the index of its attempt."""
     failures: list[tuple[ModelRef, ProviderFailure]] = attrs.field(factory=list)
-    refusals: list[tuple[ModelRef, InvalidRequest | BudgetExceeded]] = attrs.field(factory=list)
+    refusals: list[tuple[ModelRef, InvalidRequest | BudgetExceeded | BudgetsUnreadable]] = attrs.field(
+        factory=list
+    )
     passed_over: list[str] = attrs.field(factory=list)
     """Which candidates were not asked, and why: sentences for the caller."""
     waited_s: float = 0.0

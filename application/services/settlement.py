@@ -22,6 +22,7 @@ from domain.attempt import Attempt
 from domain.chat import FinishReason
 from domain.errors import (
     BudgetExceeded,
+    BudgetsUnreadable,
     ChatFailed,
     InvalidRequest,
     KeyTakenOver,
@@ -158,13 +159,14 @@ class Settlement:
         if not progress.calls:
             return
         # Who lost the key to a later run leaves nothing: that run's answer is what the key is charged for.
-        if isinstance(error, StorageUnavailable | KeyTakenOver | NotFound):
+        is_unstored = isinstance(error, StorageUnavailable) and not isinstance(error, BudgetsUnreadable)
+        if is_unstored or isinstance(error, KeyTakenOver | NotFound):
             self._lost(progress, error, await self.charge(progress))
             return
         # What was shown of a cut stream is kept; what was never shown, or does not fit its format, is no answer.
         is_cut = (
             progress.announced
-            and isinstance(error, ChatFailed | InvalidRequest)
+            and isinstance(error, ChatFailed | InvalidRequest | BudgetsUnreadable)
             and progress.said is not None
         )
         await self._store(progress, status="incomplete" if is_cut else "failed", error_code=error.code)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from adapters.persistence.sqlite_budget_ledger import SQLiteBudgetLedger
+from domain.errors import StorageUnavailable
 from tests.support.operations import Served, config, served
 from tests.support.wire_upstream import (
     Received,
@@ -192,6 +194,77 @@ async def test_cut_stream_leaves_its_fallback_what_it_has_not_said(tmp_path: Pat
 
     assert "event: done" in events
     assert "event: error" not in events
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_was_said_is_stored_where_budgets_cant_be_looked_at_for_the_rest(
+    tmp_path: Path, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cut stream as far as it was shown, and a failure as one: the failure is what the caller is told of."""
+    exchange, is_away = SQLiteBudgetLedger.exchange, asyncio.Event()
+    cut = sse([openai_chunk({"content": "Half an"})], then="cut")
+    failing = json_answer({"error": {"message": "no"}}, status=500)
+
+    async def unless_away(ledger: SQLiteBudgetLedger, *given: Any, **named: Any) -> Any:
+        if is_away.is_set():
+            raise StorageUnavailable("the database is away")
+        return await exchange(ledger, *given, **named)
+
+    async def one(request: Received, writer: asyncio.StreamWriter) -> bool:
+        is_away.set()
+        return await (cut if stream else failing)(request, writer)
+
+    monkeypatch.setattr(SQLiteBudgetLedger, "exchange", unless_away)
+    async with wire_upstream(_by_model(one=one, two=faithful("Hi"))) as upstream:
+        async with (
+            served(tmp_path, _priced(f"{upstream.url}/v1", one=1, two=5)) as lor3,
+            asyncio.timeout(30),
+        ):
+            body = {"prompt": "hi", "max_tokens": 80, "stream": stream}
+            async with lor3.client.post("/chat", json=body) as response:
+                told = (await response.read()).decode()
+            is_away.clear()
+            async with lor3.client.get("/threads") as response:
+                (thread,) = (await response.json())["items"]
+            async with lor3.client.get(f"/threads/{thread['id']}/messages") as response:
+                question, answer = (await response.json())["items"]
+
+    assert "local:two was not asked, as what budgets have left can't be looked at" in told
+    assert "storage_unavailable" not in told
+    assert ("user", "hi") == (question["role"], question["content"])
+    assert (("incomplete", "Half an") if stream else ("failed", "")) == (answer["status"], answer["content"])
+
+
+async def test_what_was_paid_is_stored_where_budgets_cant_be_looked_at_for_a_second_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is no JSON is paid for, whatever keeps it from being asked for once more."""
+    exchange, is_away = SQLiteBudgetLedger.exchange, asyncio.Event()
+
+    async def unless_away(ledger: SQLiteBudgetLedger, *given: Any, **named: Any) -> Any:
+        if is_away.is_set():
+            raise StorageUnavailable("the database is away")
+        return await exchange(ledger, *given, **named)
+
+    async def prose(request: Received, writer: asyncio.StreamWriter) -> bool:
+        is_away.set()
+        return await faithful("no JSON at all")(request, writer)
+
+    monkeypatch.setattr(SQLiteBudgetLedger, "exchange", unless_away)
+    async with wire_upstream(prose) as upstream:
+        written = _priced(f"{upstream.url}/v1", one=1)
+        async with served(tmp_path, written) as lor3, asyncio.timeout(30):
+            body = {"prompt": "hi", "max_tokens": 990, "format": "json", "schema": {"type": "object"}}
+            async with lor3.client.post("/chat", json=body) as response:
+                problem = await response.json()
+            is_away.clear()
+            async with lor3.client.get("/threads") as response:
+                (thread,) = (await response.json())["items"]
+            async with lor3.client.get(f"/threads/{thread['id']}/messages") as response:
+                _, answer = (await response.json())["items"]
+
+    assert (503, "storage_unavailable") == (problem["status"], problem["code"])
+    assert ("failed", "0.000003") == (answer["status"], answer["cost_usd"])
 
 
 async def test_without_budgets_there_is_none(tmp_path: Path) -> None:
