@@ -28,6 +28,7 @@ from entrypoints.http.request import Request
 from entrypoints.http.response_headers import decorate
 from entrypoints.http.routes.table import error_format
 from entrypoints.http.state import REQUEST_ID, ROUTE, STATE, ServerState
+from entrypoints.http.unread_writing import UnreadWriting
 from entrypoints.http.whole_answers import as_bytes
 from entrypoints.settings import ServerSettings
 
@@ -92,13 +93,25 @@ class Connection(RequestHandler):
     that are not complete in time (aiohttp arms it in `connection_made`).
     """
 
-    __slots__ = ("_holder", "_is_amid", "_is_coming", "_peer", "_state", "cancels_handler", "has_answered")
+    __slots__ = (
+        "_holder",
+        "_is_amid",
+        "_is_coming",
+        "_is_fresh",
+        "_peer",
+        "_state",
+        "_unread",
+        "cancels_handler",
+        "has_answered",
+    )
 
     def __init__(self, server: web.Server, state: ServerState, settings: ServerSettings) -> None:
         self._state = state
         self.cancels_handler = False
         self.has_answered = False
         self._is_amid = self._is_coming = False
+        self._is_fresh = True  # nothing was parsed yet: it waits, though `start` may not have begun to
+        self._unread: UnreadWriting | None = None
         self._holder: str | None = None
         self._peer = ""
         super().__init__(
@@ -129,37 +142,46 @@ class Connection(RequestHandler):
             self._is_amid = self._is_amid or bool(self._messages)
             return
         waiter, state = self._waiter, self._state
-        is_waiting = waiter is not None and not waiter.done()
+        is_waiting = self._is_fresh if waiter is None else not waiter.done()
         if is_waiting and not self._is_amid and state.is_pressed and state.shedding is not None:
-            answer, holder = state.shedding.enter(data, self._peer)
-            if answer is not None and self.transport is not None:
-                self.transport.write(answer)
-                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-                return
-            if holder is not None:
-                self._holder = holder
-                state.placed += 1
+            transport = self.transport
+            # Who does not read what was written is answered by what waits for its readers.
+            if transport is not None and not transport.get_write_buffer_size():
+                answer, holder = state.shedding.enter(data, self._peer)
+                if answer is not None:
+                    transport.write(answer)
+                    self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                    return
+                if holder is not None:
+                    self._holder = holder
+                    state.placed += 1
+        self._is_fresh = False
+        queued = len(self._messages)
         super().data_received(data)
-        if not is_waiting or waiter is None or not waiter.done():  # of a body, or of a head that is not whole
+        if not is_waiting:  # the rest of a body, or a request that came before the last one was answered
+            self._is_amid = self._is_amid or not self._was_one_request(data, queued)
+            return
+        if not self._messages:  # a head that is not whole
             self._is_amid = True
             return
-        self._is_amid = not self._was_one_request(data)
+        self._is_amid = not self._was_one_request(data, 0)
         if not self._is_coming:
             self._is_coming = True
             state.coming += 1
 
-    def _was_one_request(self, data: bytes) -> bool:
+    def _was_one_request(self, data: bytes, queued: int) -> bool:
         """Whether `data` ended a request, and nothing more: what comes next is then the beginning of another one.
 
         Else it may be the rest of a head, whatever it looks like: to take that for a request of its own is to let a
-        caller hide one from whoever looked at the connection before. To be called when `data` has made a request of
-        a connection that waited for one.
+        caller hide one from whoever looked at the connection before. To be called when the connection waited for a
+        request, or stood between two of them, before `data` came.
+
+        Args:
+            queued: requests that were there by then.
         """
-        if (
-            len(self._messages) != 1 or self._upgraded or data[0] in _LINE_END
-        ):  # which may end a head begun before
-            return False
-        body = self._messages[0][1]
+        if len(self._messages) != queued + 1 or self._upgraded or data[0] in _LINE_END:
+            return False  # it may end a head begun before
+        body = self._messages[-1][1]
         # Of a body in chunks more came than it has, so that these are never taken for one request.
         return body.is_eof() and data.find(b"\r\n\r\n") + 4 + body.total_bytes == len(data)
 
@@ -209,8 +231,10 @@ class Connection(RequestHandler):
                 self._keepalive_handle = loop.call_at(close_at, self._process_keepalive)
         if not self._force_close:
             self._task_handler = None
-            if self.transport is not None:
-                self.transport.close()
+            transport = self.transport
+            if transport is not None:
+                transport.close()
+                self._watch(transport)
 
     async def _answer(self, message: Any, payload: StreamReader, manager: web.Server) -> bool:
         """Returns whether the connection may go on.
@@ -294,10 +318,51 @@ class Connection(RequestHandler):
             return False
         return True
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether an answer is still on its way that has left its handler."""
+        transport = self.transport
+        return (
+            self._current_request is None and transport is not None and transport.get_write_buffer_size() > 0
+        )
+
+    def cut_writing(self) -> None:
+        """Ends it if it does: its reader had its time."""
+        if self.transport is not None and self.is_writing:
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.transport is not None:
+            self._watch(self.transport)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        transport = self.transport
+        if transport is not None and not transport.is_closing():  # else what is left is watched to its end
+            self._unwatch()
+
+    def force_close(self) -> None:
+        transport = self.transport
+        super().force_close()
+        if transport is not None:
+            self._watch(transport)
+
+    def _watch(self, transport: asyncio.Transport) -> None:
+        """Of a reader who takes nothing the end of a connection would never come either."""
+        if self._unread is None and transport.get_write_buffer_size():
+            self._unread = UnreadWriting(transport, self._loop)
+
+    def _unwatch(self) -> None:
+        if self._unread is not None:
+            self._unread.stop()
+            self._unread = None
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self.begins()  # what was about to begin will not
         handler = self._task_handler if self.cancels_handler else None
         super().connection_lost(exc)
+        self._unwatch()
         if handler is not None:
             handler.cancel()
 
