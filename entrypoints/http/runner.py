@@ -1,5 +1,6 @@
 """What aiohttp runs an app with, on connections of ours."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from aiohttp import web
@@ -24,6 +25,19 @@ class Runner(web.AppRunner):
 
     def stop_lingering(self) -> None:
         """From now on a refused body ends its connection at once: a server that stops has no time to read it."""
+        for connection in self._connections():
+            connection.stop_lingering()
+
+    def writing(self) -> int:
+        """How many answers are on their way to their readers that have left their handlers."""
+        return sum(connection.is_writing for connection in self._connections())
+
+    def cut_writing(self) -> None:
+        """Ends the connections of those answers."""
+        for connection in self._connections():
+            connection.cut_writing()
+
+    def _connections(self) -> Iterator[Connection]:
         for connection in self.server.connections if self.server is not None else ():
             if isinstance(connection, Connection):
-                connection.stop_lingering()
+                yield connection

@@ -53,9 +53,11 @@ async def serve(application: Application, *, host: str, port: int, reuse_port: b
             await stop.wait()
             state.draining = True
             drain_s = state.application.settings.server.drain_s
-            application.telemetry.emit(ServerStopping(under_way=state.load, drain_s=drain_s))
+            application.telemetry.emit(
+                ServerStopping(under_way=state.load + runner.writing(), drain_s=drain_s)
+            )
             runner.stop_lingering()
-            await _drained(state, hurry, within_s=drain_s)
+            await _drained(state, runner, hurry, within_s=drain_s)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
@@ -77,12 +79,16 @@ def check_parser() -> None:
         )
 
 
-async def _drained(state: ServerState, hurry: asyncio.Event, *, within_s: float) -> None:
-    """Waits until nothing is under way; what is not done then is cut with `shutting_down`."""
+async def _drained(state: ServerState, runner: Runner, hurry: asyncio.Event, *, within_s: float) -> None:
+    """Waits until nothing is under way, nor on its way to a reader; what is not done then is cut.
+
+    With `shutting_down`, unless the answer itself was there and is not read.
+    """
     clock, answers = state.application.clock, state.application.live_answers
     end = clock.monotonic() + within_s
-    while state.in_flight or not answers.is_idle:
+    while state.in_flight or not answers.is_idle or runner.writing():
         if hurry.is_set() or clock.monotonic() >= end:
+            runner.cut_writing()
             state.cut()
             state.application.follow_answer.cut(shutting_down())
             await answers.drain(within_s=0, because=cut_short())

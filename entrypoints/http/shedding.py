@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import attrs
+from aiohttp.helpers import rfc822_formatted_time
 
 from domain.errors import Overloaded
 from domain.limits.fairness import LOOK_SHARE
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 _ROUTES: Final = ("/chat", "/v1/chat/completions", "/ui/chat")
 _TICK_S: Final = 0.02
 _TELL_S: Final = 1.0
-_ID: Final = "00000000-0000-0000-0000-000000000000"
+_ANY_ID: Final = "00000000-0000-0000-0000-000000000000"
+_VARY: Final = b"Vary: Origin\r\n"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d{1,9}) *\r\n")
 _NOT_SO_SIMPLE: Final = (
     b"\r\ntransfer-encoding",
@@ -40,6 +42,9 @@ _NOT_SO_SIMPLE: Final = (
 _HEALTH: Final = b"GET /healthz HTTP/1.1\r\n"
 _ALIVE: Final = b'{"status":"ok"}'
 _KEY: Final = b"\r\nauthorization:"
+_ID: Final = b"\r\nx-request-id:"
+_VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+"""The boundary's, of bytes."""
 _BY_LINE: Final = {f"POST {route} HTTP/1.1".encode(): route for route in _ROUTES}
 
 
@@ -51,6 +56,8 @@ class PlainChat:
     authorization: str | None
     """The header as it came, as aiohttp would read it."""
     body_bytes: int
+    request_id: bytes | None
+    """The caller's own, where it is one that may be."""
 
 
 _LONGEST: Final = max(map(len, _BY_LINE))
@@ -79,14 +86,23 @@ def _chat_of(head: bytes) -> PlainChat | None:
     length = _LENGTH.search(lower)
     if length is None or lower.count(b"content-length") != 1 or not _is_plain(lower):
         return None
-    start = lower.find(_KEY)
-    if start < 0:
-        return PlainChat(route, None, int(length[1]))
-    start += len(_KEY)
-    if lower.find(_KEY, start - 2) >= 0:
+    given = _value(_ID, head, lower)
+    request_id = given if given is not None and _VALID_ID.fullmatch(given) else None
+    value = _value(_KEY, head, lower)
+    if value is None:
+        return PlainChat(route, None, int(length[1]), request_id)
+    if lower.count(_KEY) != 1:
         return None
-    value = head[start : lower.index(b"\r\n", start)].strip(b" \t")
-    return PlainChat(route, value.decode("utf-8", "surrogateescape"), int(length[1]))
+    return PlainChat(route, value.decode("utf-8", "surrogateescape"), int(length[1]), request_id)
+
+
+def _value(name: bytes, head: bytes, lower: bytes) -> bytes | None:
+    """Of the first header of that name, as aiohttp would read it."""
+    start = lower.find(name)
+    if start < 0:
+        return None
+    start += len(name)
+    return head[start : lower.index(b"\r\n", start)].strip(b" \t")
 
 
 _chat_again: Final = lru_cache(_HEADS)(_chat_of)
@@ -106,39 +122,56 @@ def _is_plain(head: bytes) -> bool:
     return all(name not in head for name in _NOT_SO_SIMPLE)
 
 
-def refusals() -> dict[str, tuple[bytes, bytes, bytes]]:
-    """By route, the answer before, between and after the two places of its request id."""
+@frozen
+class KnownAnswer:
+    """An answer that is the same each time, but for its request id and its date."""
+
+    head: bytes
+    body: tuple[bytes, ...]
+    """The pieces between the places of the request id."""
+
+    def of(self, request_id: bytes, *, has_origins: bool) -> bytes:
+        """The whole of it, as the boundary would have it.
+
+        Args:
+            has_origins: whether pages of other origins may call lor3.
+        """
+        body = request_id.join(self.body)
+        return b"%bX-Request-ID: %b\r\n%bContent-Length: %d\r\nDate: %b\r\n\r\n%b" % (
+            self.head,
+            request_id,
+            _VARY if has_origins else b"",
+            len(body),
+            rfc822_formatted_time().encode(),
+            body,
+        )
+
+
+def refusals() -> dict[str, KnownAnswer]:
+    """By route."""
     error = Overloaded("the server is busy and can't take another chat now; try again shortly")
     found = {}
     for route in _ROUTES:
-        answer = error_format(route, route)(error, request_id=_ID)
+        answer = error_format(route, route)(error, request_id=_ANY_ID)
         headers = {
-            "Content-Type": f"{answer.content_type}; charset=utf-8",
-            "Content-Length": str(len(answer.body)),
-            "Retry-After": retry_after(error) or "1",
             **answer.headers,
+            "Retry-After": retry_after(error) or "1",
+            "Content-Type": answer.content_type,
             **SECURITY_HEADERS,
-            "X-Request-ID": _ID,
         }
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        status = problem_type(error.code).status
-        whole = f"HTTP/1.1 {status} Service Unavailable\r\n{head}\r\n".encode() + answer.body
-        parts = whole.split(_ID.encode())
-        found[route] = (parts[0], parts[1], parts[2] if len(parts) > 2 else b"")
+        status = f"{problem_type(error.code).status} Service Unavailable"
+        found[route] = KnownAnswer(_head(status, headers), tuple(answer.body.split(_ANY_ID.encode())))
     return found
 
 
-def alive() -> tuple[bytes, bytes]:
-    """The answer to `/healthz` before and after its request id."""
-    headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(_ALIVE)),
-        **SECURITY_HEADERS,
-        "X-Request-ID": _ID,
-    }
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    first, _, second = f"HTTP/1.1 200 OK\r\n{head}\r\n".partition(_ID)
-    return first.encode(), second.encode() + _ALIVE
+def alive() -> KnownAnswer:
+    """The answer to `/healthz`."""
+    return KnownAnswer(_head("200 OK", {"Content-Type": "application/json", **SECURITY_HEADERS}), (_ALIVE,))
+
+
+def _head(status: str, headers: dict[str, str]) -> bytes:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status}\r\n{lines}".encode()
 
 
 @attrs.define(eq=False)
@@ -146,8 +179,8 @@ class Shedding:
     """Watches how late the event loop is, and answers for connections while it is late."""
 
     _state: "ServerState"
-    _answers: dict[str, tuple[bytes, bytes, bytes]] = attrs.field(factory=refusals, init=False)
-    _health: tuple[bytes, bytes] = attrs.field(factory=alive, init=False)
+    _answers: dict[str, KnownAnswer] = attrs.field(factory=refusals, init=False)
+    _health: KnownAnswer = attrs.field(factory=alive, init=False)
     _shed: dict[str, int] = attrs.field(factory=dict, init=False)
     _told_s: float = attrs.field(default=0.0, init=False)
     _timer: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
@@ -186,13 +219,13 @@ class Shedding:
         # What came unread, its body still on the way, takes no place of others: the boundary decides on it.
         taken = load - state.coming + state.placed
         if taken >= capacity:  # whoever it is
-            return self._refusal(chat.route), None
+            return self._refusal(chat), None
         holder = self._holder(chat.authorization, peer)
         if holder is None:
-            return (None if load < capacity else self._refusal(chat.route)), None
+            return (None if load < capacity else self._refusal(chat)), None
         if state.shares.enter(holder, in_flight=taken, capacity=capacity):
             return None, holder
-        return self._refusal(chat.route), None
+        return self._refusal(chat), None
 
     def _holder(self, authorization: str | None, peer: str) -> str | None:
         """Whose request it is, if that is known at once."""
@@ -204,14 +237,12 @@ class Shedding:
             return caller.key_id
         return None if application.settings.server.trusted_proxies else counted_address(peer)
 
-    def _refusal(self, route: str) -> bytes:
+    def _refusal(self, chat: PlainChat) -> bytes:
+        route, state = chat.route, self._state
         self._shed[route] = self._shed.get(route, 0) + 1
-        self._state.refused += 1
-        request_id = self._state.application.ids.new().encode()
-        first, second, third = self._answers[route]
-        if not third:  # a shape whose body has no id
-            return b"%b%b%b" % (first, request_id, second)
-        return b"%b%b%b%b%b" % (first, request_id, second, request_id, third)
+        state.refused += 1
+        request_id = chat.request_id or state.application.ids.new().encode()
+        return self._answers[route].of(request_id, has_origins=state.cors.enabled)
 
     def _alive(self) -> bytes:
         request_id = self._state.application.ids.new()
@@ -224,7 +255,7 @@ class Shedding:
                 duration_s=self._state.overload.late_s,
             )
         )
-        return self._health[0] + request_id.encode() + self._health[1]
+        return self._health.of(request_id.encode(), has_origins=self._state.cors.enabled)
 
     def _look(self, loop: asyncio.AbstractEventLoop, due_s: float) -> None:
         now_s = loop.time()

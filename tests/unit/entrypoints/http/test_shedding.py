@@ -21,7 +21,29 @@ def test_whole_chat_is_known(target: str) -> None:
     """On each route, with whatever headers clients send."""
     headers = (b"content-type: application/json", b"Authorization: Bearer x", b"Connection: keep-alive")
 
-    assert chat_in(request(*headers, target=target.encode())) == PlainChat(target, "Bearer x", len(BODY))
+    assert chat_in(request(*headers, target=target.encode())) == PlainChat(
+        target, "Bearer x", len(BODY), None
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "request_id"),
+    [
+        ((b"x-request-id:  Mine.1-_ ",), b"Mine.1-_"),
+        ((b"X-Request-ID: one", b"X-Request-ID: two"), b"one"),  # aiohttp's choice
+        ((b"X-Request-ID: with space",), None),
+        ((b"X-Request-ID: " + b"x" * 65,), None),
+        ((b"X-Request-ID:",), None),
+    ],
+)
+def test_request_id_is_the_callers_where_the_boundary_takes_it(
+    headers: tuple[bytes, ...], request_id: bytes | None
+) -> None:
+    """Whatever its case; another one counts as none."""
+    chat = chat_in(request(*headers))
+
+    assert chat is not None
+    assert chat.request_id == request_id
 
 
 @pytest.mark.parametrize(
@@ -55,9 +77,7 @@ def test_all_that_is_less_simple_is_not(data: bytes) -> None:
 @pytest.mark.parametrize("route", ["/chat", "/v1/chat/completions", "/ui/chat"])
 def test_refusal_is_a_whole_answer(route: str) -> None:
     """503 with Retry-After, a length that fits, and the code that the boundary gives."""
-    first, second, third = refusals()[route]
-    request_id = b"01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e01"
-    answer = first + request_id + second + (request_id + third if third else b"")
+    answer = refusals()[route].of(b"mine", has_origins=False)
     head, _, body = answer.partition(b"\r\n\r\n")
     status, said = parse(answer)
 
@@ -87,7 +107,6 @@ def test_plain_question_for_health_is_known() -> None:
 
 def test_answer_of_health_is_a_whole_one() -> None:
     """As its handler gives it."""
-    first, second = alive()
-    status, said = parse(first + b"01990f3e-7a7c-7c3e-9f0a-5a2b6c1d8e01" + second)
+    status, said = parse(alive().of(b"mine", has_origins=False))
 
     assert (status, said) == (200, {"status": "ok"})
