@@ -1,4 +1,4 @@
-"""Row 58 of whole answers: who reads none of one is cut off, and a server that stops waits for who does."""
+"""Rows 58 and 78 of whole answers: who reads none of one is cut off, and a server that stops waits for who does."""
 
 import asyncio
 import os
@@ -76,7 +76,7 @@ async def test_row_58_who_reads_a_whole_answer_slowly_gets_all_of_it(
 
 
 @pytest.mark.parametrize("reads", [True, False])
-async def test_answer_on_its_way_is_part_of_the_drain(
+async def test_row_78_answer_on_its_way_is_part_of_the_drain(
     reads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its reader has `drain_s` to take it, and no longer; the log counts it as under way."""

@@ -44,6 +44,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # each `send` is a segment
         try:
             self._socket.connect(("127.0.0.1", port))
         except ConnectionRefusedError:
