@@ -196,25 +196,32 @@ async def test_cut_stream_leaves_its_fallback_what_it_has_not_said(tmp_path: Pat
     assert "event: error" not in events
 
 
-@pytest.mark.parametrize("stream", [True, False])
-async def test_what_was_said_is_stored_where_budgets_cant_be_looked_at_for_the_rest(
-    tmp_path: Path, stream: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A cut stream as far as it was shown, and a failure as one: the failure is what the caller is told of."""
+@pytest.fixture
+def ledger_is_away(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set it, and budgets can't be looked at."""
     exchange, is_away = SQLiteBudgetLedger.exchange, asyncio.Event()
-    cut = sse([openai_chunk({"content": "Half an"})], then="cut")
-    failing = json_answer({"error": {"message": "no"}}, status=500)
 
     async def unless_away(ledger: SQLiteBudgetLedger, *given: Any, **named: Any) -> Any:
         if is_away.is_set():
             raise StorageUnavailable("the database is away")
         return await exchange(ledger, *given, **named)
 
+    monkeypatch.setattr(SQLiteBudgetLedger, "exchange", unless_away)
+    return is_away
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_was_said_is_stored_where_budgets_cant_be_looked_at_for_the_rest(
+    tmp_path: Path, stream: bool, ledger_is_away: asyncio.Event
+) -> None:
+    """A cut stream as far as it was shown, and a failure as one: the failure is what the caller is told of."""
+    cut = sse([openai_chunk({"content": "Half an"})], then="cut")
+    failing = json_answer({"error": {"message": "no"}}, status=500)
+
     async def one(request: Received, writer: asyncio.StreamWriter) -> bool:
-        is_away.set()
+        ledger_is_away.set()
         return await (cut if stream else failing)(request, writer)
 
-    monkeypatch.setattr(SQLiteBudgetLedger, "exchange", unless_away)
     async with wire_upstream(_by_model(one=one, two=faithful("Hi"))) as upstream:
         async with (
             served(tmp_path, _priced(f"{upstream.url}/v1", one=1, two=5)) as lor3,
@@ -223,7 +230,7 @@ async def test_what_was_said_is_stored_where_budgets_cant_be_looked_at_for_the_r
             body = {"prompt": "hi", "max_tokens": 80, "stream": stream}
             async with lor3.client.post("/chat", json=body) as response:
                 told = (await response.read()).decode()
-            is_away.clear()
+            ledger_is_away.clear()
             async with lor3.client.get("/threads") as response:
                 (thread,) = (await response.json())["items"]
             async with lor3.client.get(f"/threads/{thread['id']}/messages") as response:
@@ -236,28 +243,21 @@ async def test_what_was_said_is_stored_where_budgets_cant_be_looked_at_for_the_r
 
 
 async def test_what_was_paid_is_stored_where_budgets_cant_be_looked_at_for_a_second_ask(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ledger_is_away: asyncio.Event
 ) -> None:
     """An answer that is no JSON is paid for, whatever keeps it from being asked for once more."""
-    exchange, is_away = SQLiteBudgetLedger.exchange, asyncio.Event()
-
-    async def unless_away(ledger: SQLiteBudgetLedger, *given: Any, **named: Any) -> Any:
-        if is_away.is_set():
-            raise StorageUnavailable("the database is away")
-        return await exchange(ledger, *given, **named)
 
     async def prose(request: Received, writer: asyncio.StreamWriter) -> bool:
-        is_away.set()
+        ledger_is_away.set()
         return await faithful("no JSON at all")(request, writer)
 
-    monkeypatch.setattr(SQLiteBudgetLedger, "exchange", unless_away)
     async with wire_upstream(prose) as upstream:
         written = _priced(f"{upstream.url}/v1", one=1)
         async with served(tmp_path, written) as lor3, asyncio.timeout(30):
             body = {"prompt": "hi", "max_tokens": 990, "format": "json", "schema": {"type": "object"}}
             async with lor3.client.post("/chat", json=body) as response:
                 problem = await response.json()
-            is_away.clear()
+            ledger_is_away.clear()
             async with lor3.client.get("/threads") as response:
                 (thread,) = (await response.json())["items"]
             async with lor3.client.get(f"/threads/{thread['id']}/messages") as response:
