@@ -13,6 +13,7 @@ import attrs
 from application.ports.budget_ledger import BudgetLedger, CounterKey, HoldRequest
 from application.ports.clock import Clock
 from application.ports.id_generator import IdGenerator
+from application.services.budget_waiter import Waiter
 from application.services.local_counter import NOTHING, LocalCounter
 from domain.errors import BudgetsUnreadable, StorageUnavailable
 from domain.limits.budget import period_start
@@ -43,36 +44,6 @@ _log: Final = logging.getLogger("lor3.budgets")
 
 
 @attrs.define(kw_only=True, eq=False)
-class _Waiter:
-    counters: tuple[LocalCounter, ...]
-    want_usd: Decimal
-    enough_usd: Decimal
-    """Taken in place of it, where there is no more now."""
-    least_usd: Decimal
-    """Taken once it has waited long enough."""
-    own_usd: Decimal
-    """Committed for the very chat that waits: nobody will give that back meanwhile."""
-    born: int
-    """The number of the last exchange that was sent before."""
-    done: "asyncio.Future[Decimal | None]"
-    is_due: bool = False
-
-    def fits(self, available_usd: Decimal) -> bool:
-        if self.is_due:
-            return available_usd >= self.least_usd
-        enough = self.enough_usd
-        for counter in self.counters:
-            most = counter.at_most_usd
-            if most is not None and most - self.own_usd < enough:
-                enough = max(self.least_usd, most - self.own_usd)  # there will never be more
-        return available_usd >= enough
-
-    def is_hopeless(self, counter: LocalCounter) -> bool:
-        most = counter.at_most_usd
-        return most is not None and most - self.own_usd < self.least_usd
-
-
-@attrs.define(kw_only=True, eq=False)
 class BudgetKeeper:
     """Owns the one task that speaks with the ledger; what all chats of the process want goes there together.
 
@@ -91,7 +62,7 @@ class BudgetKeeper:
     """Of the periods that are now."""
     _past: list[LocalCounter] = attrs.field(factory=list, init=False)
     """Of periods that are over, and of which chats are not."""
-    _waiters: list[_Waiter] = attrs.field(factory=list, init=False)
+    _waiters: list[Waiter] = attrs.field(factory=list, init=False)
     _due: set[LocalCounter] = attrs.field(factory=set, init=False)
     """To be exchanged now."""
     _told: set[tuple[CounterKey, object, Decimal]] = attrs.field(factory=set, init=False)
@@ -249,7 +220,7 @@ class BudgetKeeper:
         if self._task is None:
             raise BudgetsUnreadable("nothing was asked: the server is stopping")
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(
+        waiter = Waiter(
             counters=counters,
             want_usd=want,
             enough_usd=enough,
@@ -300,7 +271,7 @@ class BudgetKeeper:
         self._told.add(mark)
         return True
 
-    def _expire(self, waiter: _Waiter) -> None:
+    def _expire(self, waiter: Waiter) -> None:
         waiter.is_due = True
         self._due.update(waiter.counters)
         self._wake.set()
@@ -310,7 +281,7 @@ class BudgetKeeper:
         """Gives to those who wait, in their order; who needs less than another goes past."""
         self._serving = False
         now = self._clock.monotonic()
-        rest: list[_Waiter] = []
+        rest: list[Waiter] = []
         for waiter in self._waiters:
             if waiter.done.done():
                 continue
@@ -318,7 +289,7 @@ class BudgetKeeper:
                 rest.append(waiter)
         self._waiters = rest
 
-    def _settled(self, waiter: _Waiter, now: float) -> bool:
+    def _settled(self, waiter: Waiter, now: float) -> bool:
         counters = waiter.counters
         if not all(counter.is_known for counter in counters):
             return False

@@ -1,7 +1,7 @@
 """The money that one chat may spend of its budgets."""
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Final
 
 import attrs
@@ -11,6 +11,7 @@ from application.ports.telemetry import Telemetry
 from application.services.budget_figures import is_shown
 from application.services.budget_keeper import BudgetKeeper
 from application.services.budget_plan import BudgetPlan
+from application.services.budget_words import refusal, state_of, used_up
 from application.services.local_counter import NOTHING, LocalCounter
 from application.services.price_ceilings import SHORT, PriceCeilings
 from application.services.transcript import Transcript
@@ -18,14 +19,13 @@ from application.use_cases.chat_command import SendChatCommand
 from domain.chat import NO_PARAMETERS, ChatRequest
 from domain.errors import BudgetExceeded, Fault, InvalidRequest
 from domain.json_value import JSONValue
-from domain.limits.budget import AppliedBudget, BudgetState, Spend
+from domain.limits.budget import BudgetState, Spend
 from domain.limits.budget_rules import BudgetRules
 from domain.limits.prompt_ceiling import prompt_ceiling
 from domain.model import ModelSpec
 from domain.telemetry import BudgetPassed, BudgetRefused
 from domain.values import maker
 
-_budget_state = maker(BudgetState)
 _spend = maker(Spend)
 
 LEAST_TOKENS: Final = 16
@@ -34,11 +34,8 @@ ENOUGH_TOKENS: Final = 1_024
 """With fewer, a chat that did not ask for any number waits whether others leave something."""
 UNKNOWN_TOKENS: Final = 4_096
 """Of an answer of a model whose longest one nobody knows: then it is asked for no longer one."""
-RETRY_AFTER_S: Final = 1.0
 _TIERS: Final = ("service_tier", "speed")
 """Parameters that choose what a token costs."""
-_WHOSE: Final = {"key": "this key", "tenant": "the tenant", "user": "this user", "thread": "this thread"}
-_WHEN: Final = {"day": " for the day", "month": " for the month", "total": ""}
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -242,7 +239,7 @@ class BudgetPurse:
             counters = [known[place] for place in plan.places]
         return tuple(
             [
-                _state(each, counter)
+                state_of(each, counter)
                 for each, counter in zip(plan.applied, counters, strict=True)
                 if counter is not None and (caller.user is None or is_shown(caller, each.subject))
             ]
@@ -318,10 +315,7 @@ class BudgetPurse:
             if not budget.soft or counter.spent_usd < budget.limit_usd:
                 continue
             if warn and is_shown(self._command.caller, each.subject):
-                self._warn(
-                    f"the budget of {_usd(budget.limit_usd)} USD{_WHEN[budget.period]} of "
-                    f"{_WHOSE[each.subject.kind]} is used up: {_usd(counter.spent_usd)} USD are spent"
-                )
+                self._warn(used_up(each, counter.spent_usd))
             if self._keeper.is_first_told(counter, budget.limit_usd):
                 self._telemetry.emit(
                     BudgetPassed(
@@ -359,51 +353,13 @@ class BudgetPurse:
             limit_usd=budget.limit_usd,
             spent_usd=counter.spent_usd,
         )
-        is_reserved = most >= least
-        remedy = ""
-        if command.max_tokens is not None and token_usd > 0 and not is_reserved:
-            fitting = int((most - prompt_usd) / token_usd)
-            if fitting >= 1:
-                remedy = f"; `max_tokens` of {fitting} or less would fit"
-        if is_reserved:
-            remedy = "; some of it is reserved for chats under way: try again in a moment"
-        elif counter.resets_at is not None:
-            remedy += f"; it begins anew at {counter.resets_at:%Y-%m-%dT%H:%M:%SZ}"
-        elif not remedy:
-            remedy = "; have the budget raised"
-        retry_after_s = RETRY_AFTER_S if is_reserved else None
-        if not is_shown(command.caller, applied.subject):
-            return BudgetExceeded(
-                f"a budget that this chat counts in does not hold what it may cost{remedy}",
-                budget=None,
-                retry_after_s=retry_after_s,
-            )
-        return BudgetExceeded(
-            f"the budget of {_usd(budget.limit_usd)} USD{_WHEN[budget.period]} of {_WHOSE[applied.subject.kind]} has "
-            f"{_usd(max(NOTHING, most))} USD left, and this chat may cost {_usd(want)} USD{remedy}",
-            budget=_state(applied, counter),
-            retry_after_s=retry_after_s,
+        return refusal(
+            command,
+            applied,
+            counter,
+            most_usd=most,
+            want_usd=want,
+            least_usd=least,
+            prompt_usd=prompt_usd,
+            token_usd=token_usd,
         )
-
-
-def _state(applied: AppliedBudget, counter: LocalCounter) -> BudgetState:
-    budget, committed = applied.budget, counter.committed_usd
-    left = budget.limit_usd - counter.spent_usd - counter.others_usd
-    if committed > 0:  # what this process holds to spare is anybody's
-        left -= committed
-    return _budget_state(
-        subject=applied.subject.kind,
-        period=budget.period,
-        soft=budget.soft,
-        limit_usd=budget.limit_usd,
-        spent_usd=counter.spent_usd,
-        left_usd=left if left > 0 else NOTHING,
-        resets_at=counter.resets_at,
-    )
-
-
-def _usd(amount: Decimal) -> str:
-    """To a millionth of a dollar, upwards: what is left may be less than it looks, never what it costs."""
-    rounded = amount.quantize(Decimal("0.000001"), rounding=ROUND_CEILING)
-    text = f"{rounded:f}".rstrip("0").rstrip(".")
-    return text or "0"
