@@ -342,6 +342,11 @@ class Connection(RequestHandler):
         if transport is not None and not transport.is_closing():  # else what is left is watched to its end
             self._unwatch()
 
+    def eof_received(self) -> None:
+        super().eof_received()
+        if self.transport is not None:  # which closes itself now
+            self._watch(self.transport)
+
     def force_close(self) -> None:
         transport = self.transport
         super().force_close()
