@@ -50,6 +50,21 @@ async def test_row_58_who_reads_no_whole_answer_is_cut_off(
     assert len(body) < size
 
 
+async def test_row_58_who_shuts_its_side_down_and_reads_nothing_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection ends with the answer, of which little is left."""
+    monkeypatch.setattr(paced_writing, "WRITE_S", 0.2)
+    seen = transports(monkeypatch)
+    async with serving(tmp_path, send_chat=_says(60_000)) as server:
+        client = Client(server.port)
+        client.send(chat())
+        await eventually(lambda: bool(seen) and seen[0].get_write_buffer_size() > 0)
+        client.end()
+        await eventually(lambda: seen[0].is_closing() and not seen[0].get_write_buffer_size())
+        client.close()
+
+
 async def test_row_58_who_reads_a_whole_answer_slowly_gets_all_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,10 @@ class Client:
         except BlockingIOError:
             return False
 
+    def end(self) -> None:
+        """Sends nothing more, which the server sees as the end."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     async def read(self, size: int) -> bytes:
         """At most so much, and nothing at the end or once the connection was cut."""
         try:
