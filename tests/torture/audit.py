@@ -179,8 +179,18 @@ class Audit(Books):
         )
 
     def _keys(self) -> Finding:
+        """Each was sent until it had its answer or its refusal for good, and every replica has ended since: whatever is
+        still held, its lease over or not, is held by nobody.
+
+        That may be so of keys that were refused: where the database did not answer in time, they are left to their
+        lease. `Drivers.replay_all` has seen of each of them that it can be had again, and so that no living server
+        held it.
+        """
+        refused = {each.key for each in self.ledger.given_up}
         broken = [
-            f"{row['key']}: in flight, its lease is over" for row in self.stored.keys if row["is_stuck"]
+            f"{row['key']}: {row['state']}, and nobody is left to answer it"
+            for row in self.stored.keys
+            if row["state"] != "done" and row["key"] not in refused
         ]
         states = {row["key"]: row for row in self.stored.keys}
         for told in self.all_acknowledged:
@@ -190,7 +200,7 @@ class Audit(Books):
             if row is None or row["state"] != "done" or str(row["message_id"]) != told.answer["message_id"]:
                 broken.append(f"{told.key}: answered, and stored as {row and row['state']}")
         return Finding(
-            promise="no key stays in flight past its lease; each that was answered is done",
+            promise="no key stays in flight but of what was refused for good; each that was answered is done",
             looked_at=len(self.stored.keys),
             broken=tuple(broken),
         )

@@ -65,9 +65,7 @@ class Stored:
                 messages=rows("SELECT * FROM messages ORDER BY thread_id, position, id"),
                 threads=rows("SELECT * FROM threads"),
                 attempts=rows("SELECT * FROM attempts"),
-                keys=rows(
-                    "SELECT *, state = 'in_flight' AND lease_until < now() AS is_stuck FROM idempotency_keys"
-                ),
+                keys=rows("SELECT * FROM idempotency_keys"),
             )
 
 

@@ -3,14 +3,14 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import aiohttp
 import attrs
 
 from tests.torture.client import REFUSED, Answered, Outcome, Refused, send
-from tests.torture.ledger import Acknowledged, Answer, Ledger
+from tests.torture.ledger import Acknowledged, Answer, GivenUp, Ledger
 
 _NEVER_S: Final = 180.0
 """A keyed request that is not answered by then never will be."""
@@ -47,6 +47,7 @@ class Drivers:
     """The share of requests with an Idempotency-Key, 0 to 1."""
     until: Callable[[], bool]
     """Whether it may end once `requests` were made."""
+    patience_s: float = _NEVER_S
     _made: int = 0
     _threads: list[tuple[str, str]] = attrs.field(factory=list)
     """With their sessions, as answers named them."""
@@ -64,14 +65,21 @@ class Drivers:
                     group.create_task(self._client(session))
 
     async def replay_all(self) -> None:
-        """Sends every key that was answered once more, and compares."""
+        """Sends every key once more: those that were answered are answered again, the others are refused again.
+
+        For the latter this may take the lease of a claim: where the database was away as the request was refused, its
+        key could not be given back, and is taken over by who sends it next.
+        """
         keyed = [each for each in (*self.ledger.acknowledged, *self.ledger.remade) if each.key]
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session:
-            waiting = iter(keyed)
+            waiting: Iterator[Acknowledged | GivenUp] = iter((*keyed, *self.ledger.given_up))
 
             async def client() -> None:
                 for each in waiting:
-                    await self._again(session, each)
+                    if isinstance(each, GivenUp):
+                        await self._refused_again(session, each)
+                    else:
+                        await self._again(session, each)
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(16):
@@ -164,25 +172,28 @@ class Drivers:
         self, session: aiohttp.ClientSession, body: dict[str, Any], key: str, *, path: str = "/chat"
     ) -> Answer | None:
         """None where it will not be: the server's last word is noted where it is wrong."""
-        give_up = time.monotonic() + _NEVER_S
+        give_up = time.monotonic() + self.patience_s
         while time.monotonic() < give_up:
             leave = 2 if self.random.random() < 0.05 else None
             outcome = await self._send(session, body, key=key, leave_after=leave, path=path, what=key)
             if isinstance(outcome, Answered):
                 return outcome.answer
             if isinstance(outcome, Refused):
-                if (outcome.status, outcome.code) not in _EXPECTED:
+                told = outcome.status, outcome.code
+                if told == _WENT_ON:
+                    self.ledger.given_up.append(GivenUp(key=key, body=body, path=path))
+                if told not in _EXPECTED:
                     return None  # noted already where it is a violation: it will not get better
                 await asyncio.sleep(min(outcome.retry_after_s or 0.2, 1.0))
             else:
                 await asyncio.sleep(0.05)
-        self.ledger.violations.append(f"{key}: not answered within {_NEVER_S:g} s")
+        self.ledger.violations.append(f"{key}: not answered within {self.patience_s:g} s")
         return None
 
     async def _again(self, session: aiohttp.ClientSession, before: Acknowledged) -> None:
         key = before.key
         assert key is not None
-        give_up = time.monotonic() + _NEVER_S
+        give_up = time.monotonic() + self.patience_s
         while time.monotonic() < give_up:
             outcome = await self._send(session, before.body, key=key, path=before.path, what=key)
             if isinstance(outcome, Answered):
@@ -193,7 +204,21 @@ class Drivers:
                     self.ledger.violations.append(f"{key}: answered anew, not again")
                 return
             await asyncio.sleep(0.1)
-        self.ledger.violations.append(f"{key}: not answered again within {_NEVER_S:g} s")
+        self.ledger.violations.append(f"{key}: not answered again within {self.patience_s:g} s")
+
+    async def _refused_again(self, session: aiohttp.ClientSession, before: GivenUp) -> None:
+        """Whoever held the key is gone or has let it go: nobody answers it, and its next sender gets it."""
+        key = before.key
+        give_up = time.monotonic() + self.patience_s
+        while time.monotonic() < give_up:
+            outcome = await self._send(session, before.body, key=key, path=before.path, what=key)
+            if isinstance(outcome, Answered):
+                self.ledger.violations.append(f"{key}: refused for good, then answered: {outcome.answer}")
+                return
+            if isinstance(outcome, Refused) and (outcome.status, outcome.code) not in _EXPECTED:
+                return  # noted already where it is another refusal than before
+            await asyncio.sleep(0.1)
+        self.ledger.violations.append(f"{key}: refused, and held by somebody {self.patience_s:g} s later")
 
     async def _send(
         self,

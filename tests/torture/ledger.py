@@ -22,6 +22,15 @@ class Acknowledged:
     """Where it was sent to."""
 
 
+@attrs.frozen(kw_only=True)
+class GivenUp:
+    """A request whose client was told, in so many words, that it will never be answered."""
+
+    key: str
+    body: dict[str, Any]
+    path: str
+
+
 @attrs.define
 class Ledger:
     """Filled by all drivers."""
@@ -31,6 +40,7 @@ class Ledger:
     acknowledged: list[Acknowledged] = attrs.field(factory=list)
     remade: list[Acknowledged] = attrs.field(factory=list)
     """Answers that were made in place of others: by the nonce of the question, each with a key of its own."""
+    given_up: list[GivenUp] = attrs.field(factory=list)
     forks: dict[str, str] = attrs.field(factory=dict)
     """By the new thread's id, of those that clients know of: the message at which it was forked."""
     statuses: Counter[str] = attrs.field(factory=Counter)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.torture.audit import Audit
 from tests.torture.books import Stored
-from tests.torture.ledger import Acknowledged, Ledger
+from tests.torture.ledger import Acknowledged, GivenUp, Ledger
 from tests.torture.upstream import Call
 
 _CALLS = tuple(
@@ -93,7 +93,7 @@ def _sound() -> Stored:
             for number, call in enumerate(_CALLS)
         ],
         keys=[
-            {"key": f"key-of-n{number}", "state": "done", "message_id": f"answer {number}", "is_stuck": False}
+            {"key": f"key-of-n{number}", "state": "done", "message_id": f"answer {number}"}
             for number in range(3)
         ],
     )
@@ -146,7 +146,7 @@ def test_an_answer_made_again_is_found_sound() -> None:
         ],
         keys=[
             *stored.keys,
-            {"key": "n2-remade", "state": "done", "message_id": "answer 3", "is_stuck": False},
+            {"key": "n2-remade", "state": "done", "message_id": "answer 3"},
         ],
     )
     findings = Audit(stored=stored, ledger=ledger, calls=(*_CALLS, call)).findings()
@@ -229,8 +229,16 @@ def _answer_a_key_twice(stored: Stored) -> Stored:
 
 
 def _leave_a_key_in_flight(stored: Stored) -> Stored:
-    stored.keys[2].update(state="in_flight", is_stuck=True)
+    stored.keys[2].update(state="in_flight")
     return stored
+
+
+def _leave_an_unanswered_key(state: str) -> Callable[[Stored], Stored]:
+    def leave(stored: Stored) -> Stored:
+        left = {"key": "n2-remade", "state": state, "message_id": None}
+        return attrs.evolve(stored, keys=[*stored.keys, left])
+
+    return leave
 
 
 def _drop_all_attempts(stored: Stored) -> Stored:
@@ -309,7 +317,9 @@ def _copy_too_little(stored: Stored) -> Stored:
         (_change_a_copy, "begins as a copy"),
         (_copy_in_part, "begins as a copy"),
         (_copy_too_little, "begins as a copy"),
-        (_leave_a_key_in_flight, "in flight past its lease"),
+        (_leave_a_key_in_flight, "no key stays in flight"),
+        (_leave_an_unanswered_key("in_flight"), "no key stays in flight"),
+        (_leave_an_unanswered_key("interrupted"), "no key stays in flight"),
     ],
 )
 def test_each_loss_is_found(spoil: Callable[[Stored], Stored], words: str) -> None:
@@ -317,6 +327,16 @@ def test_each_loss_is_found(spoil: Callable[[Stored], Stored], words: str) -> No
     broken = _broken(spoil(copy.deepcopy(_sound())))
 
     assert any(words in promise for promise in broken), broken
+
+
+def test_a_key_that_was_refused_for_good_may_be_left_to_its_lease() -> None:
+    """Its server could not give it back; any other key would have its answer."""
+    ledger = _ledger()
+    ledger.given_up.append(GivenUp(key="n2-remade", body={}, path="/messages/m/regenerate"))
+    stored = _leave_an_unanswered_key("in_flight")(_sound())
+    findings = Audit(stored=stored, ledger=ledger, calls=_CALLS).findings()
+
+    assert [finding for finding in findings if not finding.holds] == []
 
 
 def test_what_clients_were_told_counts() -> None:
