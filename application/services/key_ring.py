@@ -150,6 +150,16 @@ class KeyRing:
         except StorageUnavailable:
             pass  # the watch goes on, and requests are told
 
+    async def catch_up(self) -> None:
+        """Looks once more where the last look failed: a request that comes right behind that one is refused without
+        another. That the keys can't be read is no error here.
+        """
+        if self._watch.has_failed:
+            try:
+                await self._watch.look()
+            except StorageUnavailable:
+                pass  # as at the start
+
     async def aclose(self) -> None:
         """Stops reading."""
         await self._watch.aclose()

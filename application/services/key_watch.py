@@ -61,6 +61,11 @@ class KeyWatch:
     def is_fresh(self) -> bool:
         return self._clock.monotonic() < self.fresh_until_s
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing is known for sure, since the last look failed."""
+        return self._failure is not None and not self.is_fresh()
+
     def begin(self) -> None:
         """From now on there is somebody to look for."""
         if self._watching is None:

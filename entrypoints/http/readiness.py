@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from application.ports.store import Store
+from application.services.key_ring import KeyRing
 from domain.errors import LorError
 from domain.json_value import JSONValue
 from entrypoints.application import Application
@@ -51,8 +52,11 @@ async def answer_readiness(request: web.Request, state: ServerState) -> web.Resp
 
 async def readings(application: Application) -> dict[str, JSONValue]:
     """`ok`, or what is wrong, of each part; only `storage` makes chats impossible."""
+    storage = await _storage(application.store)
+    if storage is None:
+        await _read_keys(application.key_ring)
     checks: dict[str, JSONValue] = {
-        "storage": await _storage(application.store) or _OK,
+        "storage": storage or _OK,
         "keys": _OK if application.key_ring.was_read else "not read yet: the next request reads them",
         "providers": _providers(application),
     }
@@ -74,6 +78,15 @@ async def _storage(store: Store) -> str | None:
     if reason is None and not store.journal.is_ready:
         return "chats can't be stored right now"
     return reason
+
+
+async def _read_keys(key_ring: KeyRing) -> None:
+    """Where they could not be read a moment before the database came back, the next request would be refused."""
+    try:
+        async with asyncio.timeout(_CHECK_S):
+            await key_ring.catch_up()
+    except TimeoutError:
+        pass  # the next request waits for the same look
 
 
 def _providers(application: Application) -> str:

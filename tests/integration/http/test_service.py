@@ -10,8 +10,12 @@ import jsonschema
 import pytest
 from aiohttp import web
 
+from adapters.in_memory.key_store import InMemoryKeyStore
+from adapters.in_memory.shelves import Shelves
+from adapters.system import SystemClock
 from application.ports.chat_journal import ChatJournal
 from application.ports.unit_of_work import UnitOfWork
+from application.services.key_ring import KeyRing
 from application.use_cases.read_prompts import ReadPrompts
 from domain.errors import ConfigurationError, StorageUnavailable
 from domain.ids import Tenant
@@ -22,6 +26,7 @@ from entrypoints.http.routes.table import ROUTES, Policy
 from entrypoints.http.server import check_parser, serve
 from entrypoints.settings import ServerSettings
 from tests.support.http import Server, parse, serving
+from tests.support.keys import SIGNER
 
 CONFIG_KEYS = {
     "budget",
@@ -200,6 +205,27 @@ async def test_readiness_fails_while_the_database_is_away(
     assert (response.status, problem["code"], health.status) == (503, "not_ready", 200)
     assert (reason or "can't be stored") in problem["detail"]
     assert (reason or "can't be stored") in problem["checks"]["storage"]
+
+
+async def test_who_is_ready_lets_in_whoever_comes_next(tmp_path: Path) -> None:
+    """Also where the database came back right after the keys could not be read: readiness reads them first."""
+    clock = SystemClock()
+    shelves = Shelves(now=clock.now)
+    shelves.available = False
+    ring = KeyRing(store=InMemoryKeyStore(shelves=shelves), clock=clock, signer=SIGNER)
+    async with serving(tmp_path, change=lambda made: attrs.evolve(made, key_ring=ring)) as server:
+        async with server.client.get("/threads") as refused:
+            problem = await refused.json()
+        shelves.available = True
+        async with server.client.get("/readyz") as ready:
+            checks = (await ready.json())["checks"]
+        async with server.client.get("/threads") as answered:
+            pass
+    await ring.aclose()
+
+    assert (refused.status, problem["code"]) == (503, "storage_unavailable")
+    assert (ready.status, checks["keys"]) == (200, "ok")
+    assert answered.status == 200
 
 
 async def test_draining_fails_readiness_and_refuses_new_chats(tmp_path: Path) -> None:

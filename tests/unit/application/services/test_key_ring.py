@@ -123,6 +123,28 @@ async def test_store_that_is_away_at_the_start_lets_nobody_in(ring: Ring) -> Non
     assert ANYBODY == await ring.asked(None)
 
 
+async def test_store_that_is_back_lets_in_at_once_who_comes_after_a_look_at_it(ring: Ring) -> None:
+    """A look that failed a moment ago refuses whoever comes, without another; readiness makes one before it says yes."""
+    ring.shelves.available = False
+    assert isinstance(await ring.asked(None), StorageUnavailable)
+    failed = ring.store.looks
+    catching_up = asyncio.ensure_future(ring.ring.catch_up())
+    await ring.clock.advance(0.25)
+    await catching_up
+    assert failed + 1 == ring.store.looks  # and in vain, which is no error
+    ring.shelves.available = True
+    with pytest.raises(StorageUnavailable):
+        await ring.ring.authenticate(None, address=None)
+    catching_up = asyncio.ensure_future(ring.ring.catch_up())
+    await ring.clock.advance(0.25)
+    await catching_up
+
+    assert ANYBODY == await ring.ring.authenticate(None, address=None)
+    looks = ring.store.looks
+    await ring.ring.catch_up()
+    assert looks == ring.store.looks
+
+
 async def test_flood_of_random_keys_costs_a_few_looks_and_no_memory(ring: Ring) -> None:
     """Security 24: 3,000 from as many addresses in three seconds."""
     secret = await ring.key()
