@@ -31,6 +31,11 @@ class RotatedKey:
     created: CreatedKey
     old_key_id: str
     old_ends_at: datetime.datetime
+    """From when on the old key lets nobody in: the end of the overlap, or its own expiry where that is earlier."""
+    old_had_expired: bool
+    """Before it was rotated, so there was no overlap."""
+    lifetime_was_inherited: bool
+    """The new key ends by itself because the old one did, and nobody said so."""
 
 
 @frozen(kw_only=True)
@@ -70,5 +75,14 @@ class RotateKey:
                 account=old.account_id,
             )
         )
-        ends_at = await self._keys.replace(old.id, created.key, after_s=command.overlap_s)
-        return RotatedKey(created=created, old_key_id=old.id, old_ends_at=ends_at)
+        overlap_s = command.overlap_s
+        if old.expires_at is not None:  # no overlap goes beyond it
+            overlap_s = min(overlap_s, max(0.0, (old.expires_at - created_at).total_seconds()))
+        ends_at = await self._keys.replace(old.id, created.key, after_s=overlap_s)
+        return RotatedKey(
+            created=created,
+            old_key_id=old.id,
+            old_ends_at=ends_at if old.expires_at is None else min(ends_at, old.expires_at),
+            old_had_expired=old.expires_at is not None and old.expires_at <= created_at,
+            lifetime_was_inherited=lifetime is not None and command.lifetime_s is None,
+        )

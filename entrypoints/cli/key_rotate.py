@@ -65,5 +65,25 @@ def rotate(
     ends_at = time_text(rotated.old_ends_at)
     print_created(rotated.created, as_json=as_json, more={"old_ends_at": ends_at})
     if not as_json:
-        when = f"until {ends_at}" if overlap_s else "no longer"
-        say(f"the old key lets its owner in {when}; the new one is not shown again")
+        say(f"{_of_old(rotated, overlap_s)}; {_of_new(rotated)}is not shown again")
+
+
+def _of_old(rotated: "RotatedKey", overlap_s: float) -> str:
+    from entrypoints.prompt_rendering import time_text
+
+    ends_at = time_text(rotated.old_ends_at)
+    if rotated.old_had_expired:
+        return f"the old key has expired already, at {ends_at}"
+    return f"the old key lets its owner in {f'until {ends_at}' if overlap_s else 'no longer'}"
+
+
+def _of_new(rotated: "RotatedKey") -> str:
+    from entrypoints.prompt_rendering import time_text
+
+    expires_at = rotated.created.key.expires_at
+    if expires_at is None:
+        return "the new one "
+    why = ""
+    if rotated.lifetime_was_inherited:
+        why = " (it lives as long as the old one was to; --expires TIME says otherwise)"
+    return f"the new one expires at {time_text(expires_at)}{why} and "

@@ -125,6 +125,38 @@ def test_rotated_key_overlaps_and_both_go_by_name(lor3: Run) -> None:
     assert "was revoked already" in lor3("key", "revoke", second["id"]).out
 
 
+def test_rotating_an_expired_key_says_that_it_has_expired(lor3: Run, tmp_path: Path) -> None:
+    """It overlaps with nothing; the new one lives as long again, and both ends are told."""
+    old = lor3("key", "create", "--name", "q", "--expires", "1h", "--json").json
+    database = sqlite3.connect(tmp_path / "lor3.db")
+    for column in ("created_at", "expires_at"):
+        database.execute(f"UPDATE api_keys SET {column} = '2020-01-05' || substr({column}, 11)")  # noqa: S608
+    database.commit()
+    database.close()
+    rotated = lor3("key", "rotate", "q")
+    ended, new = lor3("key", "list", "--all", "--json").json["items"]
+
+    assert "the old key has expired already, at 2020-01-05T" in rotated.err
+    assert f"the new one expires at {new['expires_at']}" in rotated.err
+    assert "--expires" in rotated.err
+    assert "lets its owner in" not in rotated.err
+    assert ended["id"] == old["id"]
+    revoked, made = (datetime.datetime.fromisoformat(at) for at in (ended["revoked_at"], new["created_at"]))
+    assert revoked - made < datetime.timedelta(hours=1)
+
+
+def test_overlap_ends_no_later_than_the_old_key(lor3: Run) -> None:
+    """The earlier of the two is told; a lifetime that was asked for needs no reason."""
+    old = lor3("key", "create", "--name", "q", "--expires", "1h", "--json").json
+    second = lor3("key", "rotate", "q", "--expires", "90d", "--json").json
+    third = lor3("key", "rotate", "q", "--expires", "30d")
+
+    assert second["old_ends_at"] == old["expires_at"]
+    assert "the old key lets its owner in until " in third.err
+    assert "the new one expires at " in third.err
+    assert "--expires" not in third.err
+
+
 def test_name_is_one_keys_of_its_tenant(lor3: Run) -> None:
     """Another tenant may have it, and is named to who forgot to."""
     lor3("key", "create", "--name", "web", "--tenant", "acme")
