@@ -24,8 +24,9 @@ _budget_state = maker(BudgetState)
 
 def state_of(applied: AppliedBudget, counter: LocalCounter) -> BudgetState:
     budget, committed = applied.budget, counter.committed_usd
-    left = budget.limit_usd - counter.spent_usd - counter.others_usd
-    if committed > 0:  # what this process holds to spare is anybody's
+    # What processes hold to spare is anybody's, and what others have committed of it nobody knows here.
+    left = budget.limit_usd - counter.spent_usd
+    if committed > 0:
         left -= committed
     return _budget_state(
         subject=applied.subject.kind,

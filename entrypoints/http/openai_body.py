@@ -125,7 +125,7 @@ def read_openai_chat(value: JSONObject, *, request_id: str, caller: Caller = ANY
             _is_prompt(body.model),
             body.response_format is not None,
             body.max_completion_tokens is not None,
-            body.user is None and body.safety_identifier is not None,
+            not body.user and body.safety_identifier is not None,
         ),
         include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
         warnings=tuple(warnings),
@@ -178,7 +178,7 @@ def _passed_on(body: OpenAIChatBody) -> dict[str, JSONValue]:
         item = getattr(body, name)
         if item is not None and not (name in _SAY_NOTHING and item == _SAY_NOTHING[name]):
             parameters[name] = item
-    if body.user is not None and body.safety_identifier is not None:
+    if body.user and body.safety_identifier is not None:
         parameters["safety_identifier"] = body.safety_identifier
     return parameters
 
@@ -189,7 +189,7 @@ def places_in(value: JSONObject) -> Mapping[str, str]:
         _is_prompt(OPENAI_CHAT.field("model", value)),
         value.get("response_format") is not None,
         value.get("max_completion_tokens") is not None,
-        value.get("user") is None and value.get("safety_identifier") is not None,
+        not value.get("user") and value.get("safety_identifier") is not None,
     )
 
 

@@ -416,6 +416,7 @@ def test_further_fields_are_passed_on() -> None:
     ("fields", "user", "parameters"),
     [
         ({"safety_identifier": "s"}, "s", {}),
+        ({"user": "", "safety_identifier": "s"}, "s", {}),
         ({"user": "u"}, "u", {}),
         ({"user": "u", "safety_identifier": "s"}, "u", {"safety_identifier": "s"}),
     ],
@@ -427,7 +428,7 @@ def test_a_safety_identifier_stands_for_the_user(
     chat = read(**fields)
     command = chat.command
 
-    assert chat.names.get("user", "user") == ("user" if "user" in fields else "safety_identifier")
+    assert chat.names.get("user", "user") == ("user" if fields.get("user") else "safety_identifier")
     assert (user, parameters) == (command.user, dict(command.parameters))
 
 
