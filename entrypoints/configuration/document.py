@@ -39,6 +39,13 @@ class OneOrMore:
     """A tuple that is written as a list, or, where it has one item, as that item."""
 
 
+@frozen(kw_only=True)
+class Written:
+    """A text in a form of its own; `must` is what its fault says of a value that is no text."""
+
+    must: str
+
+
 Seconds: TypeAlias = Annotated[float, Range(above=0, maximum=86_400)]
 Count: TypeAlias = Annotated[int, Range(minimum=1)]
 Name: TypeAlias = Annotated[str, Length(minimum=1, maximum=256)]
@@ -245,7 +252,11 @@ class LimitsDocument:
     address: RateDocument | None = _field("Of each client address; its `rpm` counts every request.")
 
 
-BudgetTexts: TypeAlias = Annotated[tuple[Name, ...], OneOrMore(), Length(minimum=0, maximum=20)]
+BudgetText: TypeAlias = Annotated[
+    Name,
+    Written(must="must be US dollars in a period: write it as `50/day`, `200/month` or `500/total`"),
+]
+BudgetTexts: TypeAlias = Annotated[tuple[BudgetText, ...], OneOrMore(), Length(minimum=0, maximum=20)]
 
 
 @frozen(kw_only=True)

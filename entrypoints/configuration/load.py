@@ -12,9 +12,10 @@ from application.ports.price_book import Price
 from domain.catalogue import Catalogue
 from domain.chat_defaults import ChatDefaults
 from domain.errors import InvalidRequest
-from domain.limits.budget import Budget
+from domain.key_text import check_names
+from domain.limits.budget import Budget, Period
 from domain.limits.budget_rules import BudgetRules
-from domain.limits.budget_text import parse_budget
+from domain.limits.budget_text import budget_text, parse_budget
 from domain.limits.rate import NO_LIMITS, RateLimits
 from domain.prompt.reference import PromptReference
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
@@ -22,7 +23,7 @@ from domain.secret import Secret
 from entrypoints.configuration import environment, file, prices
 from entrypoints.configuration.catalogue import as_written, build_catalogue, resolve, shipped
 from entrypoints.configuration.document import BudgetsDocument, Document, RateDocument, RoutingDocument
-from entrypoints.configuration.findings import Findings, Path, did_you_mean, flatten_origins
+from entrypoints.configuration.findings import Findings, Path, did_you_mean, flatten_origins, render_path
 from entrypoints.configuration.interpolation import interpolate
 from entrypoints.configuration.providers import STANDARD, Providers, resolve_providers
 from entrypoints.configuration.raw import Tree
@@ -304,6 +305,9 @@ class _Resolver:
     def _budgets(self, document: BudgetsDocument) -> BudgetRules:
         read = self._budget_texts
         defaults = BudgetRules()
+        for name in document.tenants or {}:
+            for fault in check_names(name="any", tenant=name):
+                self.findings.add(("budgets", "tenants", name), f"a tenant's name {fault.message}")
         return BudgetRules(
             tenants={
                 name: read(texts, ("budgets", "tenants", name))
@@ -317,15 +321,30 @@ class _Resolver:
         )
 
     def _budget_texts(self, texts: tuple[str, ...] | None, path: Path) -> tuple[Budget, ...]:
-        found: list[Budget] = []
+        found: dict[tuple[Period, bool], Budget] = {}
         for index, text in enumerate(texts or ()):
             plain = text.removeprefix("soft ")
             try:
-                found.append(parse_budget(plain, soft=plain != text))
+                budget = parse_budget(plain, soft=plain != text)
             except InvalidRequest as error:
                 for fault in error.faults:
                     self.findings.add((*path, index), fault.message)
-        return tuple(found)
+                continue
+            if found.setdefault((budget.period, budget.soft), budget) is not budget:
+                kind = "soft" if budget.soft else "hard"
+                self.findings.add(
+                    (*path, index),
+                    f"is a second {kind} budget for `{budget.period}`, and there can be one of a kind for each period; "
+                    "keep one",
+                )
+        for soft in found.values():
+            hard = found.get((soft.period, False))
+            if soft.soft and hard is not None and soft.limit_usd > hard.limit_usd:
+                self.warnings.append(
+                    f"{render_path(path)}: the soft budget of {budget_text(soft)} is above the hard one of "
+                    f"{budget_text(hard)}, at which chats are refused: nobody will be told of it"
+                )
+        return tuple(found.values())
 
     def _warn_of_workers(self, server: ServerSettings, redis: RedisSettings, limits: LimitSettings) -> None:
         if server.workers > 1 and redis.url is None and limits != LimitSettings():

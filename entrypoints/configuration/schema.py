@@ -35,6 +35,7 @@ from entrypoints.configuration.document import (
     ServerDocument,
     TelemetryDocument,
     ThreadDocument,
+    Written,
     written_name,
 )
 from entrypoints.settings import (
@@ -128,10 +129,11 @@ def _type(target: Any) -> dict[str, Any]:
     if origin is Annotated:
         base, *rules = get_args(target)
         schema = _type(base)
-        bounds = [rule for rule in rules if not isinstance(rule, OneOrMore)]
+        bounds = [rule for rule in rules if not isinstance(rule, OneOrMore | Written)]
         for rule in bounds:
             schema |= _rule(rule, schema["type"])
-        return schema if len(bounds) == len(rules) else {"anyOf": [schema["items"], schema]}
+        is_bare = any(isinstance(rule, OneOrMore) for rule in rules)
+        return {"anyOf": [schema["items"], schema]} if is_bare else schema
     if origin is Literal:
         return {"type": "string", "enum": list(get_args(target))}
     if origin is tuple:

@@ -18,7 +18,7 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from entrypoints.configuration.document import Document, OneOrMore, ProviderDocument, written_name
+from entrypoints.configuration.document import Document, OneOrMore, ProviderDocument, Written, written_name
 from entrypoints.configuration.findings import Findings, Path, did_you_mean
 from entrypoints.configuration.limits import Unfit, check
 from entrypoints.configuration.raw import YAML_ERRORS, Raw, Tree
@@ -69,8 +69,12 @@ def _prune(tree: Tree, paths: tuple[Path, ...]) -> None:
         node: Any = tree
         try:
             for step in path[:-1]:
+                if isinstance(node[step], Raw):  # a list that a variable writes with commas goes as a whole
+                    del node[step]
+                    break
                 node = node[step]
-            del node[path[-1]]
+            else:
+                del node[path[-1]]
         except (KeyError, IndexError, TypeError):
             continue  # something above it went already
 
@@ -187,9 +191,12 @@ def _mapping(value: object, target: Any) -> dict[str, Any]:
 def _annotated(target: Any) -> _Hook:
     base, *rules = get_args(target)
     may_be_bare = any(isinstance(rule, OneOrMore) for rule in rules)
+    written = next((rule for rule in rules if isinstance(rule, Written)), None)
 
     def hook(value: object, _: object) -> object:
-        if may_be_bare and not isinstance(value, list):
+        if written is not None and not isinstance(value, str):
+            raise Unfit(written.must)
+        if may_be_bare and not isinstance(value, list) and not (isinstance(value, Raw) and "," in value):
             return (_CONVERTER.structure(value, get_args(base)[0]),)
         made: Any = _CONVERTER.structure(value, base)
         for rule in rules:

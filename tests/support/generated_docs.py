@@ -96,6 +96,8 @@ def _row(path: str, schema: dict[str, Any]) -> str:
 def _value(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{each}`" for each in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_value(each) for each in schema["anyOf"])
     if "type" not in schema:
         return "any JSON"
     kind = schema["type"]

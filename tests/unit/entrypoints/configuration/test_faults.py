@@ -155,6 +155,13 @@ def test_a_default_is_advised_only_where_it_would_be_taken(
         ("providers: {openai: {base_url: 'http://h/?a=b'}}", "providers.openai.base_url", "query"),
         ("providers: {openai: {base_url: 'http://u@h/'}}", "providers.openai.base_url", "credentials"),
         ("providers: {openai: {connect_s: 0}}", "providers.openai.connect_s", "more than 0"),
+        ("budgets: {user: 50}", "budgets.user", "write it as `50/day`"),
+        ("budgets: {thread: {limit: 5}}", "budgets.thread", "write it as `50/day`"),
+        ("budgets: {thread: [5/day, 5]}", "budgets.thread[1]", "write it as `50/day`"),
+        ("budgets: {tenants: {acme: }}", "budgets.tenants.acme", "write it as `50/day`"),
+        ("budgets: {tenant: [50/day, 60/day, soft 60/day]}", "budgets.tenant[1]", "second hard budget"),
+        ("budgets: {user: [soft 5/total, soft 6/total]}", "budgets.user[1]", "second soft budget"),
+        ("budgets: {tenants: {ac me: 5/day}}", 'budgets.tenants["ac me"]', "a tenant's name must be"),
         ("system: '${A B}'", "system", "variable's name"),
         ("system: '${A'", "system", "not closed"),
     ],
@@ -165,6 +172,23 @@ def test_one_fault_is_named_with_its_path(tmp_path: Path, text: str, path: str, 
 
     assert path in found
     assert says in found[path]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "path"),
+    [
+        ("LOR3_AUTH__USERS_MAY", "modl,", "auth.users_may[0]"),
+        ("LOR3_FALLBACKS", "openai:x," + "x" * 257, "fallbacks[1]"),
+        ("LOR3_BUDGETS__USER", "5/day," + "x" * 257, "budgets.user[1]"),
+        ("LOR3_BUDGETS__USER", "5/day,6", "budgets.user[1]"),
+    ],
+)
+def test_item_of_a_list_with_commas_is_refused(tmp_path: Path, name: str, text: str, path: str) -> None:
+    """It is named by its position, and its origin is the variable."""
+    found = faults(tmp_path, environ={name: text})
+
+    assert [path] == [*found]
+    assert name in found[path]
 
 
 @pytest.mark.parametrize(

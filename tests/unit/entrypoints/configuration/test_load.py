@@ -193,6 +193,27 @@ def test_budgets_are_one_or_many_or_none(load: Load) -> None:
     assert budgets.tenants == {"acme": ()}
 
 
+@pytest.mark.parametrize(
+    "text", ["50/day,soft 5/month", "50/day, soft 5/month,", '["50/day", "soft 5/month"]']
+)
+def test_budgets_of_a_variable_are_a_list_too(load: Load, text: str) -> None:
+    """With commas or as JSON."""
+    expected = load("budgets: {user: [50/day, soft 5/month]}").budgets
+
+    assert expected == load(environ={"LOR3_BUDGETS__USER": text}).budgets
+
+
+def test_soft_budget_above_the_hard_one_is_warned_of(load: Load) -> None:
+    """Of the same period alone: chats are refused before it is reached."""
+    above = load("budgets: {tenants: {acme: [50/day, soft 60/day]}}")
+    below = load("budgets: {tenants: {acme: [50/day, soft 60/month, soft 40/day]}}")
+
+    assert ["budgets.tenants.acme: the soft budget of 60/day is above the hard one of 50/day"] == [
+        warning.partition(",")[0] for warning in above.warnings
+    ]
+    assert () == below.warnings
+
+
 def test_workers_without_redis_are_warned_of(load: Load) -> None:
     """They know nothing of one another's chats; by a flag too, and never of one worker."""
     text = "server: {workers: 4}"
