@@ -85,7 +85,7 @@ def refusal(
         )
     return BudgetExceeded(
         f"{_named(applied)} has {_usd(max(NOTHING, most_usd))} USD left, and this chat may cost "
-        f"{_usd(want_usd)} USD{remedy}",
+        f"{_usd(least_usd)} USD{' even with a short answer' if least_usd < want_usd else ''}{remedy}",
         budget=state_of(applied, counter),
         retry_after_s=retry_after_s,
     )

@@ -272,7 +272,10 @@ def _translate(exc: BaseException) -> LorError | None:
     if isinstance(exc, LorError):
         return exc
     if isinstance(exc, web.HTTPNotFound):
-        return NotFound("there is no such route; GET /docs lists all of them")
+        return NotFound(
+            "there is no such route; GET /docs lists all of them. Clients that speak OpenAI's API want /v1 at the end of "
+            "their base URL"
+        )
     if isinstance(exc, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(exc.allowed_methods))
         return HTTPFault("method_not_allowed", f"this route allows {allowed}")

@@ -26,7 +26,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "idempotency_unsupported": ProblemType(400, "The route keeps no idempotency keys"),
     "malformed_request": ProblemType(400, "The HTTP request is malformed"),
     "unauthenticated": ProblemType(401, "A valid key or token is needed"),
-    "budget_exceeded": ProblemType(402, "The budget is used up"),
+    "budget_exceeded": ProblemType(402, "The budget does not hold this"),
     "forbidden": ProblemType(403, "The key or token may not do this"),
     "not_found": ProblemType(404, "Not found"),
     "model_not_found": ProblemType(404, "There is no such model"),

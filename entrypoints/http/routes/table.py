@@ -138,7 +138,11 @@ OWNED: Final[Mapping[tuple[str, str], Owned | None]] = {
 """By method and path."""
 TAKE_KEYS: Final = frozenset(entry.path for entry in ROUTES if entry.takes_key)
 ERRORS: Final[Mapping[str, ErrorFormat]] = {entry.path: entry.errors for entry in ROUTES}
-_ERRORS_BELOW: Final[tuple[tuple[str, ErrorFormat], ...]] = (("/v1/", openai_error),)
+_ERRORS_BELOW: Final[tuple[tuple[str, ErrorFormat], ...]] = (
+    ("/v1/", openai_error),
+    ("/chat/completions", openai_error),  # a base URL without its /v1
+    ("/models", openai_error),
+)
 """The shape for paths that are no route, by how they begin: their callers speak the protocol of their neighbours."""
 
 

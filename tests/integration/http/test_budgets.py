@@ -280,3 +280,16 @@ async def test_without_budgets_there_is_none(tmp_path: Path) -> None:
 
     assert answer["budget"]["left_usd"] == "0.000085"
     assert (status, problem["code"]) == (402, "budget_exceeded")
+
+
+async def test_refusal_of_a_chat_that_asks_for_no_length_names_what_a_short_answer_may_cost(
+    tmp_path: Path,
+) -> None:
+    """It would have been kept short, had the budget held that."""
+    async with wire_upstream(faithful("Hi")) as upstream:
+        written = config(f"{upstream.url}/v1", budgets={"tenant": "0.00003/total"})
+        async with served(tmp_path, written) as lor3:
+            status, problem = await lor3.chat()
+
+    assert (402, "The budget does not hold this") == (status, problem["title"])
+    assert "even with a short answer; have the budget raised" in problem["detail"]

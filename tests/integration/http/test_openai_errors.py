@@ -253,3 +253,16 @@ async def test_an_absent_thread_is_named_as_the_body_has_it(tmp_path: Path) -> N
             )
 
     assert (caught.value.code, caught.value.param) == ("not_found", "lor3.thread_id")
+
+
+async def test_a_base_url_without_its_end_is_named(tmp_path: Path) -> None:
+    """The commonest slip, where the SDK would tell of a 404 and nothing else."""
+    async with serving(tmp_path) as server:
+        client = openai.AsyncOpenAI(api_key="none", base_url=f"http://127.0.0.1:{server.port}", max_retries=0)
+        async with client:
+            with pytest.raises(openai.NotFoundError, match="want /v1 at the end of their base URL"):
+                await client.chat.completions.create(
+                    model="demo", messages=[{"role": "user", "content": "x"}]
+                )
+            with pytest.raises(openai.NotFoundError, match="want /v1 at the end of their base URL"):
+                await client.models.list()
