@@ -43,7 +43,11 @@ Examples:
     help="Which models it may ask: names, aliases, or patterns with *. [default: all]",
 )
 @click.option(
-    "--budget", "budgets", multiple=True, metavar="USD/PERIOD", help="Such as 50/day, 200/month, 500/total."
+    "--budget",
+    "budgets",
+    multiple=True,
+    metavar="USD/PERIOD",
+    help="Such as 50/day, 200/month or 500/total; may be given once for each period.",
 )
 @click.option(
     "--soft-budget",
@@ -105,9 +109,11 @@ def create(
 
 def _tell(key: "ApiKey") -> None:
     from entrypoints.key_rendering import budgets_text, limits_text, scopes_text
+    from entrypoints.prompt_rendering import time_text
 
-    limits = "; ".join(text for text in (limits_text(key), budgets_text(key)) if text)
-    say(f"key `{key.name}` of tenant `{key.tenant}`: {scopes_text(key)}" + (f"; {limits}" if limits else ""))
+    end = "" if key.expires_at is None else f"expires at {time_text(key.expires_at)}"
+    told = "; ".join(text for text in (scopes_text(key), limits_text(key), budgets_text(key), end) if text)
+    say(f"key `{key.name}` of tenant `{key.tenant}`: {told}")
     if sys.stdout.isatty():
         say("keep it now: it is not shown again. Send it as `Authorization: Bearer …`", dim=True)
 
@@ -166,14 +172,29 @@ def models_from(text: str) -> tuple[str, ...]:
 def budgets_from(hard: tuple[str, ...], soft: tuple[str, ...]) -> "tuple[Budget, ...]":
     """
     Raises:
-        InvalidRequest: one can't be read.
+        Misused: one can't be read.
     """
-    from domain.limits.budget_text import parse_budget
-
     return (
-        *(parse_budget(text, path="--budget") for text in hard),
-        *(parse_budget(text, soft=True, path="--soft-budget") for text in soft),
+        *(_budget(text, "--budget", soft=False) for text in hard),
+        *(_budget(text, "--soft-budget", soft=True) for text in soft),
     )
+
+
+def _budget(text: str, option: str, *, soft: bool) -> "Budget":
+    from domain.errors import InvalidRequest
+    from domain.limits.budget_text import parse_budget
+    from domain.suggestion import shown
+    from entrypoints.cli.misuse import misused
+
+    try:
+        return parse_budget(text, soft=soft, path=option)
+    except InvalidRequest as error:
+        parts = text.split(",")
+        if len(parts) > 1 and all("/" in part for part in parts):
+            again = " ".join(f"{option} {part.strip()}" for part in parts)
+            raise misused(option, f"takes one budget: write `{shown(again)}`") from error
+        (fault,) = error.faults
+        raise misused(option, f"`{shown(text)}` is no budget: it {fault.message}") from error
 
 
 def _listed(text: str) -> set[str]:

@@ -1,5 +1,6 @@
 """`lor3 key list`."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +50,8 @@ def list_keys(tenant: str | None, with_revoked: bool, config_path: Path | None, 
         print_json({"items": [key_json(key) for key in keys]})
     elif not keys:
         of_whom = "" if tenant is None else f" of tenant `{tenant}`"
-        say(f"there is no key{of_whom}; `lor3 key create --name NAME` makes one")
+        option = "" if tenant is None else f" --tenant {shlex.quote(tenant)}"
+        say(f"there is no key{of_whom}; `lor3 key create --name NAME{option}` makes one")
     elif sys.stdout.isatty():
         _print(keys, now)
     else:

@@ -48,6 +48,7 @@ def test_key_is_printed_once_and_listed_without_itself(lor3: Run) -> None:
     ]
     created, expires = (datetime.datetime.fromisoformat(key[name]) for name in ("created_at", "expires_at"))
     assert expires - created == datetime.timedelta(days=90)
+    assert f"; expires at {key['expires_at']}" in made.err
     assert row[1:4] == ["acme", "web", f"{secret[:12]}…{secret[-4:]}"]
     assert row[7:] == [
         "600 requests/min, 200,000 tokens/min, 8 at a time",
@@ -157,6 +158,15 @@ def test_overlap_ends_no_later_than_the_old_key(lor3: Run) -> None:
     assert "--expires" not in third.err
 
 
+def test_tenant_without_keys_is_told_how_to_make_one_of_its_own(lor3: Run) -> None:
+    """Not one of the default tenant."""
+    lor3("key", "create", "--name", "web")
+
+    assert (
+        "`lor3 key create --name NAME --tenant acm` makes one" in lor3("key", "list", "--tenant", "acm").err
+    )
+
+
 def test_name_is_one_keys_of_its_tenant(lor3: Run) -> None:
     """Another tenant may have it, and is named to who forgot to."""
     lor3("key", "create", "--name", "web", "--tenant", "acme")
@@ -179,6 +189,10 @@ def test_name_is_one_keys_of_its_tenant(lor3: Run) -> None:
         (("--name", "a", "--scopes", ","), "--scopes"),
         (("--name", "a", "--models", ""), "--models"),
         (("--name", "a", "--budget", "50"), "`50/day`"),
+        (("--name", "a", "--budget", "50"), "`50` is no budget"),
+        (("--name", "a", "--budget", "1,5/day"), "`1,5/day` is no budget"),
+        (("--name", "a", "--budget", "50/day,500/month"), "`--budget 50/day --budget 500/month`"),
+        (("--name", "a", "--soft-budget", "1/day, 2/total"), "`--soft-budget 1/day --soft-budget 2/total`"),
         (("--name", "a", "--budget", "0/day"), "--budget"),
         (("--name", "a", "--budget", "-1/day"), "--budget"),
         (("--name", "a", "--budget", "1/year"), "day, month, total"),
