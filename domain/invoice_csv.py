@@ -146,6 +146,8 @@ def _row(columns: Sequence[str], cells: Sequence[str], line: int) -> dict[str, s
 
 
 def _layout(columns: list[str], vendor: Vendor | None) -> _Layout:
+    if not columns:
+        raise _fault("is empty; give the CSV as it was exported, with its line of column names")
     known = [layout for layout in _LAYOUTS if vendor in (None, layout.vendor)]
     for layout in known:
         if layout.fits(frozenset(columns)):
@@ -153,7 +155,7 @@ def _layout(columns: list[str], vendor: Vendor | None) -> _Layout:
                 if times > 1 and layout.reads(name):
                     raise _fault(f"has {times} columns `{name}`; leave the one that counts")
             return layout
-    found = ", ".join(f"`{name[:60]}`" for name in columns[:40] if name) or "none"
+    found = ", ".join(f"`{name[:60]}`" for name in columns[:40] if name)
     needed = "; ".join(layout.needed for layout in known)
     raise _fault(f"its columns are {found}; needed are those of one of these: {needed}")
 
@@ -176,7 +178,10 @@ def _charge(layout: _Layout, row: Mapping[str, str], line: int, *, commas: bool)
             return None
         currency = row.get(layout.currency or "", "") or "usd"
         if currency.lower() != "usd":
-            raise _fault(f"line {line}: is in `{currency[:10]}`, and lor3 reckons in USD")
+            raise _fault(
+                f"line {line}: is in `{currency[:10]}`, and lor3 reckons in USD; convert the amounts, and write `usd`"
+                f" as `{layout.currency}`"
+            )
         # `gpt-4o-2024-08-06, input`: the model, and what of it.
         model = None if name is None else name.partition(",")[0].strip()
         return Charge(
@@ -199,7 +204,9 @@ def _day(text: str, column: str, line: int) -> datetime.date:
             return datetime.datetime.fromtimestamp(int(text.partition(".")[0]), datetime.UTC).date()
         moment = datetime.datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
-        raise _fault(f"line {line}: `{column}` is no day: `{text[:40]}`") from None
+        raise _fault(
+            f"line {line}: `{column}` is no day: `{text[:40]}`; write year, month and day, such as 2026-11-23"
+        ) from None
     return (moment if moment.tzinfo is None else moment.astimezone(datetime.UTC)).date()
 
 

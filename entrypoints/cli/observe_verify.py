@@ -38,12 +38,14 @@ def print_verification(
         if unfit[option]:
             raise misused(option, "does not go with --verify, which goes by day; leave it out")
 
+    tenant = tenant_from()
+
     async def run(application: "Reading") -> "UsageVerified":
         from application.use_cases.verify_usage import VerifyUsageCommand
 
         now = application.clock.now()
         command = VerifyUsageCommand(
-            tenant=tenant_from(),
+            tenant=tenant,
             since=None if since is None else moment_from(since, now=now, path="--since"),
             until=None if until is None else moment_from(until, now=now, path="--until"),
         )
@@ -68,7 +70,12 @@ def print_verification(
             ("day", "answers in sums", "stored", "tokens in sums", "stored", "cost in sums", "stored"),
             [_row(check) for check in differing],
         )
-        if not differing:
+        if not verified.days:
+            say(
+                f"nothing was compared: no answer of the tenant `{tenant}` is from that time; this hour's are compared "
+                "once it is over"
+            )
+        elif not differing:
             say("the sums say what the messages say")
     if lacking:
         warn(

@@ -50,6 +50,16 @@ def test_sums_are_verified(lor3: Run, asked: dict[str, object], tmp_path: Path) 
     assert (misused.code, "--group-by" in misused.err) == (2, True)
 
 
+def test_verifying_says_where_it_had_nothing_to_compare(lor3: Run, asked: dict[str, object]) -> None:
+    """That is no failure, and no agreement either."""
+    done = lor3("observe", "usage", "--verify", "--since", "2020-01-01", "--until", "2020-01-02")
+
+    assert (done.code, done.out) == (0, "")
+    assert "nothing was compared" in done.err
+    assert "this hour's are compared once it is over" in done.err
+    assert "the sums say" not in done.err
+
+
 def test_every_aspect_is_told(lor3: Run, asked: dict[str, object]) -> None:
     """By rows in a pipe and as JSON, with the points of a chart."""
     told = {

@@ -128,11 +128,16 @@ def test_a_comma_between_thousands_may_be_decimal_in_a_spreadsheet_s_file(delimi
     ("text", "says"),
     [
         ("a,b\n1,2\n", ("its columns are `a`, `b`", "`amount_value`", "`usage_input_tokens_no_cache`")),
-        ("", ("its columns are none",)),
+        ("", ("is empty", "as it was exported")),
+        (" \n,,\n", ("is empty",)),
         ("date,cost_usd\nsoon,1\n", ("line 2: `date` is no day: `soon`",)),
+        ("date,cost_usd\n23/11/2026,1\n", ("is no day: `23/11/2026`; write", "such as 2026-11-23")),
         ("date,cost_usd\n2026-11-01,1\n2026-11-02,much\n", ("line 3: `cost_usd` is no number: `much`",)),
         ("date,cost_usd\n2026-11-01,nan\n", ("line 2: `cost_usd` is no number: `nan`",)),
-        ("date,amount_value,amount_currency\n2026-11-01,1,eur\n", ("line 2: is in `eur`",)),
+        (
+            "date,amount_value,amount_currency\n2026-11-01,1,eur\n",
+            ("line 2: is in `eur`", "write `usd` as `amount_currency`"),
+        ),
         ("date,amount_value\n2026-11-01,\n", ("holds no charges",)),
         ("date,cost_usd\n", ("holds no charges",)),
         ("date,cost_usd\n2026-11-01,1e400\n", ("line 2: `cost_usd` is no number that lor3 can reckon with",)),
