@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 import attrs
 import yaml
 
-from domain.errors import ConfigurationError, Fault
+from domain.errors import Fault
 from domain.values import frozen
 from entrypoints.configuration.findings import Path, refuse, render_path
 from entrypoints.configuration.raw import YAML_ERRORS, Tree
@@ -25,6 +25,8 @@ class ConfigFile:
     name: str
     tree: dict[str, Tree]
     lines: Mapping[Path, int]
+    faults: tuple[Fault, ...] = ()
+    """What is wrong and leaves the rest readable, such as a key that is given twice: its last value is the tree's."""
 
     def place(self, path: Path) -> str:
         line = self.lines.get(path)
@@ -43,7 +45,7 @@ def read(path: FilePath) -> ConfigFile:
     """Parses `path`: JSON where its name ends in `.json` or its text starts with `{`, else YAML.
 
     Raises:
-        ConfigurationError: unreadable, not UTF-8, malformed, not a mapping, or a key is given twice.
+        ConfigurationError: unreadable, not UTF-8, malformed or not a mapping.
     """
     name = path.name
     try:
@@ -91,9 +93,7 @@ def _parse_json(name: str, text: str) -> ConfigFile:
         raise refuse("", f"{name}{where}: not valid JSON: {what}", line=line) from error
     faults: list[Fault] = []
     _find_repeated(tree, (), faults)
-    if faults:
-        raise ConfigurationError.of(*faults)
-    return ConfigFile(name=name, tree=_mapping(name, tree), lines={})
+    return ConfigFile(name=name, tree=_mapping(name, tree), lines={}, faults=tuple(faults))
 
 
 def _find_repeated(tree: Tree, path: Path, faults: list[Fault]) -> None:
@@ -128,9 +128,7 @@ def _parse_yaml(name: str, text: str) -> ConfigFile:
         raise refuse(
             "", f"{name}: not valid YAML; check for control characters and impossible dates"
         ) from error
-    if builder.faults:
-        raise ConfigurationError.of(*builder.faults)
-    return ConfigFile(name=name, tree=_mapping(name, tree), lines=builder.lines)
+    return ConfigFile(name=name, tree=_mapping(name, tree), lines=builder.lines, faults=tuple(builder.faults))
 
 
 def _quoting_hint(text: str, error: yaml.MarkedYAMLError) -> str:
@@ -161,7 +159,8 @@ class _Builder:
         if path:
             self.lines.setdefault(path, node.start_mark.line + 1)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
-            self._fault(path, f"the YAML tag {node.tag} is refused; write plain values")
+            line = node.start_mark.line + 1
+            self._fault(path, f"the YAML tag {node.tag} is refused; write plain values", line)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -174,23 +173,23 @@ class _Builder:
             line = key_node.start_mark.line + 1
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if key is None or key_node.tag == "tag:yaml.org,2002:null":
-                self._fault(path, f"a key must be text (line {line})")
+                self._fault(path, f"a key must be text (line {line})", line)
             elif key in seen:
-                self._fault((*path, key), f"is given twice, on lines {seen[key]} and {line}; keep one")
+                self._fault((*path, key), f"is given twice, on lines {seen[key]} and {line}; keep one", line)
             else:
                 seen[key] = line
         # After the check: `<<` may bring keys that the mapping overrides on purpose.
         self.flatten(node)
         made: dict[str, Tree] = {}
         for key_node, value_node in node.value:
-            if isinstance(key_node, yaml.ScalarNode):
+            if isinstance(key_node, yaml.ScalarNode) and key_node.tag != "tag:yaml.org,2002:null":
                 key = str(key_node.value)
                 made[key] = self.build(value_node, (*path, key))
                 self.lines[(*path, key)] = key_node.start_mark.line + 1
         return made
 
-    def _fault(self, path: Path, message: str) -> None:
-        self.faults.append(Fault(path=render_path(path), message=f"{message} ({self.name})"))
+    def _fault(self, path: Path, message: str, line: int) -> None:
+        self.faults.append(Fault(path=render_path(path), message=f"{message} ({self.name})", line=line))
 
 
 def _mapping(name: str, tree: Tree) -> dict[str, Tree]:

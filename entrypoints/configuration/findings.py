@@ -45,6 +45,8 @@ class Findings:
     """The line in the file of each value and of each section."""
     place: Callable[[Path], str | None] = lambda _: None
     """How an origin names the line of a path in the file."""
+    of_file: tuple[Fault, ...] = ()
+    """What is wrong with how the file is written: it says itself where, and no value is left out for it."""
     _faults: dict[tuple[Path, str], None] = attrs.field(factory=dict, init=False)
 
     def add(self, path: Path, message: str) -> None:
@@ -72,9 +74,10 @@ class Findings:
         Raises:
             ConfigurationError: naming every fault, those of the file in its order, then the others as found.
         """
-        if self._faults:
-            ordered = sorted(self._faults, key=lambda fault: self._line(fault[0]))
-            raise ConfigurationError.of(*(self._fault(path, message) for path, message in ordered))
+        found = [*self.of_file, *(self._fault(path, message) for path, message in self._faults)]
+        if found:
+            found.sort(key=lambda fault: math.inf if fault.line is None else fault.line)
+            raise ConfigurationError.of(*found)
 
     def _line(self, path: Path) -> float:
         """The line that a fault's origin names; infinite where that is no line of the file."""

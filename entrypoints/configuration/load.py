@@ -95,7 +95,7 @@ def load_settings(
         interpolated = interpolate(parsed.tree, environ, findings)
         assert isinstance(interpolated, dict)  # noqa: S101 - for the type checker: a mapping stays one
         tree = interpolated
-        findings.lines, findings.place = parsed.lines, parsed.place
+        findings.lines, findings.place, findings.of_file = parsed.lines, parsed.place, parsed.faults
         findings.origins.update({where: parsed.place(where) for where in _leaves(tree, ())})
     top_level = [field.name for field in attrs.fields(Document)]
     environment.overlay(tree, environ, top_level, findings, warnings)

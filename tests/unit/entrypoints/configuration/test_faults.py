@@ -15,12 +15,15 @@ CANARY = "hunter2CANARY"
 def faults(
     tmp_path: Path, text: str = "", *, name: str = "lor3.yaml", environ: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Path → message of every fault in a file of this text."""
+    """Path → messages of every fault in a file of this text."""
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
         load_settings(config_path=None, environ=environ or {}, cwd=tmp_path)
     assert CANARY not in str(caught.value)
-    return {fault.path: fault.message for fault in caught.value.faults}
+    found: dict[str, str] = {}
+    for fault in caught.value.faults:
+        found[fault.path] = "; ".join(filter(None, (found.get(fault.path), fault.message)))
+    return found
 
 
 def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
@@ -172,6 +175,32 @@ def test_one_fault_is_named_with_its_path(tmp_path: Path, text: str, path: str, 
 
     assert path in found
     assert says in found[path]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        (
+            "lor3.yaml",
+            "max_tokens: 0\nserver:\n  port: 1\nseed: x\nserver:\n  port: 70000\n",
+            {"max_tokens": 1, "seed": 4, "server": 5, "server.port": 6},
+        ),
+        (
+            "lor3.json",
+            '{"max_tokens": 0, "server": {"port": 1}, "seed": "x", "server": {"port": 70000}}',
+            {"server": None, "max_tokens": None, "seed": None, "server.port": None},
+        ),
+    ],
+)
+def test_key_given_twice_hides_no_other_fault(
+    tmp_path: Path, name: str, text: str, lines: dict[str, int | None]
+) -> None:
+    """Its last value is checked as the rest is, and it has its line."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(config_path=None, environ={}, cwd=tmp_path)
+
+    assert lines == {fault.path: fault.line for fault in caught.value.faults}
 
 
 @pytest.mark.parametrize(
