@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
@@ -11,6 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from adapters.persistence.async_engine import AsyncEngine, create_async_engine
 from adapters.persistence.batch_writer import StoreRefused
+from adapters.persistence.held_file import HeldFile
 from adapters.persistence.json_codec import decode_json, encode_json
 from adapters.persistence.sockets import was_spoken_to
 from application.ports.store import StoreConfig
@@ -32,6 +34,8 @@ class Database:
     url: URL
     """Without a driver. Its `repr` masks the password; its `str` may not be logged all the same."""
     config: StoreConfig
+    held: HeldFile = attrs.field(factory=lambda: HeldFile(""), eq=False, repr=False)
+    """SQLite only: the file that `open_for_writing` opened, which every other connection keeps to."""
 
     @classmethod
     def of(cls, config: StoreConfig) -> "Database":
@@ -57,7 +61,7 @@ class Database:
             raise _unusable(
                 "names no plain SQLite file; write `sqlite:///lor3.db` (relative) or `sqlite:////var/lib/lor3.db`"
             )
-        return cls(kind="sqlite", url=url, config=config)
+        return cls(kind="sqlite", url=url, config=config, held=HeldFile(str(Path(url.database).absolute())))
 
     @property
     def place(self) -> str:
@@ -118,6 +122,7 @@ class Database:
                 json_deserializer=decode_json,
             )
             _prepare_sqlite(engine.sync_engine, self.config.statement_timeout_s)
+            self._keep_to_file(engine.sync_engine)
             return engine
         engine = create_async_engine(
             self.url.set(drivername="postgresql+psycopg"),
@@ -137,8 +142,13 @@ class Database:
         sa.event.listen(engine.sync_engine, "checkout", _refuse_closed)
         return engine
 
-    def open_for_writing(self) -> sa.Engine:
-        """SQLite only: a synchronous engine for one writing thread. A transaction takes the write lock at once."""
+    def open_for_writing(self, *, checkout: bool = True) -> sa.Engine:
+        """SQLite only: a synchronous engine for one writing thread. A transaction takes the write lock at once.
+
+        Args:
+            checkout: False where whoever writes looks by itself whether the file is still there; what the pool finds
+                out costs it its connection.
+        """
         engine = sa.create_engine(
             self.url.set(drivername="sqlite"),
             pool_size=1,
@@ -149,7 +159,16 @@ class Database:
             json_deserializer=decode_json,
         )
         _prepare_sqlite(engine, self.config.statement_timeout_s, begin="BEGIN IMMEDIATE")
+        self._keep_to_file(engine, checkout=checkout)
         return engine
+
+    def _keep_to_file(self, engine: sa.Engine, *, checkout: bool = True) -> None:
+        def refuse_other(*_: object) -> None:
+            self.held.demand()  # opening a file that is not there would make it, empty
+
+        sa.event.listen(engine, "do_connect", refuse_other)
+        if checkout:
+            sa.event.listen(engine, "checkout", refuse_other)
 
     def open_for_migration(self) -> sa.Engine:
         """A synchronous engine without a statement timeout and without a pool."""

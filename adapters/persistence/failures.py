@@ -21,6 +21,7 @@ from adapters.persistence.batch_writer import (
     SchemaBehind,
     StoreRefused,
 )
+from adapters.persistence.held_file import FILE_GONE, FileGone
 from domain.errors import StorageUnavailable
 
 # PostgreSQL's codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -105,6 +106,8 @@ def sqlite_failure(error: BaseException) -> BatchFailure:
     """The same for the driver of SQLite. Its codes: https://www.sqlite.org/rescode.html"""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     name = getattr(cause, "sqlite_errorname", "")
+    if isinstance(cause, FileGone):
+        return ConnectionLost(FILE_GONE)
     if isinstance(cause, sqlite3.IntegrityError):
         return RefusedRows(f"the database refused the chat's rows ({name})", orphan="FOREIGNKEY" in name)
     if isinstance(

@@ -13,6 +13,7 @@ from adapters.persistence.column_types import Timestamp
 from adapters.persistence.departures import Departures
 from adapters.persistence.engine import Database
 from adapters.persistence.failures import translated, unavailable
+from adapters.persistence.held_file import FILE_GONE
 from adapters.persistence.identifiers import canonical
 from adapters.persistence.key_rows import key_of, key_row
 from adapters.persistence.scope import Scope
@@ -54,7 +55,11 @@ class SQLKeyStore:
             return await _now(transaction)
 
     async def changes(self, since: str | None) -> KeyChanges:
+        if self._database.held.is_gone():
+            raise unavailable(FILE_GONE)
         if self._is_missing():  # its clock is this machine's
+            if since:
+                raise unavailable("the database file is gone: put it back, or restart lor3")
             return KeyChanges(
                 keys=(), any_exist=False, mark="", now=datetime.datetime.now(datetime.UTC), is_whole=True
             )

@@ -1,6 +1,7 @@
 """Writes a batch to SQLite: one transaction, in the one thread that writes."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -14,6 +15,7 @@ from adapters.persistence import failures, usage_sums
 from adapters.persistence.batch import Batch
 from adapters.persistence.batch_writer import ClaimLost
 from adapters.persistence.column_types import Timestamp
+from adapters.persistence.held_file import HeldFile
 from adapters.persistence.rows import Row
 from adapters.persistence.sqlite_counters import COUNTER_KEY, count
 from adapters.persistence.tables import ATTEMPTS, IDEMPOTENCY_KEYS, MESSAGES, SESSIONS, THREADS, USAGE_LOG
@@ -72,6 +74,7 @@ class SQLiteWriter:
     """The transaction takes the file's write lock when it begins, so what it reads stays true until it ends."""
 
     _engine: sa.Engine
+    _held: HeldFile
     _thread: ThreadPoolExecutor = attrs.field(
         factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="lor3-sqlite")
     )
@@ -89,7 +92,7 @@ class SQLiteWriter:
         await self._run(self._try_to_write)
 
     def hung_up(self) -> bool:
-        return False
+        return self._held.is_gone()
 
     async def aclose(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
@@ -98,12 +101,14 @@ class SQLiteWriter:
     async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (SQLAlchemyError, OSError, OverflowError, TypeError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError, OverflowError, TypeError) as error:
             raise failures.sqlite_failure(error) from error
 
     def _write(self, batch: Batch) -> frozenset[ThreadKey]:
         with self._engine.begin() as connection:
-            return self._insert(connection, batch)
+            missing = self._insert(connection, batch)
+            self._held.demand()  # the last moment at which it can still be taken back
+            return missing
 
     def _insert(self, connection: sa.Connection, batch: Batch) -> frozenset[ThreadKey]:
         missing, first = self._grow(connection, batch)
@@ -167,6 +172,7 @@ class SQLiteWriter:
 
     def _stored(self, ids: Sequence[MessageId]) -> frozenset[MessageId]:
         with self._engine.begin() as connection:
+            self._held.demand()
             return frozenset(
                 MessageId(message_id)
                 for message_id in ids
@@ -176,6 +182,8 @@ class SQLiteWriter:
     def _ping(self) -> None:
         # Beginning takes the write lock: this fails where the file is gone, read-only or held.
         with self._engine.begin() as connection:
+            self._held.take()
+            self._held.demand()
             connection.scalar(sa.select(sa.func.count()).select_from(sa.text("sqlite_master")))
 
 

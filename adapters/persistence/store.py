@@ -9,10 +9,17 @@ import attrs
 
 from adapters.persistence import failures, rights, schema
 from adapters.persistence.async_engine import AsyncConnection, AsyncEngine
-from adapters.persistence.batch_writer import BatchFailure, BatchWriter, SchemaBehind, StoreRefused
+from adapters.persistence.batch_writer import (
+    BatchFailure,
+    BatchWriter,
+    ConnectionLost,
+    SchemaBehind,
+    StoreRefused,
+)
 from adapters.persistence.commit_queue import CommitQueue
 from adapters.persistence.departures import Departures
 from adapters.persistence.engine import Database
+from adapters.persistence.held_file import FILE_GONE
 from adapters.persistence.key_store import SQLKeyStore
 from adapters.persistence.maintenance import SQLMaintenance
 from adapters.persistence.readiness import Readiness
@@ -203,6 +210,7 @@ class SQLStore:
             await self._engine.dispose()
 
     async def _schema(self) -> SchemaState:
+        self._demand_same_file()
         if self._database.is_missing():  # opening the file would make it
             return SchemaState(current=None, head=self._head)
         try:
@@ -211,6 +219,10 @@ class SQLStore:
         except failures.FAILURES as error:
             raise failures.failure_of(error) from error
         return SchemaState(current=revision, head=self._head)
+
+    def _demand_same_file(self) -> None:
+        if self._database.held.is_gone():
+            raise ConnectionLost(FILE_GONE)
 
     async def _demand_schema(self) -> None:
         state = await self._schema()
@@ -290,7 +302,8 @@ class SQLStore:
         if self._database.kind == "sqlite":
             from adapters.persistence.sqlite_writer import SQLiteWriter
 
-            return (SQLiteWriter(engine=self._database.open_for_writing()),)
+            engine = self._database.open_for_writing(checkout=False)
+            return (SQLiteWriter(engine=engine, held=self._database.held),)
         from adapters.persistence.postgresql_writer import PostgreSQLWriter
 
         config = self._database.config

@@ -303,3 +303,21 @@ async def test_whether_keys_are_needed_is_in_the_configuration(guarded: Guarded)
         described = await response.json()
 
     assert described["features"]["authentication"] is True
+
+
+async def test_removed_database_file_is_no_reason_for_a_401(guarded: Guarded, tmp_path: Path) -> None:
+    """Nor for a chat that nobody would find again: both are told 503, and so is a probe, with the reason."""
+    client, headers = guarded.server.client, bearer(guarded.secret)
+    assert 200 == await guarded.status("POST", "/chat", headers, json={"prompt": "Hi"})
+    path = tmp_path / "lor3.db"
+    path.unlink()
+
+    async with client.post("/chat", headers=headers, json={"prompt": "Hi"}) as response:
+        assert (503, "storage_unavailable") == (response.status, (await response.json())["code"])
+    # An unknown key is looked for at once, and that look must not forget those that were seen.
+    assert 503 == await guarded.status("GET", "/config", bearer(new_secret()))
+    assert 200 == await guarded.status("GET", "/config", headers)
+    async with client.get("/readyz") as response:
+        assert 503 == response.status
+        assert "removed or replaced" in await response.text()
+    assert not path.exists()

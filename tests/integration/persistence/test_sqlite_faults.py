@@ -12,6 +12,7 @@ from adapters.persistence.store import create
 from application.ports.store import Store
 from domain.errors import StorageUnavailable
 from tests.support.records import new_chat, next_chat, store_config
+from tests.support.sqlite_files import put_migrated
 
 
 @pytest.fixture
@@ -109,3 +110,52 @@ async def test_acknowledged_answer_is_synced(store: Store, path: Path) -> None:
         ]
 
     assert pragmas == ["wal", 2, 1]
+
+
+def _moved_away(path: Path) -> Path:
+    return path.rename(path.with_name("gone.db"))
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.glob("*.db"))
+
+
+async def test_file_that_was_moved_away_takes_no_chats_until_it_is_back(
+    store: Store, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is acknowledged into a file that nobody finds again; put back, the file has all of it."""
+    kept, late = new_chat(), new_chat()
+    await store.journal.commit(kept)
+    gone = _moved_away(path)
+
+    assert not store.journal.is_ready
+    assert "removed or replaced" in (await store.check() or "")
+    with pytest.raises(StorageUnavailable):
+        await store.conversations.conversation(kept.thread.tenant, kept.thread.id, limit=9)
+    waiting = asyncio.create_task(store.journal.commit(late))
+    await asyncio.wait((waiting,), timeout=0.1)
+    assert not waiting.done()
+    assert ["gone.db"] == _files(path.parent)  # nor was an empty one made
+
+    gone.rename(path)
+    await waiting
+    async with asyncio.timeout(30):
+        while await store.check() is not None:  # noqa: ASYNC110 - what is asked for says no more
+            await asyncio.sleep(0.02)
+    async with store.unit_of_work(late.thread.tenant) as work:
+        assert len(await work.messages.tail(late.thread.id, limit=9)) == 2
+    assert 1 == caplog.text.count("the store is not ready: the database file was removed or replaced")
+
+
+async def test_file_that_another_took_the_place_of_stays_refused(store: Store, path: Path) -> None:
+    """A migrated one in its place is no answer either, nor is the first one beside the other's log."""
+    _moved_away(path)
+    put_migrated(path)
+    with sqlite3.connect(path) as other:
+        other.execute("SELECT count(*) FROM sessions")
+    other.close()
+
+    assert not store.journal.is_ready
+    assert "removed or replaced" in (await store.check() or "")
+    with pytest.raises(StorageUnavailable, match="removed or replaced"):
+        await store.keys.changes(None)
