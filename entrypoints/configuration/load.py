@@ -20,11 +20,12 @@ from domain.limits.rate import NO_LIMITS, RateLimits
 from domain.prompt.reference import PromptReference
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
 from domain.secret import Secret
-from entrypoints.configuration import environment, file, prices
+from entrypoints.configuration import environment, file
 from entrypoints.configuration.catalogue import as_written, build_catalogue, resolve, shipped
 from entrypoints.configuration.document import BudgetsDocument, Document, RateDocument, RoutingDocument
 from entrypoints.configuration.findings import Findings, Path, did_you_mean, flatten_origins, render_path
 from entrypoints.configuration.interpolation import interpolate
+from entrypoints.configuration.prices import overrides
 from entrypoints.configuration.providers import STANDARD, Providers, resolve_providers
 from entrypoints.configuration.raw import Tree
 from entrypoints.configuration.registry import Registry
@@ -47,6 +48,8 @@ from entrypoints.settings import (
 )
 
 _DEMO: Final = "demo"
+_PRICED: Final = (_DEMO, *STANDARD)
+"""Kinds whose models have list prices, or none to pay."""
 
 _T = TypeVar(
     "_T",
@@ -167,13 +170,15 @@ class _Resolver:
         redis = self._redis()
         limits = self._limits()
         self._warn_of_workers(server, redis, limits)
+        prices, budgets = self._prices(catalogue), self._budgets(document.budgets or BudgetsDocument())
+        self._warn_of_prices(catalogue, chat, providers, prices, budgets)
         return Settings(
             chat=chat,
             providers=providers.configured,
             catalogue=catalogue,
             aliases=document.aliases or {},
             models={name: as_written(model) for name, model in (document.models or {}).items()},
-            prices=self._prices(catalogue),
+            prices=prices,
             routing=self._routing(document.routing or RoutingDocument()),
             server=server,
             database=self._database(),
@@ -183,7 +188,7 @@ class _Resolver:
             retention=given(RetentionSettings(), document.retention),
             auth=auth,
             limits=limits,
-            budgets=self._budgets(document.budgets or BudgetsDocument()),
+            budgets=budgets,
             log=self._log(),
             telemetry=self._telemetry(server),
             warnings=tuple(self.warnings),
@@ -346,6 +351,29 @@ class _Resolver:
                 )
         return tuple(found.values())
 
+    def _warn_of_prices(
+        self,
+        catalogue: Catalogue,
+        chat: ChatDefaults,
+        providers: Providers,
+        prices: Mapping[str, Price | tuple[Price, ...]],
+        budgets: BudgetRules,
+    ) -> None:
+        """Warns of models in use that hard budgets refuse, as nobody but the operator can say what they cost."""
+        applied = (budgets.tenant, budgets.user, budgets.thread, *budgets.tenants.values())
+        if budgets.unpriced == "allow" or all(each.soft for group in applied for each in group):
+            return
+        used = {"primary": chat.primary}
+        used |= {f"fallbacks[{index}]": name for index, name in enumerate(chat.fallbacks)}
+        for where, name in used.items():
+            ref = resolve(catalogue, name, ("",), self.today, Findings())
+            kind = None if ref is None else providers.kinds.get(ref.provider)
+            if kind is not None and kind not in _PRICED and str(ref) not in prices:
+                self.warnings.append(
+                    f"{where}: what {ref} costs is unknown, so a hard budget refuses it: set `prices` for `{ref}`, or "
+                    "`budgets.unpriced: allow` to leave it uncounted"
+                )
+
     def _warn_of_workers(self, server: ServerSettings, redis: RedisSettings, limits: LimitSettings) -> None:
         if server.workers > 1 and redis.url is None and limits != LimitSettings():
             self.warnings.append(
@@ -364,7 +392,7 @@ class _Resolver:
         for name, entries in (self.document.prices or {}).items():
             ref = resolve(catalogue, name, ("prices", name), self.today, self.findings)
             if ref is not None:
-                listed = prices.overrides(name, entries, self.findings, self.warnings)
+                listed = overrides(name, entries, self.findings, self.warnings)
                 found[str(ref)] = listed[0] if len(listed) == 1 else listed
         return found
 

@@ -214,6 +214,26 @@ def test_soft_budget_above_the_hard_one_is_warned_of(load: Load) -> None:
     assert () == below.warnings
 
 
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        ("budgets: {user: 5/day}", True),
+        ("budgets: {tenants: {acme: [soft 5/day, 5/month]}}", True),
+        ("budgets: {user: soft 5/day}", False),
+        ("budgets: {user: 5/day, unpriced: allow}", False),
+        ("budgets: {user: 5/day}\nprices: {'vllm:m': {input_per_mtok: 1, output_per_mtok: 1}}", False),
+        ("", False),
+    ],
+)
+def test_model_that_hard_budgets_refuse_is_warned_of(load: Load, more: str, warned: bool) -> None:
+    """A server of one's own has no list price; the demo has one."""
+    text = "primary: vllm:m\nfallbacks: [demo:demo]\nproviders: {vllm: {kind: openai-compatible, base_url: 'http://h/v1'}}"
+    found = [each for each in load(f"{text}\n{more}").warnings if "costs is unknown" in each]
+
+    assert warned == bool(found)
+    assert all(each.startswith("primary: what vllm:m costs") for each in found)
+
+
 def test_workers_without_redis_are_warned_of(load: Load) -> None:
     """They know nothing of one another's chats; by a flag too, and never of one worker."""
     text = "server: {workers: 4}"
