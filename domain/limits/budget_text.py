@@ -1,6 +1,7 @@
 """Budgets as people write them: `50/day`."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, get_args
 
@@ -35,3 +36,15 @@ def parse_budget(text: str, *, soft: bool = False, path: str = "budget") -> Budg
 def budget_text(budget: Budget) -> str:
     """As `parse_budget` reads it."""
     return f"{budget.limit_usd:f}/{budget.period}"
+
+
+def soft_above_hard(budgets: Iterable[Budget]) -> list[str]:
+    """Warnings of soft budgets that nobody will be told of, of those that apply to one subject."""
+    each = tuple(budgets)
+    hard = {budget.period: budget for budget in each if not budget.soft}
+    return [
+        f"the soft budget of {budget_text(soft)} is above the hard one of {budget_text(above)}, at which chats are "
+        "refused: nobody will be told of it"
+        for soft in each
+        if soft.soft and (above := hard.get(soft.period)) is not None and soft.limit_usd > above.limit_usd
+    ]

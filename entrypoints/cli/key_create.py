@@ -120,7 +120,7 @@ def _tell(key: "ApiKey") -> None:
 
 def doubts(key: "ApiKey", catalogue: "Catalogue") -> list[str]:
     """What of a key can be, and is hardly what was meant."""
-    from domain.limits.budget_text import budget_text
+    from domain.limits.budget_text import soft_above_hard
     from domain.model_rights import ModelRights
 
     rights = ModelRights(catalogue)
@@ -129,15 +129,7 @@ def doubts(key: "ApiKey", catalogue: "Catalogue") -> list[str]:
         for text in key.models
         if not rights.means_something(text)
     ]
-    hard = {budget.period: budget for budget in key.budgets if not budget.soft}
-    for soft in key.budgets:
-        above = hard.get(soft.period)
-        if soft.soft and above is not None and soft.limit_usd > above.limit_usd:
-            found.append(
-                f"the soft budget of {budget_text(soft)} is above the hard one of {budget_text(above)}, at which chats are "
-                "refused: nobody will be told of it"
-            )
-    return found
+    return found + soft_above_hard(key.budgets)
 
 
 def scopes_from(text: str) -> "frozenset[Scope]":

@@ -15,7 +15,7 @@ from domain.errors import InvalidRequest
 from domain.key_text import check_names
 from domain.limits.budget import Budget, Period
 from domain.limits.budget_rules import BudgetRules
-from domain.limits.budget_text import budget_text, parse_budget
+from domain.limits.budget_text import parse_budget, soft_above_hard
 from domain.limits.rate import NO_LIMITS, RateLimits
 from domain.prompt.reference import PromptReference
 from domain.routing.settings import BreakerPolicy, RoutingPolicy
@@ -342,13 +342,7 @@ class _Resolver:
                     f"is a second {kind} budget for `{budget.period}`, and there can be one of a kind for each period; "
                     "keep one",
                 )
-        for soft in found.values():
-            hard = found.get((soft.period, False))
-            if soft.soft and hard is not None and soft.limit_usd > hard.limit_usd:
-                self.warnings.append(
-                    f"{render_path(path)}: the soft budget of {budget_text(soft)} is above the hard one of "
-                    f"{budget_text(hard)}, at which chats are refused: nobody will be told of it"
-                )
+        self.warnings += [f"{render_path(path)}: {text}" for text in soft_above_hard(found.values())]
         return tuple(found.values())
 
     def _warn_of_prices(

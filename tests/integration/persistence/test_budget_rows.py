@@ -2,11 +2,9 @@
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import attrs
-import pytest
 
 from adapters.persistence.store import create
 from adapters.persistence.tables import BUDGET_COUNTERS, BUDGET_HOLDS
@@ -20,20 +18,6 @@ from domain.ids import DEFAULT_TENANT, ThreadId
 from domain.limits.budget import Subject
 from domain.thread import ChatRecord
 from tests.support.records import row_counts, store_config
-
-
-@pytest.fixture(params=["sqlite_url", "postgres_url"])
-def url(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue(request.param)
-    return url
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
-    store = create(store_config(url))
-    await store.start()
-    yield store
-    await store.aclose()
 
 
 def rows(url: str) -> tuple[int, int]:

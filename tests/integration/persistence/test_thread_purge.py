@@ -1,7 +1,6 @@
 """What purging a thread leaves in the tables: nothing of it, and all else."""
 
 import datetime
-from collections.abc import AsyncIterator
 
 import attrs
 import pytest
@@ -9,7 +8,6 @@ import sqlalchemy as sa
 
 from adapters.persistence import thread_purge
 from adapters.persistence.engine import Database
-from adapters.persistence.store import create
 from adapters.persistence.tables import METADATA, SESSIONS
 from adapters.testing.chats_to_store import MODEL, further_chat, new_id, store_chats
 from adapters.testing.prompts_to_store import NOW
@@ -22,20 +20,6 @@ from tests.support.records import row_counts, store_config
 _BOOKS = ("prompt", "usage_", "budget_", "api_keys", "anomalies")
 BELONGING = [table for table in METADATA.sorted_tables if not table.name.startswith(_BOOKS)]
 """What holds rows of conversations. What they used stays in the books: counts, and nothing of what was said."""
-
-
-@pytest.fixture(params=["sqlite_url", "postgres_url"])
-def url(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue(request.param)
-    return url
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
-    store = create(store_config(url))
-    await store.start()
-    yield store
-    await store.aclose()
 
 
 def counts(url: str) -> dict[str, int]:
